@@ -1,0 +1,331 @@
+"""params.yaml as typed, validated objects: the only reader of that file.
+
+`load` checks the whole file, whichever section the caller needs, so that a mistake in any section
+is refused before the first stage does any work.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from ser.errors import UserError
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+def _number(value: object) -> object:
+    """Undo YAML 1.1's reading of 1e-05 as a string; `dvc exp run -S` writes floats that way."""
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+def _low_high(value: object) -> object:
+    """Make YAML's list a tuple, which is what a [low, high] range is."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError(f"a list [low, high] of two numbers expected, got {value!r}")
+    return tuple(value)
+
+
+def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"[low, high] with low <= high expected, got {list(value)}")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Range = Annotated[tuple[Number, Number], BeforeValidator(_low_high), AfterValidator(_ordered)]
+PositiveRange = Annotated[
+    tuple[Positive, Positive], BeforeValidator(_low_high), AfterValidator(_ordered)
+]
+CountRange = Annotated[
+    tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]],
+    BeforeValidator(_low_high),
+    AfterValidator(_ordered),
+]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+Corpus = Literal["aesdd", "demo"]
+FeatureKind = Literal["logmel", "mfcc", "zcr", "rms", "chroma"]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: exactly its keys, of exactly their types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Pull(Section):
+    """Where the recordings come from."""
+
+    corpora: Annotated[list[Corpus], Field(min_length=1)]
+    sources: dict[Corpus, str]
+    verify: Literal["hash", "size"]
+    redirect_hosts: list[str]
+
+    @model_validator(mode="after")
+    def _every_corpus_has_a_source(self) -> Self:
+        for corpus in self.corpora:
+            if corpus not in self.sources:
+                raise ValueError(f"sources.{corpus} is missing: {corpus} is in pull.corpora")
+        if len(set(self.corpora)) < len(self.corpora):
+            raise ValueError(f"corpora names a corpus twice: {self.corpora}")
+        return self
+
+
+class Clean(Section):
+    """Which clips are kept, and the form they are brought into."""
+
+    sample_rate: Annotated[int, Field(ge=4000, le=192000)]  # Hz
+    min_seconds: NonNegative
+    max_clipped: Fraction
+    noise_reduction: Literal["none", "stationary"]
+    noise_seconds: Positive
+
+
+class Features(Section):
+    """How a waveform becomes [frames, dims]."""
+
+    kinds: Annotated[list[FeatureKind], Field(min_length=1)]
+    n_fft: Annotated[int, Field(ge=16, le=65536)]  # samples
+    win_length: Annotated[int, Field(ge=2)]  # samples
+    hop_length: Count  # samples
+    n_mels: Annotated[int, Field(ge=1, le=512)]
+    n_mfcc: Count
+    fmin: NonNegative  # Hz
+    fmax: Positive  # Hz
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.kinds)) < len(self.kinds):
+            raise ValueError(f"kinds names a feature twice: {self.kinds}")
+        if self.win_length > self.n_fft:
+            raise ValueError(
+                f"win_length {self.win_length} is longer than n_fft {self.n_fft}: "
+                "at most n_fft is allowed"
+            )
+        if self.hop_length > self.win_length:
+            raise ValueError(
+                f"hop_length {self.hop_length} is longer than win_length {self.win_length}: "
+                "samples between the windows would be lost"
+            )
+        if self.n_mfcc > self.n_mels:
+            raise ValueError(f"n_mfcc {self.n_mfcc} is more than n_mels {self.n_mels}")
+        if self.fmin >= self.fmax:
+            raise ValueError(f"fmin {self.fmin} Hz is not below fmax {self.fmax} Hz")
+        return self
+
+
+class Change(Section):
+    """One augmentation: how often it is applied to a copy."""
+
+    probability: Fraction
+
+
+class NoiseChange(Change):
+    """White noise at a signal-to-noise ratio."""
+
+    snr_db: Range
+
+
+class PitchChange(Change):
+    """Pitch moved at unchanged length."""
+
+    semitones: Range
+
+
+class StretchChange(Change):
+    """Length divided by the rate at unchanged pitch."""
+
+    rate: PositiveRange
+
+
+class ShiftChange(Change):
+    """The clip moved in time; what leaves is lost, what enters is silence."""
+
+    seconds: Range
+
+
+class GainChange(Change):
+    """Level raised or lowered."""
+
+    db: Range
+
+
+class FrequencyMaskChange(Change):
+    """A band of neighbouring mel bands set to the clip's mean."""
+
+    bands: CountRange
+
+
+class TimeMaskChange(Change):
+    """A run of neighbouring frames set to the clip's mean."""
+
+    frames: CountRange
+
+
+class Augment(Section):
+    """Changed copies of every clip, used only where the clip itself is trained on."""
+
+    copies: Annotated[int, Field(ge=0, le=1000)]
+    seed: Seed
+    noise: NoiseChange
+    pitch: PitchChange
+    stretch: StretchChange
+    shift: ShiftChange
+    gain: GainChange
+    frequency_mask: FrequencyMaskChange
+    time_mask: TimeMaskChange
+
+
+class Split(Section):
+    """Who is trained on and who is tested."""
+
+    scheme: Literal[
+        "random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out", "emobox"
+    ]
+    folds: Annotated[int, Field(ge=2)]
+    test: Annotated[Number, Field(gt=0, lt=1)]
+    val: Annotated[Number, Field(ge=0, lt=1)]
+    seed: Seed
+    emobox: str
+
+    @model_validator(mode="after")
+    def _leaves_clips_to_train_on(self) -> Self:
+        if self.scheme in ("random", "speaker") and self.test + self.val >= 1:
+            raise ValueError(
+                f"test {self.test} + val {self.val} leave nothing to train on: "
+                "their sum must be below 1"
+            )
+        if self.scheme == "emobox" and not self.emobox:
+            raise ValueError("scheme emobox needs emobox: the folder of EmoBox's fold files")
+        return self
+
+
+class Model(Section):
+    """The net and how it is trained."""
+
+    name: Literal["cnn", "resnet"]
+    layers: Literal[3, 4]
+    width: Annotated[int, Field(ge=1, le=1024)]
+    dropout: Annotated[Number, Field(ge=0, lt=1)]
+    length: Literal["own", "resize", "pad", "crop"]
+    frames: Annotated[int, Field(ge=16)]
+    batch_size: Count
+    epochs: Count
+    optimizer: Literal["adam", "adamw", "sgd"]
+    learning_rate: Positive
+    weight_decay: NonNegative
+    schedule: Literal["constant", "cosine", "one_cycle"]
+    label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
+    mixup: NonNegative
+    frequency_mask: Annotated[int, Field(ge=0)]
+    time_mask: Annotated[int, Field(ge=0)]
+    patience: Annotated[int, Field(ge=0)]
+    seed: Seed
+
+
+class Evaluate(Section):
+    """How sure the figures are."""
+
+    bootstrap: Annotated[int, Field(ge=100, le=1_000_000)]
+    calibration_bins: Annotated[int, Field(ge=2, le=1000)]
+    mistakes: Annotated[int, Field(ge=0)]
+    baseline: Literal["none", "logistic_regression", "svm"]
+    seed: Seed
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    pull: Pull
+    clean: Clean
+    features: Features
+    augment: Augment
+    split: Split
+    model: Model
+    evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        nyquist = self.clean.sample_rate / 2
+        if self.features.fmax > nyquist:
+            raise ValueError(
+                f"features.fmax {self.features.fmax} Hz is above the Nyquist frequency "
+                f"{nyquist} Hz of clean.sample_rate {self.clean.sample_rate} Hz"
+            )
+        masks_copies = self.augment.copies > 0 and self.augment.frequency_mask.probability > 0
+        masks_batches = self.model.frequency_mask > 0
+        if "logmel" not in self.features.kinds and (masks_copies or masks_batches):
+            key = "augment.frequency_mask.probability" if masks_copies else "model.frequency_mask"
+            raise ValueError(
+                f"{key} must be 0: a frequency mask covers mel bands, and features.kinds "
+                f"{self.features.kinds} has no logmel"
+            )
+        return self
+
+
+def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that params.yaml allows where `loc` stands."""
+    section: Any = Params
+    for key in loc[:-1]:
+        section = section.model_fields[key].annotation
+    return list(section.model_fields)
+
+
+def _explain(error: dict[str, Any]) -> str:
+    """One line for one of pydantic's errors: key, value, what is allowed."""
+    key = ".".join(str(part) for part in error["loc"]) or "the whole file"
+    kind, message = error["type"], error["msg"]
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key, allowed here: {', '.join(_keys_beside(error['loc']))}"
+    if kind == "missing":
+        return f"{key}: missing"
+    if kind == "value_error":
+        return f"{key}: {error['ctx']['error']}"
+    return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def parse(values: object, where: str) -> Params:
+    """Validate the values of a params file.
+
+    Args:
+        values: what the YAML file holds, a mapping of sections.
+        where: the file's name, for the error.
+
+    Raises:
+        UserError: naming every wrong key, its value and what is allowed.
+    """
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        lines = "\n".join(f"  {_explain(dict(e))}" for e in error.errors())
+        raise UserError(f"{where} is not valid, nothing was run:\n{lines}") from None
+
+
+def load(path: Path | str = "params.yaml") -> Params:
+    """Read and validate a params file.
+
+    Raises:
+        UserError: the file is missing, is no YAML, or is not valid.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no valid YAML: {error}") from None
+    return parse(values, str(path))

@@ -1,0 +1,118 @@
+"""Arrays of unlike lengths on disk, memory-mapped: waveforms [samples], features [frames, dims].
+
+A store is a folder of three files: values.npy holds the arrays one after the other along their
+first axis, offsets.npy [arrays + 1] says where each begins, store.json holds their keys and a
+description of how they were made.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.errors import UserError
+
+FloatArray = NDArray[np.float32]
+
+
+class StoreWriter:
+    """Writes arrays to a store one by one, so that memory never holds more than one.
+
+    Use as a context manager; the store is complete when the context is left without an error.
+    """
+
+    def __init__(self, folder: Path, row_shape: tuple[int, ...], meta: Mapping[str, Any]) -> None:
+        """Begin a store.
+
+        Args:
+            folder: where; made if it is not there.
+            row_shape: shape of an array without its first axis: () or (dims,).
+            meta: how the arrays were made; JSON.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._row_shape = row_shape
+        self._meta = dict(meta)
+        self._keys: list[str] = []
+        self._offsets = [0]
+        self._file = (folder / "values.npy").open("wb")
+        self._write_header()
+
+    def _write_header(self) -> None:
+        # NumPy pads the header so that the first axis may grow without moving the data.
+        header = {
+            "descr": "<f4",
+            "fortran_order": False,
+            "shape": (self._offsets[-1], *self._row_shape),
+        }
+        self._file.seek(0)
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def add(self, key: str, array: FloatArray) -> None:
+        """Append an array [length, *row_shape] float32."""
+        if array.shape[1:] != self._row_shape:
+            raise ValueError(f"{key}: shape {array.shape} does not end in {self._row_shape}")
+        self._file.write(np.ascontiguousarray(array, dtype="<f4").tobytes())
+        self._keys.append(key)
+        self._offsets.append(self._offsets[-1] + len(array))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._write_header()
+            np.save(self._folder / "offsets.npy", np.array(self._offsets, dtype=np.int64))
+            text = json.dumps({"meta": self._meta, "keys": self._keys}, indent=1)
+            (self._folder / "store.json").write_text(text + "\n", encoding="utf-8")
+        self._file.close()
+
+
+class Store(Mapping[str, FloatArray]):
+    """A store opened for reading: key -> memory-mapped array, in the order of writing."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a store.
+
+        Raises:
+            UserError: one of its files is missing or of the wrong size.
+        """
+        try:
+            described = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+            self._offsets = np.load(folder / "offsets.npy", allow_pickle=False)
+            values = folder / "values.npy"
+            # An empty array cannot be mapped.
+            mode = "r" if self._offsets[-1] > 0 else None
+            self._values = np.load(values, mmap_mode=mode, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{folder} cannot be read ({error}): run `dvc repro`, or `dvc checkout` to get "
+                "back what was made before"
+            ) from None
+        self.meta: dict[str, Any] = described["meta"]
+        self._index = {key: i for i, key in enumerate(described["keys"])}
+
+    def __getitem__(self, key: str) -> FloatArray:
+        i = self._index[key]
+        array: FloatArray = self._values[self._offsets[i] : self._offsets[i + 1]]
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def length(self, key: str) -> int:
+        """Length of an array's first axis, without reading it."""
+        i = self._index[key]
+        return int(self._offsets[i + 1] - self._offsets[i])
