@@ -60,6 +60,14 @@ class StoreWriter:
         self._keys.append(key)
         self._offsets.append(self._offsets[-1] + len(array))
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def rows(self) -> int:
+        """Rows written so far: samples or frames of all arrays together."""
+        return self._offsets[-1]
+
     def __enter__(self) -> Self:
         return self
 

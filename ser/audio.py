@@ -1,0 +1,197 @@
+"""Recordings: decode them, say why one is of no use, bring the others into one form."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+# Why a recording is rejected: the whole list.
+REASONS = (
+    "unknown_name",
+    "zero_length",
+    "undecodable",
+    "truncated",
+    "not_finite",
+    "silent",
+    "too_short",
+    "clipped",
+    "duplicate_audio",
+    "duplicate_name",
+)
+
+SILENCE_DB = -80.0  # peak, relative to full scale; 16-bit dither lies near -90 dB
+_FULL_SCALE = 0.9995  # 16-bit full scale is 0.99997, 8-bit 0.992
+_UNKNOWN_SIZE = 0xFFFFFFFF  # what a program writes that streams a WAV of yet unknown length
+
+
+class Rejected(Exception):  # noqa: N818 - a verdict on the recording, no fault of the program
+    """A recording of no use: `reason` is one of REASONS, the text is the detail."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A decoded file.
+
+    Attributes:
+        samples: float32 [samples, channels], integer formats scaled to -1..1.
+        sample_rate: in Hz.
+        subtype: sample format as libsndfile names it, such as PCM_16.
+    """
+
+    samples: FloatArray
+    sample_rate: int
+    subtype: str
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+
+def decode(path: Path) -> Recording:
+    """Decode a recording of any format that libsndfile reads.
+
+    Raises:
+        Rejected: zero_length, truncated or undecodable.
+    """
+    if path.suffix.lower() == ".wav":
+        _check_riff(path)
+    try:
+        with soundfile.SoundFile(path) as file:
+            promised = file.frames
+            samples = file.read(dtype="float32", always_2d=True)
+            rate, subtype = file.samplerate, file.subtype
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise Rejected("undecodable", str(getattr(error, "error_string", error))) from None
+    if len(samples) == 0:
+        raise Rejected("zero_length", "no samples")
+    if len(samples) < promised:
+        raise Rejected("truncated", f"{len(samples)} of {promised} samples per channel")
+    return Recording(samples, rate, subtype)
+
+
+def _check_riff(path: Path) -> None:
+    """Compare what a WAV file's chunk headers promise with what the file holds.
+
+    libsndfile reads a WAV that was cut off as if it were merely shorter.
+
+    Raises:
+        Rejected: zero_length, truncated or undecodable.
+    """
+    size = path.stat().st_size
+    if size == 0:
+        raise Rejected("zero_length", "an empty file")
+    with path.open("rb") as file:
+        riff = file.read(12)
+        if riff[:4] != b"RIFF" or riff[8:] != b"WAVE":
+            return  # some other format behind the name: libsndfile will tell
+        promised = struct.unpack("<I", riff[4:8])[0] + 8
+        block_align = 1
+        while len(header := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", header)
+            start = file.tell()
+            if name == b"fmt " and length >= 16:
+                block_align = max(1, struct.unpack("<12xH", file.read(14))[0])
+            elif name == b"data":
+                held = size - start
+                if length == 0 and held == 0:
+                    raise Rejected("zero_length", f"{size} bytes with an empty data chunk")
+                if length != _UNKNOWN_SIZE and held // block_align < length // block_align:
+                    raise Rejected(
+                        "truncated",
+                        f"{held // block_align} of {length // block_align} samples per channel",
+                    )
+                return
+            file.seek(start + length + length % 2)
+    if size < promised != _UNKNOWN_SIZE + 8:
+        raise Rejected("truncated", f"{size} of {promised} bytes, none of them samples")
+    raise Rejected("zero_length", f"{size} bytes of header without a data chunk")
+
+
+def check(recording: Recording, min_seconds: float, max_clipped: float) -> None:
+    """Refuse a recording without usable speech.
+
+    Args:
+        recording: as decoded.
+        min_seconds: shortest length kept, in seconds.
+        max_clipped: largest share of samples at full scale kept, 0..1.
+
+    Raises:
+        Rejected: not_finite, too_short, silent or clipped.
+    """
+    samples = recording.samples
+    finite = np.isfinite(samples)
+    if not finite.all():
+        raise Rejected("not_finite", f"{np.count_nonzero(~finite)} samples are NaN or infinite")
+    if recording.seconds < min_seconds:
+        raise Rejected("too_short", f"{recording.seconds:.3f} s, at least {min_seconds} s expected")
+    # A constant offset is no sound.
+    peak = float(np.abs(samples - samples.mean(axis=0, dtype=np.float64)).max())
+    if peak < 10 ** (SILENCE_DB / 20):
+        level = f"{20 * np.log10(peak):.0f} dB" if peak > 0 else "digital silence"
+        raise Rejected("silent", f"peak {level}, at least {SILENCE_DB:.0f} dB expected")
+    clipped = float(np.mean(np.abs(samples) >= _FULL_SCALE))
+    if clipped > max_clipped:
+        raise Rejected(
+            "clipped", f"{clipped:.2%} of the samples at full scale, at most {max_clipped:.2%}"
+        )
+
+
+def standardise(
+    recording: Recording, sample_rate: int, noise_reduction: str, noise_seconds: float
+) -> FloatArray:
+    """Bring a recording into the form that features are computed from.
+
+    Channels are averaged, then the waveform is resampled, freed of noise and scaled to peak 1.
+
+    Args:
+        recording: a recording that passed `check`.
+        sample_rate: wanted, in Hz.
+        noise_reduction: none or stationary.
+        noise_seconds: length of the beginning that is taken as the noise profile, in seconds.
+
+    Returns:
+        float32 [samples] in -1..1.
+
+    Raises:
+        Rejected: silent: the channels, or the noise reduction, cancel everything.
+    """
+    waveform = recording.samples.mean(axis=1, dtype=np.float32)
+    if recording.sample_rate != sample_rate:
+        waveform = soxr.resample(waveform, recording.sample_rate, sample_rate)
+    if noise_reduction == "stationary":
+        waveform = reduce_noise(waveform, sample_rate, noise_seconds)
+    peak = float(np.abs(waveform).max(initial=0.0))
+    if peak < 10 ** (SILENCE_DB / 20):
+        raise Rejected("silent", "nothing is left after the channels are averaged and cleaned")
+    return np.asarray(waveform / np.float32(peak), dtype=np.float32)
+
+
+def reduce_noise(waveform: FloatArray, sample_rate: int, noise_seconds: float) -> FloatArray:
+    """Reduce stationary noise by spectral gating (the package noisereduce).
+
+    Sainburg, Zorea: Noisereduce: Domain general noise reduction for time series signals, 2024.
+
+    Args:
+        waveform: float32 [samples].
+        sample_rate: in Hz.
+        noise_seconds: the first so many seconds are the noise profile.
+
+    Returns:
+        float32 [samples].
+    """
+    import noisereduce  # brings PyTorch along, which only this needs
+
+    noise = waveform[: max(1, round(noise_seconds * sample_rate))]
+    reduced = noisereduce.reduce_noise(y=waveform, sr=sample_rate, y_noise=noise, stationary=True)
+    return np.asarray(reduced, dtype=np.float32)

@@ -1,0 +1,219 @@
+"""Clips of unlike lengths -> batches: normalised, brought to a length, shuffled, masked, mixed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ser.models import MIN_FRAMES
+from ser.params import Model
+
+FloatArray = NDArray[np.float32]
+
+# Batches are cut from so many batches' worth of clips sorted by length, which saves padding.
+_POOL = 8
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Clips to train on or to predict.
+
+    Attributes:
+        features: one float32 [frames, dims] per clip; may be memory-mapped.
+        labels: int64 [clips], the index of each clip's emotion.
+        dims: columns of each kind of features, such as {"logmel": 64}.
+    """
+
+    features: Sequence[FloatArray]
+    labels: NDArray[np.int64]
+    dims: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch ready for a net.
+
+    Attributes:
+        features: float32 [batch, frames, dims], zero beyond each clip's length.
+        lengths: int64 [batch].
+        labels: int64 [batch].
+        mixed_labels: int64 [batch], of the clip that is mixed in.
+        weight: of `labels` against `mixed_labels`, 0..1; 1 where nothing is mixed.
+    """
+
+    features: Tensor
+    lengths: Tensor
+    labels: Tensor
+    mixed_labels: Tensor
+    weight: float
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy to a device."""
+        tensors = (self.features, self.lengths, self.labels, self.mixed_labels)
+        return Batch(*(t.to(device) for t in tensors), self.weight)
+
+
+def normalise(features: FloatArray, dims: Mapping[str, int]) -> FloatArray:
+    """Give each kind of a clip's features mean 0 and standard deviation 1.
+
+    Args:
+        features: float32 [frames, dims].
+        dims: columns of each kind, in the order of stacking.
+    """
+    blocks = []
+    start = 0
+    for size in dims.values():
+        block = features[:, start : start + size]
+        mean, deviation = block.mean(dtype=np.float64), block.std(dtype=np.float64)
+        blocks.append((block - np.float32(mean)) / np.float32(max(deviation, 1e-8)))
+        start += size
+    return np.concatenate(blocks, axis=1)
+
+
+def fit_length(
+    features: FloatArray, length: str, frames: int, rng: np.random.Generator | None
+) -> FloatArray:
+    """Bring normalised features to a length.
+
+    Args:
+        features: float32 [n, dims].
+        length: own: as it is; pad: zeros behind, or cut off at the end; resize: zeros behind, or
+            linear interpolation down to it; crop: a window of at most `frames`, at random where
+            there is an `rng`, else the whole clip.
+        frames: the length for all but own.
+        rng: for the random window in training.
+
+    Returns:
+        float32 [frames or n, dims].
+    """
+    n = len(features)
+    if length == "own":
+        return features
+    if length == "crop":
+        if rng is None or n <= frames:
+            return features
+        start = int(rng.integers(n - frames + 1))
+        return features[start : start + frames]
+    if n > frames and length == "resize":
+        steps = torch.nn.functional.interpolate(
+            torch.from_numpy(features.T[None]), size=frames, mode="linear", align_corners=False
+        )
+        return steps[0].numpy().T
+    return np.pad(features[:frames], ((0, max(0, frames - n)), (0, 0)))
+
+
+def epoch_batches(examples: Examples, model: Model, rng: np.random.Generator) -> Iterator[Batch]:
+    """Yield an epoch of training batches: every clip once, shuffled, masked and mixed.
+
+    Clips of similar length share a batch. Everything random comes from `rng`.
+    """
+    lengths = np.array([len(f) for f in examples.features])
+    order = rng.permutation(len(examples))
+    pool = _POOL * model.batch_size
+    sorted_order = np.concatenate(
+        [
+            part[np.argsort(lengths[part], kind="stable")]
+            for part in np.split(order, range(pool, len(order), pool))
+        ]
+    )
+    cuts = range(model.batch_size, len(order), model.batch_size)
+    batches = np.split(sorted_order, cuts)
+    for i in rng.permutation(len(batches)):
+        clips = []
+        for j in batches[i]:
+            clip = normalise(examples.features[j], examples.dims)
+            clip = fit_length(clip, model.length, model.frames, rng)
+            clips.append(mask(clip, examples.dims, model.frequency_mask, model.time_mask, rng))
+        yield mix(collate(clips, examples.labels[batches[i]]), model.mixup, rng)
+
+
+def in_order(examples: Examples, model: Model) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+    """Yield batches for prediction with the positions of their clips; nothing is random.
+
+    Clips are taken by length, so that little is padded.
+    """
+    order = np.argsort([len(f) for f in examples.features], kind="stable")
+    for positions in np.split(order, range(model.batch_size, len(order), model.batch_size)):
+        clips = [
+            fit_length(
+                normalise(examples.features[j], examples.dims), model.length, model.frames, None
+            )
+            for j in positions
+        ]
+        yield positions, collate(clips, examples.labels[positions])
+
+
+def collate(clips: Sequence[FloatArray], labels: NDArray[np.int64]) -> Batch:
+    """Stack clips [frames, dims], padded with zeros to the longest of them."""
+    lengths = [max(len(clip), MIN_FRAMES) for clip in clips]
+    features = np.zeros((len(clips), max(lengths), clips[0].shape[1]), dtype=np.float32)
+    for row, clip in zip(features, clips, strict=True):
+        row[: len(clip)] = clip
+    targets = torch.from_numpy(labels)
+    return Batch(torch.from_numpy(features), torch.tensor(lengths), targets, targets, 1.0)
+
+
+def mask(
+    features: FloatArray,
+    dims: Mapping[str, int],
+    widest: int,
+    longest: int,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Hide one band of mel bands and one run of frames, at random (SpecAugment).
+
+    Park et al.: SpecAugment, Interspeech 2019. What is hidden becomes 0, the clip's mean.
+
+    Args:
+        features: normalised, float32 [frames, dims].
+        dims: columns of each kind.
+        widest: most mel bands hidden, 0: none.
+        longest: most frames hidden, 0: none; never more than half the clip.
+        rng: where the widths and places come from.
+    """
+    features = features.copy()
+    if widest > 0:
+        kinds = list(dims)
+        first = sum(dims[kind] for kind in kinds[: kinds.index("logmel")])
+        start, stop = _run(rng, dims["logmel"], widest)
+        features[:, first + start : first + stop] = 0
+    if longest > 0:
+        start, stop = _run(rng, len(features), min(longest, len(features) // 2))
+        features[start:stop] = 0
+    return features
+
+
+def _run(rng: np.random.Generator, size: int, longest: int) -> tuple[int, int]:
+    """Draw a run of 0 to `longest` neighbours among `size`."""
+    length = int(rng.integers(min(longest, size) + 1))
+    start = int(rng.integers(size - length + 1))
+    return start, start + length
+
+
+def mix(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
+    """Mix each clip with another of its batch (mixup).
+
+    Zhang et al.: mixup: Beyond empirical risk minimization, ICLR 2018.
+
+    Args:
+        batch: of unmixed clips.
+        alpha: of the beta distribution of the weight; 0: nothing is mixed.
+        rng: where the weight and the pairs come from.
+    """
+    if alpha == 0 or len(batch.labels) == 1:
+        return batch
+    weight = float(rng.beta(alpha, alpha))
+    other = torch.from_numpy(rng.permutation(len(batch.labels)))
+    return Batch(
+        weight * batch.features + (1 - weight) * batch.features[other],
+        torch.maximum(batch.lengths, batch.lengths[other]),
+        batch.labels,
+        batch.labels[other],
+        weight,
+    )

@@ -1,0 +1,140 @@
+"""Pictures of the results: learning curves, confusion matrix, reliability diagram."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
+
+from ser.plots.style import (
+    ACCENT,
+    DARK,
+    GREY,
+    LIGHT,
+    TICK_SIZE,
+    colour_bar,
+    heat_map,
+    legend,
+    new_figure,
+    save,
+    style,
+    whole_numbers,
+)
+
+# Subset, the beginning of its columns' names, colour, dash and marker.
+_CURVES = (("train", "train", DARK, "-", "o"), ("validation", "val", ACCENT, "--", "s"))
+_MOST_BINS_WITH_COUNTS = 15
+
+
+def confusion_matrix(
+    path: Path, counts: NDArray[np.int64], labels: Sequence[str], title: str
+) -> None:
+    """Draw how often each emotion was taken for which.
+
+    Args:
+        path: the picture.
+        counts: [labels, labels], rows actual, columns predicted.
+        labels: the emotions, in the order of counts.
+        title: of the picture.
+    """
+    # An emotion without a test clip has a row of zeros.
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    texts = [
+        [f"{count}\n{share:.0%}" for count, share in zip(*rows, strict=True)]
+        for rows in zip(counts, shares, strict=True)
+    ]
+    longest_line = max(len(line) for line in title.splitlines())
+    figure = new_figure(
+        max(2.4 + 0.85 * len(labels), 1.8 + 0.1 * longest_line), max(3.2, 1.4 + 0.62 * len(labels))
+    )
+    axes = figure.add_subplot()
+    style(axes, title, "predicted", "actual", grid="none")
+    image = heat_map(axes, shares, texts, vmax=1)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), labels)
+    scale = colour_bar(figure, [axes], image, "share of the actual emotion")
+    scale.set_major_formatter(PercentFormatter(1))
+    save(figure, path)
+
+
+def learning_curves(path: Path, history: pd.DataFrame) -> None:
+    """Draw loss and accuracy over the epochs: every fold thin, the folds' mean thick.
+
+    Args:
+        path: the picture.
+        history: fold, epoch, train_loss, val_loss, train_accuracy, val_accuracy; the validation
+            columns are empty where nothing was validated.
+    """
+    history = history.apply(pd.to_numeric)
+    folds = history["fold"].nunique()
+    meaning = f"thick: mean of {folds} folds, thin: each" if folds > 1 else ""
+    figure = new_figure(10, 4)
+    for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for subset, prefix, colour, dash, marker in _CURVES:
+            curves = history.pivot(index="epoch", columns="fold", values=f"{prefix}_{measure}")
+            if curves.notna().to_numpy().any():
+                _curve(axes, curves, subset, colour, dash, marker)
+        style(axes, measure.capitalize(), "epoch", measure)
+        legend(axes, meaning)
+        axes.set_ylim(bottom=0)
+        whole_numbers(axes.xaxis)
+    axes.set(ylim=(0, 1), ylabel="accuracy (% of the clips)")
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    save(figure, path)
+
+
+def _curve(
+    axes: Axes, curves: pd.DataFrame, name: str, colour: str, dash: str, marker: str
+) -> None:
+    """Draw one subset's curves [epochs, folds] and the mean of the folds that got that far."""
+    if curves.shape[1] > 1:
+        axes.plot(curves.index, curves, color=colour, linestyle=dash, linewidth=0.7, alpha=0.4)
+    axes.plot(
+        curves.index,
+        curves.mean(axis=1),
+        color=colour,
+        linestyle=dash,
+        linewidth=2.4,
+        marker=marker,
+        markersize=5,
+        markevery=max(1, len(curves) // 10),
+        label=name,
+    )
+
+
+def reliability_diagram(
+    path: Path,
+    confidence: NDArray[np.float64],
+    accuracy: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    ece: float,
+) -> None:
+    """Draw how often predictions of each confidence are right, and how many there are.
+
+    Args:
+        path: the picture.
+        confidence: [bins] mean confidence of the predictions in each bin, NaN in an empty one.
+        accuracy: [bins] share of them that is right, NaN in an empty bin.
+        counts: [bins] how many predictions; the bins divide 0 to 1 evenly.
+        ece: expected calibration error.
+    """
+    edges = np.linspace(0, 1, len(counts) + 1)[:-1]
+    bars = {"width": 1 / len(counts), "align": "edge", "edgecolor": DARK, "linewidth": 0.8}
+    figure = new_figure(5.6, 6)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.bar(edges, accuracy, color=LIGHT, label="accuracy in the bin", **bars)
+    upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfectly calibrated")
+    upper.scatter(confidence, accuracy, s=28, color=ACCENT, zorder=3, label="at mean confidence")
+    style(upper, f"Reliability (expected calibration error {ece:.3f})", "", "accuracy")
+    upper.set(xlim=(0, 1), ylim=(0, 1))
+    legend(upper)
+    drawn = lower.bar(edges, counts, color=LIGHT, hatch="///", **bars)
+    if len(counts) <= _MOST_BINS_WITH_COUNTS:
+        lower.bar_label(drawn, fontsize=TICK_SIZE, padding=2)
+    lower.margins(y=0.25)
+    style(lower, "", "confidence (probability of the predicted emotion)", "clips")
+    whole_numbers(lower.yaxis)
+    save(figure, path)

@@ -1,0 +1,311 @@
+"""Fit a net to one fold, epoch by epoch, so that it can be stopped anywhere and taken up again.
+
+Everything random in an epoch comes from generators keyed on (seed, fold, epoch): an epoch can be
+repeated without the ones before it, so a checkpoint needs no state of a generator.
+"""
+
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ser.batches import Batch, Examples, epoch_batches, in_order
+from ser.errors import UserError
+from ser.models import build
+from ser.params import Model
+
+Weights = dict[str, Tensor]
+
+_WARM_UP = 0.3  # share of the steps of one_cycle in which the learning rate rises
+_COLD = 1 / 25  # of the peak, where one_cycle starts
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave; validation is None where the fold has no val clips.
+
+    Training figures are means over the epoch's own batches, augmented as they were.
+    """
+
+    fold: int
+    epoch: int
+    train_loss: float
+    val_loss: float | None
+    train_accuracy: float
+    val_accuracy: float | None
+
+
+@dataclass
+class Progress:
+    """An unfinished training: all that the next epoch depends on, and what is kept of the past."""
+
+    net: nn.Module
+    optimizer: torch.optim.Optimizer
+    history: list[Epoch] = field(default_factory=list)
+    best: Weights = field(default_factory=dict)
+    best_epoch: int = 0
+
+
+def choose_device() -> torch.device:
+    """Pick where nets run: SER_DEVICE (cpu, cuda, cuda:1, mps), or a GPU where there is one.
+
+    Raises:
+        UserError: SER_DEVICE names no device of this machine.
+    """
+    name = os.environ.get("SER_DEVICE", "")
+    if not name:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"SER_DEVICE={name!r} cannot be used here: {reason}") from None
+    return device
+
+
+def make_deterministic() -> None:
+    """Let torch use no algorithm whose result differs from run to run on one machine."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+
+
+def learning_rate_at(progress: float, peak: float, schedule: str) -> float:
+    """Give the learning rate at a moment of the training.
+
+    Args:
+        progress: share of the steps that are done, 0..1.
+        peak: the highest learning rate.
+        schedule: constant; cosine: half a cosine down to 0; one_cycle: up from peak / 25 during
+            the first 30 %, then half a cosine down to 0 (Smith, Topin: Super-convergence, 2019).
+    """
+    if schedule == "constant":
+        return peak
+    if schedule == "cosine":
+        return peak * _half_cosine(progress)
+    if progress < _WARM_UP:
+        return peak * (1 + (_COLD - 1) * _half_cosine(progress / _WARM_UP))
+    return peak * _half_cosine((progress - _WARM_UP) / (1 - _WARM_UP))
+
+
+def _half_cosine(x: float) -> float:
+    """Fall from 1 at x = 0 to 0 at x = 1."""
+    return 0.5 * (1 + math.cos(math.pi * x))
+
+
+def fit(
+    train: Examples,
+    val: Examples,
+    emotions: int,
+    model: Model,
+    fold: int,
+    device: torch.device,
+    checkpoint: Path,
+    on_epoch: Callable[[list[Epoch]], None],
+) -> tuple[Weights, list[Epoch]]:
+    """Train a fresh net, or go on with the one in `checkpoint`.
+
+    Args:
+        train: what the net learns from.
+        val: what early stopping looks at; may be empty if model.patience is 0.
+        emotions: number of classes.
+        model: the net and how it is trained.
+        fold: number of the fold; part of every seed.
+        device: where to compute.
+        checkpoint: file that is rewritten after each epoch. It stays: the caller removes it once
+            the whole training is stored elsewhere.
+        on_epoch: called with the history so far after each epoch, and once at the start if a
+            checkpoint was found.
+
+    Returns:
+        (weights of the last epoch, or of the best by validation loss with model.patience > 0;
+        history).
+
+    Raises:
+        UserError: early stopping without val clips, or a loss that is not finite.
+    """
+    if model.patience > 0 and len(val) == 0:
+        raise UserError(
+            f"model.patience {model.patience} stops by the validation loss, but fold {fold} has "
+            "no val clips: set split.val above 0, or model.patience: 0"
+        )
+    state = _begin(train, emotions, model, fold, device)
+    if checkpoint.exists():
+        _restore(state, checkpoint, device)
+        on_epoch(state.history)
+    while not _finished(state, model):
+        epoch = len(state.history) + 1
+        _run_epoch(state, train, val, model, fold, epoch, device)
+        _save(state, checkpoint)
+        on_epoch(state.history)
+    return (state.best if model.patience > 0 else _weights(state.net)), state.history
+
+
+def predict(
+    net: nn.Module, examples: Examples, model: Model, device: torch.device
+) -> NDArray[np.float32]:
+    """Compute the probability of every emotion for every clip.
+
+    Returns:
+        float32 [clips, emotions], in the order of the examples; rows sum to 1.
+    """
+    net.eval()
+    rows: dict[int, NDArray[np.float32]] = {}
+    with torch.inference_mode():
+        for positions, batch in in_order(examples, model):
+            batch = batch.to(device)
+            probabilities = net(batch.features, batch.lengths).softmax(dim=1).cpu().numpy()
+            rows.update(zip(positions.tolist(), probabilities, strict=True))
+    return np.stack([rows[i] for i in range(len(examples))])
+
+
+def _seed(model: Model, fold: int, epoch: int) -> np.random.Generator:
+    """Seed torch's generator (weights, dropout) and return one for the data; epoch 0: weights."""
+    key = (model.seed, fold, epoch)
+    torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+    return np.random.default_rng(key)
+
+
+def _begin(
+    train: Examples, emotions: int, model: Model, fold: int, device: torch.device
+) -> Progress:
+    _seed(model, fold, 0)
+    net = build(model, sum(train.dims.values()), emotions).to(device)
+    rate, decay = model.learning_rate, model.weight_decay
+    optimizer: torch.optim.Optimizer
+    if model.optimizer == "sgd":
+        optimizer = torch.optim.SGD(
+            net.parameters(), rate, momentum=0.9, weight_decay=decay, nesterov=True
+        )
+    else:
+        kind = torch.optim.AdamW if model.optimizer == "adamw" else torch.optim.Adam
+        optimizer = kind(net.parameters(), rate, weight_decay=decay)
+    return Progress(net, optimizer)
+
+
+def _finished(state: Progress, model: Model) -> bool:
+    done = len(state.history)
+    waited = done - state.best_epoch
+    return done >= model.epochs or (0 < model.patience <= waited and state.best_epoch > 0)
+
+
+def _run_epoch(
+    state: Progress,
+    train: Examples,
+    val: Examples,
+    model: Model,
+    fold: int,
+    epoch: int,
+    device: torch.device,
+) -> None:
+    """Train for one epoch, validate, add to the history, keep the weights if they are the best."""
+    rng = _seed(model, fold, epoch)
+    steps = math.ceil(len(train) / model.batch_size)
+    # Summed on the device: a look at each loss would make a GPU wait for every step.
+    loss_sum = torch.zeros((), device=device)
+    hits = torch.zeros((), device=device)
+    state.net.train()
+    for step, batch in enumerate(epoch_batches(train, model, rng)):
+        progress = (epoch - 1 + step / steps) / model.epochs
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate_at(progress, model.learning_rate, model.schedule)
+        loss, correct = _step(state, batch.to(device), model.label_smoothing)
+        loss_sum += loss * len(batch.labels)
+        hits += correct
+    train_loss = float(loss_sum) / len(train)
+    if not math.isfinite(train_loss):
+        raise UserError(
+            f"fold {fold}, epoch {epoch}: the training loss is {train_loss}; lower "
+            f"model.learning_rate ({model.learning_rate})"
+        )
+    val_loss, val_accuracy = _validate(state.net, val, model, device)
+    state.history.append(
+        Epoch(fold, epoch, train_loss, val_loss, float(hits) / len(train), val_accuracy)
+    )
+    losses = [e.val_loss for e in state.history if e.val_loss is not None]
+    if model.patience > 0 and losses[-1] == min(losses) and losses.count(losses[-1]) == 1:
+        state.best, state.best_epoch = _weights(state.net), epoch
+
+
+def _step(state: Progress, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Take one step; return the batch's loss and its (weighted) number of hits."""
+    logits = state.net(batch.features, batch.lengths)
+    first = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+    second = F.cross_entropy(logits, batch.mixed_labels, label_smoothing=smoothing)
+    loss = batch.weight * first + (1 - batch.weight) * second
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    state.optimizer.step()
+    guess = logits.detach().argmax(dim=1)
+    hits = (
+        batch.weight * (guess == batch.labels).sum()
+        + (1 - batch.weight) * (guess == batch.mixed_labels).sum()
+    )
+    return loss.detach(), hits
+
+
+def _validate(
+    net: nn.Module, val: Examples, model: Model, device: torch.device
+) -> tuple[float | None, float | None]:
+    """Compute cross-entropy (without smoothing) and accuracy on the val clips, if there are any."""
+    if len(val) == 0:
+        return None, None
+    probabilities = predict(net, val, model, device).astype(np.float64)
+    right = probabilities[np.arange(len(val)), val.labels]
+    loss = -np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean()
+    return float(loss), float((probabilities.argmax(axis=1) == val.labels).mean())
+
+
+def _weights(net: nn.Module) -> Weights:
+    return {name: t.detach().cpu().clone() for name, t in net.state_dict().items()}
+
+
+def _save(state: Progress, checkpoint: Path) -> None:
+    """Write the checkpoint beside its name, then rename: it is whole or it is the former one."""
+    tensors = {f"net.{name}": t for name, t in _weights(state.net).items()}
+    tensors |= {f"best.{name}": t for name, t in state.best.items()}
+    for i, moments in state.optimizer.state_dict()["state"].items():
+        for name, value in moments.items():
+            tensors[f"optimizer.{i}.{name}"] = torch.as_tensor(value).cpu()
+    text = json.dumps(
+        {"history": [vars(epoch) for epoch in state.history], "best_epoch": state.best_epoch}
+    )
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    partial = checkpoint.with_suffix(".part")
+    safetensors.torch.save_file(tensors, partial, metadata={"progress": text})
+    partial.replace(checkpoint)
+
+
+def _restore(state: Progress, checkpoint: Path, device: torch.device) -> None:
+    try:
+        with safe_open(checkpoint, "pt") as file:
+            described = json.loads(file.metadata()["progress"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise UserError(f"{checkpoint} is damaged ({error}): remove it and run again") from None
+    state.net.load_state_dict(_below("net.", tensors))
+    state.best = _below("best.", tensors)
+    state.best_epoch = described["best_epoch"]
+    state.history = [Epoch(**epoch) for epoch in described["history"]]
+    moments: dict[int, dict[str, Any]] = {}
+    for key, tensor in _below("optimizer.", tensors).items():
+        i, name = key.split(".")
+        moments.setdefault(int(i), {})[name] = tensor.to(device) if name != "step" else tensor
+    groups = state.optimizer.state_dict()["param_groups"]
+    state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _below(prefix: str, tensors: Weights) -> Weights:
+    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}

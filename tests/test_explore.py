@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from ser import tables
+from ser.plots import dataset
+from ser.store import StoreWriter
+from stages import explore
+
+SAMPLE_RATE = 8000
+# clip, corpus, emotion, speaker, samples after cleaning, seconds, sample rate, channels, subtype.
+CLIPS = [
+    ("aesdd/a01 (1)", "aesdd", "angry", "1", 4000, 0.5, 44100, 1, "PCM_16"),
+    ("aesdd/a01 (10)", "aesdd", "angry", "10", 12000, 1.5, 44100, 1, "PCM_24"),
+    ("aesdd/a01 (2)", "aesdd", "angry", "2", 7999, 1.0, 44100, 1, "PCM_16"),
+    ("aesdd/s01 (2)", "aesdd", "sad", "2", 16000, 2.0, 44100, 2, "PCM_16"),
+    ("demo/s01 (1)", "demo", "sad", "1", 8000, 1.0, 8000, 1, "PCM_16"),
+]
+PICTURES = {
+    "clips_by_speaker.png",
+    "durations.png",
+    "durations_by_emotion.png",
+    "frames.png",
+    "mel_spectrograms.png",
+    "waveform.png",
+    "waveforms.png",
+}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with params.yaml, clips.csv and clean."""
+    values = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
+    values["clean"]["sample_rate"] = SAMPLE_RATE
+    values["features"] |= {"n_fft": 512, "win_length": 400, "hop_length": 200, "fmax": 4000.0}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    rows = []
+    with StoreWriter(tmp_path / "clean", (), {"sample_rate": SAMPLE_RATE}) as store:
+        for name, corpus, emotion, speaker, samples, seconds, rate, channels, subtype in CLIPS:
+            time = np.arange(samples) / SAMPLE_RATE
+            store.add(name, np.sin(2 * np.pi * 440 * time).astype(np.float32))
+            row = dict.fromkeys(tables.CLIP_COLUMNS, "")
+            row |= {"clip": name, "corpus": corpus, "emotion": emotion, "speaker": speaker}
+            row |= {"seconds": seconds, "sample_rate": rate}
+            row |= {"channels": channels, "subtype": subtype}
+            rows.append(row)
+    tables.write_csv(tmp_path / "clips.csv", rows, tables.CLIP_COLUMNS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def explored(project, name):
+    folder = project / name
+    explore.main(
+        project / "clips.csv", project / "clean", folder / "dataset.json", folder / "plots"
+    )
+    return folder
+
+
+def test_figures(project):
+    text = (explored(project, "out") / "dataset.json").read_text()
+    figures = json.loads(text)
+    assert figures == {
+        "channels": {"1": 4, "2": 1},
+        "clips": 5,
+        "emotions": {"angry": 3, "sad": 2},
+        # 1 + samples // 200: 21, 61, 40, 81, 41
+        "frames": {"max": 81, "mean": 48.8, "median": 41, "min": 21},
+        "hours": round(6 / 3600, 6),
+        "sample_rates": {"44100": 4, "8000": 1},
+        "seconds": {"max": 2.0, "mean": 1.2, "median": 1.0, "min": 0.5},
+        # Speaker 1 of one corpus is not speaker 1 of the other.
+        "speakers": 4,
+        "subtypes": {"PCM_16": 4, "PCM_24": 1},
+    }
+    assert text == json.dumps(figures, indent=2, sort_keys=True) + "\n"
+
+
+def test_pictures_are_complete_and_the_same_twice(project):
+    first, second = explored(project, "first"), explored(project, "second")
+    assert {path.name for path in (first / "plots").iterdir()} == PICTURES
+    for name in sorted(PICTURES):
+        with Image.open(first / "plots" / name) as image:
+            image.verify()
+        assert (first / "plots" / name).read_bytes() == (second / "plots" / name).read_bytes()
+
+
+def test_what_the_pictures_show(project, monkeypatch):
+    shown = {}
+    for name in ("waveform", "waveforms", "mel_spectrograms", "histogram", "clips_by_speaker"):
+        monkeypatch.setattr(
+            dataset, name, lambda path, *values: shown.setdefault(path.name, values)
+        )
+    explored(project, "out")
+
+    samples, rate, title = shown["waveform.png"]
+    assert (len(samples), rate, title) == (4000, 8000, "aesdd/a01 (1): angry, speaker 1")
+    # The angry clip in the middle lasts 1 s; of two sad ones it is the shorter.
+    typical, _ = shown["waveforms.png"]
+    assert list(typical) == ["angry: aesdd/a01 (2)", "sad: demo/s01 (1)"]
+    assert [len(values) for values in typical.values()] == [7999, 8000]
+
+    mels, step, bands = shown["mel_spectrograms.png"]
+    assert step == 0.025
+    assert [values.shape for values in mels.values()] == [(40, len(bands)), (41, len(bands))]
+    assert np.all(np.diff(bands) > 0)
+    # The tone of 440 Hz is loudest in the band around it.
+    loudest = bands[mels["sad: demo/s01 (1)"].mean(axis=0).argmax()]
+    assert loudest == pytest.approx(440, abs=40)
+
+    np.testing.assert_array_equal(shown["frames.png"][0], [21, 61, 40, 81, 41])
+    np.testing.assert_array_equal(shown["durations.png"][0], [0.5, 1.5, 1.0, 2.0, 1.0])
+    (counts,) = shown["clips_by_speaker.png"]
+    assert list(counts.index) == ["aesdd/1", "aesdd/2", "aesdd/10", "demo/1"]
+    assert list(counts.columns) == ["angry", "sad"]
+    assert counts.to_numpy().tolist() == [[1, 0], [1, 1], [1, 0], [0, 1]]

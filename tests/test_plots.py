@@ -1,0 +1,264 @@
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from ser.corpora import EMOTIONS
+from ser.plots import dataset, results
+
+GREY = (0.299, 0.587, 0.114)
+CONFUSION = np.array([[20, 1, 3], [0, 0, 0], [5, 0, 1200]])
+
+
+def speech(seconds, seed=0, sample_rate=1000):
+    noise = np.random.default_rng(seed).normal(size=int(seconds * sample_rate))
+    return (noise / np.abs(noise).max()).astype(np.float32)
+
+
+def history(folds, epochs, validated=True):
+    rows = [
+        {
+            "fold": fold,
+            "epoch": epoch,
+            "train_loss": 2 / epoch,
+            "val_loss": 2 / epoch + 0.1 * fold if validated else np.nan,
+            "train_accuracy": 1 - 0.8 / epoch,
+            "val_accuracy": 0.8 - 0.1 * fold - 0.5 / epoch if validated else np.nan,
+        }
+        for fold in range(folds)
+        for epoch in range(1, epochs + 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def speakers(count, emotions=EMOTIONS):
+    counts = np.arange(count * len(emotions)).reshape(count, -1) % 200
+    return pd.DataFrame(counts, [f"cremad/{1001 + i}" for i in range(count)], list(emotions))
+
+
+def reliability(path, bins):
+    counts = np.arange(bins) * 11
+    confidence = np.where(counts > 0, (np.arange(bins) + 0.5) / bins, np.nan)
+    results.reliability_diagram(path, confidence, confidence**2, counts, 0.123)
+
+
+def draw(name, path):
+    rng = np.random.default_rng(0)
+    clips = {f"{emotion}: aesdd/a05 (3)": speech(1 + i, i) for i, emotion in enumerate(EMOTIONS)}
+    if name == "waveform":
+        dataset.waveform(path, speech(2), 1000, "aesdd/a01 (1): angry, speaker 1")
+    elif name == "waveforms":
+        dataset.waveforms(path, clips, 1000)
+    elif name == "mel_spectrograms":
+        mels = {clip: -80 * rng.random((50 + i, 64)) for i, clip in enumerate(clips)}
+        dataset.mel_spectrograms(path, mels, 0.016, np.geomspace(60, 7900, 64))
+    elif name == "histogram":
+        dataset.histogram(path, rng.gamma(9, 0.4, 600), "Durations", "duration", "s")
+    elif name == "histogram_of_one":
+        dataset.histogram(path, np.array([3.0]), "Durations", "duration", "s")
+    elif name == "durations_by_emotion":
+        dataset.durations_by_emotion(path, {e: rng.gamma(9, 0.4, 1000) for e in EMOTIONS})
+    elif name == "speakers_few":
+        dataset.clips_by_speaker(path, speakers(6))
+    elif name == "speaker_alone":
+        dataset.clips_by_speaker(path, speakers(1, ["angry"]))
+    elif name == "speakers_many":
+        dataset.clips_by_speaker(path, speakers(91))
+    elif name == "confusion_matrix":
+        labels = ["angry", "surprise", "sad"]
+        title = "Confusion matrix (accuracy 99.3 %, 95 % interval 98.1 to 99.9 %)"
+        results.confusion_matrix(path, CONFUSION, labels, title)
+    elif name == "confusion_of_eight":
+        counts = rng.integers(0, 1200, (8, 8))
+        results.confusion_matrix(path, counts, EMOTIONS, "Confusion matrix")
+    elif name == "learning_curves":
+        results.learning_curves(path, history(5, 60))
+    elif name == "learning_curves_of_one_epoch":
+        results.learning_curves(path, history(1, 1))
+    elif name == "reliability":
+        reliability(path, 10)
+    else:
+        reliability(path, 100)
+
+
+PICTURES = {
+    "waveform": (9, 2.8),
+    "waveforms": (9, 10),
+    "mel_spectrograms": (9, 13.6),
+    "histogram": (7, 3.8),
+    "histogram_of_one": (7, 3.8),
+    "durations_by_emotion": (10, 4),
+    "speakers_few": (9.335, 3.12),
+    "speaker_alone": (5.5, 1.77),
+    "speakers_many": (17.76, 7.71),
+    "confusion_matrix": (8.2, 3.26),
+    "confusion_of_eight": (9.2, 6.36),
+    "learning_curves": (10, 4),
+    "learning_curves_of_one_epoch": (10, 4),
+    "reliability": (5.6, 6),
+    "reliability_of_many_bins": (5.6, 6),
+}
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are saved, instead of only their files."""
+    saved = []
+    savefig = Figure.savefig
+
+    def spy(figure, *args, **kwargs):
+        saved.append(figure)
+        savefig(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", spy)
+    return saved
+
+
+@pytest.fixture
+def texts(monkeypatch):
+    """Every text that is drawn, with where it stands in the finished picture."""
+    drawn = {}
+    draw_text = Text.draw
+
+    def spy(text, renderer, *args, **kwargs):
+        if text.get_visible() and text.get_text():
+            drawn[text] = text.get_window_extent(renderer)
+        draw_text(text, renderer, *args, **kwargs)
+
+    monkeypatch.setattr(Text, "draw", spy)
+    return drawn
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture(name, tmp_path, figures, texts):
+    path = tmp_path / "plots" / f"{name}.png"
+    draw(name, path)
+
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert image.size == pytest.approx([120 * inches for inches in PICTURES[name]], abs=1)
+        width, height = image.size
+        assert "Software" not in image.info
+
+    # Matplotlib draws a tick's text only where the axis reaches.
+    assert len(texts) >= 5
+    for text, box in texts.items():
+        assert box.x0 >= 0, text
+        assert box.y0 >= 0, text
+        assert box.x1 <= width, text
+        assert box.y1 <= height, text
+    for (one, box), (other, other_box) in combinations(texts.items(), 2):
+        assert not box.overlaps(other_box), (one, other)
+
+    (figure,) = figures
+    assert figure.get_suptitle() or figure.axes[0].get_title(loc="left")
+    assert figure.get_supylabel() or figure.axes[0].get_ylabel()
+
+
+@pytest.mark.parametrize("name", ["waveform", "durations_by_emotion", "learning_curves"])
+def test_same_bytes_twice(name, tmp_path):
+    draw(name, tmp_path / "a.png")
+    draw(name, tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def lightness(colour):
+    return np.dot(colour[:3], GREY)
+
+
+def test_curves_differ_without_colour(tmp_path, figures):
+    results.learning_curves(tmp_path / "a.png", history(1, 60))
+    for axes in figures[0].axes:
+        train, validation = axes.get_lines()
+        assert (train.get_label(), validation.get_label()) == ("train", "validation")
+        assert train.get_linestyle() != validation.get_linestyle()
+        assert train.get_marker() != validation.get_marker()
+    grey = np.asarray(Image.open(tmp_path / "a.png").convert("L"))
+    levels, counts = np.unique(grey, return_counts=True)
+    common = {int(level) for level in levels[counts > 1000]}
+    assert any(level < 80 for level in common)
+    assert any(120 < level < 180 for level in common)
+
+
+@pytest.mark.parametrize("name", ["speakers_few", "confusion_matrix", "mel_spectrograms"])
+def test_colours_run_evenly_from_light_to_dark(name, tmp_path, figures):
+    draw(name, tmp_path / "a.png")
+    colours = figures[0].axes[0].images[0].get_cmap()(np.linspace(0, 1, 50))
+    steps = np.diff(colours[:, :3] @ GREY)
+    assert np.all(steps > 0) or np.all(steps < 0)
+    assert abs(steps.sum()) > 0.6
+
+
+def test_mean_over_folds(tmp_path, figures):
+    table = history(2, 3)
+    # The second fold stopped early.
+    results.learning_curves(tmp_path / "a.png", table.drop(index=5))
+    accuracy = figures[0].axes[1]
+    lines = [line for line in accuracy.get_lines() if line.get_label() == "validation"]
+    np.testing.assert_allclose(lines[0].get_ydata(), [0.25, 0.5, 0.8 - 0.5 / 3])
+    assert len(accuracy.get_lines()) == 2 * (2 + 1)
+
+
+def test_empty_validation_is_left_out(tmp_path, figures):
+    as_text = history(1, 4, validated=False).astype(str).replace("nan", "")
+    results.learning_curves(tmp_path / "a.png", as_text)
+    assert [line.get_label() for line in figures[0].axes[0].get_lines()] == ["train"]
+
+
+def test_confusion_matrix_shows_counts_and_shares_of_the_actual(tmp_path, figures):
+    draw("confusion_matrix", tmp_path / "a.png")
+    axes = figures[0].axes[0]
+    assert [text.get_text() for text in axes.texts] == [
+        *("20\n83%", "1\n4%", "3\n12%"),
+        *("0\n0%", "0\n0%", "0\n0%"),
+        *("5\n0%", "0\n0%", "1200\n100%"),
+    ]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("actual", "predicted")
+    # Texts stand out from their cells.
+    image = axes.images[0]
+    for text, cell in zip(axes.texts, image.to_rgba(image.get_array()).reshape(-1, 4), strict=True):
+        assert abs(lightness(cell) - (text.get_color() == "white")) > 0.4
+
+
+def test_every_speaker_is_shown_once(tmp_path, figures):
+    table = speakers(91, ["angry", "sad"])
+    dataset.clips_by_speaker(tmp_path / "a.png", table)
+    columns = figures[0].axes[:-1]
+    shown = [label.get_text() for axes in columns for label in axes.get_yticklabels()]
+    assert shown == list(table.index)
+    cells = [text.get_text() for axes in columns for text in axes.texts if text.get_text()]
+    assert cells == [str(n) for n in table.to_numpy().ravel()]
+
+
+def test_spectrogram_axes(tmp_path, figures):
+    # Bands 100 Hz apart: a tick stands at its frequency's band, 500 would stand too near to 1000.
+    bands = np.arange(100.0, 5001.0, 100.0)
+    mels = {"short": np.full((10, 50), -80.0), "long": np.zeros((21, 50))}
+    dataset.mel_spectrograms(tmp_path / "a.png", mels, 0.5, bands)
+    short, long, scale = figures[0].axes
+    hertz = {label.get_text(): label.get_position()[1] for label in long.get_yticklabels()}
+    assert hertz == {"4000": 39, "2000": 19, "1000": 9, "250": 1.5}
+    assert short.get_xlim() == (-0.25, 10.25)
+    assert short.images[0].get_extent()[:2] == [-0.25, 4.75]
+    assert "dB" in scale.get_ylabel()
+
+
+def test_waveform_fills_the_time_axis(tmp_path, figures):
+    dataset.waveform(tmp_path / "a.png", speech(2), 1000, "clip")
+    dataset.waveform(tmp_path / "b.png", 0 * speech(2), 1000, "clip")
+    assert figures[0].axes[0].get_xlim() == (0, 2)
+    loud, silent = (np.asarray(Image.open(tmp_path / f"{n}.png").convert("L")) for n in "ab")
+    assert (loud < 100).sum() > 5 * (silent < 100).sum()
+
+
+def test_reliability_counts_and_title(tmp_path, figures):
+    reliability(tmp_path / "a.png", 10)
+    upper, lower = figures[0].axes
+    assert [text.get_text() for text in lower.texts] == [str(11 * i) for i in range(10)]
+    assert "0.123" in upper.get_title(loc="left")
+    assert [bar.get_x() for bar in lower.patches] == pytest.approx(np.arange(10) / 10)
+    assert all(bar.get_hatch() for bar in lower.patches)
