@@ -55,8 +55,13 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device."""
-        tensors = (self.features, self.lengths, self.labels, self.mixed_labels)
-        return Batch(*(t.to(device) for t in tensors), self.weight)
+        return Batch(
+            self.features.to(device),
+            self.lengths.to(device),
+            self.labels.to(device),
+            self.mixed_labels.to(device),
+            self.weight,
+        )
 
 
 def normalise(features: FloatArray, dims: Mapping[str, int]) -> FloatArray:

@@ -41,6 +41,16 @@ def dims(features: Features) -> dict[str, int]:
     return {kind: sizes[kind] for kind in features.kinds}
 
 
+def mel_columns(features: Features) -> slice:
+    """Locate the log-mel bands among the stacked columns; empty where there are none."""
+    start = 0
+    for kind, size in dims(features).items():
+        if kind == "logmel":
+            return slice(start, start + size)
+        start += size
+    return slice(0, 0)
+
+
 def extract(waveform: FloatArray, sample_rate: int, features: Features) -> FloatArray:
     """Compute the wanted kinds of features, side by side.
 

@@ -99,8 +99,8 @@ class Store(Mapping[str, FloatArray]):
             self._offsets = np.load(folder / "offsets.npy", allow_pickle=False)
             values = folder / "values.npy"
             # An empty array cannot be mapped.
-            mode = "r" if self._offsets[-1] > 0 else None
-            self._values = np.load(values, mmap_mode=mode, allow_pickle=False)
+            empty = self._offsets[-1] == 0
+            self._values = np.load(values, mmap_mode=None if empty else "r", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{folder} cannot be read ({error}): run `dvc repro`, or `dvc checkout` to get "

@@ -26,7 +26,8 @@ from tenacity import (
     sleep_using_event,
     stop_after_attempt,
     stop_when_event_set,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 from tqdm import tqdm
 
@@ -43,9 +44,9 @@ MARK = ".source"
 _THREADS = 8
 _TRIES = 5
 _TIMEOUT = httpx.Timeout(15, connect=8)  # seconds
-_FIRST_CONTACT = 20  # seconds, all tries and the name look-up included
+_FIRST_CONTACT = 18  # seconds, all tries and the name look-up included
 _LONGEST_WAIT = 30  # seconds, whatever Retry-After says
-_BACK_OFF = wait_exponential_jitter(initial=0.25, max=8, jitter=0.25)
+_BACK_OFF = wait_exponential(multiplier=0.25, max=8) + wait_random(0, 0.25)  # seconds
 _REDIRECTS = 5
 _SHOWN = 20
 _LOGIN = re.compile(r"/(login|oauth2?)(/|$)", re.IGNORECASE)

@@ -1,0 +1,144 @@
+"""Changed copies of clips: what is changed is drawn first, as data, then applied.
+
+The draws of a copy come from one generator keyed on (seed, clip, copy), and every draw is made
+whether its change is applied or not: another probability for one change moves no other.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.params import Augment
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The changes of one copy; None: not applied.
+
+    Attributes:
+        pitch_semitones: up or down, at unchanged length.
+        stretch_rate: above 1 is faster: the copy is 1 / rate as long.
+        shift_seconds: above 0 is later.
+        gain_db: louder or softer.
+        noise_snr_db: white noise below the clip's mean level.
+        noise_seed: of the noise's samples.
+        masked_bands: how many mel bands are hidden.
+        masked_band_place: where, 0 (lowest) to 1.
+        masked_frames: how many frames are hidden.
+        masked_frame_place: where, 0 (earliest) to 1.
+    """
+
+    pitch_semitones: float | None
+    stretch_rate: float | None
+    shift_seconds: float | None
+    gain_db: float | None
+    noise_snr_db: float | None
+    noise_seed: int
+    masked_bands: int | None
+    masked_band_place: float
+    masked_frames: int | None
+    masked_frame_place: float
+
+
+def draw(augment: Augment, clip: str, copy: int) -> Draw:
+    """Draw the changes of one copy of a clip."""
+    name = int.from_bytes(hashlib.blake2b(clip.encode(), digest_size=8).digest())
+    rng = np.random.default_rng((augment.seed, name, copy))
+
+    def value(probability: float, low: float, high: float) -> float | None:
+        applied, drawn = rng.random() < probability, float(rng.uniform(low, high))
+        return drawn if applied else None
+
+    def count(probability: float, low: int, high: int) -> int | None:
+        applied, drawn = rng.random() < probability, int(rng.integers(low, high + 1))
+        return drawn if applied else None
+
+    a = augment
+    return Draw(
+        pitch_semitones=value(a.pitch.probability, *a.pitch.semitones),
+        stretch_rate=value(a.stretch.probability, *a.stretch.rate),
+        shift_seconds=value(a.shift.probability, *a.shift.seconds),
+        gain_db=value(a.gain.probability, *a.gain.db),
+        noise_snr_db=value(a.noise.probability, *a.noise.snr_db),
+        noise_seed=int(rng.integers(2**32)),
+        masked_bands=count(a.frequency_mask.probability, *a.frequency_mask.bands),
+        masked_band_place=float(rng.random()),
+        masked_frames=count(a.time_mask.probability, *a.time_mask.frames),
+        masked_frame_place=float(rng.random()),
+    )
+
+
+def change_waveform(waveform: FloatArray, sample_rate: int, changes: Draw) -> FloatArray:
+    """Apply pitch, stretch, shift, gain and noise, in this order.
+
+    Args:
+        waveform: float32 [samples] in -1..1.
+        sample_rate: in Hz.
+        changes: as drawn.
+
+    Returns:
+        float32 [samples / stretch_rate] in -1..1: scaled down where a change went beyond.
+    """
+    if changes.pitch_semitones is not None:
+        waveform = librosa.effects.pitch_shift(
+            waveform, sr=sample_rate, n_steps=changes.pitch_semitones
+        )
+    if changes.stretch_rate is not None:
+        waveform = librosa.effects.time_stretch(waveform, rate=changes.stretch_rate)
+    if changes.shift_seconds is not None:
+        waveform = shift(waveform, round(changes.shift_seconds * sample_rate))
+    if changes.gain_db is not None:
+        waveform = waveform * np.float32(10 ** (changes.gain_db / 20))
+    if changes.noise_snr_db is not None:
+        waveform = add_noise(waveform, changes.noise_snr_db, changes.noise_seed)
+    peak = float(np.abs(waveform).max(initial=0.0))
+    return np.asarray(waveform / np.float32(max(peak, 1.0)), dtype=np.float32)
+
+
+def shift(waveform: FloatArray, samples: int) -> FloatArray:
+    """Move a waveform later (samples > 0) or earlier; silence comes in, the rest goes out."""
+    moved = np.zeros_like(waveform)
+    n = len(waveform)
+    samples = max(-n, min(n, samples))
+    moved[max(0, samples) : n + min(0, samples)] = waveform[max(0, -samples) : n - max(0, samples)]
+    return moved
+
+
+def add_noise(waveform: FloatArray, snr_db: float, seed: int) -> FloatArray:
+    """Add white Gaussian noise whose power lies snr_db below the waveform's mean power."""
+    noise = np.random.default_rng(seed).standard_normal(len(waveform), dtype=np.float32)
+    power = float(np.mean(np.square(waveform, dtype=np.float64)))
+    return waveform + noise * np.float32(np.sqrt(power) * 10 ** (-snr_db / 20))
+
+
+def mask_features(features: FloatArray, mel_columns: slice, changes: Draw) -> FloatArray:
+    """Hide mel bands and frames behind the clip's mean.
+
+    Args:
+        features: float32 [frames, dims].
+        mel_columns: where the log-mel bands are among the dims.
+        changes: as drawn; more than there is hides all there is.
+
+    Returns:
+        float32 [frames, dims].
+    """
+    hidden = features.copy()
+    if changes.masked_bands:
+        mel = hidden[:, mel_columns]
+        place = _place(mel.shape[1], changes.masked_bands, changes.masked_band_place)
+        mel[:, place] = features[:, mel_columns].mean()
+    if changes.masked_frames:
+        place = _place(len(features), changes.masked_frames, changes.masked_frame_place)
+        hidden[place] = features.mean(axis=0)
+    return hidden
+
+
+def _place(size: int, length: int, place: float) -> slice:
+    """Put a run of `length` among `size`, at a place from 0 (first) to 1 (last)."""
+    start = round(place * max(0, size - length))
+    return slice(start, start + length)

@@ -1,0 +1,40 @@
+"""Decide who is trained on and who is tested."""
+
+from pathlib import Path
+
+from ser import params
+from ser.splits import make_folds, shared_groups, subset_sizes
+from ser.tables import read_csv, write_csv, write_json
+from stages import cli
+
+
+def main(clips: Path, splits: Path, metrics: Path) -> None:
+    """Write splits.csv (clip, fold, subset) and what is to be known of the split."""
+    settings = params.load().split
+    table = read_csv(clips)
+    folds = make_folds(table, settings)
+    rows = [
+        {"clip": clip, "fold": number, "subset": subset}
+        for number, fold in enumerate(folds, start=1)
+        for clip, subset in fold.items()
+    ]
+    write_csv(splits, rows, ("clip", "fold", "subset"))
+    listed = {row["clip"] for row in rows}
+    sizes = subset_sizes(folds)
+    facts = {
+        "scheme": settings.scheme,
+        "folds": len(folds),
+        "clips_per_fold": sizes,
+        "clips_in_no_fold": len(table) - len(listed),
+        "groups_on_both_sides": sum(shared_groups(table, fold) for fold in folds),
+    }
+    write_json(metrics, facts)
+    counts = ", ".join(f"{size:g} {subset}" for subset, size in sizes.items())
+    print(f"split: {settings.scheme}, {len(folds)} fold(s), per fold {counts}")
+    for key in ("clips_in_no_fold", "groups_on_both_sides"):
+        if facts[key]:
+            print(f"  note: {facts[key]} {key.replace('_', ' ')}")
+
+
+if __name__ == "__main__":
+    cli.run(main, "clips", "splits", "metrics")
