@@ -45,12 +45,10 @@ def _describe(table: pd.DataFrame, frames: NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
-def _typical(table: pd.DataFrame) -> dict[str, str]:
-    """The clip of median duration of each emotion, as emotion -> clip."""
-    return {
-        str(emotion): group["clip"].iloc[(len(group) - 1) // 2]
-        for emotion, group in table.sort_values(["seconds", "clip"]).groupby("emotion")
-    }
+def _typical(table: pd.DataFrame) -> pd.DataFrame:
+    """The clip of median duration of each emotion."""
+    ordered = table.sort_values(["seconds", "clip"]).groupby("emotion")
+    return pd.DataFrame([group.iloc[(len(group) - 1) // 2] for _, group in ordered])
 
 
 def _clips_by_speaker(table: pd.DataFrame) -> pd.DataFrame:
@@ -76,14 +74,17 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
     store = Store(clean)
     sample_rate: int = store.meta["sample_rate"]
     frames = np.array(
-        [frame_count(store.length(clip), features.hop_length) for clip in table["clip"]]
+        [frame_count(store.length(path), features.hop_length) for path in table["path"]]
     )
     tables.write_json(metrics, _describe(table, frames))
 
     first = table.iloc[0]
     title = f"{first['clip']}: {first['emotion']}, speaker {first['speaker']}"
-    dataset.waveform(plots / "waveform.png", store[first["clip"]], sample_rate, title)
-    typical = {f"{emotion}: {clip}": store[clip] for emotion, clip in _typical(table).items()}
+    dataset.waveform(plots / "waveform.png", store[first["path"]], sample_rate, title)
+    typical = {
+        f"{row['emotion']}: {row['clip']}": store[row["path"]]
+        for _, row in _typical(table).iterrows()
+    }
     dataset.waveforms(plots / "waveforms.png", typical, sample_rate)
     dataset.mel_spectrograms(
         plots / "mel_spectrograms.png",

@@ -44,7 +44,7 @@ MARK = ".source"
 _THREADS = 8
 _TRIES = 5
 _TIMEOUT = httpx.Timeout(15, connect=8)  # seconds
-_FIRST_CONTACT = 18  # seconds, all tries and the name look-up included
+_FIRST_CONTACT = 15  # seconds, all tries and the name look-up included
 _LONGEST_WAIT = 30  # seconds, whatever Retry-After says
 _BACK_OFF = wait_exponential(multiplier=0.25, max=8) + wait_random(0, 0.25)  # seconds
 _REDIRECTS = 5

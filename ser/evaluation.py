@@ -1,0 +1,179 @@
+"""Figures of a recogniser, with how sure they are.
+
+Conventions: accuracy is the share of clips recognised; UAR (unweighted average recall, balanced
+accuracy) is the mean of the recalls of those emotions that the tested clips hold; an emotion that
+was never predicted has precision 0. Intervals are percentile intervals of a bootstrap over clips:
+they tell how far the figure would move with other test clips of the same speakers, not with other
+speakers and not with another training.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+Indices = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def accuracy(actual: Indices, predicted: Indices) -> float:
+    """Share of clips recognised, 0..1."""
+    return float(np.mean(actual == predicted))
+
+
+def uar(actual: Indices, predicted: Indices) -> float:
+    """Mean recall over the emotions that occur in `actual`, 0..1."""
+    return float(np.mean([np.mean(predicted[actual == e] == e) for e in np.unique(actual)]))
+
+
+def bootstrap_ci95(
+    actual: Indices, predicted: Indices, resamples: int, seed: int
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Estimate 95 % intervals of accuracy and UAR by resampling the clips with replacement.
+
+    Efron, Tibshirani: An introduction to the bootstrap, 1993, chapter 13.
+
+    Args:
+        actual: int64 [clips], index of each clip's emotion.
+        predicted: int64 [clips].
+        resamples: how many times to resample.
+        seed: of the resampling.
+
+    Returns:
+        ([low, high] of the accuracy, [low, high] of the UAR).
+    """
+    rng = np.random.default_rng(seed)
+    hits = (actual == predicted).astype(np.float64)
+    of_emotion = (actual[:, np.newaxis] == np.unique(actual)).astype(np.float64)
+    accuracies, uars = np.empty(resamples), np.empty(resamples)
+    for i in range(resamples):
+        drawn = rng.integers(len(actual), size=len(actual))
+        clips_of = of_emotion[drawn].sum(axis=0)
+        hits_of = hits[drawn] @ of_emotion[drawn]
+        accuracies[i] = hits[drawn].mean()
+        uars[i] = np.mean(hits_of[clips_of > 0] / clips_of[clips_of > 0])
+    return _middle_95(accuracies), _middle_95(uars)
+
+
+def _middle_95(values: Floats) -> tuple[float, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def classification_report(
+    actual: Indices, predicted: Indices, emotions: Sequence[str]
+) -> pd.DataFrame:
+    """Tabulate precision, recall, F1 and support per emotion.
+
+    Returns:
+        One row per emotion, columns emotion, precision, recall, f1, support.
+    """
+    precision, recall, f1, support = precision_recall_fscore_support(
+        actual, predicted, labels=range(len(emotions)), zero_division=0
+    )
+    return pd.DataFrame(
+        {
+            "emotion": list(emotions),
+            "precision": precision,
+            "recall": recall,
+            "f1": f1,
+            "support": support,
+        }
+    )
+
+
+def count_confusions(actual: Indices, predicted: Indices, emotions: int) -> Indices:
+    """Count the clips of each actual emotion (rows) by predicted emotion (columns)."""
+    counts: Indices = confusion_matrix(actual, predicted, labels=range(emotions))
+    return counts
+
+
+def reliability(probabilities: Floats, actual: Indices, bins: int) -> pd.DataFrame:
+    """Compare confidence with accuracy in bins of equal width.
+
+    Returns:
+        One row per bin, columns low, high (of the confidence), confidence, accuracy (means; NaN
+        in an empty bin), count.
+    """
+    confidence = probabilities.max(axis=1)
+    hits = probabilities.argmax(axis=1) == actual
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.clip(np.digitize(confidence, edges[1:-1], right=True), 0, bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        return pd.DataFrame(
+            {
+                "low": edges[:-1],
+                "high": edges[1:],
+                "confidence": np.bincount(place, confidence, bins) / counts,
+                "accuracy": np.bincount(place, hits, bins) / counts,
+                "count": counts,
+            }
+        )
+
+
+def expected_calibration_error(table: pd.DataFrame) -> float:
+    """Average the gap between confidence and accuracy over the clips (Guo et al., ICML 2017)."""
+    gaps = (table["confidence"] - table["accuracy"]).abs().fillna(0)
+    return float((gaps * table["count"]).sum() / table["count"].sum())
+
+
+def summarise(
+    actual: Indices, predicted: Indices, emotions: Sequence[str], resamples: int, seed: int
+) -> dict[str, Any]:
+    """Compute the figures over all tested clips, with 95 % intervals.
+
+    Returns:
+        accuracy, uar, precision_macro, recall_macro, f1_macro, accuracy_ci95, uar_ci95 and
+        per_class.<emotion>.{precision, recall, f1, support}.
+    """
+    report = classification_report(actual, predicted, emotions)
+    accuracy_ci95, uar_ci95 = bootstrap_ci95(actual, predicted, resamples, seed)
+    return {
+        "accuracy": accuracy(actual, predicted),
+        "uar": uar(actual, predicted),
+        "precision_macro": float(report["precision"].mean()),
+        "recall_macro": float(report["recall"].mean()),
+        "f1_macro": float(report["f1"].mean()),
+        "accuracy_ci95": list(accuracy_ci95),
+        "uar_ci95": list(uar_ci95),
+        "per_class": {
+            row["emotion"]: {
+                "precision": float(row["precision"]),
+                "recall": float(row["recall"]),
+                "f1": float(row["f1"]),
+                "support": int(row["support"]),
+            }
+            for row in report.to_dict("records")
+        },
+    }
+
+
+def accuracy_by(groups: pd.Series, hits: pd.Series) -> dict[str, dict[str, float]]:
+    """Give accuracy and number of clips of each group, such as each speaker, sorted by name."""
+    return {
+        str(name): {"accuracy": float(part.mean()), "n": len(part)}
+        for name, part in hits.groupby(groups)
+    }
+
+
+def confident_mistakes(predictions: pd.DataFrame, emotions: Sequence[str], n: int) -> pd.DataFrame:
+    """List the wrongly recognised clips that the model was most sure of.
+
+    Args:
+        predictions: columns clip, speaker, emotion, predicted and a probability per emotion.
+        emotions: names of the probability columns.
+        n: how many at most.
+
+    Returns:
+        Columns clip, speaker, emotion, predicted, confidence, probability_of_emotion.
+    """
+    wrong = predictions[predictions["emotion"] != predictions["predicted"]]
+    table = wrong[["clip", "speaker", "emotion", "predicted"]].assign(
+        confidence=wrong[list(emotions)].max(axis=1),
+        probability_of_emotion=[row[row["emotion"]] for _, row in wrong.iterrows()],
+    )
+    return table.sort_values(["confidence", "clip"], ascending=[False, True]).head(n)

@@ -1,0 +1,82 @@
+"""A trained model as a folder: model.json describes it, fold-<k>.safetensors are its weights."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from ser.errors import UserError
+from ser.models import build
+from ser.params import Model
+from ser.training import Weights
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that is needed to use the weights, and where they come from.
+
+    Attributes:
+        model: the section model of the parameters.
+        emotions: the labels, in the order of the net's outputs.
+        preprocessing: how the features were made: {"clean", "features", "dims"}.
+        folds: numbers of the folds, one file of weights each.
+        versions: of the libraries that trained it.
+    """
+
+    model: dict[str, Any]
+    emotions: list[str]
+    preprocessing: dict[str, Any]
+    folds: list[int]
+    versions: dict[str, str]
+
+
+def save(folder: Path, description: Description, weights: Sequence[Weights]) -> None:
+    """Write a model: one dict of weights per fold of the description."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for fold, tensors in zip(description.folds, weights, strict=True):
+        safetensors.torch.save_file(tensors, _weights_file(folder, fold))
+    text = json.dumps({"format": FORMAT, **asdict(description)}, indent=2)
+    (folder / "model.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> tuple[Description, list[nn.Module]]:
+    """Read a model: its description and one net per fold, on the CPU, ready to predict.
+
+    Raises:
+        UserError: a file is missing or damaged, or of another format than this code knows.
+    """
+    try:
+        described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        found = described.pop("format", None)
+        if found != FORMAT:
+            raise UserError(f"{folder}/model.json has format {found}, this code reads {FORMAT}")
+        description = Description(**described)
+        model = Model.model_validate(description.model)
+        dims = sum(description.preprocessing["dims"].values())
+        nets = []
+        for fold in description.folds:
+            net = build(model, dims, len(description.emotions))
+            net.load_state_dict(safetensors.torch.load_file(_weights_file(folder, fold)))
+            nets.append(net.eval())
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise UserError(
+            f"{folder} holds no usable model ({str(error).splitlines()[0]}): run `dvc repro train`"
+        ) from None
+    return description, nets
+
+
+def _weights_file(folder: Path, fold: int) -> Path:
+    return folder / f"fold-{fold}.safetensors"
+
+
+def versions() -> dict[str, str]:
+    """Name the versions of what the weights depend on."""
+    return {"torch": torch.__version__}
