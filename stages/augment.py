@@ -39,7 +39,7 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     jobs = ((waveforms[path], changes) for _, path, _, changes in copies)
     with StoreWriter(augmented, (sum(dims(features).values()),), {"dims": dims(features)}) as store:
         results = ordered_map(work, jobs, worker_count())
-        progress = tqdm(results, "augment", len(copies), unit="copy")
+        progress = tqdm(results, "augment", len(copies), unit="copy", disable=None)
         for (clip, _, copy, _), array in zip(copies, progress, strict=True):
             store.add(f"{clip}#{copy}", array)
     rows = [

@@ -66,12 +66,16 @@ def examine(path: str, raw: Path, clean: params.Clean) -> tuple[Row, FloatArray 
 
 
 def find_recordings(raw: Path) -> list[str]:
-    """List the files below `raw` as posix paths, sorted.
+    """List the files below `raw` as posix paths, sorted; hidden files are no recordings.
 
     Raises:
         UserError: there are none, or a folder is named after no known corpus.
     """
-    paths = sorted(p.relative_to(raw).as_posix() for p in raw.rglob("*") if p.is_file())
+    paths = sorted(
+        path.relative_to(raw).as_posix()
+        for path in raw.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    )
     if not paths:
         raise UserError(f"{raw} holds no files: run `dvc repro -f pull`")
     for path in paths:
@@ -130,7 +134,7 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
     # Keys are paths: two files may bear one name until the duplicates are set apart.
     with StoreWriter(clean, (), settings.model_dump()) as store:
         for row, waveform in tqdm(
-            ordered_map(work, paths, worker_count()), "clean", len(paths), unit="clip"
+            ordered_map(work, paths, worker_count()), "clean", len(paths), unit="clip", disable=None
         ):
             if waveform is None:
                 bad.append(row)

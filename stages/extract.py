@@ -29,7 +29,7 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     meta = features_meta(waveforms, settings)
     with StoreWriter(features, (sum(dims(settings).values()),), meta) as store:
         results = ordered_map(work, loaded, worker_count())
-        progress = tqdm(results, "extract", len(table), unit="clip")
+        progress = tqdm(results, "extract", len(table), unit="clip", disable=None)
         for clip, array in zip(table["clip"], progress, strict=True):
             store.add(clip, array)
     print(f"extract: {len(store)} clips, {store.rows} frames of {meta['dims']}")

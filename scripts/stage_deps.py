@@ -1,0 +1,80 @@
+"""Write into dvc.yaml, as deps of each stage, the repository's files that its script imports.
+
+A stage whose code changed and whose deps do not name that code would keep a stale result. Run
+this after changing an import; the tests compare dvc.yaml with what it would write.
+"""
+
+import ast
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+
+PACKAGES = ("ser", "stages")
+
+
+def imported_files(script: Path, root: Path) -> list[str]:
+    """List a script and all files of the repository that it imports, directly or not.
+
+    Args:
+        script: a Python file below `root`.
+        root: folder of the repository.
+
+    Returns:
+        Posix paths relative to `root`, sorted; packages count by their __init__.py.
+    """
+    found: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        waiting += [path for name in imported_names(file) for path in files_of(name, root)]
+    return sorted(path.relative_to(root).as_posix() for path in found)
+
+
+def imported_names(file: Path) -> list[str]:
+    """List the dotted names that a file imports, and `a.b.c` for `from a.b import c`."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def files_of(name: str, root: Path) -> list[Path]:
+    """List the files that an import of a dotted name runs: its packages and its module."""
+    parts = name.split(".")
+    if parts[0] not in PACKAGES:
+        return []
+    files = [root.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
+    files.append(root.joinpath(*parts).with_suffix(".py"))
+    return [file for file in files if file.is_file()]
+
+
+def data_deps(deps: list[str]) -> list[str]:
+    """Keep the deps that are no code."""
+    return [dep for dep in deps if not dep.endswith(".py")]
+
+
+def main(root: Path) -> None:
+    """Rewrite dvc.yaml in place, comments kept."""
+    yaml = YAML()
+    yaml.width = 100
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    path = root / "dvc.yaml"
+    pipeline = yaml.load(path)
+    for name, stage in pipeline["stages"].items():
+        code = imported_files(root / "stages" / f"{name}.py", root)
+        deps = CommentedSeq([*data_deps(stage["deps"]), *code])
+        stage["deps"] = deps
+    yaml.dump(pipeline, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(__file__).resolve().parents[1]))
