@@ -1,0 +1,37 @@
+# `make demo`, `make test` and `make repro` set up .venv by themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+# The stages are started by dvc as plain `python`.
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: setup demo test lint repro readme lock
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	@python -m scripts.demo
+
+test: lint
+	pytest -n 2
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+
+repro: setup
+	dvc repro
+
+# Write the README's figures anew from metrics/.
+readme: setup
+	python -m scripts.readme
+
+# Pin what is installed now.
+lock: setup
+	python -m scripts.lock

@@ -1,0 +1,91 @@
+"""A copy of the project in a folder of its own, with other params: for the demo and the tests.
+
+What is copied is the working tree, so that it shows what the code does now; results (dvc.lock,
+metrics, plots, data) stay behind.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from ser.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+_RESULTS = ("dvc.lock", "metrics/", "plots/")
+
+
+def make_workspace(folder: Path, changes: Mapping[str, Any]) -> None:
+    """Copy the project into a folder and change its params.
+
+    What a former run left in that folder stays, so that `dvc repro` reuses it.
+
+    Args:
+        folder: where; it becomes a git repository of its own.
+        changes: sections of params.yaml with the keys that differ.
+
+    Raises:
+        UserError: a change names a key that params.yaml does not have.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")  # fmt: skip
+    for name in filter(None, listed):
+        if not name.startswith(_RESULTS) and (ROOT / name).is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target)
+    change_params(folder / "params.yaml", changes)
+    if not (folder / ".git").exists():
+        subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=folder, check=True)
+
+
+def change_params(path: Path, changes: Mapping[str, Any]) -> None:
+    """Change values of a params file in place; comments are kept.
+
+    Raises:
+        UserError: a change names a key that the file does not have.
+    """
+    yaml = YAML()
+    values = yaml.load(path)
+    _merge(values, changes, path)
+    yaml.dump(values, path)
+
+
+def _merge(values: Any, changes: Mapping[str, Any], path: Path) -> None:  # noqa: ANN401
+    for key, change in changes.items():
+        if key not in values:
+            raise UserError(f"{path} has no key {key!r} here: expected one of {', '.join(values)}")
+        if isinstance(change, Mapping):
+            _merge(values[key], change, path)
+        else:
+            values[key] = change
+
+
+def read_experiment(name: str) -> dict[str, Any]:
+    """Read experiments/<name>.yaml: the params that differ.
+
+    Raises:
+        UserError: there is no such experiment.
+    """
+    path = ROOT / "experiments" / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
+        raise UserError(f"no experiment {name!r}: expected one of {known}")
+    changes: dict[str, Any] = YAML(typ="safe").load(path)
+    return changes
+
+
+def dvc(folder: Path, *arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
+    """Run `dvc` in a folder with this interpreter's environment first on the path."""
+    here = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": here + os.pathsep + os.environ.get("PATH", "")}
+    environment |= kwargs.pop("env", {})
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, text=True, **kwargs)
