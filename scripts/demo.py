@@ -3,8 +3,8 @@
 import json
 import sys
 
-from ser.errors import UserError
 from scripts.workspace import ROOT, dvc, make_workspace, read_experiment
+from ser.errors import UserError
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEADER = "# Constraints for pip: every version that the project was tested with. `make lock` writes it.\n"
+HEADER = "# Constraints for pip: the versions that the project was tested with (`make lock`).\n"
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ this after changing an import; the tests compare dvc.yaml with what it would wri
 """
 
 import ast
-import sys
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -77,4 +76,4 @@ def main(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(__file__).resolve().parents[1]))
+    main(Path(__file__).resolve().parents[1])

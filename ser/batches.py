@@ -22,17 +22,18 @@ class Examples:
     """Clips to train on or to predict.
 
     Attributes:
-        features: one float32 [frames, dims] per clip; may be memory-mapped.
+        versions: of each clip, one or more float32 [frames, dims]; may be memory-mapped.
+            Prediction takes the first, an epoch of training any one of them.
         labels: int64 [clips], the index of each clip's emotion.
         dims: columns of each kind of features, such as {"logmel": 64}.
     """
 
-    features: Sequence[FloatArray]
+    versions: Sequence[Sequence[FloatArray]]
     labels: NDArray[np.int64]
     dims: Mapping[str, int]
 
     def __len__(self) -> int:
-        return len(self.features)
+        return len(self.versions)
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,11 @@ def fit_length(
 def epoch_batches(examples: Examples, model: Model, rng: np.random.Generator) -> Iterator[Batch]:
     """Yield an epoch of training batches: every clip once, shuffled, masked and mixed.
 
-    Clips of similar length share a batch. Everything random comes from `rng`.
+    Of each clip a random one of its versions is taken. Clips of similar length share a batch.
+    Everything random comes from `rng`.
     """
-    lengths = np.array([len(f) for f in examples.features])
+    chosen = [versions[rng.integers(len(versions))] for versions in examples.versions]
+    lengths = np.array([len(features) for features in chosen])
     order = rng.permutation(len(examples))
     pool = _POOL * model.batch_size
     sorted_order = np.concatenate(
@@ -132,7 +135,7 @@ def epoch_batches(examples: Examples, model: Model, rng: np.random.Generator) ->
     for i in rng.permutation(len(batches)):
         clips = []
         for j in batches[i]:
-            clip = normalise(examples.features[j], examples.dims)
+            clip = normalise(chosen[j], examples.dims)
             clip = fit_length(clip, model.length, model.frames, rng)
             clips.append(mask(clip, examples.dims, model.frequency_mask, model.time_mask, rng))
         yield mix(collate(clips, examples.labels[batches[i]]), model.mixup, rng)
@@ -143,11 +146,11 @@ def in_order(examples: Examples, model: Model) -> Iterator[tuple[NDArray[np.int6
 
     Clips are taken by length, so that little is padded.
     """
-    order = np.argsort([len(f) for f in examples.features], kind="stable")
+    order = np.argsort([len(versions[0]) for versions in examples.versions], kind="stable")
     for positions in np.split(order, range(model.batch_size, len(order), model.batch_size)):
         clips = [
             fit_length(
-                normalise(examples.features[j], examples.dims), model.length, model.frames, None
+                normalise(examples.versions[j][0], examples.dims), model.length, model.frames, None
             )
             for j in positions
         ]

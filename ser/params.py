@@ -224,6 +224,7 @@ class Model(Section):
     dropout: Annotated[Number, Field(ge=0, lt=1)]
     length: Literal["own", "resize", "pad", "crop"]
     frames: Annotated[int, Field(ge=16)]
+    copies: Literal["one", "all"]
     batch_size: Count
     epochs: Count
     optimizer: Literal["adam", "adamw", "sgd"]

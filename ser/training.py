@@ -269,7 +269,10 @@ def _validate(
 
 
 def _weights(net: nn.Module) -> Weights:
-    return {name: t.detach().cpu().clone() for name, t in net.state_dict().items()}
+    return {
+        name: t.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, t in net.state_dict().items()
+    }
 
 
 def _save(state: Progress, checkpoint: Path) -> None:
@@ -278,7 +281,7 @@ def _save(state: Progress, checkpoint: Path) -> None:
     tensors |= {f"best.{name}": t for name, t in state.best.items()}
     for i, moments in state.optimizer.state_dict()["state"].items():
         for name, value in moments.items():
-            tensors[f"optimizer.{i}.{name}"] = torch.as_tensor(value).cpu()
+            tensors[f"optimizer.{i}.{name}"] = torch.as_tensor(value).cpu().contiguous()
     text = json.dumps(
         {"history": [vars(epoch) for epoch in state.history], "best_epoch": state.best_epoch}
     )

@@ -33,7 +33,7 @@ def predict_folds(
         rows = splits[(splits["fold"] == fold) & (splits["subset"] == "test")]
         test = clips[clips["clip"].isin(rows["clip"])]
         examples = Examples(
-            [features[clip] for clip in test["clip"]],
+            [[features[clip]] for clip in test["clip"]],
             np.array([emotions.index(e) for e in test["emotion"]], dtype=np.int64),
             features.meta["dims"],
         )

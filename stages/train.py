@@ -84,25 +84,29 @@ def main(
     emotion = dict(read_csv(clips)[["clip", "emotion"]].itertuples(index=False, name=None))
     emotions = sorted(set(emotion.values()))
     originals, copies = Store(features), Store(augmented)
-    copy_table = read_csv(augmented / "copies.csv")
+    keys: dict[str, list[str]] = {clip: [] for clip in emotion}
+    for key, clip in read_csv(augmented / "copies.csv")[["key", "clip"]].itertuples(index=False):
+        keys[clip].append(key)
     split_table = read_csv(splits)
 
-    def examples(wanted: Iterable[str], with_copies: bool) -> Examples:
-        names = list(wanted)
-        arrays = [originals[clip] for clip in names]
-        if with_copies:
-            # A copy is only ever seen where its source clip is trained on.
-            mine = copy_table[copy_table["clip"].isin(names)]
-            arrays += [copies[key] for key in mine["key"]]
-            names += list(mine["clip"])
-        labels = np.array([emotions.index(emotion[clip]) for clip in names], dtype=np.int64)
-        return Examples(arrays, labels, originals.meta["dims"])
+    def examples(clips_wanted: Iterable[str], with_copies: bool) -> Examples:
+        # A copy is only ever seen where its source clip is trained on.
+        versions = [
+            [originals[clip], *(copies[key] for key in (keys[clip] if with_copies else ()))]
+            for clip in clips_wanted
+        ]
+        names = list(clips_wanted)
+        if with_copies and settings.copies == "all":
+            names = [name for name, own in zip(names, versions, strict=True) for _ in own]
+            versions = [[version] for own in versions for version in own]
+        labels = np.array([emotions.index(emotion[name]) for name in names], dtype=np.int64)
+        return Examples(versions, labels, originals.meta["dims"])
 
     code = [Path(m.__file__ or "") for m in (ser.training, ser.batches)]
     code += Path(ser.models.__file__ or "").parent.glob("*.py")
     data = [clips, splits, *features.iterdir(), *augmented.iterdir()]
     threads = torch.get_num_threads()
-    key = fingerprint([*code, *data], settings, torch.__version__, device, threads)
+    name = fingerprint([*code, *data], settings, torch.__version__, device, threads)
 
     folds = sorted(split_table["fold"].unique().tolist())
     log = EpochLog(history, settings, len(folds))
@@ -111,7 +115,7 @@ def main(
         rows = split_table[split_table["fold"] == fold]
         train = examples(rows["clip"][rows["subset"] == "train"], with_copies=True)
         val = examples(rows["clip"][rows["subset"] == "val"], with_copies=False)
-        checkpoint = CHECKPOINTS / key / f"fold-{fold}.safetensors"
+        checkpoint = CHECKPOINTS / name / f"fold-{fold}.safetensors"
         if checkpoint.exists():
             print(f"fold {fold}/{len(folds)}: goes on from {checkpoint}")
         fold_weights, epochs = ser.training.fit(
@@ -127,7 +131,7 @@ def main(
     model_folder.save(model, description, weights)
     net = ser.models.build(settings, sum(originals.meta["dims"].values()), len(emotions))
     write_json(metrics, {"parameters": ser.models.count_parameters(net), **mean_figures(kept)})
-    shutil.rmtree(CHECKPOINTS / key)
+    shutil.rmtree(CHECKPOINTS / name)
 
 
 def mean_figures(epochs: list[Epoch]) -> dict[str, float | None]:
