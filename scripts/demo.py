@@ -17,7 +17,6 @@ def main() -> None:
     make_workspace(folder, read_experiment("demo"))
     if dvc(folder, "repro").returncode:
         raise UserError(f"the demo failed: see above; its files are in {folder}")
-    dvc(folder, "metrics", "show")
     figures = json.loads((folder / "metrics/evaluate.json").read_text())
     low, high = figures["accuracy_ci95"]
     print(
@@ -25,7 +24,10 @@ def main() -> None:
         f"accuracy {figures['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}), "
         f"guessing {figures['majority_accuracy']:.1%}. These figures say nothing about people."
     )
-    print("Pictures:")
+    for name, value in figures.items():
+        if isinstance(value, int | float):
+            print(f"  {name}: {value:g}")
+    print("All metrics: demo/metrics/*.json. Pictures:")
     for picture in sorted((folder / "plots").glob("*.png")):
         print(f"  {picture.relative_to(ROOT)}")
 

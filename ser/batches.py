@@ -120,7 +120,7 @@ def epoch_batches(examples: Examples, model: Model, rng: np.random.Generator) ->
     Of each clip a random one of its versions is taken. Clips of similar length share a batch.
     Everything random comes from `rng`.
     """
-    chosen = [versions[rng.integers(len(versions))] for versions in examples.versions]
+    chosen = [versions[int(rng.integers(len(versions)))] for versions in examples.versions]
     lengths = np.array([len(features) for features in chosen])
     order = rng.permutation(len(examples))
     pool = _POOL * model.batch_size

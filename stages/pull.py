@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from ser import params, tables
 from ser.corpora import sources
-from ser.corpora.dagshub import MARK
+from ser.corpora.files import MARK
 from ser.errors import UserError
 from stages import cli
 

@@ -13,7 +13,8 @@ import yaml
 from dagshub.common import config
 from dagshub_server import REPO, DagsHubServer, Fault, redirect
 
-from ser.corpora import dagshub, sources
+from ser.corpora import sources
+from ser.corpora.files import MARK
 from ser.errors import UserError
 from stages import pull
 
@@ -92,7 +93,7 @@ def files(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != dagshub.MARK
+        if path.is_file() and path.name != MARK
     }
 
 
@@ -458,6 +459,15 @@ def test_no_network(server):
     silent.close()
 
 
+def test_refused_connection_is_told_soon(project, monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(config, "host", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        started = time.monotonic()
+        assert "refused" in refused()
+        assert time.monotonic() - started < 3
+
+
 def test_folder(recordings, project):
     run("path:../recordings")
     assert pulled() == audio(recordings)
@@ -474,6 +484,17 @@ def test_folder(recordings, project):
     before = (RAW / "aesdd" / FIRST).stat()
     run("path:../recordings")
     assert (RAW / "aesdd" / FIRST).stat() == before
+
+
+def test_linked_files_are_read_and_linked_folders_refused(recordings, project, tmp_path):
+    (recordings / FIRST).rename(tmp_path / "a.wav")
+    (recordings / FIRST).symlink_to(tmp_path / "a.wav")
+    run("path:../recordings")
+    assert pulled() == audio(recordings)
+    METRICS.unlink()
+    (recordings / "fear").rename(tmp_path / "elsewhere")
+    (recordings / "fear").symlink_to(tmp_path / "elsewhere")
+    assert "../recordings/fear is a link to a folder" in refused("path:../recordings")
 
 
 def test_home_is_expanded(recordings, project, monkeypatch):

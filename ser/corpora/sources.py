@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from ser.corpora import dagshub, demo
-from ser.corpora.dagshub import MARK, Pulled, Verify, inside, is_audio, require_audio, whole
+from ser.corpora.dagshub import Verify
+from ser.corpora.files import MARK, Pulled, inside, require_audio, whole
 from ser.errors import UserError
 
 Kind = Literal["dagshub", "path", "builtin"]
@@ -131,13 +132,16 @@ def _bring_path(path: Path, folder: Path) -> Pulled:
 
 
 def _copy(source: Path, folder: Path) -> Pulled:
-    seen = [
-        Path(parent, name).relative_to(source).as_posix()
-        for parent, _, files in os.walk(source)
-        for name in files
-    ]
-    audio = sorted(filter(is_audio, seen))
-    require_audio(audio, seen, str(source))
+    seen: list[str] = []
+    for parent, folders, files in os.walk(source):
+        for link in (Path(parent, name) for name in sorted(folders)):
+            if link.is_symlink():
+                raise UserError(
+                    f"{link} is a link to a folder, and such links are not followed: put the "
+                    "folder itself there, or remove the link"
+                )
+        seen += [Path(parent, name).relative_to(source).as_posix() for name in files]
+    audio = require_audio(seen, str(source))
     for path in audio:
         target = inside(folder, path, str(source))
         if target.is_file() and filecmp.cmp(source / path, target, shallow=False):
@@ -155,8 +159,7 @@ def _unpack(archive: Path, folder: Path) -> Pulled:
                 for info in opened.infolist()
                 if not info.is_dir()
             }
-            audio = sorted(filter(is_audio, members))
-            require_audio(audio, list(members), str(archive))
+            audio = require_audio(members, str(archive))
             targets = {path: inside(folder, path, str(archive)) for path in audio}
             for path in audio:
                 if stat.S_ISLNK(members[path].external_attr >> 16):

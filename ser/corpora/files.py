@@ -1,0 +1,94 @@
+"""Where the files of a source may go, how they are written, and what is said of them."""
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from ser.errors import UserError
+
+# Which commit a folder was filled from: see `mark`.
+MARK = ".source"
+
+Check = Literal["md5", "git_hash", "size", "unverified"]
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a source brought: its commit if it has one, and what each file was verified by."""
+
+    commit: str | None
+    files: dict[str, Check]
+
+
+def require_audio(seen: Collection[str], source: str) -> list[str]:
+    """Find the files that a corpus consists of among those of a source.
+
+    Returns:
+        Their paths, sorted.
+
+    Raises:
+        UserError: there are none; it says what is there instead.
+    """
+    audio = sorted(path for path in seen if path.lower().endswith(".wav"))
+    if not audio:
+        examples = f", for example {', '.join(sorted(seen)[:3])}" if seen else ""
+        raise UserError(f"{source} has no audio files (*.wav): {len(seen)} files seen{examples}")
+    return audio
+
+
+def refuse_to_leave(path: str, source: str) -> None:
+    """Refuse a path that leaves the folder it is relative to.
+
+    Raises:
+        UserError: naming the path.
+    """
+    if path.startswith("/") or ".." in PurePosixPath(path).parts or "\0" in path:
+        raise UserError(f"{source} names a file {path!r} outside of its own folders: refused")
+
+
+def inside(folder: Path, path: str, source: str) -> Path:
+    """Where a file of a source goes, keeping its path inside the source.
+
+    Raises:
+        UserError: it would leave the folder.
+    """
+    refuse_to_leave(path, source)
+    target = folder / path
+    if not target.parent.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{target.parent} is a link that leaves {folder}: remove it")
+    return target
+
+
+@contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """Give the name to write a file under; it gets its final one only when nothing failed.
+
+    The file is replaced, never written into: DVC may have linked it to its cache.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def mark(folder: Path, origin: str, unsure: Iterable[Path]) -> None:
+    """Write into a folder what it is filled from.
+
+    Args:
+        folder: the folder of one corpus.
+        origin: names the source and its commit.
+        unsure: files that cannot be told from those of another origin; they are removed if the
+            folder was filled from one.
+    """
+    marked = folder / MARK
+    if marked.is_file() and marked.read_text(encoding="utf-8") == origin:
+        return
+    for path in unsure:
+        path.unlink(missing_ok=True)
+    with whole(marked) as part:
+        part.write_text(origin, encoding="utf-8")

@@ -1,0 +1,410 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from ser.batches import (
+    Examples,
+    collate,
+    epoch_batches,
+    fit_length,
+    in_order,
+    mask,
+    mix,
+    normalise,
+)
+from ser.models import MIN_FRAMES
+from ser.params import Model
+
+SETTINGS = {
+    "name": "cnn",
+    "layers": 3,
+    "width": 4,
+    "dropout": 0.0,
+    "length": "own",
+    "frames": 32,
+    "copies": "one",
+    "batch_size": 4,
+    "epochs": 1,
+    "optimizer": "adamw",
+    "learning_rate": 0.01,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "label_smoothing": 0.0,
+    "mixup": 0.0,
+    "frequency_mask": 0,
+    "time_mask": 0,
+    "patience": 0,
+    "seed": 0,
+}
+DIMS = {"mfcc": 3, "logmel": 8, "rms": 1}
+
+
+def settings(**changes):
+    return Model.model_validate(SETTINGS | changes)
+
+
+def random_examples(count, seed=0, shortest=5, longest=60):
+    rng = np.random.default_rng(seed)
+    versions = [
+        [rng.normal(3, 2, (int(n), 12)).astype(np.float32)]
+        for n in rng.integers(shortest, longest, count)
+    ]
+    # Every clip has a label of its own, by which a test finds it in a batch.
+    return Examples(versions, np.arange(count), DIMS)
+
+
+def line(n, dims=2):
+    """Features that rise by 1 from frame to frame, each column from a place of its own."""
+    return (np.arange(n)[:, None] + 10.0 * np.arange(dims)).astype(np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 31, 32, 33, 100])
+@pytest.mark.parametrize("batch_size", [1, 4, 7])
+def test_an_epoch_holds_every_clip_once(count, batch_size):
+    model = settings(batch_size=batch_size, mixup=0.3, time_mask=4, frequency_mask=2)
+    batches = list(epoch_batches(random_examples(count), model, np.random.default_rng(1)))
+    labels = [label for batch in batches for label in batch.labels.tolist()]
+    assert sorted(labels) == list(range(count))
+    assert len(batches) == -(-count // batch_size)
+    assert sorted(len(batch.labels) for batch in batches)[1:] == [batch_size] * (len(batches) - 1)
+
+
+def test_without_masks_and_mixup_an_epoch_holds_the_clips_as_they_are():
+    examples = random_examples(30)
+    for batch in epoch_batches(examples, settings(), np.random.default_rng(2)):
+        rows = zip(batch.features, batch.lengths.tolist(), batch.labels.tolist(), strict=True)
+        for row, length, label in rows:
+            clip = normalise(examples.versions[label][0], DIMS)
+            assert length == max(len(clip), MIN_FRAMES)
+            np.testing.assert_array_equal(row[: len(clip)], clip)
+            assert not row[len(clip) :].any()
+        assert batch.weight == 1
+        assert torch.equal(batch.mixed_labels, batch.labels)
+
+
+def several_versions(clips=10, versions=3):
+    """Clips of 16 frames whose last column says which clip and which version they are."""
+    rng = np.random.default_rng(0)
+
+    def version(clip, number):
+        features = rng.normal(size=(16, 2))
+        return np.hstack([features, np.full((16, 1), 10 * clip + number)]).astype(np.float32)
+
+    made = [[version(clip, number) for number in range(versions)] for clip in range(clips)]
+    return Examples(made, np.arange(clips), {"mfcc": 2, "rms": 1})
+
+
+def versions_in(batches, examples):
+    """Clip -> number of the version of it that the batches hold."""
+    found = {}
+    for batch in batches:
+        for row, label in zip(batch.features, batch.labels.tolist(), strict=True):
+            normalised = [normalise(v, examples.dims) for v in examples.versions[label]]
+            (found[label],) = [i for i, v in enumerate(normalised) if np.array_equal(row, v)]
+    return found
+
+
+def test_an_epoch_takes_one_version_of_each_clip_and_in_time_every_one():
+    examples, rng = several_versions(), np.random.default_rng(0)
+    counts = np.zeros((10, 3), dtype=int)
+    for _ in range(60):
+        for clip, version in versions_in(
+            epoch_batches(examples, settings(), rng), examples
+        ).items():
+            counts[clip, version] += 1
+    assert (counts.sum(axis=1) == 60).all()
+    assert stats.chisquare(counts.sum(axis=0)).pvalue > 0.01
+    assert counts.min() > 5
+
+
+def test_prediction_takes_the_first_version_of_each_clip():
+    examples = several_versions()
+    batches = [batch for _, batch in in_order(examples, settings())]
+    assert versions_in(batches, examples) == dict.fromkeys(range(10), 0)
+
+
+def test_an_epoch_is_decided_by_its_generator_alone():
+    model = settings(mixup=0.3, time_mask=6, frequency_mask=3, length="crop", frames=20)
+    examples = random_examples(40)
+
+    def epoch(seed):
+        return list(epoch_batches(examples, model, np.random.default_rng(seed)))
+
+    for a, b in zip(epoch(5), epoch(5), strict=True):
+        assert torch.equal(a.features, b.features)
+        assert torch.equal(a.lengths, b.lengths)
+        assert torch.equal(a.labels, b.labels)
+        assert torch.equal(a.mixed_labels, b.mixed_labels)
+        assert a.weight == b.weight
+    orders = {str([batch.labels.tolist() for batch in epoch(seed)]) for seed in range(4)}
+    assert len(orders) == 4
+
+
+def test_an_epoch_leaves_torchs_and_numpys_global_generators_alone():
+    torch.manual_seed(3)
+    state, old = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    model = settings(mixup=0.3, time_mask=6, frequency_mask=3)
+    list(epoch_batches(random_examples(20), model, np.random.default_rng(0)))
+    assert torch.equal(torch.get_rng_state(), state)
+    np.testing.assert_array_equal(np.random.get_state()[1], old)  # noqa: NPY002
+
+
+def test_clips_of_similar_length_share_a_batch():
+    examples = random_examples(64, longest=400)
+    lengths = np.array([max(len(f), MIN_FRAMES) for (f,) in examples.versions])
+    model = settings(batch_size=8)
+    batches = list(epoch_batches(examples, model, np.random.default_rng(0)))
+    frames = sum(batch.features.shape[0] * batch.features.shape[1] for batch in batches)
+    # 64 clips are one pool: their batches are the slices of all the clips sorted by length.
+    assert frames == 8 * np.sort(lengths)[7::8].sum()
+
+
+def test_normalise_gives_each_kind_mean_0_and_deviation_1():
+    rng = np.random.default_rng(0)
+    scales = [(500.0, 30.0, 3), (-60.0, 12.0, 8), (1e-3, 1e-4, 1)]
+    features = np.concatenate([rng.normal(m, s, (90, k)) for m, s, k in scales], axis=1)
+    result = normalise(features.astype(np.float32), DIMS)
+    assert result.shape == (90, 12)
+    assert result.dtype == np.float32
+    start = 0
+    for size in DIMS.values():
+        block = result[:, start : start + size].astype(np.float64)
+        assert abs(block.mean()) < 1e-4
+        assert block.std() == pytest.approx(1, abs=1e-4)
+        start += size
+
+
+def test_normalise_keeps_the_differences_between_the_columns_of_a_kind():
+    features = np.array([[0, 10], [2, 12]], dtype=np.float32)
+    expected = (features - 6) / np.sqrt(26)
+    np.testing.assert_allclose(normalise(features, {"logmel": 2}), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -80.0, 12345.678])
+def test_normalise_makes_constant_features_zero(value):
+    features = np.full((50, 12), value, dtype=np.float32)
+    with np.errstate(all="raise"):
+        assert not normalise(features, DIMS).any()
+
+
+def test_normalise_leaves_its_input_alone():
+    features = random_examples(1).versions[0][0]
+    features.flags.writeable = False
+    before = features.copy()
+    normalise(features, DIMS)
+    np.testing.assert_array_equal(features, before)
+
+
+@pytest.mark.parametrize("n", [1, 20, 32, 33, 100])
+def test_length_own_changes_nothing(n):
+    result = fit_length(line(n), "own", 32, np.random.default_rng(0))
+    np.testing.assert_array_equal(result, line(n))
+
+
+@pytest.mark.parametrize("n", [1, 20, 31, 32, 33, 100])
+def test_length_pad_adds_zeros_behind_or_cuts_the_end(n):
+    result = fit_length(line(n), "pad", 32, None)
+    assert result.shape == (32, 2)
+    np.testing.assert_array_equal(result[:n], line(n)[:32])
+    assert not result[n:].any()
+
+
+@pytest.mark.parametrize("n", [1, 31, 32])
+def test_length_resize_adds_zeros_behind_a_shorter_clip(n):
+    result = fit_length(line(n), "resize", 32, None)
+    assert result.shape == (32, 2)
+    np.testing.assert_array_equal(result[:n], line(n))
+    assert not result[n:].any()
+
+
+@pytest.mark.parametrize("n", [33, 47, 64, 100, 1000])
+def test_length_resize_interpolates_a_longer_clip(n):
+    result = fit_length(line(n), "resize", 32, None)
+    # The middles of 32 equal parts of the clip, in frames.
+    places = (np.arange(32) + 0.5) * n / 32 - 0.5
+    np.testing.assert_allclose(result, places[:, None] + [0, 10], rtol=1e-4)
+
+
+def test_length_resize_equals_numpys_interpolation():
+    features = np.random.default_rng(0).normal(size=(75, 3)).astype(np.float32)
+    places = (np.arange(32) + 0.5) * 75 / 32 - 0.5
+    expected = [np.interp(places, np.arange(75), column) for column in features.T]
+    result = fit_length(features, "resize", 32, None)
+    np.testing.assert_allclose(result, np.transpose(expected), atol=1e-5)
+    assert result.dtype == np.float32
+
+
+def test_length_crop_takes_every_window_in_training():
+    rng = np.random.default_rng(0)
+    starts = set()
+    for _ in range(300):
+        result = fit_length(line(40), "crop", 32, rng)
+        starts.add(int(result[0, 0]))
+        np.testing.assert_array_equal(result, line(40)[int(result[0, 0]) :][:32])
+    assert starts == set(range(9))
+
+
+def test_length_crop_takes_the_whole_clip_in_prediction_or_if_it_is_shorter():
+    np.testing.assert_array_equal(fit_length(line(40), "crop", 32, None), line(40))
+    rng = np.random.default_rng(0)
+    np.testing.assert_array_equal(fit_length(line(32), "crop", 32, rng), line(32))
+    np.testing.assert_array_equal(fit_length(line(9), "crop", 32, rng), line(9))
+
+
+@pytest.mark.parametrize("length", ["pad", "resize"])
+def test_fixed_lengths_reach_the_batches(length):
+    model = settings(length=length, frames=32)
+    examples = random_examples(9)
+    for batch in epoch_batches(examples, model, np.random.default_rng(0)):
+        assert batch.features.shape[1:] == (32, 12)
+        assert batch.lengths.tolist() == [32] * len(batch.lengths)
+
+
+def test_crop_limits_the_batches_of_training_only():
+    model = settings(length="crop", frames=32)
+    examples = random_examples(9, shortest=40)
+    for batch in epoch_batches(examples, model, np.random.default_rng(0)):
+        assert batch.features.shape[1] == 32
+    longest = max(batch.features.shape[1] for _, batch in in_order(examples, model))
+    assert longest == max(len(f) for (f,) in examples.versions)
+
+
+def hidden(features, widest, longest, rng):
+    """Which columns and which frames a mask hid, of features that hold no zero."""
+    result = mask(features, DIMS, widest, longest, rng)
+    frames = np.flatnonzero((result == 0).all(axis=1))
+    columns = np.flatnonzero((result == 0).all(axis=0))
+    visible = np.ones_like(features)
+    visible[frames], visible[:, columns] = 0, 0
+    np.testing.assert_array_equal(result, features * visible)
+    return columns, frames
+
+
+def is_run(places):
+    return all(b - a == 1 for a, b in pairwise(places))
+
+
+def test_masks_hide_one_run_of_mel_bands_and_one_of_frames_at_most_so_long():
+    rng = np.random.default_rng(0)
+    features = np.ones((50, 12), dtype=np.float32)
+    widths, lengths, bands, frames = set(), set(), set(), set()
+    for _ in range(600):
+        columns, places = hidden(features, 3, 10, rng)
+        assert is_run(columns)
+        assert is_run(places)
+        widths.add(len(columns))
+        lengths.add(len(places))
+        bands.update(columns.tolist())
+        frames.update(places.tolist())
+    assert widths == set(range(4))
+    assert lengths == set(range(11))
+    assert bands == set(range(3, 11))  # log-mel stands behind 3 columns of mfcc
+    assert frames == set(range(50))
+
+
+def test_a_time_mask_never_hides_more_than_half_the_clip():
+    rng = np.random.default_rng(0)
+    lengths = {len(hidden(np.ones((7, 12), np.float32), 0, 100, rng)[1]) for _ in range(200)}
+    assert lengths == {0, 1, 2, 3}
+
+
+def test_a_frequency_mask_wider_than_the_mel_bands_hides_at_most_all_of_them():
+    rng = np.random.default_rng(0)
+    widths = {len(hidden(np.ones((7, 12), np.float32), 100, 0, rng)[0]) for _ in range(300)}
+    assert widths == set(range(9))
+
+
+def test_masks_of_0_change_nothing_and_need_no_mel_bands():
+    features = np.ones((20, 3), dtype=np.float32)
+    result = mask(features, {"mfcc": 3}, 0, 0, np.random.default_rng(0))
+    np.testing.assert_array_equal(result, features)
+
+
+def test_mask_leaves_its_input_alone():
+    features = np.ones((20, 12), dtype=np.float32)
+    for seed in range(5):
+        mask(features, DIMS, 4, 9, np.random.default_rng(seed))
+    assert features.all()
+
+
+def test_mixup_adds_the_clips_of_a_batch_by_the_weight():
+    rng = np.random.default_rng(0)
+    clips = [rng.normal(size=(n, 4)).astype(np.float32) for n in (16, 20, 31)]
+    batch = collate(clips, np.array([10, 11, 12]))
+    mixed = mix(batch, 0.4, np.random.default_rng(3))
+    assert 0 < mixed.weight < 1
+    assert torch.equal(mixed.labels, batch.labels)
+    assert sorted(mixed.mixed_labels.tolist()) == [10, 11, 12]
+    for i, label in enumerate(mixed.mixed_labels.tolist()):
+        other = label - 10
+        expected = mixed.weight * batch.features[i] + (1 - mixed.weight) * batch.features[other]
+        torch.testing.assert_close(mixed.features[i], expected)
+        assert mixed.lengths[i] == max(len(clips[i]), len(clips[other]))
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
+def test_mixup_weights_follow_the_beta_distribution(alpha):
+    batch = collate([np.zeros((16, 1), np.float32)] * 2, np.array([0, 1]))
+    rng = np.random.default_rng(0)
+    weights = [mix(batch, alpha, rng).weight for _ in range(1000)]
+    assert stats.kstest(weights, stats.beta(alpha, alpha).cdf).pvalue > 0.01
+
+
+def test_nothing_is_mixed_with_alpha_0_or_in_a_batch_of_one():
+    pair = collate([np.ones((16, 1), np.float32)] * 2, np.array([0, 1]))
+    assert mix(pair, 0.0, np.random.default_rng(0)) is pair
+    single = collate([np.ones((16, 1), np.float32)], np.array([0]))
+    assert mix(single, 0.4, np.random.default_rng(0)) is single
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 100])
+def test_in_order_covers_every_position_once_and_says_which(batch_size):
+    examples = random_examples(30)
+    seen = []
+    for positions, batch in in_order(examples, settings(batch_size=batch_size)):
+        assert batch.labels.tolist() == positions.tolist()  # the label is the position
+        for row, position in zip(batch.features, positions, strict=True):
+            clip = normalise(examples.versions[position][0], DIMS)
+            np.testing.assert_array_equal(row[: len(clip)], clip)
+        seen += positions.tolist()
+    assert sorted(seen) == list(range(30))
+    lengths = [len(examples.versions[i][0]) for i in seen]
+    assert lengths == sorted(lengths)
+
+
+def test_in_order_masks_and_mixes_nothing():
+    examples = random_examples(6)
+    plain = [batch for _, batch in in_order(examples, settings())]
+    model = settings(mixup=0.4, frequency_mask=8, time_mask=20)
+    for (_, batch), expected in zip(in_order(examples, model), plain, strict=True):
+        assert torch.equal(batch.features, expected.features)
+        assert batch.weight == 1
+
+
+def test_no_examples_give_no_batches():
+    nothing = Examples([], np.array([], dtype=np.int64), DIMS)
+    assert len(nothing) == 0
+    assert list(in_order(nothing, settings())) == []
+    assert list(epoch_batches(nothing, settings(), np.random.default_rng(0))) == []
+
+
+def test_collate_pads_with_zeros_to_the_longest_and_to_what_the_nets_need():
+    clips = [np.ones((n, 2), dtype=np.float32) for n in (1, 20, 17)]
+    batch = collate(clips, np.array([2, 0, 1]))
+    assert batch.features.shape == (3, 20, 2)
+    assert batch.features.sum(dim=(1, 2)).tolist() == [2, 40, 34]
+    assert batch.lengths.tolist() == [MIN_FRAMES, 20, 17]
+    assert batch.labels.tolist() == [2, 0, 1]
+    shortest = collate(clips[:1], np.array([2]))
+    assert shortest.features.shape == (1, MIN_FRAMES, 2)
+
+
+def test_a_batch_moves_to_a_device_whole():
+    batch = mix(collate([line(20), line(30)], np.array([0, 1])), 0.4, np.random.default_rng(0))
+    moved = batch.to(torch.device("meta"))
+    tensors = (moved.features, moved.lengths, moved.labels, moved.mixed_labels)
+    assert all(tensor.device.type == "meta" for tensor in tensors)
+    assert moved.weight == batch.weight

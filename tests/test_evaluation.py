@@ -1,0 +1,312 @@
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from ser import baseline
+from ser.evaluation import (
+    accuracy,
+    accuracy_by,
+    bootstrap_ci95,
+    classification_report,
+    confident_mistakes,
+    count_confusions,
+    expected_calibration_error,
+    reliability,
+    summarise,
+    uar,
+)
+
+EMOTIONS = ["angry", "fear", "happy", "neutral", "sad"]
+
+
+def answers(clips=200, emotions=5, right=0.6, seed=0):
+    rng = np.random.default_rng(seed)
+    actual = rng.integers(emotions, size=clips)
+    guess = rng.integers(emotions, size=clips)
+    return actual, np.where(rng.random(clips) < right, actual, guess)
+
+
+# Actual and predicted, where some of the emotions 0 to 4 were not spoken or not predicted.
+CASES = {
+    "all": answers(),
+    "one clip": (np.array([3]), np.array([3])),
+    "one clip missed": (np.array([3]), np.array([1])),
+    "never spoken": (np.array([0, 0, 1, 1, 4]), np.array([0, 2, 1, 3, 4])),
+    "never predicted": (np.array([0, 1, 2, 3, 4, 4]), np.array([0, 0, 0, 0, 4, 4])),
+    "all wrong": (np.array([0, 1, 2, 3, 4]), np.array([1, 2, 3, 4, 0])),
+    "all right": (np.array([0, 1, 1, 4]), np.array([0, 1, 1, 4])),
+    "unbalanced": (np.repeat([0, 1], [90, 10]), np.repeat([0, 1, 0], [90, 3, 7])),
+}
+ANSWERS = pytest.mark.parametrize(("actual", "predicted"), CASES.values(), ids=CASES.keys())
+
+
+@ANSWERS
+def test_accuracy_equals_scikit_learns(actual, predicted):
+    assert accuracy(actual, predicted) == pytest.approx(metrics.accuracy_score(actual, predicted))
+
+
+@ANSWERS
+def test_uar_equals_scikit_learns_balanced_accuracy(actual, predicted):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of emotions that were predicted and never spoken
+        expected = metrics.balanced_accuracy_score(actual, predicted)
+    assert uar(actual, predicted) == pytest.approx(expected)
+
+
+def test_uar_weighs_every_emotion_alike():
+    actual, predicted = CASES["unbalanced"]
+    assert accuracy(actual, predicted) == 0.93
+    assert uar(actual, predicted) == pytest.approx((1.0 + 0.3) / 2)
+
+
+@ANSWERS
+def test_the_report_equals_scikit_learns(actual, predicted):
+    report = classification_report(actual, predicted, EMOTIONS)
+    expected = metrics.classification_report(
+        actual,
+        predicted,
+        labels=range(5),
+        target_names=EMOTIONS,
+        output_dict=True,
+        zero_division=0,
+    )
+    assert list(report.columns) == ["emotion", "precision", "recall", "f1", "support"]
+    assert list(report["emotion"]) == EMOTIONS
+    for row in report.to_dict("records"):
+        theirs = expected[row["emotion"]]
+        for mine, name in [("precision",) * 2, ("recall",) * 2, ("f1", "f1-score")]:
+            assert row[mine] == pytest.approx(theirs[name])
+        assert row["support"] == theirs["support"]
+
+
+def test_the_reports_figures_by_hand():
+    # angry: 2 of 3 found, 1 false alarm; fear: 1 of 1, 1 false alarm; happy: 0 of 1.
+    actual, predicted = np.array([0, 0, 0, 1, 2]), np.array([0, 0, 1, 1, 0])
+    report = classification_report(actual, predicted, ["angry", "fear", "happy"])
+    np.testing.assert_allclose(report["precision"], [2 / 3, 1 / 2, 0])
+    np.testing.assert_allclose(report["recall"], [2 / 3, 1, 0])
+    np.testing.assert_allclose(report["f1"], [2 / 3, 2 / 3, 0])
+    assert report["support"].tolist() == [3, 1, 1]
+
+
+@ANSWERS
+def test_confusions_are_counted_by_actual_then_predicted(actual, predicted):
+    expected = np.zeros((5, 5), dtype=int)
+    for row, column in zip(actual, predicted, strict=True):
+        expected[row, column] += 1
+    np.testing.assert_array_equal(count_confusions(actual, predicted, 5), expected)
+
+
+@pytest.mark.parametrize(("clips", "right"), [(60, 0.3), (150, 0.7), (400, 0.95)])
+def test_the_interval_of_the_accuracy_is_that_of_the_binomial_distribution(clips, right):
+    hits = round(clips * right)
+    actual, predicted = np.zeros(clips, dtype=int), np.repeat([0, 1], [hits, clips - hits])
+    interval, _ = bootstrap_ci95(actual, predicted, 5000, 0)
+    # A resampled accuracy is binomial; its quantiles move by a clip or so from seed to seed.
+    expected = stats.binom.ppf([0.025, 0.975], clips, hits / clips) / clips
+    np.testing.assert_allclose(interval, expected, atol=1.5 / clips)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_intervals_equal_scipys(seed):
+    actual, predicted = answers(120, seed=seed)
+    intervals = bootstrap_ci95(actual, predicted, 2000, 0)
+    for mine, figure in zip(intervals, (accuracy, uar), strict=True):
+        theirs = stats.bootstrap(
+            (actual, predicted),
+            figure,
+            n_resamples=1000,
+            paired=True,
+            vectorized=False,
+            method="percentile",
+            rng=np.random.default_rng(1),
+        ).confidence_interval
+        np.testing.assert_allclose(mine, (theirs.low, theirs.high), atol=0.02)
+
+
+@ANSWERS
+def test_intervals_are_in_order_and_hold_the_figure(actual, predicted):
+    for interval, figure in zip(
+        bootstrap_ci95(actual, predicted, 200, 0), (accuracy, uar), strict=True
+    ):
+        low, high = interval
+        assert 0 <= low <= figure(actual, predicted) <= high <= 1
+
+
+@pytest.mark.parametrize("case", ["all right", "one clip", "all wrong"])
+def test_what_always_or_never_happens_has_an_interval_without_width(case):
+    actual, predicted = CASES[case]
+    value = accuracy(actual, predicted)
+    assert bootstrap_ci95(actual, predicted, 100, 0) == ((value, value), (value, value))
+
+
+def test_the_intervals_depend_on_the_seed_alone():
+    actual, predicted = answers(50)
+    first = bootstrap_ci95(actual, predicted, 200, 3)
+    np.random.seed(0)  # noqa: NPY002
+    assert bootstrap_ci95(actual, predicted, 200, 3) == first
+    assert bootstrap_ci95(actual, predicted, 200, 4) != first
+
+
+def test_the_calibration_error_by_hand():
+    probabilities = np.array(
+        [[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.45, 0.55], [0.7, 0.3], [0.0, 1.0]]
+    )
+    actual = np.array([0, 1, 0, 0, 0, 1])
+    table = reliability(probabilities, actual, 4)
+    assert list(table.columns) == ["low", "high", "confidence", "accuracy", "count"]
+    assert table["low"].tolist() == [0, 0.25, 0.5, 0.75]
+    assert table["high"].tolist() == [0.25, 0.5, 0.75, 1]
+    assert table["count"].tolist() == [0, 0, 3, 3]
+    # Half to three quarters: 0.6 right, 0.55 wrong, 0.7 right; above: 0.9 right, 0.8 wrong, 1 right.
+    nan = np.nan
+    np.testing.assert_allclose(table["confidence"], [nan, nan, 1.85 / 3, 2.7 / 3])
+    np.testing.assert_allclose(table["accuracy"], [nan, nan, 2 / 3, 2 / 3])
+    expected = (abs(1.85 - 2) + abs(2.7 - 2)) / 6
+    assert expected_calibration_error(table) == pytest.approx(expected)
+
+
+def test_a_perfectly_calibrated_recogniser_has_no_calibration_error():
+    probabilities = np.repeat([[0.75, 0.25], [0.4, 0.6]], [4, 5], axis=0)
+    actual = np.array([0, 0, 0, 1, 1, 1, 1, 0, 0])
+    table = reliability(probabilities, actual, 10)
+    assert expected_calibration_error(table) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("right", [0, 1])
+def test_a_recogniser_that_is_always_sure_errs_by_its_error_rate(right):
+    probabilities = np.eye(2)[[0, 1, 0, 1]]
+    actual = np.array([0, 1, 0, 1]) if right else np.array([1, 0, 1, 0])
+    table = reliability(probabilities, actual, 15)
+    assert table["count"].tolist() == [0] * 14 + [4]
+    assert expected_calibration_error(table) == 1 - right
+
+
+@pytest.mark.parametrize("bins", [2, 7, 10, 100])
+def test_the_bins_hold_every_clip_by_its_confidence(bins):
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.full(5, 0.3), 300)
+    actual = rng.integers(5, size=300)
+    table = reliability(probabilities, actual, bins)
+    assert len(table) == bins
+    assert table["count"].sum() == 300
+    used = table[table["count"] > 0]
+    assert (used["confidence"] > used["low"] - 1e-12).all()
+    assert (used["confidence"] <= used["high"] + 1e-12).all()
+    share = (probabilities.argmax(axis=1) == actual).mean()
+    assert (used["accuracy"] * used["count"]).sum() / 300 == pytest.approx(share)
+    mean = probabilities.max(axis=1).mean()
+    assert (used["confidence"] * used["count"]).sum() / 300 == pytest.approx(mean)
+
+
+@ANSWERS
+def test_the_summary_holds_the_figures_of_the_design(actual, predicted):
+    summary = summarise(actual, predicted, EMOTIONS, 200, 5)
+    report = classification_report(actual, predicted, EMOTIONS)
+    intervals = bootstrap_ci95(actual, predicted, 200, 5)
+    assert list(summary) == [
+        "accuracy",
+        "uar",
+        "precision_macro",
+        "recall_macro",
+        "f1_macro",
+        "accuracy_ci95",
+        "uar_ci95",
+        "per_class",
+    ]
+    assert summary["accuracy"] == accuracy(actual, predicted)
+    assert summary["uar"] == uar(actual, predicted)
+    for name in ("precision", "recall", "f1"):
+        function = getattr(metrics, f"{name}_score")
+        expected = function(actual, predicted, labels=range(5), average="macro", zero_division=0)
+        assert summary[f"{name}_macro"] == pytest.approx(expected)
+    assert (summary["accuracy_ci95"], summary["uar_ci95"]) == tuple(map(list, intervals))
+    assert list(summary["per_class"]) == EMOTIONS
+    for row in report.to_dict("records"):
+        emotion = row.pop("emotion")
+        assert summary["per_class"][emotion] == row
+
+
+def test_accuracy_by_gives_each_groups_share_and_size_by_name():
+    speakers = pd.Series(["b/2", "a/1", "b/2", "b/10", "a/1", "b/2"])
+    hits = pd.Series([True, False, False, True, False, True])
+    result = accuracy_by(speakers, hits)
+    assert list(result) == ["a/1", "b/10", "b/2"]
+    assert result["a/1"] == {"accuracy": 0.0, "n": 2}
+    assert result["b/10"] == {"accuracy": 1.0, "n": 1}
+    assert result["b/2"] == {"accuracy": pytest.approx(2 / 3), "n": 3}
+
+
+PREDICTIONS = pd.DataFrame(
+    [
+        ("c/5", 1, "c/1", "sad", "happy", 0.70, 0.30),
+        ("c/4", 1, "c/2", "happy", "happy", 0.99, 0.01),
+        ("c/3", 1, "c/1", "happy", "sad", 0.05, 0.95),
+        ("c/2", 1, "c/2", "sad", "happy", 0.70, 0.30),
+        ("c/1", 1, "c/1", "sad", "happy", 0.60, 0.40),
+    ],
+    columns=["clip", "fold", "speaker", "emotion", "predicted", "happy", "sad"],
+)
+
+
+def test_the_most_confident_mistakes_come_first_and_equals_by_name():
+    table = confident_mistakes(PREDICTIONS, ["happy", "sad"], 20)
+    columns = ["clip", "speaker", "emotion", "predicted", "confidence", "probability_of_emotion"]
+    assert list(table.columns) == columns
+    assert table.to_numpy().tolist() == [
+        ["c/3", "c/1", "happy", "sad", 0.95, 0.05],
+        ["c/2", "c/2", "sad", "happy", 0.70, 0.30],
+        ["c/5", "c/1", "sad", "happy", 0.70, 0.30],
+        ["c/1", "c/1", "sad", "happy", 0.60, 0.40],
+    ]
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_at_most_n_mistakes_are_listed(n):
+    clips = confident_mistakes(PREDICTIONS, ["happy", "sad"], n)["clip"].tolist()
+    assert clips == ["c/3", "c/2", "c/5"][:n]
+
+
+def test_without_mistakes_the_list_is_empty_and_has_its_columns():
+    table = confident_mistakes(PREDICTIONS.iloc[[1]], ["happy", "sad"], 5)
+    assert len(table) == 0
+    assert list(table.columns)[-2:] == ["confidence", "probability_of_emotion"]
+
+
+def toy_clips(emotions, seed):
+    """Clips whose level tells the emotion."""
+    rng = np.random.default_rng(seed)
+    levels = {"angry": 10, "neutral": 0, "sad": -10}
+    return [
+        rng.normal(levels[e], 1, (int(rng.integers(5, 40)), 4)).astype(np.float32) for e in emotions
+    ]
+
+
+@pytest.mark.parametrize("kind", ["logistic_regression", "svm"])
+def test_the_baseline_tells_apart_what_can_be_told_apart(kind):
+    emotions = ["angry", "sad", "neutral"] * 8
+    train, test = toy_clips(emotions, 0), toy_clips(emotions, 1)
+    predicted = baseline.predict(kind, train, emotions, test, 0)
+    assert predicted == emotions
+    assert {type(e) for e in predicted} == {str}
+    assert baseline.predict(kind, train, emotions, test, 0) == predicted
+
+
+def test_clip_statistics_are_means_deviations_and_percentiles_over_the_frames():
+    features = np.random.default_rng(0).normal(size=(31, 3)).astype(np.float32)
+    frame = pd.DataFrame(features.astype(np.float64))
+    expected = pd.concat(
+        [frame.mean(), frame.std(ddof=0), *(frame.quantile(q) for q in (0.1, 0.5, 0.9))]
+    )
+    result = baseline.clip_statistics(features)
+    assert result.dtype == np.float64
+    np.testing.assert_allclose(result, expected)
+
+
+def test_clip_statistics_of_one_frame_are_that_frame_without_deviation():
+    frame = np.array([[1.0, -2.0]], dtype=np.float32)
+    assert baseline.clip_statistics(frame).tolist() == [1, -2, 0, 0, 1, -2, 1, -2, 1, -2]

@@ -1,0 +1,191 @@
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+from ser import model_folder
+from ser.errors import UserError
+from ser.model_folder import Description, load, save
+from ser.models import build
+from ser.params import Model
+
+SETTINGS = {
+    "name": "resnet",
+    "layers": 3,
+    "width": 2,
+    "dropout": 0.2,
+    "length": "own",
+    "frames": 32,
+    "copies": "one",
+    "batch_size": 8,
+    "epochs": 1,
+    "optimizer": "adamw",
+    "learning_rate": 0.01,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "label_smoothing": 0.0,
+    "mixup": 0.0,
+    "frequency_mask": 0,
+    "time_mask": 0,
+    "patience": 0,
+    "seed": 0,
+}
+EMOTIONS = ["angry", "happy", "sad"]
+PREPROCESSING = {
+    "clean": {"sample_rate": 16000},
+    "features": {"kinds": ["logmel", "rms"], "fmin": 50.0},
+    "dims": {"logmel": 16, "rms": 1},
+}
+
+
+def make_nets(name, count=2):
+    torch.manual_seed(0)
+    return [build(Model.model_validate(SETTINGS | {"name": name}), 17, 3) for _ in range(count)]
+
+
+def weights_of(nets):
+    return [{k: t.contiguous() for k, t in net.state_dict().items()} for net in nets]
+
+
+def described(name="resnet"):
+    settings = SETTINGS | {"name": name}
+    return Description(settings, EMOTIONS, PREPROCESSING, [1, 4], model_folder.versions())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A stored model of two folds."""
+    save(tmp_path / "model", described(), weights_of(make_nets("resnet")))
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+def test_a_model_comes_back_as_it_was_saved(tmp_path, name):
+    nets = make_nets(name)
+    features, lengths = torch.randn(3, 40, 17), torch.tensor([40, 16, 31])
+    for net in nets:
+        net(features, lengths)  # moves the statistics of the norms off their initial values
+    folder = tmp_path / "deep" / "model"
+    save(folder, described(name), weights_of(nets))
+    description, loaded = load(folder)
+    assert description == described(name)
+    assert len(loaded) == 2
+    for net, again in zip(nets, loaded, strict=True):
+        net.eval()
+        assert not again.training
+        assert torch.equal(again(features, lengths), net(features, lengths))
+        for key, tensor in net.state_dict().items():
+            assert torch.equal(tensor, again.state_dict()[key]), key
+
+
+def test_a_model_is_one_description_and_a_file_of_weights_per_fold(folder):
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["fold-1.safetensors", "fold-4.safetensors", "model.json"]
+    values = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    assert values["format"] == model_folder.FORMAT
+    assert values["emotions"] == EMOTIONS
+    assert values["preprocessing"] == PREPROCESSING
+    assert values["versions"] == {"torch": torch.__version__}
+
+
+def test_equal_models_are_stored_as_equal_bytes(folder, tmp_path):
+    save(tmp_path / "again", described(), weights_of(make_nets("resnet")))
+    for path in folder.iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
+def test_as_many_weights_as_folds_are_needed(tmp_path):
+    with pytest.raises(ValueError, match="zip"):
+        save(tmp_path, described(), weights_of(make_nets("resnet", 1)))
+
+
+@pytest.mark.parametrize("name", ["model.json", "fold-1.safetensors", "fold-4.safetensors"])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(UserError, match=f"holds no usable model .*{name}.*dvc repro train"):
+        load(folder)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(UserError, match="nowhere holds no usable model .*dvc repro train"):
+        load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("found", [0, 2, "1", None])
+def test_a_model_of_another_format_is_refused(folder, found):
+    change(folder, format=found)
+    with pytest.raises(UserError, match=rf"model\.json has format {found}, this code reads 1"):
+        load(folder)
+
+
+def change(folder, **changes):
+    path = folder / "model.json"
+    values = json.loads(path.read_text(encoding="utf-8")) | changes
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"unknown": 1},
+        {"model": SETTINGS | {"name": "transformer"}},
+        {"model": SETTINGS | {"width": 3}},
+        {"model": SETTINGS | {"name": "cnn"}},
+        {"model": None},
+        {"emotions": ["angry"]},
+        {"emotions": None},
+        {"preprocessing": {}},
+        {"preprocessing": {"dims": [16, 1]}},
+        {"folds": [1, 2]},
+        {"folds": None},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_description_that_does_not_fit_the_weights_is_refused(folder, changes):
+    change(folder, **changes)
+    with pytest.raises(UserError, match="holds no usable model .*dvc repro train"):
+        load(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "3", "{}"])
+def test_a_description_that_is_none_is_refused(folder, text):
+    (folder / "model.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="model"):
+        load(folder)
+
+
+def test_a_description_that_is_no_text_is_refused(folder):
+    (folder / "model.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="holds no usable model"):
+        load(folder)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def overwrite(path):
+    path.write_text("no weights at all", encoding="utf-8")
+
+
+def drop_a_tensor(path):
+    tensors = safetensors.torch.load_file(path)
+    del tensors["linear.weight"]
+    safetensors.torch.save_file(tensors, path)
+
+
+def add_a_tensor(path):
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file(tensors | {"more": torch.zeros(1)}, path)
+
+
+@pytest.mark.parametrize("damage", [cut, empty, overwrite, drop_a_tensor, add_a_tensor])
+def test_damaged_weights_are_refused(folder, damage):
+    damage(folder / "fold-4.safetensors")
+    with pytest.raises(UserError, match="holds no usable model .*dvc repro train"):
+        load(folder)

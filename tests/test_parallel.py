@@ -1,0 +1,100 @@
+import itertools
+import os
+
+import numpy as np
+import pytest
+
+from ser.errors import UserError
+from ser.parallel import ordered_map, worker_count
+
+
+def square(number):
+    return number * number
+
+
+def product(seed):
+    rng = np.random.default_rng(seed)
+    return (rng.standard_normal((80, 80)) @ rng.standard_normal((80, 80))).tobytes()
+
+
+def refuse_seven(number):
+    if number == 7:
+        raise UserError("seven is refused")
+    return number
+
+
+def process(_):
+    return os.getpid()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("items", [0, 1, 3, 50])
+def test_results_come_in_the_order_of_the_items(workers, items):
+    assert list(ordered_map(square, range(items), workers)) == [n * n for n in range(items)]
+
+
+def test_results_do_not_depend_on_the_number_of_workers():
+    one = list(ordered_map(product, range(12), 1))
+    assert list(ordered_map(product, range(12), 2)) == one
+
+
+def test_one_worker_works_here_and_two_work_elsewhere():
+    assert set(ordered_map(process, range(3), 1)) == {os.getpid()}
+    elsewhere = set(ordered_map(process, range(20), 2))
+    assert os.getpid() not in elsewhere
+    assert len(elsewhere) <= 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_arrives_in_its_place_with_its_type(workers):
+    results = ordered_map(refuse_seven, range(20), workers)
+    assert [next(results) for _ in range(7)] == list(range(7))
+    with pytest.raises(UserError, match="seven is refused"):
+        next(results)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_the_items_themselves_arrives(workers):
+    def items():
+        yield 1
+        raise OSError("no more")
+
+    with pytest.raises(OSError, match="no more"):
+        list(ordered_map(square, items(), workers))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_endless_items_are_taken_only_a_little_ahead(workers):
+    taken = []
+
+    def items():
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    results = ordered_map(square, items(), workers)
+    for number in range(30):
+        assert next(results) == number * number
+        assert len(taken) <= number + 1 + 4 * workers
+    results.close()
+
+
+def test_ser_workers_sets_the_number_of_processes(monkeypatch):
+    monkeypatch.setenv("SER_WORKERS", "3")
+    assert worker_count() == 3
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_without_ser_workers_there_is_one_process_per_core(monkeypatch, text):
+    monkeypatch.delenv("SER_WORKERS", raising=False)
+    if text is not None:
+        monkeypatch.setenv("SER_WORKERS", text)
+    assert 1 <= worker_count() <= os.cpu_count()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "2.0", "two", " ", "1e1", "²"])
+def test_a_ser_workers_that_is_no_count_is_refused_with_its_value(monkeypatch, text):
+    monkeypatch.setenv("SER_WORKERS", text)
+    with pytest.raises(UserError, match=r"SER_WORKERS=.*a whole number from 1 on") as caught:
+        worker_count()
+    assert repr(text) in str(caught.value)

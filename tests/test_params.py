@@ -1,0 +1,348 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ser.errors import UserError
+from ser.params import load, parse
+
+COMMITTED = Path(__file__).parents[1] / "params.yaml"
+ABSENT = object()
+
+
+@pytest.fixture
+def values():
+    return copy.deepcopy(yaml.safe_load(COMMITTED.read_text(encoding="utf-8")))
+
+
+def put(values, key, value):
+    """Set, or delete, the value of a dotted key."""
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values[section]
+    if value is ABSENT:
+        del values[last]
+    else:
+        values[last] = value
+
+
+def get(params, key):
+    for part in key.split("."):
+        params = getattr(params, part)
+    return params
+
+
+def leaves(values, prefix=""):
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+ALL = list(leaves(yaml.safe_load(COMMITTED.read_text(encoding="utf-8"))))
+FLOATS = [key for key, value in ALL if isinstance(value, float)]
+INTS = [key for key, value in ALL if type(value) is int]
+TEXTS = [key for key, value in ALL if isinstance(value, str) and not key.startswith("pull.sources")]
+RANGES = [key for key, value in ALL if isinstance(value, list) and key.startswith("augment.")]
+
+
+def refusal(values):
+    with pytest.raises(UserError) as caught:
+        parse(values, "params.yaml")
+    return str(caught.value)
+
+
+def test_the_committed_file_is_valid_and_keeps_its_values():
+    params = load(COMMITTED)
+    for key, value in ALL:
+        if not key.startswith("pull.sources"):
+            read = get(params, key)
+            assert (list(read) if isinstance(read, tuple) else read) == value, key
+
+
+def test_parameters_cannot_be_changed_after_reading(values):
+    with pytest.raises(ValueError, match="frozen"):
+        parse(values, "p").split.seed = 3
+
+
+@pytest.mark.parametrize(
+    "section", ["pull", "clean", "features", "augment", "split", "model", "evaluate"]
+)
+def test_every_section_is_required_and_refuses_unknown_keys(values, section):
+    text = refusal(values | {section: values[section] | {"colour": 1}})
+    assert f"{section}.colour: unknown key, allowed here: " in text
+    allowed = text.split("allowed here: ")[1].split("\n")[0].split(", ")
+    assert sorted(allowed) == sorted(values[section])
+    del values[section]
+    assert f"{section}: missing" in refusal(values)
+
+
+def test_an_unknown_section_lists_the_sections(values):
+    text = refusal(values | {"modle": {}})
+    assert "modle: unknown key, allowed here: pull, clean, features, augment, split, " in text
+
+
+def test_an_unknown_key_two_levels_down_lists_its_neighbours(values):
+    put(values, "augment.noise.snr", [1.0, 2.0])
+    text = refusal(values)
+    assert "augment.noise.snr: unknown key, allowed here: probability, snr_db" in text
+
+
+@pytest.mark.parametrize("key", [key for key, _ in ALL if not key.startswith("pull.sources")])
+def test_every_key_is_required(values, key):
+    put(values, key, ABSENT)
+    assert f"{key}: missing" in refusal(values)
+
+
+def test_a_corpus_without_a_source_is_refused(values):
+    del values["pull"]["sources"]["aesdd"]
+    assert "sources.aesdd is missing" in refusal(values)
+
+
+def test_an_unknown_corpus_is_refused_with_the_known_ones(values):
+    values["pull"]["corpora"] = ["emodb"]
+    text = refusal(values)
+    assert "pull.corpora.0 = 'emodb'" in text
+    assert "aesdd" in text
+    assert "demo" in text
+    values["pull"]["corpora"] = ["aesdd"]
+    values["pull"]["sources"]["emodb"] = "path:x"
+    assert "emodb" in refusal(values)
+
+
+@pytest.mark.parametrize("key", ["pull.corpora", "features.kinds"])
+def test_lists_of_names_are_neither_empty_nor_repeating(values, key):
+    first = get_plain(values, key)[0]
+    put(values, key, [])
+    assert f"{key} = []" in refusal(values)
+    put(values, key, [first, first])
+    assert "twice" in refusal(values)
+
+
+def get_plain(values, key):
+    for part in key.split("."):
+        values = values[part]
+    return values
+
+
+@pytest.mark.parametrize("key", FLOATS + INTS + TEXTS + RANGES)
+@pytest.mark.parametrize("wrong", [True, None, {"a": 1}, "much"])
+def test_a_value_of_another_type_is_refused_with_its_key(values, key, wrong):
+    if key == "split.emobox" and wrong == "much":
+        wrong = 3
+    put(values, key, wrong)
+    assert f"\n  {key}" in refusal(values)
+
+
+@pytest.mark.parametrize("key", FLOATS)
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf"), "1e999"])
+def test_numbers_are_finite(values, key, wrong):
+    put(values, key, wrong)
+    assert f"{key} = " in refusal(values)
+
+
+@pytest.mark.parametrize("key", RANGES)
+@pytest.mark.parametrize("wrong", [[1.0], [1, 2, 3], [float("nan"), 1.0], [True, 2], 3, [2, 1]])
+def test_ranges_are_two_finite_numbers_in_order(values, key, wrong):
+    put(values, key, wrong)
+    assert f"\n  {key}" in refusal(values)
+
+
+@pytest.mark.parametrize(
+    "key", [k for k in FLOATS if k not in ("features.fmax", "augment.stretch.rate")]
+)
+def test_every_float_may_be_a_number_that_yaml_reads_as_text(values, key):
+    assert yaml.safe_load("1e-05") == "1e-05"
+    put(values, key, "1e-05")
+    assert get(parse(values, "p"), key) == 1e-05
+
+
+def test_fmax_and_the_ends_of_ranges_may_be_numbers_that_yaml_reads_as_text(values):
+    put(values, "features.fmax", "7e3")
+    put(values, "augment.stretch.rate", ["9e-1", "1e0"])
+    params = parse(values, "p")
+    assert params.features.fmax == 7000
+    assert params.augment.stretch.rate == (0.9, 1.0)
+
+
+@pytest.mark.parametrize("key", INTS)
+@pytest.mark.parametrize("wrong", ["1e-05", "4", 4.5])
+def test_counts_are_whole_numbers(values, key, wrong):
+    put(values, key, wrong)
+    assert f"{key} = {wrong!r}" in refusal(values)
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("clean.sample_rate", 3999),
+        ("clean.sample_rate", 192001),
+        ("clean.min_seconds", -0.1),
+        ("clean.max_clipped", 1.01),
+        ("clean.noise_seconds", 0.0),
+        ("clean.noise_reduction", "strong"),
+        ("features.n_fft", 15),
+        ("features.n_fft", 65537),
+        ("features.win_length", 1),
+        ("features.hop_length", 0),
+        ("features.n_mels", 0),
+        ("features.n_mels", 513),
+        ("features.n_mfcc", 0),
+        ("features.fmin", -1.0),
+        ("features.kinds", ["logmel", "pitch"]),
+        ("augment.copies", -1),
+        ("augment.copies", 1001),
+        ("augment.seed", -1),
+        ("augment.pitch.probability", 1.1),
+        ("augment.stretch.rate", [0.0, 1.0]),
+        ("augment.time_mask.frames", [-1, 3]),
+        ("augment.time_mask.frames", [1, 2.5]),
+        ("split.scheme", "loso"),
+        ("split.folds", 1),
+        ("split.test", 0.0),
+        ("split.test", 1.0),
+        ("split.val", -0.1),
+        ("split.val", 1.0),
+        ("model.name", "transformer"),
+        ("model.layers", 5),
+        ("model.width", 0),
+        ("model.dropout", 1.0),
+        ("model.length", "stretch"),
+        ("model.frames", 15),
+        ("model.batch_size", 0),
+        ("model.epochs", 0),
+        ("model.optimizer", "lion"),
+        ("model.learning_rate", 0.0),
+        ("model.weight_decay", -1e-9),
+        ("model.schedule", "step"),
+        ("model.label_smoothing", 1.0),
+        ("model.mixup", -0.1),
+        ("model.patience", -1),
+        ("evaluate.bootstrap", 99),
+        ("evaluate.calibration_bins", 1),
+        ("evaluate.mistakes", -1),
+        ("evaluate.baseline", "knn"),
+        ("pull.verify", "none"),
+    ],
+)
+def test_values_out_of_range_are_refused_with_their_key(values, key, wrong):
+    put(values, key, wrong)
+    assert f"\n  {key}" in refusal(values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"features.win_length": 1025}, "win_length 1025 is longer than n_fft 1024"),
+        ({"features.hop_length": 513}, "hop_length 513 is longer than win_length 512"),
+        ({"features.n_mfcc": 65}, "n_mfcc 65 is more than n_mels 64"),
+        ({"features.fmin": 300.0, "features.fmax": 300.0}, "fmin 300.0 Hz is not below fmax"),
+        ({"features.fmax": 8000.5}, "above the Nyquist frequency 8000.0 Hz"),
+        ({"clean.sample_rate": 8000}, "above the Nyquist frequency 4000.0 Hz"),
+        ({"features.kinds": ["mfcc"]}, "model.frequency_mask must be 0"),
+        (
+            {
+                "features.kinds": ["mfcc"],
+                "model.frequency_mask": 0,
+                "augment.frequency_mask.probability": 0.5,
+            },
+            "augment.frequency_mask.probability must be 0",
+        ),
+        ({"split.test": 0.9, "split.val": 0.1}, "leave nothing to train on"),
+        ({"split.scheme": "emobox"}, "needs emobox: the folder"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(values, changes, said):
+    for key, value in changes.items():
+        put(values, key, value)
+    assert said in refusal(values)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features.win_length": 1024},
+        {"features.kinds": ["mfcc"], "model.frequency_mask": 0},
+        {
+            "features.kinds": ["mfcc"],
+            "model.frequency_mask": 0,
+            "augment.frequency_mask.probability": 0.5,
+            "augment.copies": 0,
+        },
+        {"split.scheme": "kfold", "split.test": 0.9, "split.val": 0.5},
+        {"split.scheme": "emobox", "split.emobox": "folder"},
+        {"clean.sample_rate": 44100, "features.fmax": 22050},
+        {"augment.gain.db": [3, 3]},
+    ],
+)
+def test_values_at_the_edge_of_what_fits_together_are_accepted(values, changes):
+    for key, value in changes.items():
+        put(values, key, value)
+    parse(values, "p")
+
+
+def test_all_mistakes_are_reported_at_once(values):
+    put(values, "clean.min_seconds", "long")
+    put(values, "model.epochs", 0)
+    put(values, "model.learn_rate", 0.1)
+    put(values, "split.seed", ABSENT)
+    put(values, "features.fmin", 9000.0)
+    text = refusal(values)
+    assert text.startswith("params.yaml is not valid, nothing was run:")
+    for said in ("clean.min_seconds", "model.epochs", "model.learn_rate", "split.seed: missing"):
+        assert said in text
+    assert "fmin 9000.0 Hz is not below fmax 8000.0 Hz" in text
+    assert len(text.splitlines()) == 6
+
+
+def test_all_contradictions_of_a_section_are_reported_at_once(values):
+    put(values, "features.win_length", 2048)
+    put(values, "features.fmin", 9000.0)
+    put(values, "features.n_mfcc", 65)
+    text = refusal(values)
+    for said in ("win_length 2048", "fmin 9000.0", "n_mfcc 65"):
+        assert said in text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pull: [aesdd\n", "no valid YAML"),
+        ("pull:\n\t- tab", "no valid YAML"),
+        ("", "the whole file"),
+        ("# only a comment\n", "the whole file"),
+        ("- pull\n- clean\n", "the whole file"),
+        ("just text", "the whole file"),
+        ("pull: 3\n", "pull = 3"),
+        ("pull: [1]\n", "pull = [1]"),
+    ],
+)
+def test_a_file_that_is_no_mapping_of_sections_is_refused(tmp_path, text, said):
+    file = tmp_path / "p.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="p.yaml") as caught:
+        load(file)
+    assert said in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    file = tmp_path / "p.yaml"
+    file.write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(UserError, match="no valid YAML"):
+        load(file)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"cannot read .*none\.yaml: No such file"):
+        load(tmp_path / "none.yaml")
+    with pytest.raises(UserError, match="cannot read"):
+        load(tmp_path)
+
+
+def test_load_reads_params_yaml_of_the_working_folder(tmp_path, monkeypatch, values):
+    put(values, "split.seed", 77)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert load().split.seed == 77

@@ -1,0 +1,41 @@
+"""The README says what the committed run measured."""
+
+import re
+
+from scripts import readme
+from scripts.workspace import ROOT
+
+TEXT = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_its_figures_are_those_of_the_metrics():
+    assert readme.render(TEXT) == TEXT, "run `make readme`"
+
+
+def test_every_block_is_there_and_filled():
+    for name in readme.BLOCKS:
+        block = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", TEXT, re.DOTALL)
+        assert block, name
+        assert len(block[1]) > 20, name
+
+
+def test_rendering_follows_the_metrics(monkeypatch):
+    figures = {**readme.load_metrics("evaluate"), "accuracy": 0.1234}
+    real = readme.load_metrics
+    monkeypatch.setattr(
+        readme, "load_metrics", lambda name: figures if name == "evaluate" else real(name)
+    )
+    assert "**12.3 %**" in readme.render(TEXT)
+
+
+def test_its_pictures_and_files_exist():
+    for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", TEXT):
+        assert (ROOT / path).is_file(), path
+    for folder in re.findall(r"^([a-z]+)/ ", TEXT, re.MULTILINE):
+        assert (ROOT / folder).is_dir(), folder
+
+
+def test_its_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"make ([a-z]+)", TEXT):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -1,0 +1,93 @@
+"""The pipeline on real AESDD clips, pulled from a loopback DagsHub look-alike."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+from dagshub_server import DagsHubServer
+
+from scripts.workspace import ROOT, dvc, make_workspace
+from ser.store import Store
+
+AESDD = ROOT.parent / "shared" / "aesdd"
+EMOBOX = ROOT.parent / "shared" / "emobox" / "aesdd"
+CLIPS_PER_EMOTION = 30
+CHANGES = {"model": {"width": 8, "epochs": 8}, "augment": {"copies": 1}}
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not AESDD.is_dir(), reason="the real clips are not here"),
+]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("real")
+    wav = folder / "wav"
+    command = [sys.executable, AESDD / "unpack.py", wav, "--limit", str(CLIPS_PER_EMOTION)]
+    subprocess.run(command, check=True)
+    make_workspace(folder / "project", CHANGES)
+    with DagsHubServer(wav) as server:
+        environment = {"DAGSHUB_CLIENT_HOST": server.url, "HOME": str(folder)}
+        assert dvc(folder / "project", "repro", env=environment).returncode == 0
+        assert server.strange_requests() == []
+        pulled = json.loads((folder / "project/metrics/pull.json").read_text())["aesdd"]
+        assert pulled["commit"] == server.commit
+    return folder / "project"
+
+
+def figures(project, name):
+    return json.loads((project / "metrics" / f"{name}.json").read_text())
+
+
+def test_all_but_the_broken_clip_are_kept(project):
+    counts = figures(project, "clean")
+    assert counts["kept"] == 5 * CLIPS_PER_EMOTION
+    assert counts["rejected"] == counts["reasons"]["zero_length"] == 1
+    assert "sadness/s05 (3).wav" in (project / "data/rejected.csv").read_text()
+
+
+def test_features_of_a_real_clip_are_librosas(project):
+    store = Store(project / "data/features")
+    settings = store.meta["features"]
+    path = project / "data/raw/aesdd/anger/a01 (1).wav"
+    assert soundfile.info(path).samplerate == 44100
+    waveform = np.array(Store(project / "data/clean")["aesdd/anger/a01 (1).wav"])
+    names = ("n_fft", "win_length", "hop_length", "n_mels", "fmin", "fmax")
+    power = librosa.feature.melspectrogram(
+        y=waveform,
+        sr=store.meta["clean"]["sample_rate"],
+        **{name: settings[name] for name in names},
+    )
+    expected = librosa.power_to_db(power, ref=np.max).T
+    np.testing.assert_allclose(store["aesdd/a01 (1)"], expected, atol=1e-3)
+
+
+def test_the_net_learns_from_real_clips(project):
+    result = figures(project, "evaluate")
+    assert result["n_test"] == figures(project, "split")["clips_per_fold"]["test"]
+    assert result["accuracy_ci95"][0] <= result["accuracy"] <= result["accuracy_ci95"][1]
+    assert figures(project, "train")["train_accuracy"] > 0.3  # guessing: 0.2
+
+
+def test_emobox_fold_of_the_clips_that_are_here(project):
+    if not EMOBOX.is_dir():
+        pytest.skip("EmoBox's lists are not here")
+    from ser.params import load
+    from ser.splits import make_folds
+    from ser.tables import read_csv
+
+    split = load(ROOT / "params.yaml").split
+    clips = read_csv(project / "data/clips.csv")
+    emobox = split.model_copy(update={"scheme": "emobox", "emobox": str(EMOBOX)})
+    fold = make_folds(clips, emobox)[0]
+    assert set(fold) == set(clips["clip"])
+    lists = Path(EMOBOX, "fold_1/aesdd_test_fold_1.jsonl").read_text().splitlines()
+    published = {Path(json.loads(line)["wav"]).stem for line in lists}
+    for clip, subset in fold.items():
+        assert (subset == "test") == (clip.split("/")[1] in published)

@@ -1,0 +1,600 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from sklearn import metrics
+
+from scripts.stage_deps import data_deps, files_of, imported_files, imported_names
+from ser import model_folder, tables
+from ser.errors import UserError
+from ser.store import Store, StoreWriter
+from ser.training import Epoch
+from stages import train
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+EMOTIONS = ["angry", "neutral", "sad"]
+SPEAKERS = ["1", "2"]
+DIMS = {"logmel": 8, "rms": 1}
+FOLDS, EPOCHS = 3, 40
+MODEL = {
+    "name": "cnn",
+    "layers": 3,
+    "dropout": 0.2,
+    "length": "own",
+    "copies": "all",
+    "batch_size": 16,
+    "epochs": EPOCHS,
+    "optimizer": "adamw",
+    "learning_rate": 0.005,
+    "schedule": "one_cycle",
+    "mixup": 0.2,
+    "frequency_mask": 2,
+    "time_mask": 4,
+    "patience": 0,
+    "seed": 0,
+}
+TRAIN_PATHS = [
+    "clips.csv",
+    "features",
+    "augmented",
+    "splits.csv",
+    "model",
+    "plots/history.csv",
+    "train.json",
+]
+EVALUATE_PATHS = [
+    "clips.csv",
+    "features",
+    "splits.csv",
+    "model",
+    "plots/history.csv",
+    "evaluate.json",
+    "predictions.csv",
+    "mistakes.csv",
+    "plots",
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Nets this small are slower on several threads, by far on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def clip_names():
+    """Clip, speaker and emotion of the tiny corpus, in clips.csv's order."""
+    return [
+        (f"toy/{e}{n}{s}", s, e) for e in sorted(EMOTIONS) for n in range(3) for s in SPEAKERS
+    ]
+
+
+def three_folds():
+    """Each take is tested in one fold and validated in another."""
+    rows = []
+    for fold in range(FOLDS):
+        for i, (clip, _, _) in enumerate(clip_names()):
+            subset = ("test", "val", "train")[(i // len(SPEAKERS) + fold) % 3]
+            rows.append({"clip": clip, "fold": fold + 1, "subset": subset})
+    return rows
+
+
+def make_project(folder, splits=None, changes=None, without=()):
+    """What the stages before train leave behind; features `without` are NaN: key -> emotion."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["model"] |= MODEL | (changes or {})
+    values["evaluate"] |= {"bootstrap": 200, "mistakes": 3, "calibration_bins": 5}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    rng = np.random.default_rng(0)
+
+    def features(key, emotion):
+        clip = rng.normal(0, 2, (int(rng.integers(16, 32)), 9))
+        clip[:, 2 * EMOTIONS.index(emotion)] += 4
+        return (clip * np.nan if key in without else clip).astype(np.float32)
+
+    rows, copies = [], []
+    meta = {"clean": {"sample_rate": 16000}, "features": {"kinds": list(DIMS)}, "dims": DIMS}
+    with (
+        StoreWriter(folder / "features", (9,), meta) as originals,
+        StoreWriter(folder / "augmented", (9,), {"dims": DIMS}) as augmented,
+    ):
+        for clip, speaker, emotion in clip_names():
+            originals.add(clip, features(clip, emotion))
+            row = dict.fromkeys(tables.CLIP_COLUMNS, "")
+            row |= {"clip": clip, "corpus": "toy", "emotion": emotion, "speaker": speaker}
+            row |= {"seconds": 1.0, "sample_rate": 16000, "channels": 1}
+            rows.append(row)
+            augmented.add(f"{clip}#1", features(f"{clip}#1", emotion))
+            copies.append({"key": f"{clip}#1", "clip": clip, "copy": 1})
+    tables.write_csv(folder / "clips.csv", rows, tables.CLIP_COLUMNS)
+    tables.write_csv(folder / "augmented" / "copies.csv", copies, ["key", "clip", "copy"])
+    columns = ["clip", "fold", "subset"]
+    tables.write_csv(folder / "splits.csv", splits or three_folds(), columns)
+    return folder
+
+
+def start(stage, folder, paths, **kwargs):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SER_DEVICE": "cpu"}
+    environment |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    return subprocess.Popen(
+        [sys.executable, "-m", f"stages.{stage}", *paths],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **kwargs,
+    )
+
+
+def run(stage, folder, paths):
+    process = start(stage, folder, paths)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out.decode(), err.decode()
+
+
+def train_here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("SER_DEVICE", "cpu")
+    train.main(*map(Path, TRAIN_PATHS))
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def results(folder):
+    """All that the train stage writes."""
+    return contents(folder / "model") | {
+        name: (folder / name).read_bytes() for name in ("plots/history.csv", "train.json")
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A project that was trained without an interruption, and what that printed."""
+    folder = make_project(tmp_path_factory.mktemp("whole"))
+    code, out, err = run("train", folder, TRAIN_PATHS)
+    assert code == 0, err
+    return folder, out
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """The same project, killed within its second fold."""
+    folder = make_project(tmp_path_factory.mktemp("killed"))
+    # A pipe of one page, read byte by byte: the training cannot run far ahead of its reader, so
+    # that it is killed before its end however slowly this test runs.
+    with start("train", folder, TRAIN_PATHS, bufsize=0, pipesize=4096) as process:
+        for line in iter(process.stdout.readline, b""):
+            if line.startswith(f"fold 2/{FOLDS} epoch 2/".encode()):
+                process.send_signal(signal.SIGKILL)
+                break
+        process.stdout.read()
+        assert process.wait() == -signal.SIGKILL, process.stderr.read().decode()
+    return folder
+
+
+@pytest.fixture
+def copy_of_killed(killed, tmp_path):
+    return Path(shutil.copytree(killed, tmp_path / "copy"))
+
+
+def test_training_writes_model_history_and_figures(whole):
+    folder, out = whole
+    description, nets = model_folder.load(folder / "model")
+    assert description.emotions == EMOTIONS
+    assert description.folds == [1, 2, 3]
+    assert description.preprocessing == Store(folder / "features").meta
+    history = pd.read_csv(folder / "plots/history.csv")
+    assert list(history.columns) == [
+        "fold",
+        "epoch",
+        "train_loss",
+        "val_loss",
+        "train_accuracy",
+        "val_accuracy",
+    ]
+    expected = [(fold, epoch) for fold in (1, 2, 3) for epoch in range(1, EPOCHS + 1)]
+    assert list(zip(history["fold"], history["epoch"], strict=True)) == expected
+    last = history[history["epoch"] == EPOCHS]
+    figures = json.loads((folder / "train.json").read_text())
+    assert figures["parameters"] == sum(p.numel() for p in nets[0].parameters())
+    assert figures["epoch"] == EPOCHS
+    for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+        assert figures[name] == pytest.approx(last[name].mean(), abs=1e-6)
+    assert out.count("\n") == FOLDS * EPOCHS
+    assert "goes on" not in out
+
+
+def test_a_finished_training_leaves_no_checkpoint(whole):
+    assert list((whole[0] / ".checkpoints").iterdir()) == []
+
+
+def test_a_killed_training_goes_on_and_ends_with_the_identical_files(whole, copy_of_killed):
+    folder = copy_of_killed
+    before = (folder / "plots/history.csv").read_bytes()
+    assert before.count(b"\n") >= 1 + EPOCHS + 2
+    assert not (folder / "model").exists()
+    code, out, err = run("train", folder, TRAIN_PATHS)
+    assert code == 0, err
+    assert f"fold 1/{FOLDS}: goes on from .checkpoints" in out
+    assert f"fold 2/{FOLDS}: goes on from .checkpoints" in out
+    assert out.count(f"fold 1/{FOLDS} epoch") == 1  # the finished fold is not trained again
+    assert f"fold 2/{FOLDS} epoch 1/" not in out
+    assert (folder / "plots/history.csv").read_bytes().startswith(before)
+    assert results(folder) == results(whole[0])
+    assert list((folder / ".checkpoints").iterdir()) == []
+
+
+def change_params(folder):
+    path = folder / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    values["model"]["weight_decay"] *= 2
+    path.write_text(yaml.safe_dump(values))
+
+
+def change_a_feature(folder):
+    path = folder / "features" / "values.npy"
+    values = np.load(path)
+    values[5, 5] += 1
+    np.save(path, values)
+
+
+def change_a_copy(folder):
+    path = folder / "augmented" / "values.npy"
+    values = np.load(path)
+    values[5, 5] += 1
+    np.save(path, values)
+
+
+def change_the_split(folder):
+    path = folder / "splits.csv"
+    lines = path.read_text().splitlines()
+    lines[-1] = lines[-1].rsplit(",", 1)[0] + ",val"
+    path.write_text("\n".join(lines) + "\n")
+
+
+def change_an_emotion(folder):
+    path = folder / "clips.csv"
+    path.write_text(path.read_text().replace(",angry,1,", ",sad,1,", 1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [change_params, change_a_feature, change_a_copy, change_the_split, change_an_emotion],
+)
+def test_a_changed_input_uses_no_checkpoint_of_the_former_one(
+    copy_of_killed, change, monkeypatch, capsys
+):
+    before = contents(copy_of_killed / ".checkpoints")
+    change(copy_of_killed)
+    # An error ends the training in the first epoch; a checkpoint in use would have said so before.
+    monkeypatch.chdir(copy_of_killed)
+    monkeypatch.setenv("SER_DEVICE", "cpu")
+    monkeypatch.setattr(train.EpochLog, "epoch", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train.main(*map(Path, TRAIN_PATHS))
+    assert "goes on" not in capsys.readouterr().out
+    after = contents(copy_of_killed / ".checkpoints")
+    assert before.items() < after.items()
+
+
+def stop(self, history):
+    raise KeyboardInterrupt
+
+
+def one_split():
+    subsets = ("train", "val", "test")
+    return [
+        {"clip": clip, "fold": 1, "subset": subsets[i // len(SPEAKERS) % 3]}
+        for i, (clip, _, _) in enumerate(clip_names())
+    ]
+
+
+def clips_of(*subsets):
+    return [row["clip"] for row in one_split() if row["subset"] in subsets]
+
+
+@pytest.mark.parametrize("copies", ["one", "all"])
+def test_test_clips_and_copies_of_val_and_test_clips_are_never_seen(tmp_path, copies, monkeypatch):
+    unseen = [*clips_of("test"), *(f"{clip}#1" for clip in clips_of("val", "test"))]
+    changes = {"copies": copies, "epochs": 5}
+    folder = make_project(tmp_path, one_split(), changes, without=unseen)
+    train_here(folder, monkeypatch)
+    history = pd.read_csv(folder / "plots/history.csv")
+    assert np.isfinite(history.to_numpy()).all()
+    for tensor in model_folder.load(folder / "model")[1][0].state_dict().values():
+        assert tensor.isfinite().all()
+
+
+@pytest.mark.parametrize("copies", ["one", "all"])
+@pytest.mark.parametrize("mark", ["", "#1"])
+def test_train_clips_and_their_copies_are_seen(tmp_path, copies, mark, monkeypatch):
+    seen = [clip + mark for clip in clips_of("train")]
+    changes = {"copies": copies, "epochs": 5}
+    folder = make_project(tmp_path, one_split(), changes, without=seen)
+    with pytest.raises(UserError, match="the training loss is nan"):
+        train_here(folder, monkeypatch)
+
+
+def test_with_patience_the_figures_are_those_of_the_best_epoch(tmp_path, monkeypatch):
+    changes = {"patience": 2, "epochs": 6}
+    folder = make_project(tmp_path, one_split(), changes)
+    train_here(folder, monkeypatch)
+    history = pd.read_csv(folder / "plots/history.csv")
+    figures = json.loads((folder / "train.json").read_text())
+    best = history.loc[history["val_loss"].idxmin()]
+    assert figures["epoch"] == best["epoch"]
+    assert figures["val_loss"] == pytest.approx(best["val_loss"], abs=1e-6)
+
+
+def test_without_val_clips_the_validation_figures_are_null(tmp_path, monkeypatch):
+    splits = [row | {"subset": row["subset"].replace("val", "train")} for row in one_split()]
+    folder = make_project(tmp_path, splits, {"epochs": 2})
+    train_here(folder, monkeypatch)
+    figures = json.loads((folder / "train.json").read_text())
+    assert figures["val_loss"] is None
+    assert figures["val_accuracy"] is None
+    assert figures["train_loss"] > 0
+    assert pd.read_csv(folder / "plots/history.csv")["val_loss"].isna().all()
+
+
+def test_the_kept_epoch_is_the_last_or_the_first_of_the_best():
+    losses = [0.9, 0.5, 0.7, 0.5]
+    history = [Epoch(1, i + 1, 1.0, loss, 0.5, 0.5) for i, loss in enumerate(losses)]
+    assert train.kept_epoch(history, 0).epoch == 4
+    assert train.kept_epoch(history, 3).epoch == 2
+
+
+def test_figures_are_averaged_over_the_folds():
+    epochs = [Epoch(1, 10, 1.0, 0.5, 0.8, 0.6), Epoch(2, 20, 2.0, None, 0.4, None)]
+    assert train.mean_figures(epochs) == {
+        "epoch": 15,
+        "train_loss": 1.5,
+        "train_accuracy": pytest.approx(0.6),
+        "val_loss": None,
+        "val_accuracy": None,
+    }
+
+
+def test_a_fingerprint_tells_apart_contents_and_values(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.write_text("one")
+    second.write_text("two")
+    names = [train.fingerprint([first, second], 1, "x")]
+    assert train.fingerprint([second, first], 1, "x") == names[0]
+    names.append(train.fingerprint([first, second], 2, "x"))
+    names.append(train.fingerprint([first], 1, "x"))
+    first.write_text("onet")
+    second.write_text("wo")
+    names.append(train.fingerprint([first, second], 1, "x"))
+    first.write_text("two")
+    second.write_text("one")
+    names.append(train.fingerprint([first, second], 1, "x"))
+    assert len(set(names)) == len(names)
+
+
+@pytest.fixture(scope="module")
+def evaluated(whole, tmp_path_factory):
+    """The trained project with the results of its evaluation."""
+    folder = Path(shutil.copytree(whole[0], tmp_path_factory.mktemp("evaluated") / "project"))
+    code, out, err = run("evaluate", folder, EVALUATE_PATHS)
+    assert code == 0, err
+    return folder, out
+
+
+def figures_of(evaluated):
+    return json.loads((evaluated[0] / "evaluate.json").read_text())
+
+
+def predictions_of(evaluated):
+    return tables.read_csv(evaluated[0] / "predictions.csv")
+
+
+def test_the_evaluation_holds_every_figure_of_the_interface(evaluated):
+    figures = figures_of(evaluated)
+    wanted = {
+        "accuracy",
+        "uar",
+        "precision_macro",
+        "recall_macro",
+        "f1_macro",
+        "accuracy_ci95",
+        "uar_ci95",
+        "n_test",
+        "n_folds",
+        "split_scheme",
+        "per_class",
+        "per_speaker",
+        "majority_accuracy",
+    }
+    assert wanted <= figures.keys()
+    assert list(figures["per_class"]) == EMOTIONS
+    for row in figures["per_class"].values():
+        assert list(row) == ["precision", "recall", "f1", "support"]
+    assert list(figures["per_speaker"]) == ["toy/1", "toy/2"]
+    for row in figures["per_speaker"].values():
+        assert list(row) == ["accuracy", "n"]
+    assert figures["n_test"] == len(clip_names())
+    assert figures["n_folds"] == FOLDS
+    assert figures["split_scheme"] == "random"
+    assert figures["majority_accuracy"] == pytest.approx(1 / 3, abs=1e-6)
+    assert figures["baseline"]["kind"] == "logistic_regression"
+
+
+def test_the_figures_are_those_of_the_predictions(evaluated):
+    figures, table = figures_of(evaluated), predictions_of(evaluated)
+    actual, predicted = table["emotion"], table["predicted"]
+    accuracy = metrics.accuracy_score(actual, predicted)
+    assert figures["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    balanced = metrics.balanced_accuracy_score(actual, predicted)
+    assert figures["uar"] == pytest.approx(balanced, abs=1e-6)
+    f1 = metrics.f1_score(actual, predicted, average="macro")
+    assert figures["f1_macro"] == pytest.approx(f1, abs=1e-6)
+    low, high = figures["accuracy_ci95"]
+    assert 0 <= low <= figures["accuracy"] <= high <= 1
+    hits = actual == predicted
+    for speaker, row in figures["per_speaker"].items():
+        own = hits[table["speaker"] == speaker]
+        assert row == {"accuracy": pytest.approx(own.mean(), abs=1e-6), "n": len(own)}
+    per_fold = hits.groupby(table["fold"]).mean()
+    assert figures["fold_accuracy"]["mean"] == pytest.approx(per_fold.mean(), abs=1e-6)
+    assert figures["fold_accuracy"]["std"] == pytest.approx(per_fold.std(ddof=0), abs=1e-6)
+
+
+def test_every_tested_clip_has_a_prediction_whose_probabilities_sum_to_1(evaluated):
+    table = predictions_of(evaluated)
+    assert list(table.columns) == ["clip", "fold", "speaker", "emotion", "predicted", *EMOTIONS]
+    tested = {(row["clip"], row["fold"]) for row in three_folds() if row["subset"] == "test"}
+    assert len(table) == len(tested)
+    assert set(zip(table["clip"], table["fold"], strict=True)) == tested
+    assert table["clip"].is_monotonic_increasing
+    probabilities = table[EMOTIONS].astype(float)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert probabilities.idxmax(axis=1).tolist() == table["predicted"].tolist()
+    emotions = {clip: emotion for clip, _, emotion in clip_names()}
+    assert table["emotion"].tolist() == [emotions[clip] for clip in table["clip"]]
+
+
+def test_each_clip_is_predicted_by_the_net_that_did_not_learn_it(evaluated):
+    folder, _ = evaluated
+    _, nets = model_folder.load(folder / "model")
+    store, table = Store(folder / "features"), predictions_of(evaluated)
+    for row in table.to_dict("records"):
+        blocks = np.split(np.array(store[row["clip"]], dtype=np.float64), [8], axis=1)
+        clip = np.hstack([(block - block.mean()) / block.std() for block in blocks])
+        features = torch.from_numpy(clip.astype(np.float32))[None]
+        with torch.no_grad():
+            logits = nets[row["fold"] - 1](features, torch.tensor([len(clip)]))
+        expected = logits.softmax(dim=1)[0].numpy()
+        np.testing.assert_allclose([float(row[e]) for e in EMOTIONS], expected, atol=1e-5)
+
+
+def test_the_evaluations_tables_and_pictures_are_written(evaluated):
+    folder, out = evaluated
+    table = predictions_of(evaluated)
+    confusion = tables.read_csv(folder / "plots/confusion.csv")
+    assert list(confusion.columns) == ["actual", "predicted"]
+    assert confusion["actual"].tolist() == table["emotion"].tolist()
+    assert confusion["predicted"].tolist() == table["predicted"].tolist()
+    report = tables.read_csv(folder / "plots/report.csv")
+    assert list(report.columns) == ["emotion", "precision", "recall", "f1", "support"]
+    reliability = pd.read_csv(folder / "plots/reliability.csv")
+    assert reliability["count"].tolist()[-1:] >= [0]
+    assert reliability["count"].sum() == len(table)
+    mistakes = tables.read_csv(folder / "mistakes.csv")
+    wrong = table[table["emotion"] != table["predicted"]]
+    assert len(mistakes) == min(3, len(wrong))
+    assert set(mistakes["clip"]) <= set(wrong["clip"])
+    for name in ("confusion.png", "reliability.png", "history.png"):
+        assert (folder / "plots" / name).read_bytes().startswith(b"\x89PNG")
+    assert f"{len(table)} clips, split random" in out
+
+
+@pytest.mark.parametrize("name", ["model.json", "fold-2.safetensors"])
+def test_evaluation_without_a_file_of_the_model_says_which_and_ends_with_1(whole, tmp_path, name):
+    folder = Path(shutil.copytree(whole[0], tmp_path / "project"))
+    (folder / "model" / name).unlink()
+    code, out, err = run("evaluate", folder, EVALUATE_PATHS)
+    assert code == 1
+    assert out == ""
+    assert "Traceback" not in err
+    (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: model holds no usable model (")
+    assert name in line
+    assert line.endswith("run `dvc repro train`")
+    assert not (folder / "evaluate.json").exists()
+
+
+def test_early_stopping_without_val_clips_ends_the_stage_with_one_clear_line(tmp_path):
+    splits = [row | {"subset": row["subset"].replace("val", "train")} for row in one_split()]
+    folder = make_project(tmp_path, splits, {"patience": 2})
+    code, _, err = run("train", folder, TRAIN_PATHS)
+    assert code == 1
+    assert "Traceback" not in err
+    assert err.startswith("error: model.patience 2 stops by the validation loss")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_code_among_a_stages_deps_is_what_its_script_imports(stage):
+    deps = STAGES[stage]["deps"]
+    code = [dep for dep in deps if dep.endswith(".py")]
+    assert code == imported_files(ROOT / "stages" / f"{stage}.py", ROOT)
+    assert deps == [*data_deps(deps), *code]
+
+
+# Prints, as JSON, stage -> the repository's files that run when it is imported.
+_IMPORTS = """
+import importlib, json, pathlib, sys
+root, files = pathlib.Path(sys.argv[1]), {}
+for stage in sys.argv[2:]:
+    for name in [n for n in sys.modules if n.split(".")[0] in ("ser", "stages", "scripts")]:
+        del sys.modules[name]
+    importlib.import_module("stages." + stage)
+    paths = [pathlib.Path(getattr(m, "__file__", None) or "/") for m in sys.modules.values()]
+    own = [p.relative_to(root) for p in paths if p.is_relative_to(root)]
+    files[stage] = sorted(p.as_posix() for p in own if p.parts[0] in ("ser", "stages", "scripts"))
+print(json.dumps(files))
+"""
+
+
+def test_every_file_that_a_stage_loads_is_among_its_deps():
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORTS, str(ROOT), *STAGES],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    for stage, files in json.loads(done.stdout).items():
+        assert f"stages/{stage}.py" in files
+        assert set(files) <= set(STAGES[stage]["deps"]), stage
+
+
+def test_imports_of_every_form_are_found(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import ser.one\n"
+        "import os, ser.two as two\n"
+        "from ser import three\n"
+        "from ser.four import name\n"
+        "def later():\n"
+        "    from ser.five import name\n"
+    )
+    for name in ("__init__", "one", "two", "three", "four", "five", "six"):
+        (tmp_path / "ser").mkdir(exist_ok=True)
+        (tmp_path / "ser" / f"{name}.py").write_text("")
+    (tmp_path / "ser" / "four.py").write_text("import ser.six\nimport ser.one\n")
+    names = imported_names(script)
+    assert {"ser.one", "ser.two", "ser.three", "ser.four", "ser.five"} <= set(names)
+    files = [f"ser/{n}.py" for n in ("__init__", "five", "four", "one", "six", "three", "two")]
+    assert imported_files(script, tmp_path) == ["script.py", *files]
+
+
+def test_an_imports_files_are_its_packages_and_its_module(tmp_path):
+    for name in ("ser/__init__.py", "ser/models/__init__.py", "ser/models/cnn.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    paths = files_of("ser.models.cnn", tmp_path)
+    names = [path.relative_to(tmp_path).as_posix() for path in paths]
+    assert names == ["ser/__init__.py", "ser/models/__init__.py", "ser/models/cnn.py"]
+    assert files_of("numpy.linalg", tmp_path) == []

@@ -1,0 +1,499 @@
+import json
+import math
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from ser.batches import Examples, normalise
+from ser.errors import UserError
+from ser.models import build
+from ser.params import Model
+from ser.training import choose_device, fit, learning_rate_at, predict
+
+SETTINGS = {
+    "name": "cnn",
+    "layers": 3,
+    "width": 2,
+    "dropout": 0.0,
+    "length": "own",
+    "frames": 32,
+    "copies": "one",
+    "batch_size": 6,
+    "epochs": 4,
+    "optimizer": "adamw",
+    "learning_rate": 0.005,
+    "weight_decay": 0.01,
+    "schedule": "constant",
+    "label_smoothing": 0.0,
+    "mixup": 0.0,
+    "frequency_mask": 0,
+    "time_mask": 0,
+    "patience": 0,
+    "seed": 0,
+}
+# All that draws random numbers, and early stopping.
+EVERYTHING = {
+    "name": "resnet",
+    "dropout": 0.3,
+    "schedule": "one_cycle",
+    "label_smoothing": 0.1,
+    "mixup": 0.3,
+    "frequency_mask": 3,
+    "time_mask": 5,
+    "length": "crop",
+    "patience": 3,
+    "epochs": 5,
+}
+DIMS = {"logmel": 8}
+CPU = torch.device("cpu")
+NOTHING = Examples([], np.array([], dtype=np.int64), DIMS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """Nets this small are slower on several threads, by far on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Killed(BaseException):
+    """Ends a training from outside."""
+
+
+def settings(**changes):
+    return Model.model_validate(SETTINGS | changes)
+
+
+def examples(count, seed=0, noise=0.3):
+    """Clips of three classes: the class is the band in which a clip is loud."""
+    rng = np.random.default_rng(seed)
+    versions, labels = [], np.arange(count) % 3
+    for label in labels:
+        clip = rng.normal(0, noise, (int(rng.integers(16, 48)), 8))
+        clip[:, 2 * label : 2 * label + 3] += 3
+        versions.append([clip.astype(np.float32)])
+    return Examples(versions, labels, DIMS)
+
+
+def train(model, checkpoint, val=None, on_epoch=lambda history: None, data=None, fold=1):
+    val = examples(6, seed=1) if val is None else val
+    data = data or examples(15)
+    return fit(data, val, 3, model, fold, CPU, checkpoint, on_epoch)
+
+
+def assert_equal_weights(first, second):
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+
+
+def net_of(model, weights):
+    net = build(model, 8, 3)
+    net.load_state_dict(weights)
+    return net
+
+
+@pytest.mark.parametrize(
+    ("schedule", "progress", "expected"),
+    [
+        ("constant", 0.0, 1.0),
+        ("constant", 0.3, 1.0),
+        ("constant", 1.0, 1.0),
+        ("cosine", 0.0, 1.0),
+        ("cosine", 0.3, math.cos(0.15 * math.pi) ** 2),
+        ("cosine", 0.5, 0.5),
+        ("cosine", 1.0, 0.0),
+        ("one_cycle", 0.0, 1 / 25),
+        ("one_cycle", 0.15, (1 + 1 / 25) / 2),
+        ("one_cycle", 0.3, 1.0),
+        ("one_cycle", 0.65, 0.5),
+        ("one_cycle", 1.0, 0.0),
+    ],
+)
+def test_the_learning_rate_follows_its_schedule(schedule, progress, expected):
+    assert learning_rate_at(progress, 0.2, schedule) == pytest.approx(0.2 * expected, abs=1e-15)
+
+
+def test_one_cycle_equals_torchs():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], 1.0)
+    # Torch's cycle ends on its last step, at peak / (25 * final_div_factor), as good as 0.
+    steps = 1001
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.01, steps, cycle_momentum=False, final_div_factor=1e9
+    )
+    for step in range(steps):
+        mine = learning_rate_at(step / (steps - 1), 0.01, "one_cycle")
+        assert mine == pytest.approx(schedule.get_last_lr()[0], rel=2e-2, abs=2e-5)
+        optimizer.step()
+        if step < steps - 1:
+            schedule.step()
+
+
+def test_one_cycle_rises_to_its_peak_then_falls():
+    rates = [learning_rate_at(x, 1.0, "one_cycle") for x in np.linspace(0, 1, 101)]
+    assert all(a < b for a, b in pairwise(rates[:31]))
+    assert all(a > b for a, b in pairwise(rates[30:]))
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+def test_an_easy_task_is_learnt_wholly(tmp_path, name):
+    model = settings(name=name, epochs=25, learning_rate=0.01, schedule="one_cycle")
+    weights, history = train(model, tmp_path / "c.safetensors", data=examples(24))
+    assert [epoch.epoch for epoch in history] == list(range(1, 26))
+    assert {epoch.fold for epoch in history} == {1}
+    assert history[-1].train_loss < 0.2 * history[0].train_loss
+    assert history[-1].val_loss < 0.2 * history[0].val_loss
+    assert history[-1].train_accuracy == 1
+    assert history[-1].val_accuracy == 1
+    unseen = examples(9, seed=7)
+    probabilities = predict(net_of(model, weights), unseen, model, CPU)
+    assert probabilities.argmax(axis=1).tolist() == unseen.labels.tolist()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_one_step_of_sgd_follows_the_gradient_of_the_smoothed_cross_entropy(tmp_path, smoothing):
+    data = examples(6)
+    model = settings(optimizer="sgd", epochs=1, weight_decay=0.02, label_smoothing=smoothing)
+    start, _ = train(model.model_copy(update={"learning_rate": 1e-30}), tmp_path / "a", data=data)
+    result, history = train(
+        model.model_copy(update={"learning_rate": 0.1}), tmp_path / "b", data=data
+    )
+    net = net_of(model, start)
+    clips = [torch.from_numpy(normalise(clip, DIMS)) for (clip,) in data.versions]
+    logits = torch.cat([net(clip[None], torch.tensor([len(clip)])) for clip in clips])
+    logs = logits.log_softmax(dim=1)
+    right = logs[torch.arange(6), torch.from_numpy(data.labels)]
+    loss = -((1 - smoothing) * right + smoothing * logs.mean(dim=1)).mean()
+    loss.backward()
+    assert history[0].train_loss == pytest.approx(loss.item(), rel=1e-5)
+    hits = (logits.argmax(dim=1).numpy() == data.labels).mean()
+    assert history[0].train_accuracy == pytest.approx(hits)
+    for name, parameter in net.named_parameters():
+        # Nesterov's first step goes 1 + momentum times along the gradient.
+        gradient = parameter.grad + 0.02 * parameter.detach()
+        expected = parameter.detach() - 0.1 * 1.9 * gradient
+        torch.testing.assert_close(result[name], expected, atol=1e-6, rtol=1e-5)
+
+
+def test_validation_is_the_cross_entropy_and_accuracy_of_the_predictions(tmp_path):
+    model, val = settings(label_smoothing=0.3, epochs=2), examples(7, seed=4, noise=3)
+    weights, history = train(model, tmp_path / "c", val=val)
+    probabilities = predict(net_of(model, weights), val, model, CPU)
+    right = probabilities[np.arange(7), val.labels]
+    assert history[-1].val_loss == pytest.approx(-np.log(right).mean(), rel=1e-5)
+    assert history[-1].val_accuracy == (probabilities.argmax(axis=1) == val.labels).mean()
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+def test_two_trainings_give_identical_weights_and_histories(tmp_path, name):
+    model = settings(**EVERYTHING | {"name": name})
+    first, history = train(model, tmp_path / "a")
+    torch.manual_seed(99)  # what others drew before has no effect
+    second, again = train(model, tmp_path / "b")
+    assert_equal_weights(first, second)
+    assert history == again
+
+
+@pytest.mark.parametrize("change", ["seed", "fold"])
+def test_another_seed_or_fold_gives_other_weights(tmp_path, change):
+    model = settings()
+    first, _ = train(model, tmp_path / "a")
+    if change == "seed":
+        second, _ = train(model.model_copy(update={"seed": 1}), tmp_path / "b")
+    else:
+        second, _ = train(model, tmp_path / "b", fold=2)
+    assert not torch.equal(first["linear.weight"], second["linear.weight"])
+
+
+def test_without_val_clips_there_are_no_validation_figures(tmp_path):
+    weights, history = train(settings(), tmp_path / "c", val=NOTHING)
+    assert [epoch.val_loss for epoch in history] == [None] * 4
+    assert [epoch.val_accuracy for epoch in history] == [None] * 4
+    with_val, _ = train(settings(), tmp_path / "d")
+    assert_equal_weights(weights, with_val)
+
+
+def unlearnable(count):
+    """Val clips with the labels of other classes: the better the net, the worse their loss."""
+    val = examples(count, seed=1)
+    return replace(val, labels=(val.labels + 1) % 3)
+
+
+def test_early_stopping_keeps_the_best_epochs_weights_and_waits_for_patience(tmp_path):
+    model = settings(patience=3, epochs=30, learning_rate=0.003)
+    val = unlearnable(6)
+    weights, history = train(model, tmp_path / "c", val=val)
+    losses = [epoch.val_loss for epoch in history]
+    best = int(np.argmin(losses))
+    assert len(history) == best + 1 + 3
+    assert len(history) < 30
+    probabilities = predict(net_of(model, weights), val, model, CPU).astype(np.float64)
+    loss = -np.log(probabilities[np.arange(6), val.labels]).mean()
+    assert loss == pytest.approx(losses[best], rel=1e-6)
+    # They are the weights that a training of just so many epochs ends with.
+    short, _ = train(settings(epochs=best + 1, learning_rate=0.003), tmp_path / "d", val=val)
+    assert_equal_weights(weights, short)
+
+
+def test_early_stopping_keeps_a_best_epoch_that_is_not_the_last_when_the_epochs_run_out(tmp_path):
+    val = unlearnable(6)
+    _, long = train(settings(epochs=8), tmp_path / "c", val=val)
+    best = int(np.argmin([epoch.val_loss for epoch in long]))
+    assert best < 7
+    weights, history = train(settings(epochs=8, patience=100), tmp_path / "d", val=val)
+    assert history == long
+    short, _ = train(settings(epochs=best + 1), tmp_path / "e", val=val)
+    assert_equal_weights(weights, short)
+
+
+@pytest.mark.parametrize("patience", [1, 4])
+def test_an_equal_validation_loss_is_no_better_one(tmp_path, patience):
+    model = settings(patience=patience, epochs=20, learning_rate=1e-30, weight_decay=0.0)
+    _, history = train(model, tmp_path / "c")
+    assert len({epoch.val_loss for epoch in history}) == 1
+    assert len(history) == 1 + patience
+
+
+def test_early_stopping_without_val_clips_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"model\.patience 2 .* fold 5 has no val clips"):
+        train(settings(patience=2), tmp_path / "c", val=NOTHING, fold=5)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("val", [None, NOTHING], ids=["val", "no val"])
+def test_a_loss_that_is_not_finite_ends_the_training(tmp_path, val):
+    model = settings(optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(UserError, match=r"fold 1, epoch 1: .*model\.learning_rate \(1e\+30\)"):
+        train(model, tmp_path / "c", val=val)
+
+
+@pytest.mark.parametrize("val", [None, NOTHING], ids=["val", "no val"])
+def test_weights_that_the_last_step_ruined_are_never_returned(tmp_path, val):
+    # One step: the loss before it is finite, the weights after it are not.
+    model = settings(optimizer="sgd", learning_rate=1e38, epochs=1, batch_size=100)
+    with pytest.raises(UserError, match=r"fold 1, epoch 1: .*model\.learning_rate"):
+        train(model, tmp_path / "c", val=val)
+
+
+def test_features_that_are_not_finite_end_the_training(tmp_path):
+    data = examples(15)
+    data.versions[4][0][3, 2] = np.nan
+    with pytest.raises(UserError, match="the training loss is nan"):
+        train(settings(), tmp_path / "c", data=data)
+
+
+def stop_after(epoch, history):
+    if len(history) == epoch:
+        raise Killed
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+def test_a_training_stopped_after_any_epoch_goes_on_to_the_identical_result(tmp_path, optimizer):
+    model = settings(**EVERYTHING | {"optimizer": optimizer})
+    val = examples(6, seed=1, noise=2)
+    weights, history = train(model, tmp_path / "whole", val=val)
+    for epoch in range(1, len(history) + 1):
+        checkpoint = tmp_path / f"stopped-{epoch}"
+        with pytest.raises(Killed):
+            train(model, checkpoint, val=val, on_epoch=partial(stop_after, epoch))
+        seen = []
+        resumed, again = train(
+            model, checkpoint, val=val, on_epoch=lambda h, s=seen: s.append(list(h))
+        )
+        assert seen == [history[:n] for n in range(epoch, len(history) + 1)]
+        assert again == history
+        assert_equal_weights(resumed, weights)
+
+
+def test_a_training_stopped_after_every_epoch_goes_on_to_the_identical_result(tmp_path):
+    model = settings(**EVERYTHING)
+    weights, history = train(model, tmp_path / "whole")
+    for epoch in range(1, len(history)):
+        with pytest.raises(Killed):
+            train(model, tmp_path / "c", on_epoch=partial(stop_after, epoch))
+    resumed, again = train(model, tmp_path / "c")
+    assert again == history
+    assert_equal_weights(resumed, weights)
+
+
+class Breaking(np.ndarray):
+    """A clip, such that the training is killed when it has read clips so many times."""
+
+    left = 0
+
+    def __getitem__(self, place):
+        if Breaking.left == 0:
+            raise Killed
+        Breaking.left -= 1
+        return np.asarray(self)[place]
+
+
+def breaking(data, reads):
+    Breaking.left = reads
+    return replace(data, versions=[[clip.view(Breaking)] for (clip,) in data.versions])
+
+
+@pytest.mark.parametrize("reads", [0, 1, 8, 14, 15, 22, 44])
+def test_a_training_stopped_within_an_epoch_goes_on_to_the_identical_result(tmp_path, reads):
+    model, data = settings(**EVERYTHING), examples(15)
+    weights, history = train(model, tmp_path / "whole", data=data)
+    with pytest.raises(Killed):
+        train(model, tmp_path / "c", data=breaking(data, reads))
+    assert (tmp_path / "c").exists() == (reads >= 15)
+    resumed, again = train(model, tmp_path / "c", data=data)
+    assert again == history
+    assert_equal_weights(resumed, weights)
+
+
+def test_a_finished_training_is_taken_from_its_checkpoint(tmp_path):
+    model, data = settings(**EVERYTHING), examples(15)
+    weights, history = train(model, tmp_path / "c", data=data)
+    again, same = train(model, tmp_path / "c", data=breaking(data, 0))
+    assert same == history
+    assert_equal_weights(again, weights)
+
+
+def test_a_checkpoint_is_one_file_that_is_written_whole(tmp_path):
+    train(settings(), tmp_path / "deep" / "er" / "fold-1.safetensors")
+    assert [p.name for p in (tmp_path / "deep" / "er").iterdir()] == ["fold-1.safetensors"]
+
+
+def test_what_an_interrupted_write_left_behind_does_no_harm(tmp_path):
+    (tmp_path / "fold-1.part").write_bytes(b"half of a checkpoint")
+    weights, _ = train(settings(), tmp_path / "fold-1.safetensors")
+    other, _ = train(settings(), tmp_path / "other.safetensors")
+    assert_equal_weights(weights, other)
+
+
+def checkpoint_of(tmp_path):
+    path = tmp_path / "fold-1.safetensors"
+    train(settings(epochs=2), path)
+    return path
+
+
+def stored(path):
+    with safetensors.safe_open(path, "pt") as file:
+        return {k: file.get_tensor(k) for k in file.keys()}, file.metadata()  # noqa: SIM118
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def no_safetensors(path):
+    path.write_text("no checkpoint")
+
+
+def without_metadata(path):
+    safetensors.torch.save_file(stored(path)[0], path)
+
+
+def without_history(path):
+    tensors, _ = stored(path)
+    safetensors.torch.save_file(tensors, path, metadata={"progress": '{"best_epoch": 0}'})
+
+
+def of_another_history(path):
+    tensors, metadata = stored(path)
+    progress = json.loads(metadata["progress"])
+    progress["history"][0]["loss"] = progress["history"][0].pop("train_loss")
+    safetensors.torch.save_file(tensors, path, metadata={"progress": json.dumps(progress)})
+
+
+def without_a_weight(path):
+    tensors, metadata = stored(path)
+    del tensors["net.linear.bias"]
+    safetensors.torch.save_file(tensors, path, metadata=metadata)
+
+
+def of_another_shape(path):
+    tensors, metadata = stored(path)
+    tensors["net.linear.bias"] = torch.zeros(7)
+    safetensors.torch.save_file(tensors, path, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut,
+        empty,
+        no_safetensors,
+        without_metadata,
+        without_history,
+        of_another_history,
+        without_a_weight,
+        of_another_shape,
+    ],
+)
+def test_a_damaged_checkpoint_is_named_and_to_be_removed(tmp_path, damage):
+    path = checkpoint_of(tmp_path)
+    damage(path)
+    with pytest.raises(UserError, match=r"fold-1\.safetensors is damaged .*remove it"):
+        train(settings(), path)
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+def test_predictions_sum_to_1_and_do_not_depend_on_the_batch_size(tmp_path, name):
+    torch.manual_seed(0)
+    net, data = build(settings(name=name), 8, 3), examples(20, noise=2)
+    expected = predict(net, data, settings(batch_size=1), CPU)
+    assert expected.shape == (20, 3)
+    assert expected.dtype == np.float32
+    np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-6)
+    assert len(np.unique(expected.round(6), axis=0)) == 20
+    for batch_size in (2, 7, 20, 64):
+        result = predict(net, data, settings(batch_size=batch_size), CPU)
+        np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+def test_predictions_follow_the_order_of_the_examples(tmp_path):
+    torch.manual_seed(0)
+    net, data = build(settings(), 8, 3), examples(9, noise=2)
+    expected = predict(net, data, settings(), CPU)
+    order = np.random.default_rng(0).permutation(9)
+    shuffled = Examples([data.versions[i] for i in order], data.labels[order], DIMS)
+    np.testing.assert_allclose(predict(net, shuffled, settings(), CPU), expected[order], atol=1e-5)
+
+
+@pytest.mark.parametrize("length", ["own", "pad", "resize", "crop"])
+def test_prediction_draws_nothing(length):
+    net, data = build(settings(dropout=0.5), 8, 3), examples(9)
+    model = settings(dropout=0.5, length=length, frames=20, mixup=0.4, time_mask=9)
+    first, second = (predict(net, data, model, CPU) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_clips_shorter_than_the_nets_need_are_predicted():
+    rng = np.random.default_rng(0)
+    clips = [[rng.normal(size=(n, 8)).astype(np.float32)] for n in (1, 2, 15, 40)]
+    data = Examples(clips, np.zeros(4, dtype=np.int64), DIMS)
+    net = build(settings(), 8, 3)
+    together = predict(net, data, settings(), CPU)
+    assert np.isfinite(together).all()
+    np.testing.assert_allclose(predict(net, data, settings(batch_size=1), CPU), together, atol=1e-5)
+
+
+def test_ser_device_names_the_device(monkeypatch):
+    monkeypatch.setenv("SER_DEVICE", "cpu")
+    assert choose_device() == torch.device("cpu")
+    monkeypatch.setenv("SER_DEVICE", "")
+    assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cpu ", "cuda:-1", "cuda:99", "vulkan", "hpu", "meta"])
+def test_a_device_that_is_not_here_is_refused(monkeypatch, name):
+    monkeypatch.setenv("SER_DEVICE", name)
+    with pytest.raises(UserError, match=f"SER_DEVICE='{name}' cannot be used here: .+"):
+        choose_device()
