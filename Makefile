@@ -18,7 +18,8 @@ demo: setup
 	@python -m scripts.demo
 
 test: lint
-	pytest -n 2
+	@# One thread per test process: more would only wait for each other.
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
 lint: setup
 	ruff check .

@@ -120,6 +120,8 @@ def epoch_batches(examples: Examples, model: Model, rng: np.random.Generator) ->
     Of each clip a random one of its versions is taken. Clips of similar length share a batch.
     Everything random comes from `rng`.
     """
+    if len(examples) == 0:
+        return
     chosen = [versions[int(rng.integers(len(versions)))] for versions in examples.versions]
     lengths = np.array([len(features) for features in chosen])
     order = rng.permutation(len(examples))
@@ -146,6 +148,8 @@ def in_order(examples: Examples, model: Model) -> Iterator[tuple[NDArray[np.int6
 
     Clips are taken by length, so that little is padded.
     """
+    if len(examples) == 0:
+        return
     order = np.argsort([len(versions[0]) for versions in examples.versions], kind="stable")
     for positions in np.split(order, range(model.batch_size, len(order), model.batch_size)):
         clips = [

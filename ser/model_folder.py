@@ -66,9 +66,12 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
             net = build(model, dims, len(description.emotions))
             net.load_state_dict(safetensors.torch.load_file(_weights_file(folder, fold)))
             nets.append(net.eval())
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (
+        OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError
+    ) as error:  # fmt: skip
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"{folder} holds no usable model ({str(error).splitlines()[0]}): run `dvc repro train`"
+            f"{folder} holds no usable model ({reason}): run `dvc repro train`"
         ) from None
     return description, nets
 

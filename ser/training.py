@@ -68,8 +68,8 @@ def choose_device() -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"SER_DEVICE={name!r} cannot be used here: {reason}") from None
     return device
@@ -161,6 +161,8 @@ def predict(
     Returns:
         float32 [clips, emotions], in the order of the examples; rows sum to 1.
     """
+    if len(examples) == 0:
+        raise ValueError("there are no clips to predict")
     net.eval()
     rows: dict[int, NDArray[np.float32]] = {}
     with torch.inference_mode():
@@ -225,12 +227,13 @@ def _run_epoch(
         loss_sum += loss * len(batch.labels)
         hits += correct
     train_loss = float(loss_sum) / len(train)
-    if not math.isfinite(train_loss):
-        raise UserError(
-            f"fold {fold}, epoch {epoch}: the training loss is {train_loss}; lower "
-            f"model.learning_rate ({model.learning_rate})"
-        )
     val_loss, val_accuracy = _validate(state.net, val, model, device)
+    for subset, mean in (("training", train_loss), ("validation", val_loss)):
+        if mean is not None and not math.isfinite(mean):
+            raise UserError(
+                f"fold {fold}, epoch {epoch}: the {subset} loss is {mean}; lower "
+                f"model.learning_rate ({model.learning_rate})"
+            )
     state.history.append(
         Epoch(fold, epoch, train_loss, val_loss, float(hits) / len(train), val_accuracy)
     )
@@ -292,22 +295,30 @@ def _save(state: Progress, checkpoint: Path) -> None:
 
 
 def _restore(state: Progress, checkpoint: Path, device: torch.device) -> None:
+    """Take up the training where the checkpoint left it.
+
+    Raises:
+        UserError: the file is damaged, or is no checkpoint of this net and optimizer.
+    """
     try:
         with safe_open(checkpoint, "pt") as file:
             described = json.loads(file.metadata()["progress"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise UserError(f"{checkpoint} is damaged ({error}): remove it and run again") from None
-    state.net.load_state_dict(_below("net.", tensors))
-    state.best = _below("best.", tensors)
-    state.best_epoch = described["best_epoch"]
-    state.history = [Epoch(**epoch) for epoch in described["history"]]
-    moments: dict[int, dict[str, Any]] = {}
-    for key, tensor in _below("optimizer.", tensors).items():
-        i, name = key.split(".")
-        moments.setdefault(int(i), {})[name] = tensor.to(device) if name != "step" else tensor
-    groups = state.optimizer.state_dict()["param_groups"]
-    state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        state.net.load_state_dict(_below("net.", tensors))
+        state.best = _below("best.", tensors)
+        state.best_epoch = described["best_epoch"]
+        state.history = [Epoch(**epoch) for epoch in described["history"]]
+        moments: dict[int, dict[str, Any]] = {}
+        for key, tensor in _below("optimizer.", tensors).items():
+            i, name = key.split(".")
+            moments.setdefault(int(i), {})[name] = tensor.to(device) if name != "step" else tensor
+        groups = state.optimizer.state_dict()["param_groups"]
+        state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    except (
+        SafetensorError, OSError, LookupError, TypeError, ValueError, RuntimeError
+    ) as error:  # fmt: skip
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{checkpoint} is damaged ({reason}): remove it and run again") from None
 
 
 def _below(prefix: str, tensors: Weights) -> Weights:

@@ -26,7 +26,7 @@ def run(main: Callable[..., None], *names: str) -> None:
         print(f"error: {error}", file=sys.stderr)
         print(
             "(outputs of an earlier run come back with: git checkout -- metrics plots dvc.lock "
-            "&& dvc checkout)",
+            "&& dvc checkout --force)",
             file=sys.stderr,
         )
         sys.exit(1)

@@ -162,7 +162,7 @@ def test_the_calibration_error_by_hand():
     assert table["low"].tolist() == [0, 0.25, 0.5, 0.75]
     assert table["high"].tolist() == [0.25, 0.5, 0.75, 1]
     assert table["count"].tolist() == [0, 0, 3, 3]
-    # Half to three quarters: 0.6 right, 0.55 wrong, 0.7 right; above: 0.9 right, 0.8 wrong, 1 right.
+    # Above a half: 0.6 right, 0.55 wrong, 0.7 right; above 3/4: 0.9 right, 0.8 wrong, 1 right.
     nan = np.nan
     np.testing.assert_allclose(table["confidence"], [nan, nan, 1.85 / 3, 2.7 / 3])
     np.testing.assert_allclose(table["accuracy"], [nan, nan, 2 / 3, 2 / 3])

@@ -201,7 +201,7 @@ def test_a_mistake_is_explained_and_loses_nothing(restored, section, changes, sa
     change_params(restored / "params.yaml", {section: changes})
     assert said in run(restored, "repro", ok=False)
     git(restored, "checkout", "--", ".")
-    run(restored, "checkout")
+    run(restored, "checkout", "--force")
     assert stages_run(run(restored, "repro")) == []
     assert (restored / "dvc.lock").read_text() == reference
 

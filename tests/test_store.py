@@ -149,9 +149,13 @@ def test_offsets_of_another_store_are_refused(tmp_path):
 
 
 def aborted(folder):
-    with pytest.raises(RuntimeError, match="midway"), StoreWriter(folder, (), {}) as store:
-        store.add("a", np.ones(4, dtype=np.float32))
-        raise RuntimeError("midway")
+    def write_half():
+        with StoreWriter(folder, (), {}) as store:
+            store.add("a", np.ones(4, dtype=np.float32))
+            raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        write_half()
     return folder
 
 

@@ -275,12 +275,14 @@ def test_a_loss_that_is_not_finite_ends_the_training(tmp_path, val):
         train(model, tmp_path / "c", val=val)
 
 
-@pytest.mark.parametrize("val", [None, NOTHING], ids=["val", "no val"])
-def test_weights_that_the_last_step_ruined_are_never_returned(tmp_path, val):
-    # One step: the loss before it is finite, the weights after it are not.
-    model = settings(optimizer="sgd", learning_rate=1e38, epochs=1, batch_size=100)
+@pytest.mark.parametrize("patience", [0, 2])
+def test_a_validation_loss_that_is_not_finite_ends_the_training(tmp_path, patience):
+    # One step an epoch: the training loss is that before the step, the validation loss after it.
+    model = settings(
+        optimizer="sgd", learning_rate=1e30, epochs=1, batch_size=100, patience=patience
+    )
     with pytest.raises(UserError, match=r"fold 1, epoch 1: .*model\.learning_rate"):
-        train(model, tmp_path / "c", val=val)
+        train(model, tmp_path / "c")
 
 
 def test_features_that_are_not_finite_end_the_training(tmp_path):

@@ -26,7 +26,7 @@ T = TypeVar("T")
 _TRIES = 5
 _TIMEOUT = httpx.Timeout(15, connect=8)  # seconds
 _FIRST_TRIES = 3  # a computer without a network is told so soon
-_FIRST_CONTACT = 10  # seconds, all tries and the name look-up included
+_FIRST_CONTACT = 15  # seconds, all tries and the name look-up included
 _LONGEST_WAIT = 30  # seconds, whatever Retry-After says
 _BACK_OFF = tenacity.wait_exponential(0.25, max=8) + tenacity.wait_random(0, 0.25)  # seconds
 _REDIRECTS = 5

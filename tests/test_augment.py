@@ -1,0 +1,285 @@
+import hashlib
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import yaml
+
+from ser import params
+from ser.augment import add_noise, change_waveform, draw, mask_features, shift
+
+RATE = 16000
+COMMITTED = Path(__file__).parents[1] / "params.yaml"
+# change in params -> the key of its range, the field of a draw
+CHANGES = {
+    "pitch": ("semitones", "pitch_semitones"),
+    "stretch": ("rate", "stretch_rate"),
+    "shift": ("seconds", "shift_seconds"),
+    "gain": ("db", "gain_db"),
+    "noise": ("snr_db", "noise_snr_db"),
+    "frequency_mask": ("bands", "masked_bands"),
+    "time_mask": ("frames", "masked_frames"),
+}
+
+
+def augment(seed=0, **probabilities):
+    values = yaml.safe_load(COMMITTED.read_text(encoding="utf-8"))
+    values["augment"]["seed"] = seed
+    for name in CHANGES:
+        values["augment"][name]["probability"] = probabilities.get(name, 1.0)
+    return params.parse(values, "params.yaml").augment
+
+
+def nothing(**changes):
+    """A draw of no changes but the given ones."""
+    none = {field: None for _, field in CHANGES.values()}
+    return replace(draw(augment(), "clip", 1), **none | changes)
+
+
+def tone(frequency=440.0, samples=RATE, level=0.5):
+    times = np.arange(samples) / RATE
+    return (level * np.sin(2 * np.pi * frequency * times)).astype(np.float32)
+
+
+def loudest_frequency(waveform):
+    size = 8 * len(waveform)
+    return np.argmax(np.abs(np.fft.rfft(waveform * np.hanning(len(waveform)), size))) * RATE / size
+
+
+# Draws
+
+
+def test_the_same_seed_clip_and_copy_give_the_same_draw():
+    assert draw(augment(), "aesdd/a01 (1)", 3) == draw(augment(), "aesdd/a01 (1)", 3)
+
+
+def test_a_draw_is_the_same_in_every_process_and_version():
+    drawn = draw(augment(), "aesdd/a01 (1)", 1)
+    name = hashlib.blake2b(b"aesdd/a01 (1)", digest_size=8).hexdigest()
+    rng = np.random.default_rng((0, int(name, 16), 1))
+    rng.random()
+    assert drawn.pitch_semitones == float(rng.uniform(-2, 2))
+
+
+def test_another_clip_copy_or_seed_gives_another_draw():
+    draws = [
+        draw(augment(), "a", 1),
+        draw(augment(), "b", 1),
+        draw(augment(), "a", 2),
+        draw(augment(seed=1), "a", 1),
+    ]
+    for field in ("pitch_semitones", "noise_seed", "masked_band_place", "masked_frame_place"):
+        assert len({getattr(drawn, field) for drawn in draws}) == 4
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_another_probability_of_one_change_moves_no_other(name):
+    field = CHANGES[name][1]
+    for copy in range(20):
+        every = asdict(draw(augment(), "clip", copy))
+        without = asdict(draw(augment(**{name: 0.0}), "clip", copy))
+        assert without.pop(field) is None
+        assert every.pop(field) is not None
+        assert without == every
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_probabilities_0_and_1_mean_never_and_always(name):
+    field = CHANGES[name][1]
+    never, always = augment(**{name: 0.0}), augment(**{name: 1.0})
+    assert all(getattr(draw(never, "c", k), field) is None for k in range(200))
+    assert all(getattr(draw(always, "c", k), field) is not None for k in range(200))
+
+
+def test_a_change_is_applied_as_often_as_its_probability_says():
+    some = augment(pitch=0.3)
+    applied = [draw(some, "clip", k).pitch_semitones is not None for k in range(2000)]
+    assert np.mean(applied) == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / 2000))
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_draws_fill_their_range_and_do_not_leave_it(name):
+    key, field = CHANGES[name]
+    settings = augment()
+    low, high = getattr(getattr(settings, name), key)
+    drawn = [getattr(draw(settings, f"clip {k}", 1), field) for k in range(500)]
+    assert low <= min(drawn) <= low + 0.05 * (high - low)
+    assert high - 0.05 * (high - low) <= max(drawn) <= high
+    if isinstance(low, int):
+        assert set(drawn) == set(range(low, high + 1))
+
+
+# Waveforms
+
+
+def test_no_changes_leave_the_waveform_as_it_is():
+    assert np.array_equal(change_waveform(tone(), RATE, nothing()), tone())
+
+
+@pytest.mark.parametrize(("semitones", "expected"), [(12, 880), (-12, 220), (2, 493.88)])
+def test_pitch_moves_the_frequency_and_leaves_the_length(semitones, expected):
+    changed = change_waveform(tone(), RATE, nothing(pitch_semitones=semitones))
+    assert len(changed) == RATE
+    assert loudest_frequency(changed) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.9, 1.1, 2.0])
+@pytest.mark.parametrize("samples", [RATE, 7001])
+def test_stretching_divides_the_length_and_leaves_the_pitch(rate, samples):
+    changed = change_waveform(tone(samples=samples), RATE, nothing(stretch_rate=rate))
+    assert abs(len(changed) - samples / rate) <= 512
+    assert loudest_frequency(changed) == pytest.approx(440, rel=0.01)
+
+
+@pytest.mark.parametrize("samples", [-10, -3, 0, 1, 4, 5, 100])
+def test_shifting_fills_with_silence_and_drops_what_leaves(samples):
+    waveform = np.arange(1, 6, dtype=np.float32)
+    moved = shift(waveform, samples)
+    for i, value in enumerate(moved):
+        assert value == (waveform[i - samples] if 0 <= i - samples < 5 else 0)
+
+
+def test_a_positive_shift_is_later_by_so_many_seconds():
+    click = np.zeros(RATE, dtype=np.float32)
+    click[4000] = 1
+    assert change_waveform(click, RATE, nothing(shift_seconds=0.25)).argmax() == 8000
+    assert change_waveform(click, RATE, nothing(shift_seconds=-0.2)).argmax() == 800
+
+
+@pytest.mark.parametrize("db", [-20.0, -6.0, 0.0, 5.9])
+def test_gain_is_in_decibels(db):
+    changed = change_waveform(tone(), RATE, nothing(gain_db=db))
+    assert 20 * np.log10(np.std(changed) / np.std(tone())) == pytest.approx(db, abs=1e-3)
+
+
+def test_a_level_beyond_full_scale_is_scaled_to_full_scale():
+    changed = change_waveform(tone(), RATE, nothing(gain_db=20.0))
+    assert np.abs(changed).max() == 1
+    assert changed == pytest.approx(tone(level=1 / np.abs(tone(level=1)).max()), abs=1e-6)
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 0.0, 10.0, 30.0])
+@pytest.mark.parametrize("level", [0.01, 0.5])
+def test_noise_has_the_wanted_level_below_the_clips(snr_db, level):
+    waveform = tone(level=level)
+    noise = add_noise(waveform, snr_db, seed=3) - waveform
+    measured = 10 * np.log10(np.mean(waveform**2) / np.mean(noise.astype(np.float64) ** 2))
+    assert measured == pytest.approx(snr_db, abs=0.2)
+
+
+def test_noise_is_white():
+    noise = add_noise(tone(), 0.0, seed=3) - tone()
+    octaves = np.array_split(np.abs(np.fft.rfft(noise)) ** 2, 8)
+    assert 10 * np.log10([np.mean(part) for part in octaves]) == pytest.approx(
+        10 * np.log10(np.mean(np.concatenate(octaves))), abs=0.7
+    )
+
+
+def test_noise_depends_on_its_seed_only():
+    changes = nothing(noise_snr_db=10.0, noise_seed=1)
+    one = change_waveform(tone(), RATE, changes)
+    assert np.array_equal(change_waveform(tone(), RATE, changes), one)
+    assert not np.allclose(change_waveform(tone(), RATE, replace(changes, noise_seed=2)), one)
+
+
+def test_noise_is_added_last_so_that_its_level_holds():
+    plain = nothing(gain_db=-12.0, shift_seconds=0.1)
+    clean = change_waveform(tone(), RATE, plain)
+    noise = change_waveform(tone(), RATE, replace(plain, noise_snr_db=20.0)) - clean
+    assert 20 * np.log10(np.std(clean) / np.std(noise)) == pytest.approx(20, abs=0.2)
+
+
+@pytest.mark.parametrize("copy", range(4))
+def test_results_are_float32_within_full_scale(copy):
+    loud = tone(level=1.0)
+    changed = change_waveform(loud, RATE, draw(augment(), "clip", copy))
+    assert changed.dtype == np.float32
+    assert np.isfinite(changed).all()
+    assert np.abs(changed).max() <= 1
+    assert np.array_equal(loud, tone(level=1.0))
+
+
+def test_silence_stays_silence():
+    changed = change_waveform(np.zeros(4000, dtype=np.float32), RATE, draw(augment(), "c", 1))
+    assert np.isfinite(changed).all()
+    assert not changed.any()
+
+
+# A clip is never shorter than clean.min_seconds, which may be 0.
+@pytest.mark.filterwarnings("ignore:n_fft=")
+@pytest.mark.parametrize("samples", [2, 30, 500])
+def test_very_short_clips_can_be_changed(samples):
+    changed = change_waveform(tone(samples=samples), RATE, draw(augment(), "clip", 1))
+    assert np.isfinite(changed).all()
+    assert len(changed) > 0
+
+
+# Masks
+
+
+def spectrogram(frames=50, bands=16, others=3):
+    values = np.random.default_rng(0).standard_normal((frames, others + bands + 1))
+    return values.astype(np.float32), slice(others, others + bands)
+
+
+@pytest.mark.parametrize("bands", [1, 5, 16, 40])
+@pytest.mark.parametrize("place", [0.0, 0.4, 1.0])
+def test_a_frequency_mask_hides_exactly_so_many_neighbouring_bands(bands, place):
+    features, mel = spectrogram()
+    changes = nothing(masked_bands=bands, masked_band_place=place)
+    hidden = mask_features(features, mel, changes)
+    changed = np.flatnonzero((hidden != features).all(axis=0))
+    untouched = np.flatnonzero((hidden == features).all(axis=0))
+    count = min(bands, 16)
+    assert len(changed) == count
+    assert len(untouched) == features.shape[1] - count
+    assert np.array_equal(changed, np.arange(changed[0], changed[0] + count))
+    assert changed[0] >= mel.start
+    assert changed[-1] < mel.stop
+    assert np.unique(hidden[:, changed]) == pytest.approx(features[:, mel].mean(), abs=1e-6)
+    if place == 0:
+        assert changed[0] == mel.start
+    if place == 1:
+        assert changed[-1] == mel.stop - 1
+
+
+@pytest.mark.parametrize("frames", [1, 7, 50, 90])
+@pytest.mark.parametrize("place", [0.0, 0.6, 1.0])
+def test_a_time_mask_hides_exactly_so_many_neighbouring_frames(frames, place):
+    features, mel = spectrogram()
+    changes = nothing(masked_frames=frames, masked_frame_place=place)
+    hidden = mask_features(features, mel, changes)
+    changed = np.flatnonzero((hidden != features).all(axis=1))
+    count = min(frames, 50)
+    assert len(changed) == count
+    assert (hidden == features).all(axis=1).sum() == 50 - count
+    assert np.array_equal(changed, np.arange(changed[0], changed[0] + count))
+    assert hidden[changed] == pytest.approx(np.tile(features.mean(axis=0), (count, 1)), abs=1e-6)
+    if place == 0:
+        assert changed[0] == 0
+    if place == 1:
+        assert changed[-1] == 49
+
+
+@pytest.mark.parametrize("count", [None, 0])
+def test_no_masks_leave_the_features_as_they_are(count):
+    features, mel = spectrogram()
+    hidden = mask_features(features, mel, nothing(masked_bands=count, masked_frames=count))
+    assert np.array_equal(hidden, features)
+    assert hidden.dtype == np.float32
+
+
+def test_masking_does_not_write_into_its_input():
+    features, mel = spectrogram()
+    features.setflags(write=False)
+    hidden = mask_features(features, mel, nothing(masked_bands=3, masked_frames=3))
+    assert not np.array_equal(hidden, features)
+
+
+def test_pitch_and_stretch_are_librosas():
+    waveform = tone(300)
+    assert change_waveform(waveform, RATE, nothing(stretch_rate=1.1)) == pytest.approx(
+        librosa.effects.time_stretch(waveform, rate=1.1), abs=1e-6
+    )

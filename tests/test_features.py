@@ -1,0 +1,183 @@
+import librosa
+import numpy as np
+import pytest
+
+from ser.features import N_CHROMA, TOP_DB, dims, extract, frame_count, logmel, mel_columns
+from ser.params import Features
+
+RATE = 16000
+KINDS = ["logmel", "mfcc", "zcr", "rms", "chroma"]
+SETTINGS = {
+    "n_fft 1024": {"n_fft": 1024, "win_length": 512, "hop_length": 256},
+    "n_fft 512": {"n_fft": 512, "win_length": 400, "hop_length": 160},
+    "odd window and hop": {"n_fft": 512, "win_length": 401, "hop_length": 147},
+}
+
+
+def features(kinds, setting="n_fft 1024", **changes):
+    values = {"n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 7600.0}
+    return Features(kinds=kinds, **values | SETTINGS[setting] | changes)
+
+
+def tone(samples=RATE, frequency=440.0):
+    return np.sin(2 * np.pi * frequency * np.arange(samples) / RATE).astype(np.float32)
+
+
+def chirp():
+    times = np.arange(12345) / RATE
+    return (0.7 * np.sin(2 * np.pi * (100 + 3000 * times) * times)).astype(np.float32)
+
+
+def noise():
+    return (0.2 * np.random.default_rng(0).standard_normal(9001)).astype(np.float32)
+
+
+def with_silence():
+    waveform = tone(8000)
+    waveform[2000:6000] = 0
+    return waveform
+
+
+SOUNDS = {"tone": tone, "chirp": chirp, "noise": noise, "silence within": with_silence}
+
+
+def by_librosa(kind, waveform, f):
+    """[frames, dims] of librosa's own function, in double precision."""
+    y = waveform.astype(np.float64)
+    framing = {"n_fft": f.n_fft, "hop_length": f.hop_length, "win_length": f.win_length}
+    if kind in ("logmel", "mfcc"):
+        mel = librosa.feature.melspectrogram(
+            y=y, sr=RATE, n_mels=f.n_mels, fmin=f.fmin, fmax=f.fmax, pad_mode="constant", **framing
+        )
+        if kind == "logmel":
+            return librosa.power_to_db(mel, ref=np.max).T
+        return librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=f.n_mfcc).T
+    if kind == "zcr":
+        return librosa.feature.zero_crossing_rate(
+            waveform, frame_length=f.n_fft, hop_length=f.hop_length
+        ).T
+    if kind == "rms":
+        return librosa.feature.rms(
+            y=y, frame_length=f.n_fft, hop_length=f.hop_length, pad_mode="constant"
+        ).T
+    return librosa.feature.chroma_stft(
+        y=y, sr=RATE, tuning=0.0, n_chroma=12, pad_mode="constant", **framing
+    ).T
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("sound", SOUNDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_equals_librosas(kind, sound, setting):
+    f = features([kind], setting)
+    waveform = SOUNDS[sound]()
+    result, expected = extract(waveform, RATE, f), by_librosa(kind, waveform, f)
+    assert result.dtype == np.float32
+    assert result.shape == expected.shape
+    if kind == "logmel":
+        assert np.abs(result - expected).max() < 1e-3  # dB
+    elif kind == "mfcc":
+        # A sum of n_mels levels, each off by no more than the levels are.
+        assert np.abs(result - expected).max() < 1e-3 * np.sqrt(f.n_mels)
+    elif kind == "zcr":
+        assert result == pytest.approx(expected, abs=1e-7)
+    else:
+        assert result == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_tone_of_440_hz_peaks_in_its_mel_band_and_in_chroma_a(setting):
+    f = features(["logmel", "chroma"], setting)
+    result = extract(tone(), RATE, f)
+    centres = librosa.mel_frequencies(f.n_mels + 2, fmin=f.fmin, fmax=f.fmax)[1:-1]
+    loudest = result[5:-5, mel_columns(f)].argmax(axis=1)
+    assert set(loudest) <= set(np.argsort(np.abs(centres - 440))[:2])
+    pitch_class = result[5:-5, f.n_mels :].argmax(axis=1)
+    assert set(pitch_class) == {librosa.note_to_midi("A4") % 12}
+
+
+def test_levels_reach_from_0_down_to_80_db():
+    result = extract(with_silence(), RATE, features(["logmel"]))
+    assert result.max() == 0
+    assert result.min() == pytest.approx(-TOP_DB, abs=1e-4)
+
+
+def test_half_the_amplitude_is_half_the_rms_and_changes_no_logmel():
+    f = features(["logmel", "rms"])
+    loud, soft = extract(noise(), RATE, f), extract(noise() / 2, RATE, f)
+    assert soft[:, -1] == pytest.approx(loud[:, -1] / 2)
+    assert soft[:, :-1] == pytest.approx(loud[:, :-1], abs=1e-4)
+
+
+def test_zero_crossings_and_rms_of_a_sine_have_their_closed_forms():
+    result = extract(tone(frequency=1000), RATE, features(["zcr", "rms"]))[5:-5]
+    assert result[:, 0] == pytest.approx(2 * 1000 / RATE, abs=2 / 1024)
+    assert result[:, 1] == pytest.approx(np.sqrt(0.5), rel=5e-3)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+@pytest.mark.parametrize("hops", [1, 2, 3, 10])
+def test_there_are_1_plus_samples_over_hop_frames(setting, extra, hops):
+    f = features(KINDS, setting)
+    samples = hops * f.hop_length + extra
+    expected = 1 + samples // f.hop_length
+    assert frame_count(samples, f.hop_length) == expected
+    assert len(extract(noise()[:samples], RATE, f)) == expected
+
+
+@pytest.mark.parametrize("samples", [1, 2, 100, 511, 1023])
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_waveforms_shorter_than_a_frame_have_finite_features(samples, setting):
+    f = features(KINDS, setting)
+    result = extract(tone(samples, 3000) + np.float32(0.1), RATE, f)
+    assert result.shape == (frame_count(samples, f.hop_length), sum(dims(f).values()))
+    assert np.isfinite(result).all()
+
+
+def test_silence_has_finite_features():
+    f = features(KINDS)
+    result = extract(np.zeros(5000, dtype=np.float32), RATE, f)
+    assert np.isfinite(result).all()
+    assert not result[:, -14:].any()
+
+
+@pytest.mark.parametrize("order", [KINDS, KINDS[::-1], ["rms", "logmel"], ["chroma"]])
+def test_kinds_are_stacked_in_the_order_asked_for(order):
+    f = features(order)
+    sizes = {"logmel": 40, "mfcc": 20, "zcr": 1, "rms": 1, "chroma": N_CHROMA}
+    assert list(dims(f).items()) == [(kind, sizes[kind]) for kind in order]
+    alone = [extract(chirp(), RATE, features([kind])) for kind in order]
+    assert np.array_equal(extract(chirp(), RATE, f), np.concatenate(alone, axis=1))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "columns"),
+    [
+        (["logmel"], slice(0, 40)),
+        (["mfcc", "zcr", "logmel", "rms"], slice(21, 61)),
+        (["mfcc", "chroma"], slice(0, 0)),
+    ],
+)
+def test_mel_columns_are_where_the_bands_are(kinds, columns):
+    f = features(kinds)
+    assert mel_columns(f) == columns
+    if "logmel" in kinds:
+        found = extract(chirp(), RATE, f)[:, mel_columns(f)]
+        assert np.array_equal(found, logmel(chirp(), RATE, f))
+
+
+def test_settings_of_one_call_do_not_reach_the_next():
+    waveform = chirp()
+    first = extract(waveform, RATE, features(["logmel"]))
+    for changes in ({"fmin": 300.0}, {"fmax": 4000.0}, {"n_mels": 30}, {"win_length": 700}):
+        other = extract(waveform, RATE, features(["logmel"], **changes))
+        assert other.shape != first.shape or np.abs(other - first).max() > 0.1
+    assert np.array_equal(extract(waveform, RATE, features(["logmel"])), first)
+
+
+def test_extracting_leaves_the_waveform_as_it_is():
+    waveform = chirp()
+    waveform.setflags(write=False)
+    extract(waveform, RATE, features(KINDS))
+    assert np.array_equal(waveform, chirp())
