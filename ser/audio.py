@@ -27,7 +27,9 @@ REASONS = (
 
 SILENCE_DB = -80.0  # peak, relative to full scale; 16-bit dither lies near -90 dB
 _FULL_SCALE = 0.9995  # 16-bit full scale is 0.99997, 8-bit 0.992
-_UNKNOWN_SIZE = 0xFFFFFFFF  # what a program writes that streams a WAV of yet unknown length
+_BLOCK = 1 << 16  # samples per channel read at once
+# What programs write that stream a WAV of yet unknown length: ffmpeg 0xFFFFFFFF, sox 0x7FFFF000.
+_UNKNOWN_SIZE = 0x7FFFF000
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict on the recording, no fault of the program
@@ -64,15 +66,19 @@ def decode(path: Path) -> Recording:
     Raises:
         Rejected: zero_length, truncated or undecodable.
     """
-    if path.suffix.lower() == ".wav":
-        _check_riff(path)
     try:
+        if path.suffix.lower() == ".wav":
+            _check_riff(path)
         with soundfile.SoundFile(path) as file:
             promised = file.frames
-            samples = file.read(dtype="float32", always_2d=True)
+            # Block by block: a damaged header may promise more than memory holds.
+            blocks = [np.empty((0, file.channels), dtype=np.float32)]
+            while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+                blocks.append(block)
             rate, subtype = file.samplerate, file.subtype
     except (soundfile.LibsndfileError, OSError) as error:
         raise Rejected("undecodable", str(getattr(error, "error_string", error))) from None
+    samples = np.concatenate(blocks)
     if len(samples) == 0:
         raise Rejected("zero_length", "no samples")
     if len(samples) < promised:
@@ -101,19 +107,19 @@ def _check_riff(path: Path) -> None:
             name, length = struct.unpack("<4sI", header)
             start = file.tell()
             if name == b"fmt " and length >= 16:
-                block_align = max(1, struct.unpack("<12xH", file.read(14))[0])
+                block_align = max(1, int.from_bytes(file.read(14)[12:], "little"))
             elif name == b"data":
                 held = size - start
                 if length == 0 and held == 0:
                     raise Rejected("zero_length", f"{size} bytes with an empty data chunk")
-                if length != _UNKNOWN_SIZE and held // block_align < length // block_align:
+                if length < _UNKNOWN_SIZE and held // block_align < length // block_align:
                     raise Rejected(
                         "truncated",
                         f"{held // block_align} of {length // block_align} samples per channel",
                     )
                 return
             file.seek(start + length + length % 2)
-    if size < promised != _UNKNOWN_SIZE + 8:
+    if size < promised < _UNKNOWN_SIZE:
         raise Rejected("truncated", f"{size} of {promised} bytes, none of them samples")
     raise Rejected("zero_length", f"{size} bytes of header without a data chunk")
 
@@ -193,5 +199,8 @@ def reduce_noise(waveform: FloatArray, sample_rate: int, noise_seconds: float) -
     import noisereduce  # brings PyTorch along, which only this needs
 
     noise = waveform[: max(1, round(noise_seconds * sample_rate))]
-    reduced = noisereduce.reduce_noise(y=waveform, sr=sample_rate, y_noise=noise, stationary=True)
-    return np.asarray(reduced, dtype=np.float32)
+    # Its spectra are of 1024 samples, and it takes nothing shorter.
+    padded = np.pad(waveform, (0, max(0, 1024 - len(waveform))))
+    noise = np.resize(noise, max(1024, len(noise)))  # repeats it
+    reduced = noisereduce.reduce_noise(y=padded, sr=sample_rate, y_noise=noise, stationary=True)
+    return np.asarray(reduced[: len(waveform)], dtype=np.float32)

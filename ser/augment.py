@@ -100,6 +100,16 @@ def change_waveform(waveform: FloatArray, sample_rate: int, changes: Draw) -> Fl
     return np.asarray(waveform / np.float32(max(peak, 1.0)), dtype=np.float32)
 
 
+def compile_changes(sample_rate: int) -> None:
+    """Let librosa compile what it compiles on its first call.
+
+    It caches that on disk, and processes that fill the cache at the same time damage it: call this
+    before any are started.
+    """
+    noise = np.random.default_rng(0).standard_normal(8192, dtype=np.float32)
+    librosa.effects.pitch_shift(noise, sr=sample_rate, n_steps=1)
+
+
 def shift(waveform: FloatArray, samples: int) -> FloatArray:
     """Move a waveform later (samples > 0) or earlier; silence comes in, the rest goes out."""
     moved = np.zeros_like(waveform)

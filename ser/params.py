@@ -100,7 +100,7 @@ class Features(Section):
     """How a waveform becomes [frames, dims]."""
 
     kinds: Annotated[list[FeatureKind], Field(min_length=1)]
-    n_fft: Annotated[int, Field(ge=16, le=65536)]  # samples
+    n_fft: Annotated[int, Field(ge=16, le=65536, multiple_of=2)]  # samples
     win_length: Annotated[int, Field(ge=2)]  # samples
     hop_length: Count  # samples
     n_mels: Annotated[int, Field(ge=1, le=512)]
@@ -110,22 +110,25 @@ class Features(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        problems = []
         if len(set(self.kinds)) < len(self.kinds):
-            raise ValueError(f"kinds names a feature twice: {self.kinds}")
+            problems.append(f"kinds names a feature twice: {self.kinds}")
         if self.win_length > self.n_fft:
-            raise ValueError(
+            problems.append(
                 f"win_length {self.win_length} is longer than n_fft {self.n_fft}: "
                 "at most n_fft is allowed"
             )
         if self.hop_length > self.win_length:
-            raise ValueError(
+            problems.append(
                 f"hop_length {self.hop_length} is longer than win_length {self.win_length}: "
                 "samples between the windows would be lost"
             )
         if self.n_mfcc > self.n_mels:
-            raise ValueError(f"n_mfcc {self.n_mfcc} is more than n_mels {self.n_mels}")
+            problems.append(f"n_mfcc {self.n_mfcc} is more than n_mels {self.n_mels}")
         if self.fmin >= self.fmax:
-            raise ValueError(f"fmin {self.fmin} Hz is not below fmax {self.fmax} Hz")
+            problems.append(f"fmin {self.fmin} Hz is not below fmax {self.fmax} Hz")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 

@@ -177,7 +177,8 @@ def _emobox(clips: pd.DataFrame, split: Split) -> list[Fold]:
     rng = np.random.default_rng(split.seed)
     find = _ClipFinder(clips)
     folds = []
-    for folder in emobox_fold_folders(Path(split.emobox)):
+    corpora = sorted(clips["corpus"].unique())
+    for folder in emobox_fold_folders(Path(split.emobox), corpora):
         fold: Fold = {}
         for subset, name in (("train", "train"), ("val", "valid"), ("test", "test")):
             for file in sorted(folder.glob(f"*_{name}_*.jsonl")):
@@ -194,18 +195,26 @@ def _emobox(clips: pd.DataFrame, split: Split) -> list[Fold]:
     return folds
 
 
-def emobox_fold_folders(path: Path) -> list[Path]:
+def emobox_fold_folders(path: Path, corpora: Sequence[str]) -> list[Path]:
     """List the folders fold_1, fold_2, ... below a path, in the order of their numbers.
+
+    Args:
+        path: one corpus's folder, the folder of all corpora, or one fold.
+        corpora: whose folds are wanted; their lists are called <corpus>_test_fold_<n>.jsonl.
 
     Raises:
         UserError: there are none.
     """
     found = [path] if path.name.startswith("fold_") else list(path.glob("**/fold_*"))
-    folders = [folder for folder in found if any(folder.glob("*_test_*.jsonl"))]
+    folders = [
+        folder
+        for folder in found
+        if any(list(folder.glob(f"{corpus}_test_*.jsonl")) for corpus in corpora)
+    ]
     if not folders:
         raise UserError(
-            f"split.emobox {str(path)!r}: no fold_<n>/*_test_*.jsonl below it; expected a folder "
-            "such as EmoBox's data/aesdd"
+            f"split.emobox {str(path)!r}: no fold_<n>/<corpus>_test_fold_<n>.jsonl of "
+            f"{', '.join(corpora)} below it; expected a folder such as EmoBox's data/aesdd"
         )
     return sorted(folders, key=lambda folder: (len(folder.name), folder.name, str(folder)))
 

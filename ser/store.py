@@ -39,6 +39,7 @@ class StoreWriter:
         self._meta = dict(meta)
         self._keys: list[str] = []
         self._offsets = [0]
+        (folder / "store.json").unlink(missing_ok=True)  # unreadable until it is complete
         self._file = (folder / "values.npy").open("wb")
         self._write_header()
 
@@ -101,13 +102,16 @@ class Store(Mapping[str, FloatArray]):
             # An empty array cannot be mapped.
             empty = self._offsets[-1] == 0
             self._values = np.load(values, mmap_mode=None if empty else "r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+            self.meta: dict[str, Any] = described["meta"]
+            self._index = {key: i for i, key in enumerate(described["keys"])}
+            arrays, rows = len(self._offsets) - 1, self._offsets[-1]
+            if arrays != len(described["keys"]) or rows != len(self._values):
+                raise ValueError("its files do not belong together")
+        except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
             raise UserError(
                 f"{folder} cannot be read ({error}): run `dvc repro`, or `dvc checkout` to get "
                 "back what was made before"
             ) from None
-        self.meta: dict[str, Any] = described["meta"]
-        self._index = {key: i for i, key in enumerate(described["keys"])}
 
     def __getitem__(self, key: str) -> FloatArray:
         i = self._index[key]

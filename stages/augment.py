@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser import params
-from ser.augment import Draw, change_waveform, draw, mask_features
+from ser.augment import Draw, change_waveform, compile_changes, draw, mask_features
 from ser.features import dims, extract, mel_columns
 from ser.parallel import ordered_map, worker_count
 from ser.store import FloatArray, Store, StoreWriter
@@ -36,6 +36,8 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
         for copy in range(1, settings.augment.copies + 1)
     ]
     work = partial(features_of_copy, sample_rate=waveforms.meta["sample_rate"], features=features)
+    if copies:
+        compile_changes(waveforms.meta["sample_rate"])
     jobs = ((waveforms[path], changes) for _, path, _, changes in copies)
     with StoreWriter(augmented, (sum(dims(features).values()),), {"dims": dims(features)}) as store:
         results = ordered_map(work, jobs, worker_count())

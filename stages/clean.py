@@ -33,6 +33,8 @@ def examine(path: str, raw: Path, clean: params.Clean) -> tuple[Row, FloatArray 
         (row of rejected.csv, None).
     """
     corpus, name = path.split("/")[0], path.split("/")[-1]
+    if (shown := path.encode("utf-8", "backslashreplace").decode()) != path:
+        return {"path": shown, "reason": "unknown_name", "detail": "not UTF-8"}, None
     try:
         labels = PARSERS[corpus](name)
         recording = decode(raw / path)
@@ -74,7 +76,8 @@ def find_recordings(raw: Path) -> list[str]:
     paths = sorted(
         path.relative_to(raw).as_posix()
         for path in raw.rglob("*")
-        if path.is_file() and not path.name.startswith(".")
+        if (path.is_file() or path.is_symlink())
+        and not any(part.startswith(".") for part in path.relative_to(raw).parts)
     )
     if not paths:
         raise UserError(f"{raw} holds no files: run `dvc repro -f pull`")
@@ -102,18 +105,19 @@ def set_apart_duplicates(rows: list[Row]) -> tuple[list[Row], list[Row]]:
     for row in rows:
         by_audio.setdefault(row["digest"], []).append(row)
     kept: dict[str, Row] = {}
+    sounds: dict[str, Row] = {}  # of those kept
     rejected = []
     for row in rows:
         same = by_audio[row["digest"]]
         others = ", ".join(other["path"] for other in same if other is not row)
         if len({other["emotion"] for other in same}) > 1:
             reason, detail = "duplicate_audio", f"same audio under another emotion: {others}"
-        elif row is not same[0]:
-            reason, detail = "duplicate_audio", f"same audio as {same[0]['path']}"
+        elif first := sounds.get(row["digest"]):
+            reason, detail = "duplicate_audio", f"same audio as {first['path']}"
         elif row["clip"] in kept:
             reason, detail = "duplicate_name", f"same name as {kept[row['clip']]['path']}"
         else:
-            kept[row["clip"]] = row
+            kept[row["clip"]] = sounds[row["digest"]] = row
             continue
         rejected.append({"path": row["path"], "reason": reason, "detail": detail})
     return list(kept.values()), rejected
@@ -130,8 +134,8 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
     work = partial(examine, raw=raw, clean=settings)
     good: list[Row] = []
     bad: list[Row] = []
-    heard: set[str] = set()
-    # Keys are paths: two files may bear one name until the duplicates are set apart.
+    # Keys are paths: two files may bear one name until the duplicates are set apart. What those
+    # are is known at the end only, so they are stored too; clips.csv says what is used.
     with StoreWriter(clean, (), settings.model_dump()) as store:
         for row, waveform in tqdm(
             ordered_map(work, paths, worker_count()), "clean", len(paths), unit="clip", disable=None
@@ -140,9 +144,7 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
                 bad.append(row)
                 continue
             good.append(row)
-            if row["digest"] not in heard:
-                store.add(row["path"], waveform)
-                heard.add(row["digest"])
+            store.add(row["path"], waveform)
     good, duplicates = set_apart_duplicates(good)
     good.sort(key=lambda row: row["clip"])
     bad = sorted(bad + duplicates, key=lambda row: row["path"])
@@ -164,7 +166,8 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
         print(f"  {row['path']}: {row['reason']}: {row['detail']}")
     for corpus in sorted({path.split("/")[0] for path in paths}):
         if not any(row["corpus"] == corpus for row in good):
-            counts = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
+            own = Counter(row["reason"] for row in bad if row["path"].startswith(f"{corpus}/"))
+            counts = ", ".join(f"{n} {reason}" for reason, n in own.most_common())
             raise UserError(
                 f"every clip of {corpus} was rejected ({counts}): see {rejected}, check "
                 f"pull.sources.{corpus} and the section clean of params.yaml"

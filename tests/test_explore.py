@@ -44,7 +44,8 @@ def project(tmp_path, monkeypatch):
             time = np.arange(samples) / SAMPLE_RATE
             store.add(name, np.sin(2 * np.pi * 440 * time).astype(np.float32))
             row = dict.fromkeys(tables.CLIP_COLUMNS, "")
-            row |= {"clip": name, "corpus": corpus, "emotion": emotion, "speaker": speaker}
+            row |= {"clip": name, "path": name, "corpus": corpus}
+            row |= {"emotion": emotion, "speaker": speaker}
             row |= {"seconds": seconds, "sample_rate": rate}
             row |= {"channels": channels, "subtype": subtype}
             rows.append(row)

@@ -373,7 +373,7 @@ def test_published_folds_come_in_the_order_of_their_numbers(tmp_path):
     for number in (10, 2, 1, 11, 3):
         test = clips["speaker"] == str(number)
         write_fold(tmp_path, number, train=published(clips, ~test), test=published(clips, test))
-    assert [f.name for f in emobox_fold_folders(tmp_path)] == [
+    assert [f.name for f in emobox_fold_folders(tmp_path, ["aesdd"])] == [
         f"fold_{number}" for number in (1, 2, 3, 10, 11)
     ]
     made = make_folds(clips, split("emobox", emobox=str(tmp_path)))
@@ -435,7 +435,7 @@ def test_a_folder_without_folds_is_refused_with_what_is_expected(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere", tmp_path / "fold_1"):
         text = refusal(table(), split("emobox", emobox=str(path)))
         assert repr(str(path)) in text
-        assert "fold_<n>/*_test_*.jsonl" in text
+        assert "fold_<n>/<corpus>_test_fold_<n>.jsonl of aesdd" in text
 
 
 @pytest.mark.parametrize(

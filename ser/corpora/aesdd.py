@@ -10,7 +10,7 @@ from ser.corpora.labels import Labels, UnknownNameError
 
 # `a05 (3)b.wav`: emotion, utterance, speaker, take where more than one was kept. Some copies
 # write speaker 1 as (01), so the speaker is read as an integer.
-_NAME = re.compile(r"([adfhs])(\d{2}) \((\d+)\)([ab]?)\.wav", re.IGNORECASE)
+_NAME = re.compile(r"([adfhs])(\d{2}) \((\d+)\)([ab]?)\.wav", re.IGNORECASE | re.ASCII)
 _EMOTIONS = {"a": "angry", "d": "disgust", "f": "fear", "h": "happy", "s": "sad"}
 _UTTERANCES = range(1, 21)
 
