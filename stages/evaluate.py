@@ -137,7 +137,7 @@ def main(
     bins.round(6).to_csv(plots / "reliability.csv", index=False, lineterminator="\n")
 
     low, high = figures["accuracy_ci95"]
-    title = f"accuracy {figures['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    title = f"Accuracy {figures['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%})"
     counts = evaluation.count_confusions(actual, predicted, len(emotions))
     results.confusion_matrix(plots / "confusion.png", counts, emotions, title)
     results.learning_curves(plots / "history.png", read_csv(history))
@@ -149,7 +149,7 @@ def main(
         ece,
     )
     print(report.round(3).to_string(index=False))
-    print(f"evaluate: {title}, UAR {figures['uar']:.1%}, {len(table)} clips, split {scheme}")
+    print(f"evaluate: {title}; UAR {figures['uar']:.1%}, {len(table)} clips, split {scheme}")
 
 
 if __name__ == "__main__":
