@@ -134,7 +134,9 @@ def main(
     )
     report = evaluation.classification_report(actual, predicted, emotions)
     report.round(6).to_csv(plots / "report.csv", index=False, lineterminator="\n")
-    bins.round(6).to_csv(plots / "reliability.csv", index=False, lineterminator="\n")
+    bins[bins["count"] > 0].round(6).to_csv(
+        plots / "reliability.csv", index=False, lineterminator="\n"
+    )
 
     low, high = figures["accuracy_ci95"]
     title = f"Accuracy {figures['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%})"

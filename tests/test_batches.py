@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from settings import PLAIN_MODEL
 
 from ser.batches import (
     Examples,
@@ -18,27 +19,7 @@ from ser.batches import (
 from ser.models import MIN_FRAMES
 from ser.params import Model
 
-SETTINGS = {
-    "name": "cnn",
-    "layers": 3,
-    "width": 4,
-    "dropout": 0.0,
-    "length": "own",
-    "frames": 32,
-    "copies": "one",
-    "batch_size": 4,
-    "epochs": 1,
-    "optimizer": "adamw",
-    "learning_rate": 0.01,
-    "weight_decay": 0.0,
-    "schedule": "constant",
-    "label_smoothing": 0.0,
-    "mixup": 0.0,
-    "frequency_mask": 0,
-    "time_mask": 0,
-    "patience": 0,
-    "seed": 0,
-}
+SETTINGS = PLAIN_MODEL | {"batch_size": 4}
 DIMS = {"mfcc": 3, "logmel": 8, "rms": 1}
 
 

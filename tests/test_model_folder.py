@@ -3,6 +3,7 @@ import json
 import pytest
 import safetensors.torch
 import torch
+from settings import PLAIN_MODEL
 
 from ser import model_folder
 from ser.errors import UserError
@@ -10,42 +11,15 @@ from ser.model_folder import Description, load, save
 from ser.models import build
 from ser.params import Model
 
-SETTINGS = {
-    "name": "resnet",
-    "layers": 3,
-    "width": 2,
-    "dropout": 0.2,
-    "length": "own",
-    "frames": 32,
-    "copies": "one",
-    "batch_size": 8,
-    "epochs": 1,
-    "optimizer": "adamw",
-    "learning_rate": 0.01,
-    "weight_decay": 0.0,
-    "schedule": "constant",
-    "label_smoothing": 0.0,
-    "mixup": 0.0,
-    "frequency_mask": 0,
-    "time_mask": 0,
-    "patience": 0,
-    "seed": 0,
-}
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SETTINGS = PLAIN_MODEL | {"name": "resnet", "width": 2, "dropout": 0.2}
 EMOTIONS = ["angry", "happy", "sad"]
 PREPROCESSING = {
     "clean": {"sample_rate": 16000},
     "features": {"kinds": ["logmel", "rms"], "fmin": 50.0},
     "dims": {"logmel": 16, "rms": 1},
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Nets this small are slower on several threads, by far on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def make_nets(name, count=2):

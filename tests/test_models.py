@@ -1,5 +1,6 @@
 import pytest
 import torch
+from settings import PLAIN_MODEL
 from torch import nn
 from torch.nn import functional as F
 
@@ -7,39 +8,12 @@ from ser.errors import UserError
 from ser.models import MIN_FRAMES, build, count_parameters
 from ser.params import Model
 
-SETTINGS = {
-    "name": "resnet",
-    "layers": 3,
-    "width": 4,
-    "dropout": 0.0,
-    "length": "own",
-    "frames": 32,
-    "copies": "one",
-    "batch_size": 8,
-    "epochs": 1,
-    "optimizer": "adamw",
-    "learning_rate": 0.01,
-    "weight_decay": 0.0,
-    "schedule": "constant",
-    "label_smoothing": 0.0,
-    "mixup": 0.0,
-    "frequency_mask": 0,
-    "time_mask": 0,
-    "patience": 0,
-    "seed": 0,
-}
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SETTINGS = PLAIN_MODEL | {"name": "resnet"}
 CNN3, CNN4, RESNET = {"name": "cnn"}, {"name": "cnn", "layers": 4}, {"name": "resnet"}
 NETS = pytest.mark.parametrize("net", [CNN3, CNN4, RESNET], ids=["cnn3", "cnn4", "resnet"])
 DIMS, EMOTIONS = 20, 5
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Nets this small are slower on several threads, by far on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def make(changes, dims=DIMS, emotions=EMOTIONS):

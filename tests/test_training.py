@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from settings import PLAIN_MODEL
 
 from ser.batches import Examples, normalise
 from ser.errors import UserError
@@ -15,26 +16,14 @@ from ser.models import build
 from ser.params import Model
 from ser.training import choose_device, fit, learning_rate_at, predict
 
-SETTINGS = {
-    "name": "cnn",
-    "layers": 3,
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SETTINGS = PLAIN_MODEL | {
     "width": 2,
-    "dropout": 0.0,
-    "length": "own",
-    "frames": 32,
-    "copies": "one",
     "batch_size": 6,
     "epochs": 4,
-    "optimizer": "adamw",
     "learning_rate": 0.005,
     "weight_decay": 0.01,
-    "schedule": "constant",
-    "label_smoothing": 0.0,
-    "mixup": 0.0,
-    "frequency_mask": 0,
-    "time_mask": 0,
-    "patience": 0,
-    "seed": 0,
 }
 # All that draws random numbers, and early stopping.
 EVERYTHING = {
@@ -52,15 +41,6 @@ EVERYTHING = {
 DIMS = {"logmel": 8}
 CPU = torch.device("cpu")
 NOTHING = Examples([], np.array([], dtype=np.int64), DIMS)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Nets this small are slower on several threads, by far on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Killed(BaseException):
