@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The stages are started by dvc as plain `python`.
-export PATH := $(abspath $(BIN)):$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: setup demo test lint repro readme lock
 
@@ -10,6 +10,7 @@ setup: .venv/ready
 
 .venv/ready: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	@echo 'Setting up .venv: this takes a minute or two.'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
 	@touch $@
