@@ -15,13 +15,12 @@ import scipy.signal
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ser.params import Features
+from ser.params import N_CHROMA, Features
 
 FloatArray = NDArray[np.float32]
 
 TOP_DB = 80.0  # range below the loudest point that is kept, in dB
 _POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
-N_CHROMA = 12
 
 
 def frame_count(samples: int, hop_length: int) -> int:
@@ -29,22 +28,10 @@ def frame_count(samples: int, hop_length: int) -> int:
     return 1 + samples // hop_length
 
 
-def dims(features: Features) -> dict[str, int]:
-    """Give the number of columns of each wanted kind, in the order of stacking."""
-    sizes = {
-        "logmel": features.n_mels,
-        "mfcc": features.n_mfcc,
-        "zcr": 1,
-        "rms": 1,
-        "chroma": N_CHROMA,
-    }
-    return {kind: sizes[kind] for kind in features.kinds}
-
-
 def mel_columns(features: Features) -> slice:
     """Locate the log-mel bands among the stacked columns; empty where there are none."""
     start = 0
-    for kind, size in dims(features).items():
+    for kind, size in features.dims.items():
         if kind == "logmel":
             return slice(start, start + size)
         start += size

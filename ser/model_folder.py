@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 from torch import nn
 
@@ -17,6 +17,7 @@ from ser.params import Model
 from ser.training import Weights
 
 FORMAT = 1
+LIBRARIES = ("librosa", "noisereduce", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 
 @dataclass(frozen=True)
@@ -81,5 +82,5 @@ def _weights_file(folder: Path, fold: int) -> Path:
 
 
 def versions() -> dict[str, str]:
-    """Name the versions of what the weights depend on."""
-    return {"torch": torch.__version__}
+    """Name the versions of the libraries that features and weights depend on."""
+    return {name: metadata.version(name) for name in LIBRARIES}

@@ -5,6 +5,7 @@ is refused before the first stage does any work.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -42,21 +43,31 @@ def _ordered(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+def _within(least: float, most: float) -> Callable[[tuple[float, float]], tuple[float, float]]:
+    """Make a validator of ranges that lie between two bounds."""
+
+    def check(value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] < least or value[1] > most:
+            raise ValueError(f"a range within {least} to {most} expected, got {list(value)}")
+        return value
+
+    return check
+
+
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
 Fraction = Annotated[Number, Field(ge=0, le=1)]
 Range = Annotated[tuple[Number, Number], BeforeValidator(_low_high), AfterValidator(_ordered)]
-PositiveRange = Annotated[
-    tuple[Positive, Positive], BeforeValidator(_low_high), AfterValidator(_ordered)
-]
 CountRange = Annotated[
     tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]],
     BeforeValidator(_low_high),
     AfterValidator(_ordered),
 ]
 Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+N_CHROMA = 12  # pitch classes
 
 Corpus = Literal["aesdd", "demo"]
 FeatureKind = Literal["logmel", "mfcc", "zcr", "rms", "chroma"]
@@ -90,10 +101,10 @@ class Clean(Section):
     """Which clips are kept, and the form they are brought into."""
 
     sample_rate: Annotated[int, Field(ge=4000, le=192000)]  # Hz
-    min_seconds: NonNegative
+    min_seconds: Annotated[NonNegative, Field(le=3600)]
     max_clipped: Fraction
     noise_reduction: Literal["none", "stationary"]
-    noise_seconds: Positive
+    noise_seconds: Annotated[Positive, Field(le=60)]
 
 
 class Features(Section):
@@ -107,6 +118,12 @@ class Features(Section):
     n_mfcc: Count
     fmin: NonNegative  # Hz
     fmax: Positive  # Hz
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """Number of columns of each wanted kind, in the order of stacking."""
+        sizes = {"logmel": self.n_mels, "mfcc": self.n_mfcc, "zcr": 1, "rms": 1, "chroma": N_CHROMA}
+        return {kind: sizes[kind] for kind in self.kinds}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -147,13 +164,13 @@ class NoiseChange(Change):
 class PitchChange(Change):
     """Pitch moved at unchanged length."""
 
-    semitones: Range
+    semitones: Annotated[Range, AfterValidator(_within(-24, 24))]
 
 
 class StretchChange(Change):
     """Length divided by the rate at unchanged pitch."""
 
-    rate: PositiveRange
+    rate: Annotated[Range, AfterValidator(_within(0.25, 4))]
 
 
 class ShiftChange(Change):
@@ -279,6 +296,13 @@ class Params(Section):
                 f"{key} must be 0: a frequency mask covers mel bands, and features.kinds "
                 f"{self.features.kinds} has no logmel"
             )
+        columns, needed = sum(self.features.dims.values()), 2**self.model.layers
+        if self.model.name == "cnn" and columns < needed:
+            raise ValueError(
+                f"model.name cnn with model.layers {self.model.layers} halves the features' "
+                f"{columns} column(s) {self.model.layers} times: at least {needed} are needed "
+                "(features.kinds, n_mels, n_mfcc)"
+            )
         return self
 
 
@@ -292,14 +316,16 @@ def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
 
 def _explain(error: dict[str, Any]) -> str:
     """One line for one of pydantic's errors: key, value, what is allowed."""
-    key = ".".join(str(part) for part in error["loc"]) or "the whole file"
+    key = ".".join(str(part) for part in error["loc"])
     kind, message = error["type"], error["msg"]
     if kind == "extra_forbidden":
         return f"{key}: unknown key, allowed here: {', '.join(_keys_beside(error['loc']))}"
     if kind == "missing":
         return f"{key}: missing"
     if kind == "value_error":
-        return f"{key}: {error['ctx']['error']}"
+        return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
+    if kind == "model_type":
+        return f"{key or 'the file'} = {error['input']!r}: a mapping of keys to values expected"
     return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}"
 
 
@@ -329,7 +355,9 @@ def load(path: Path | str = "params.yaml") -> Params:
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
+        raise UserError(
+            f"cannot read {path}: {error.strerror}; stages run from the project's own folder"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is no valid YAML: {error}") from None
     return parse(values, str(path))

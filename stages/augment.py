@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from ser import params
 from ser.augment import Draw, change_waveform, compile_changes, draw, mask_features
-from ser.features import dims, extract, mel_columns
+from ser.features import extract, mel_columns
 from ser.parallel import ordered_map, worker_count
 from ser.store import FloatArray, Store, StoreWriter
 from ser.tables import read_csv, write_csv
@@ -39,7 +39,7 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     if copies:
         compile_changes(waveforms.meta["sample_rate"])
     jobs = ((waveforms[path], changes) for _, path, _, changes in copies)
-    with StoreWriter(augmented, (sum(dims(features).values()),), {"dims": dims(features)}) as store:
+    with StoreWriter(augmented, (sum(features.dims.values()),), {"dims": features.dims}) as store:
         results = ordered_map(work, jobs, worker_count())
         progress = tqdm(results, "augment", len(copies), unit="copy", disable=None)
         for (clip, _, copy, _), array in zip(copies, progress, strict=True):

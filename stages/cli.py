@@ -7,15 +7,22 @@ from pathlib import Path
 
 from ser.errors import UserError
 
+_WHAT_NEXT = (
+    "Nothing is lost: correct it and run `dvc repro`, finished work comes back from DVC's cache.\n"
+    "(`dvc exp run -S` has left its value in params.yaml. To go back to the last committed run: "
+    "git checkout -- params.yaml dvc.lock metrics plots && dvc checkout --force)"
+)
+
 
 def run(main: Callable[..., None], *names: str) -> None:
     """Call `main` with the paths of the command line, one per name.
 
-    A `UserError` ends the stage with its text and status 1. DVC has removed the stage's former
-    outputs by then, so the text says how to get them back.
+    A `UserError`, or a file that cannot be read or written, ends the stage with a text and status
+    1. DVC has removed the stage's former outputs by then, so the text says how to get them back.
     """
     parser = argparse.ArgumentParser(
-        prog=f"python -m {main.__module__}", description=sys.modules["__main__"].__doc__
+        prog=f"python -m stages.{Path(sys.argv[0]).stem}",
+        description=sys.modules["__main__"].__doc__,
     )
     for name in names:
         parser.add_argument(name, type=Path)
@@ -23,12 +30,8 @@ def run(main: Callable[..., None], *names: str) -> None:
     try:
         main(**paths)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        print(
-            "(outputs of an earlier run come back with: git checkout -- metrics plots dvc.lock "
-            "&& dvc checkout --force)",
-            file=sys.stderr,
-        )
-        sys.exit(1)
+        sys.exit(f"error: {error}\n{_WHAT_NEXT}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename or ''}: {error.strerror or error}\n{_WHAT_NEXT}")
     except KeyboardInterrupt:
         sys.exit("interrupted: `dvc repro` goes on from here")

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser import params
-from ser.features import dims, extract
+from ser.features import extract
 from ser.parallel import ordered_map, worker_count
 from ser.store import FloatArray, Store, StoreWriter
 from ser.tables import read_csv
@@ -16,7 +16,7 @@ from stages import cli
 
 def features_meta(clean: Store, features: params.Features) -> dict[str, object]:
     """Describe the features: what a trained model must know to make them again."""
-    return {"clean": clean.meta, "features": features.model_dump(), "dims": dims(features)}
+    return {"clean": clean.meta, "features": features.model_dump(), "dims": features.dims}
 
 
 def main(clips: Path, clean: Path, features: Path) -> None:
@@ -27,7 +27,7 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     work = partial(extract, sample_rate=waveforms.meta["sample_rate"], features=settings)
     loaded: Iterator[FloatArray] = (waveforms[path] for path in table["path"])
     meta = features_meta(waveforms, settings)
-    with StoreWriter(features, (sum(dims(settings).values()),), meta) as store:
+    with StoreWriter(features, (sum(settings.dims.values()),), meta) as store:
         results = ordered_map(work, loaded, worker_count())
         progress = tqdm(results, "extract", len(table), unit="clip", disable=None)
         for clip, array in zip(table["clip"], progress, strict=True):

@@ -16,7 +16,7 @@ import ser.models
 import ser.training
 from ser import model_folder, params
 from ser.batches import Examples
-from ser.store import Store
+from ser.store import FloatArray, Store
 from ser.tables import read_csv, write_csv, write_json
 from ser.training import Epoch
 from stages import cli
@@ -68,6 +68,16 @@ def kept_epoch(history: list[Epoch], patience: int) -> Epoch:
     return min(history, key=lambda epoch: (epoch.val_loss, epoch.epoch))
 
 
+def gather(
+    versions: list[list[FloatArray]], labels: list[int], dims: dict[str, int], copies: str
+) -> Examples:
+    """Make examples of clips: one each with all its versions, or one of every version."""
+    if copies == "all":
+        labels = [label for label, own in zip(labels, versions, strict=True) for _ in own]
+        versions = [[version] for own in versions for version in own]
+    return Examples(versions, np.array(labels, dtype=np.int64), dims)
+
+
 def main(
     clips: Path,
     features: Path,
@@ -89,18 +99,13 @@ def main(
         keys[clip].append(key)
     split_table = read_csv(splits)
 
-    def examples(clips_wanted: Iterable[str], with_copies: bool) -> Examples:
+    def examples(names: list[str], with_copies: bool) -> Examples:
         # A copy is only ever seen where its source clip is trained on.
         versions = [
-            [originals[clip], *(copies[key] for key in (keys[clip] if with_copies else ()))]
-            for clip in clips_wanted
+            [originals[clip], *(copies[key] for key in keys[clip] if with_copies)] for clip in names
         ]
-        names = list(clips_wanted)
-        if with_copies and settings.copies == "all":
-            names = [name for name, own in zip(names, versions, strict=True) for _ in own]
-            versions = [[version] for own in versions for version in own]
-        labels = np.array([emotions.index(emotion[name]) for name in names], dtype=np.int64)
-        return Examples(versions, labels, originals.meta["dims"])
+        labels = [emotions.index(emotion[clip]) for clip in names]
+        return gather(versions, labels, originals.meta["dims"], settings.copies)
 
     code = [Path(m.__file__ or "") for m in (ser.training, ser.batches)]
     code += Path(ser.models.__file__ or "").parent.glob("*.py")
@@ -113,8 +118,8 @@ def main(
     weights, kept = [], []
     for fold in folds:
         rows = split_table[split_table["fold"] == fold]
-        train = examples(rows["clip"][rows["subset"] == "train"], with_copies=True)
-        val = examples(rows["clip"][rows["subset"] == "val"], with_copies=False)
+        train = examples(list(rows["clip"][rows["subset"] == "train"]), with_copies=True)
+        val = examples(list(rows["clip"][rows["subset"] == "val"]), with_copies=False)
         checkpoint = CHECKPOINTS / name / f"fold-{fold}.safetensors"
         if checkpoint.exists():
             print(f"fold {fold}/{len(folds)}: goes on from {checkpoint}")

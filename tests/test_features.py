@@ -2,7 +2,7 @@ import librosa
 import numpy as np
 import pytest
 
-from ser.features import N_CHROMA, TOP_DB, dims, extract, frame_count, logmel, mel_columns
+from ser.features import N_CHROMA, TOP_DB, extract, frame_count, logmel, mel_columns
 from ser.params import Features
 
 RATE = 16000
@@ -131,7 +131,7 @@ def test_there_are_1_plus_samples_over_hop_frames(setting, extra, hops):
 def test_waveforms_shorter_than_a_frame_have_finite_features(samples, setting):
     f = features(KINDS, setting)
     result = extract(tone(samples, 3000) + np.float32(0.1), RATE, f)
-    assert result.shape == (frame_count(samples, f.hop_length), sum(dims(f).values()))
+    assert result.shape == (frame_count(samples, f.hop_length), sum(f.dims.values()))
     assert np.isfinite(result).all()
 
 
@@ -146,7 +146,7 @@ def test_silence_has_finite_features():
 def test_kinds_are_stacked_in_the_order_asked_for(order):
     f = features(order)
     sizes = {"logmel": 40, "mfcc": 20, "zcr": 1, "rms": 1, "chroma": N_CHROMA}
-    assert list(dims(f).items()) == [(kind, sizes[kind]) for kind in order]
+    assert list(f.dims.items()) == [(kind, sizes[kind]) for kind in order]
     alone = [extract(chirp(), RATE, features([kind])) for kind in order]
     assert np.array_equal(extract(chirp(), RATE, f), np.concatenate(alone, axis=1))
 

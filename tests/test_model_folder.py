@@ -69,7 +69,8 @@ def test_a_model_is_one_description_and_a_file_of_weights_per_fold(folder):
     assert values["format"] == model_folder.FORMAT
     assert values["emotions"] == EMOTIONS
     assert values["preprocessing"] == PREPROCESSING
-    assert values["versions"] == {"torch": torch.__version__}
+    assert values["versions"]["torch"] == torch.__version__
+    assert set(values["versions"]) == set(model_folder.LIBRARIES)
 
 
 def test_equal_models_are_stored_as_equal_bytes(folder, tmp_path):

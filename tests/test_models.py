@@ -178,3 +178,12 @@ def test_dropout_works_in_training_only(net):
     assert not torch.equal(model(features, lengths), model(features, lengths))
     model.eval()
     assert torch.equal(model(features, lengths), model(features, lengths))
+
+
+@pytest.mark.parametrize("width", [1, 4, 8, 12, 15, 16])
+def test_resnets_of_any_width_can_be_trained(width):
+    # Some convolutions of few channels crash in PyTorch's backward pass.
+    net = make(RESNET | {"width": width}, dims=64)
+    loss = net(torch.randn(4, 200, 64), torch.tensor([200, 150, 90, 16])).square().sum()
+    loss.backward()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters())

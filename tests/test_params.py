@@ -312,10 +312,10 @@ def test_all_contradictions_of_a_section_are_reported_at_once(values):
     [
         ("pull: [aesdd\n", "no valid YAML"),
         ("pull:\n\t- tab", "no valid YAML"),
-        ("", "the whole file"),
-        ("# only a comment\n", "the whole file"),
-        ("- pull\n- clean\n", "the whole file"),
-        ("just text", "the whole file"),
+        ("", "the file = "),
+        ("# only a comment\n", "the file = "),
+        ("- pull\n- clean\n", "the file = "),
+        ("just text", "the file = "),
         ("pull: 3\n", "pull = 3"),
         ("pull: [1]\n", "pull = [1]"),
     ],
@@ -347,3 +347,11 @@ def test_load_reads_params_yaml_of_the_working_folder(tmp_path, monkeypatch, val
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert load().split.seed == 77
+
+
+def test_a_cnn_with_too_few_feature_columns_is_refused_before_any_work():
+    values = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
+    values["features"]["kinds"] = ["zcr", "rms"]
+    values["model"] |= {"name": "cnn", "layers": 3, "frequency_mask": 0}
+    with pytest.raises(UserError, match=r"2 column\(s\) 3 times: at least 8 are needed"):
+        parse(values, "params.yaml")

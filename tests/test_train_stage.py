@@ -510,7 +510,7 @@ def test_the_evaluations_tables_and_pictures_are_written(evaluated):
     report = tables.read_csv(folder / "plots/report.csv")
     assert list(report.columns) == ["emotion", "precision", "recall", "f1", "support"]
     reliability = pd.read_csv(folder / "plots/reliability.csv")
-    assert len(reliability) == 5
+    assert (reliability["count"] > 0).all()
     assert reliability["count"].sum() == len(table)
     mistakes = tables.read_csv(folder / "mistakes.csv")
     wrong = table[table["emotion"] != table["predicted"]]

@@ -143,6 +143,12 @@ def _copy(source: Path, folder: Path) -> Pulled:
         seen += [Path(parent, name).relative_to(source).as_posix() for name in files]
     audio = require_audio(seen, str(source))
     for path in audio:
+        if not path.isprintable():  # bytes of another encoding are surrogates here
+            raise UserError(
+                f"{source}: the name {path!r} is not readable as UTF-8: rename the file"
+            )
+        if not (source / path).exists():
+            raise UserError(f"{source / path} is a link to nothing: remove it")
         target = inside(folder, path, str(source))
         if target.is_file() and filecmp.cmp(source / path, target, shallow=False):
             continue

@@ -97,7 +97,7 @@ def _curve(
         curves.mean(axis=1),
         color=colour,
         linestyle=dash,
-        linewidth=2.4,
+        linewidth=1.8,
         marker=marker,
         markersize=5,
         markevery=max(1, len(curves) // 10),
