@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The stages are started by dvc as plain `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint repro readme lock
+.PHONY: setup demo test lint repro experiment compare tune readme lock
 
 setup: .venv/ready
 
@@ -29,6 +29,18 @@ lint: setup
 
 repro: setup
 	dvc repro
+
+# One of experiments/*.yaml: make experiment NAME=default-loso
+experiment: setup
+	@python -m scripts.experiments '$(NAME)'
+
+# All of experiments/compared.csv, or some: make compare NAMES='default s1-kfold' EPOCHS=10
+compare: setup
+	@python -m scripts.compare $(if $(EPOCHS),--epochs $(EPOCHS)) $(NAMES)
+
+# Search for better params on the val clips: make tune TRIALS=20
+tune: setup
+	@python -m scripts.tune $(TRIALS)
 
 # Write the README's figures anew from metrics/.
 readme: setup

@@ -3,7 +3,8 @@
 import json
 import sys
 
-from scripts.workspace import ROOT, dvc, make_workspace, read_experiment
+from scripts import experiments
+from scripts.workspace import ROOT, dvc, make_workspace
 from ser.errors import UserError
 
 
@@ -14,7 +15,7 @@ def main() -> None:
         UserError: a stage failed.
     """
     folder = ROOT / "demo"
-    make_workspace(folder, read_experiment("demo"))
+    make_workspace(folder, experiments.read("demo"))
     if dvc(folder, "repro").returncode:
         raise UserError(f"the demo failed: see above; its files are in {folder}")
     figures = json.loads((folder / "metrics/evaluate.json").read_text())

@@ -68,24 +68,19 @@ def _merge(values: Any, changes: Mapping[str, Any], path: Path) -> None:  # noqa
             values[key] = change
 
 
-def read_experiment(name: str) -> dict[str, Any]:
-    """Read experiments/<name>.yaml: the params that differ.
+def dvc_command(*arguments: str) -> list[str]:
+    """Make the command line of `dvc`, of this interpreter's environment."""
+    return [sys.executable, "-m", "dvc", *arguments]
 
-    Raises:
-        UserError: there is no such experiment.
-    """
-    path = ROOT / "experiments" / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
-        raise UserError(f"no experiment {name!r}: expected one of {known}")
-    changes: dict[str, Any] = YAML(typ="safe").load(path)
-    return changes
+
+def dvc_environment() -> dict[str, str]:
+    """Put this interpreter's environment first on the path: stages are started as `python`."""
+    here = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": here + os.pathsep + os.environ.get("PATH", "")}
 
 
 def dvc(folder: Path, *arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401
-    """Run `dvc` in a folder with this interpreter's environment first on the path."""
-    here = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": here + os.pathsep + os.environ.get("PATH", "")}
-    environment |= kwargs.pop("env", {})
-    command = [sys.executable, "-m", "dvc", *arguments]
+    """Run `dvc` in a folder."""
+    environment = dvc_environment() | kwargs.pop("env", {})
+    command = dvc_command(*arguments)
     return subprocess.run(command, cwd=folder, env=environment, text=True, **kwargs)

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+from ser.arrays import FloatArray
 
 # Why a recording is rejected: the whole list.
 REASONS = (

@@ -5,15 +5,15 @@ whether its change is applied or not: another probability for one change moves n
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import librosa
 import numpy as np
-from numpy.typing import NDArray
 
+from ser.arrays import FloatArray
+from ser.columns import blocks, mel_columns
 from ser.params import Augment
-
-FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Draw:
         masked_band_place: where, 0 (lowest) to 1.
         masked_frames: how many frames are hidden.
         masked_frame_place: where, 0 (earliest) to 1.
+        feature_noise: white noise on the features, in standard deviations of each kind's values.
+        feature_noise_seed: of that noise's values.
     """
 
     pitch_semitones: float | None
@@ -43,6 +45,8 @@ class Draw:
     masked_band_place: float
     masked_frames: int | None
     masked_frame_place: float
+    feature_noise: float | None
+    feature_noise_seed: int
 
 
 def draw(augment: Augment, clip: str, copy: int) -> Draw:
@@ -70,6 +74,8 @@ def draw(augment: Augment, clip: str, copy: int) -> Draw:
         masked_band_place=float(rng.random()),
         masked_frames=count(a.time_mask.probability, *a.time_mask.frames),
         masked_frame_place=float(rng.random()),
+        feature_noise=value(a.feature_noise.probability, *a.feature_noise.deviations),
+        feature_noise_seed=int(rng.integers(2**32)),
     )
 
 
@@ -126,12 +132,50 @@ def add_noise(waveform: FloatArray, snr_db: float, seed: int) -> FloatArray:
     return waveform + noise * np.float32(np.sqrt(power) * 10 ** (-snr_db / 20))
 
 
-def mask_features(features: FloatArray, mel_columns: slice, changes: Draw) -> FloatArray:
+def change_features(features: FloatArray, dims: Mapping[str, int], changes: Draw) -> FloatArray:
+    """Apply noise and masks, in this order: masks hide the noise as well.
+
+    Args:
+        features: float32 [frames, dims].
+        dims: columns of each kind, in the order of stacking.
+        changes: as drawn.
+
+    Returns:
+        float32 [frames, dims].
+    """
+    if changes.feature_noise is not None:
+        features = add_feature_noise(
+            features, dims, changes.feature_noise, changes.feature_noise_seed
+        )
+    return mask_features(features, mel_columns(dims), changes)
+
+
+def add_feature_noise(
+    features: FloatArray, dims: Mapping[str, int], deviation: float, seed: int
+) -> FloatArray:
+    """Add white Gaussian noise to each kind of features.
+
+    Args:
+        features: float32 [frames, dims].
+        dims: columns of each kind, in the order of stacking.
+        deviation: of the noise, in standard deviations of the kind's own values in this clip.
+        seed: of the noise's values.
+
+    Returns:
+        float32 [frames, dims].
+    """
+    noise = np.random.default_rng(seed).standard_normal(features.shape, dtype=np.float32)
+    for _, columns in blocks(dims):
+        noise[:, columns] *= np.float32(deviation * features[:, columns].std(dtype=np.float64))
+    return features + noise
+
+
+def mask_features(features: FloatArray, mel: slice, changes: Draw) -> FloatArray:
     """Hide mel bands and frames behind the clip's mean.
 
     Args:
         features: float32 [frames, dims].
-        mel_columns: where the log-mel bands are among the dims.
+        mel: where the log-mel bands are among the dims.
         changes: as drawn; more than there is hides all there is.
 
     Returns:
@@ -139,9 +183,9 @@ def mask_features(features: FloatArray, mel_columns: slice, changes: Draw) -> Fl
     """
     hidden = features.copy()
     if changes.masked_bands:
-        mel = hidden[:, mel_columns]
-        place = _place(mel.shape[1], changes.masked_bands, changes.masked_band_place)
-        mel[:, place] = features[:, mel_columns].mean()
+        bands = hidden[:, mel]
+        place = _place(bands.shape[1], changes.masked_bands, changes.masked_band_place)
+        bands[:, place] = features[:, mel].mean()
     if changes.masked_frames:
         place = _place(len(features), changes.masked_frames, changes.masked_frame_place)
         hidden[place] = features.mean(axis=0)

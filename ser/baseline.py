@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-FloatArray = NDArray[np.float32]
+from ser.arrays import FloatArray
 
 
 def clip_statistics(features: FloatArray) -> NDArray[np.float64]:

@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ser.arrays import FloatArray
+from ser.columns import mel_columns
 from ser.models import MIN_FRAMES
+from ser.normalisation import Statistics, normalise
 from ser.params import Model
-
-FloatArray = NDArray[np.float32]
 
 # Batches are cut from so many batches' worth of clips sorted by length, which saves padding.
 _POOL = 8
@@ -26,11 +27,13 @@ class Examples:
             Prediction takes the first, an epoch of training any one of them.
         labels: int64 [clips], the index of each clip's emotion.
         dims: columns of each kind of features, such as {"logmel": 64}.
+        statistics: what each clip is normalised by; None: by its own.
     """
 
     versions: Sequence[Sequence[FloatArray]]
     labels: NDArray[np.int64]
     dims: Mapping[str, int]
+    statistics: Sequence[Statistics | None]
 
     def __len__(self) -> int:
         return len(self.versions)
@@ -63,23 +66,6 @@ class Batch:
             self.mixed_labels.to(device),
             self.weight,
         )
-
-
-def normalise(features: FloatArray, dims: Mapping[str, int]) -> FloatArray:
-    """Give each kind of a clip's features mean 0 and standard deviation 1.
-
-    Args:
-        features: float32 [frames, dims].
-        dims: columns of each kind, in the order of stacking.
-    """
-    blocks = []
-    start = 0
-    for size in dims.values():
-        block = features[:, start : start + size]
-        mean, deviation = block.mean(dtype=np.float64), block.std(dtype=np.float64)
-        blocks.append((block - np.float32(mean)) / np.float32(max(deviation, 1e-8)))
-        start += size
-    return np.concatenate(blocks, axis=1)
 
 
 def fit_length(
@@ -132,15 +118,24 @@ def epoch_batches(examples: Examples, model: Model, rng: np.random.Generator) ->
             for part in np.split(order, range(pool, len(order), pool))
         ]
     )
-    cuts = range(model.batch_size, len(order), model.batch_size)
+    cuts = [i * model.batch_size for i in range(1, count_batches(len(order), model.batch_size))]
     batches = np.split(sorted_order, cuts)
     for i in rng.permutation(len(batches)):
         clips = []
         for j in batches[i]:
-            clip = normalise(chosen[j], examples.dims)
+            clip = normalise(chosen[j], examples.dims, examples.statistics[j])
             clip = fit_length(clip, model.length, model.frames, rng)
             clips.append(mask(clip, examples.dims, model.frequency_mask, model.time_mask, rng))
         yield mix(collate(clips, examples.labels[batches[i]]), model.mixup, rng)
+
+
+def count_batches(clips: int, batch_size: int) -> int:
+    """Count an epoch's batches: a single clip left over joins the batch before it.
+
+    Batch norms cannot learn from one clip.
+    """
+    lone = batch_size > 1 and clips % batch_size == 1 and clips > 1
+    return -(-clips // batch_size) - lone
 
 
 def in_order(examples: Examples, model: Model) -> Iterator[tuple[NDArray[np.int64], Batch]]:
@@ -152,12 +147,10 @@ def in_order(examples: Examples, model: Model) -> Iterator[tuple[NDArray[np.int6
         return
     order = np.argsort([len(versions[0]) for versions in examples.versions], kind="stable")
     for positions in np.split(order, range(model.batch_size, len(order), model.batch_size)):
-        clips = [
-            fit_length(
-                normalise(examples.versions[j][0], examples.dims), model.length, model.frames, None
-            )
-            for j in positions
-        ]
+        clips = []
+        for j in positions:
+            clip = normalise(examples.versions[j][0], examples.dims, examples.statistics[j])
+            clips.append(fit_length(clip, model.length, model.frames, None))
         yield positions, collate(clips, examples.labels[positions])
 
 
@@ -191,10 +184,9 @@ def mask(
     """
     features = features.copy()
     if widest > 0:
-        kinds = list(dims)
-        first = sum(dims[kind] for kind in kinds[: kinds.index("logmel")])
-        start, stop = _run(rng, dims["logmel"], widest)
-        features[:, first + start : first + stop] = 0
+        bands = features[:, mel_columns(dims)]
+        start, stop = _run(rng, bands.shape[1], widest)
+        bands[:, start:stop] = 0
     if longest > 0:
         start, stop = _run(rng, len(features), min(longest, len(features) // 2))
         features[start:stop] = 0

@@ -7,7 +7,7 @@ they tell how far the figure would move with other test clips of the same speake
 speakers and not with another training.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,11 @@ Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
+def indices(names: Iterable[str], emotions: Sequence[str]) -> Indices:
+    """Turn names of emotions into their places in `emotions`: int64 [names]."""
+    return np.array([emotions.index(name) for name in names], dtype=np.int64)
+
+
 def accuracy(actual: Indices, predicted: Indices) -> float:
     """Share of clips recognised, 0..1."""
     return float(np.mean(actual == predicted))
@@ -27,6 +32,28 @@ def accuracy(actual: Indices, predicted: Indices) -> float:
 def uar(actual: Indices, predicted: Indices) -> float:
     """Mean recall over the emotions that occur in `actual`, 0..1."""
     return float(np.mean([np.mean(predicted[actual == e] == e) for e in np.unique(actual)]))
+
+
+def accuracy_and_uar(table: pd.DataFrame, emotions: Sequence[str]) -> dict[str, float]:
+    """Compute both figures of a table with the columns emotion and predicted."""
+    actual, predicted = (indices(table[column], emotions) for column in ("emotion", "predicted"))
+    return {"accuracy": accuracy(actual, predicted), "uar": uar(actual, predicted)}
+
+
+def oracle(tested: pd.DataFrame, clips: Mapping[int, int]) -> dict[str, Any]:
+    """Find what choosing the epoch on the test clips would have reported.
+
+    Args:
+        tested: columns fold, epoch, test_accuracy.
+        clips: number of test clips of each fold.
+
+    Returns:
+        accuracy (of every fold's best epoch, over all clips) and epochs (the first best of each
+        fold).
+    """
+    best = tested.loc[tested.groupby("fold")["test_accuracy"].idxmax()]
+    hits = sum(row.test_accuracy * clips[row.fold] for row in best.itertuples())
+    return {"accuracy": hits / sum(clips.values()), "epochs": best["epoch"].tolist()}
 
 
 def bootstrap_ci95(

@@ -13,11 +13,9 @@ import numpy as np
 import scipy.fft
 import scipy.signal
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from ser.arrays import FloatArray
 from ser.params import N_CHROMA, Features
-
-FloatArray = NDArray[np.float32]
 
 TOP_DB = 80.0  # range below the loudest point that is kept, in dB
 _POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
@@ -26,16 +24,6 @@ _POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
 def frame_count(samples: int, hop_length: int) -> int:
     """Count the frames of a waveform of so many samples."""
     return 1 + samples // hop_length
-
-
-def mel_columns(features: Features) -> slice:
-    """Locate the log-mel bands among the stacked columns; empty where there are none."""
-    start = 0
-    for kind, size in features.dims.items():
-        if kind == "logmel":
-            return slice(start, start + size)
-        start += size
-    return slice(0, 0)
 
 
 def extract(waveform: FloatArray, sample_rate: int, features: Features) -> FloatArray:
@@ -53,13 +41,13 @@ def extract(waveform: FloatArray, sample_rate: int, features: Features) -> Float
     """
     frames = _frames(waveform, features, "constant")
     power = _power_spectrogram(frames, features)
+    if "logmel" in features.kinds or "mfcc" in features.kinds:
+        mel_db = _mel_db(power, sample_rate, features)
     columns = []
     for kind in features.kinds:
         if kind == "logmel":
-            mel_db = _mel_db(power, sample_rate, features)
             columns.append(mel_db - mel_db.max())
         elif kind == "mfcc":
-            mel_db = _mel_db(power, sample_rate, features)
             cepstrum = scipy.fft.dct(mel_db, type=2, norm="ortho", axis=1)
             columns.append(cepstrum[:, : features.n_mfcc])
         elif kind == "zcr":
@@ -73,9 +61,7 @@ def extract(waveform: FloatArray, sample_rate: int, features: Features) -> Float
 
 def logmel(waveform: FloatArray, sample_rate: int, features: Features) -> FloatArray:
     """Compute the log-mel spectrogram [frames, n_mels] in dB relative to the clip's maximum."""
-    power = _power_spectrogram(_frames(waveform, features, "constant"), features)
-    mel_db = _mel_db(power, sample_rate, features)
-    return mel_db - mel_db.max()
+    return extract(waveform, sample_rate, features.model_copy(update={"kinds": ["logmel"]}))
 
 
 def _frames(waveform: FloatArray, features: Features, padding: str) -> FloatArray:
@@ -101,15 +87,15 @@ def _power_spectrogram(frames: FloatArray, features: Features) -> FloatArray:
 
 
 @cache
-def _mel_filters(sample_rate: int, features_key: tuple[int, int, float, float]) -> FloatArray:
-    n_fft, n_mels, fmin, fmax = features_key
+def _mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> FloatArray:
+    """Weight of each frequency bin in each mel band [n_mels, 1 + n_fft // 2]."""
     return librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
 
 
 def _mel_db(power: FloatArray, sample_rate: int, features: Features) -> FloatArray:
     """Compute the mel spectrogram in dB relative to full scale, no more than TOP_DB deep."""
-    key = (features.n_fft, features.n_mels, features.fmin, features.fmax)
-    mel = power @ _mel_filters(sample_rate, key).T
+    f = features
+    mel = power @ _mel_filters(sample_rate, f.n_fft, f.n_mels, f.fmin, f.fmax).T
     level = 10 * np.log10(np.maximum(mel, _POWER_FLOOR))
     return np.maximum(level, level.max() - TOP_DB)
 
@@ -122,10 +108,16 @@ def _zero_crossing_rate(frames: FloatArray) -> FloatArray:
     return (crossings[:, np.newaxis] / frames.shape[1]).astype(np.float32)
 
 
+@cache
+def _chroma_filters(sample_rate: int, n_fft: int) -> FloatArray:
+    """Weight of each frequency bin in each pitch class [12, 1 + n_fft // 2], at 440 Hz tuning."""
+    return librosa.filters.chroma(sr=sample_rate, n_fft=n_fft, n_chroma=N_CHROMA)
+
+
 def _chroma(power: FloatArray, sample_rate: int, features: Features) -> FloatArray:
-    """Energy per pitch class relative to the frame's strongest [frames, 12], at 440 Hz tuning."""
-    filters = librosa.filters.chroma(sr=sample_rate, n_fft=features.n_fft, n_chroma=N_CHROMA)
-    energy = power @ filters.T
+    """Energy per pitch class relative to the frame's strongest [frames, 12]."""
+    energy = power @ _chroma_filters(sample_rate, features.n_fft).T
     strongest = energy.max(axis=1, keepdims=True)
     # As librosa.util.normalize: a frame without energy stays as it is.
-    return energy / np.where(strongest < np.finfo(np.float32).tiny, 1, strongest)
+    scale: FloatArray = np.where(strongest < np.finfo(np.float32).tiny, 1, strongest)
+    return energy / scale

@@ -1,7 +1,10 @@
-"""A trained model as a folder: model.json describes it, fold-<k>.safetensors are its weights."""
+"""A trained model as a folder: model.json describes it, fold-<k>.safetensors are its weights.
+
+With model.snapshots there is also a folder of every epoch's weights per fold.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -13,10 +16,11 @@ from torch import nn
 
 from ser.errors import UserError
 from ser.models import build
+from ser.normalisation import Statistics
 from ser.params import Model
-from ser.training import Weights
+from ser.training import Weights, write_weights
 
-FORMAT = 1
+FORMAT = 2
 LIBRARIES = ("librosa", "noisereduce", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 
@@ -29,6 +33,8 @@ class Description:
         emotions: the labels, in the order of the net's outputs.
         preprocessing: how the features were made: {"clean", "features", "dims"}.
         folds: numbers of the folds, one file of weights each.
+        statistics: of each fold, what features are normalised by if it is the train clips'; else
+            None.
         versions: of the libraries that trained it.
     """
 
@@ -36,6 +42,7 @@ class Description:
     emotions: list[str]
     preprocessing: dict[str, Any]
     folds: list[int]
+    statistics: list[Statistics | None]
     versions: dict[str, str]
 
 
@@ -43,7 +50,7 @@ def save(folder: Path, description: Description, weights: Sequence[Weights]) -> 
     """Write a model: one dict of weights per fold of the description."""
     folder.mkdir(parents=True, exist_ok=True)
     for fold, tensors in zip(description.folds, weights, strict=True):
-        safetensors.torch.save_file(tensors, _weights_file(folder, fold))
+        write_weights(_weights_file(folder, fold), tensors)
     text = json.dumps({"format": FORMAT, **asdict(description)}, indent=2)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
 
@@ -60,13 +67,9 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
         if found != FORMAT:
             raise UserError(f"{folder}/model.json has format {found}, this code reads {FORMAT}")
         description = Description(**described)
-        model = Model.model_validate(description.model)
-        dims = sum(description.preprocessing["dims"].values())
-        nets = []
-        for fold in description.folds:
-            net = build(model, dims, len(description.emotions))
-            net.load_state_dict(safetensors.torch.load_file(_weights_file(folder, fold)))
-            nets.append(net.eval())
+        if len(description.statistics) != len(description.folds):
+            raise ValueError("model.json: as many statistics as folds expected")
+        nets = [_read_net(_weights_file(folder, fold), description) for fold in description.folds]
     except (
         OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError
     ) as error:  # fmt: skip
@@ -75,6 +78,28 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
             f"{folder} holds no usable model ({reason}): run `dvc repro train`"
         ) from None
     return description, nets
+
+
+def snapshots_folder(folder: Path, fold: int) -> Path:
+    """Name the folder of a fold's weights after every epoch."""
+    return folder / f"fold-{fold}-epochs"
+
+
+def load_snapshots(
+    folder: Path, description: Description, fold: int
+) -> Iterator[tuple[int, nn.Module]]:
+    """Yield each epoch that was kept of a fold, from 1 on, and its net; none were kept: nothing."""
+    files = sorted(snapshots_folder(folder, fold).glob("*.safetensors"))
+    for epoch, path in enumerate(files, start=1):
+        yield epoch, _read_net(path, description)
+
+
+def _read_net(weights: Path, description: Description) -> nn.Module:
+    model = Model.model_validate(description.model)
+    dims = sum(description.preprocessing["dims"].values())
+    net = build(model, dims, len(description.emotions))
+    net.load_state_dict(safetensors.torch.load_file(weights))
+    return net.eval()
 
 
 def _weights_file(folder: Path, fold: int) -> Path:

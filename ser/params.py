@@ -20,7 +20,9 @@ from pydantic import (
     model_validator,
 )
 
+from ser import net_inputs
 from ser.errors import UserError
+from ser.net_inputs import FIXED_LENGTHS
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -185,6 +187,12 @@ class GainChange(Change):
     db: Range
 
 
+class FeatureNoiseChange(Change):
+    """White noise on the features themselves, in standard deviations of each kind's values."""
+
+    deviations: Annotated[Range, AfterValidator(_within(0, 100))]
+
+
 class FrequencyMaskChange(Change):
     """A band of neighbouring mel bands set to the clip's mean."""
 
@@ -207,6 +215,7 @@ class Augment(Section):
     stretch: StretchChange
     shift: ShiftChange
     gain: GainChange
+    feature_noise: FeatureNoiseChange
     frequency_mask: FrequencyMaskChange
     time_mask: TimeMaskChange
 
@@ -238,25 +247,41 @@ class Split(Section):
 class Model(Section):
     """The net and how it is trained."""
 
-    name: Literal["cnn", "resnet"]
+    name: Literal["resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"]
     layers: Literal[3, 4]
     width: Annotated[int, Field(ge=1, le=1024)]
+    batch_norm: bool
+    pooling: Literal["mean", "flatten"]
     dropout: Annotated[Number, Field(ge=0, lt=1)]
+    normalisation: Literal["clip", "speaker", "train"]
     length: Literal["own", "resize", "pad", "crop"]
-    frames: Annotated[int, Field(ge=16)]
+    frames: Annotated[int, Field(ge=16, le=65536)]
+    balance: Literal["none", "upsample", "class_weights", "smote", "adasyn"]
     copies: Literal["one", "all"]
     batch_size: Count
     epochs: Count
     optimizer: Literal["adam", "adamw", "sgd"]
     learning_rate: Positive
     weight_decay: NonNegative
-    schedule: Literal["constant", "cosine", "one_cycle"]
+    schedule: Literal["constant", "step", "cosine", "one_cycle"]
+    decay_epoch: Count
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
     mixup: NonNegative
     frequency_mask: Annotated[int, Field(ge=0)]
     time_mask: Annotated[int, Field(ge=0)]
     patience: Annotated[int, Field(ge=0)]
+    stop_after: Annotated[int, Field(ge=0)]
+    snapshots: bool
     seed: Seed
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.balance in ("smote", "adasyn") and self.length not in FIXED_LENGTHS:
+            raise ValueError(
+                f"balance {self.balance} makes clips by interpolation, so all need one length: "
+                f"length {' or '.join(FIXED_LENGTHS)} with frames, it is {self.length!r}"
+            )
+        return self
 
 
 class Evaluate(Section):
@@ -296,13 +321,18 @@ class Params(Section):
                 f"{key} must be 0: a frequency mask covers mel bands, and features.kinds "
                 f"{self.features.kinds} has no logmel"
             )
-        columns, needed = sum(self.features.dims.values()), 2**self.model.layers
-        if self.model.name == "cnn" and columns < needed:
-            raise ValueError(
-                f"model.name cnn with model.layers {self.model.layers} halves the features' "
-                f"{columns} column(s) {self.model.layers} times: at least {needed} are needed "
-                "(features.kinds, n_mels, n_mfcc)"
-            )
+        model = self.model
+        refused = net_inputs.problems(
+            model.name,
+            model.layers,
+            model.pooling,
+            model.length,
+            model.frames,
+            model.batch_size,
+            self.features.dims,
+        )
+        if refused:
+            raise ValueError("; ".join(refused))
         return self
 
 

@@ -12,11 +12,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ser.arrays import FloatArray
 from ser.errors import UserError
-
-FloatArray = NDArray[np.float32]
 
 
 class StoreWriter:

@@ -25,13 +25,19 @@ CLIP_COLUMNS = (
     "subtype",
 )
 # Everything else in any of the tables is text: an utterance "05" is no number, a take "" no gap.
-_NUMERIC = {"seconds", "sample_rate", "channels", "fold", "copy"}
+_NUMERIC = {"seconds", "sample_rate", "channels", "fold", "copy", "epoch"}
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Write rows as csv with exactly these columns, in this order."""
+    write_table(path, pd.DataFrame(list(rows), columns=list(columns)))
+
+
+def write_table(path: Path, table: pd.DataFrame, decimals: int | None = None) -> None:
+    """Write a table as csv, its floats in full or with so many decimals."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(list(rows), columns=list(columns)).to_csv(path, index=False, lineterminator="\n")
+    form = None if decimals is None else f"%.{decimals}f"
+    table.to_csv(path, index=False, lineterminator="\n", float_format=form)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

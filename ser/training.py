@@ -7,9 +7,11 @@ repeated without the ones before it, so a checkpoint needs no state of a generat
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ser.batches import Batch, Examples, epoch_batches, in_order
+from ser.balance import class_weights
+from ser.batches import Batch, Examples, count_batches, epoch_batches, in_order
 from ser.errors import UserError
 from ser.models import build
 from ser.params import Model
@@ -44,6 +47,30 @@ class Epoch:
     val_loss: float | None
     train_accuracy: float
     val_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """Cross-entropy with weighted emotions.
+
+    Attributes:
+        class_weights: float32 [emotions]; a mean of 1 over the train clips keeps the loss's scale.
+        label_smoothing: share of the target that goes to all emotions alike.
+    """
+
+    class_weights: Tensor
+    label_smoothing: float
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Average the weighted losses of a batch.
+
+        Over the batch's size, not its weights as in PyTorch: there a weight has no effect on a
+        batch of one clip.
+        """
+        losses = F.cross_entropy(
+            logits, labels, label_smoothing=self.label_smoothing, reduction="none"
+        )
+        return (losses * self.class_weights[labels]).mean()
 
 
 @dataclass
@@ -82,17 +109,21 @@ def make_deterministic() -> None:
     torch.backends.cudnn.benchmark = False
 
 
-def learning_rate_at(progress: float, peak: float, schedule: str) -> float:
+def learning_rate_at(progress: float, peak: float, schedule: str, decay_at: float) -> float:
     """Give the learning rate at a moment of the training.
 
     Args:
         progress: share of the steps that are done, 0..1.
         peak: the highest learning rate.
-        schedule: constant; cosine: half a cosine down to 0; one_cycle: up from peak / 25 during
-            the first 30 %, then half a cosine down to 0 (Smith, Topin: Super-convergence, 2019).
+        schedule: constant; step: down to a tenth at `decay_at`; cosine: half a cosine down to 0;
+            one_cycle: up from peak / 25 during the first 30 %, then half a cosine down to 0
+            (Smith, Topin: Super-convergence, 2019).
+        decay_at: of step, as a share of the steps.
     """
     if schedule == "constant":
         return peak
+    if schedule == "step":
+        return peak if progress < decay_at else peak / 10
     if schedule == "cosine":
         return peak * _half_cosine(progress)
     if progress < _WARM_UP:
@@ -113,6 +144,7 @@ def fit(
     fold: int,
     device: torch.device,
     checkpoint: Path,
+    snapshots: Path,
     on_epoch: Callable[[list[Epoch]], None],
 ) -> tuple[Weights, list[Epoch]]:
     """Train a fresh net, or go on with the one in `checkpoint`.
@@ -126,6 +158,7 @@ def fit(
         device: where to compute.
         checkpoint: file that is rewritten after each epoch. It stays: the caller removes it once
             the whole training is stored elsewhere.
+        snapshots: folder of every epoch's weights, written if model.snapshots is set.
         on_epoch: called with the history so far after each epoch, and once at the start if a
             checkpoint was found.
 
@@ -142,12 +175,23 @@ def fit(
             "no val clips: set split.val above 0, or model.patience: 0"
         )
     state = _begin(train, emotions, model, fold, device)
+    weights = torch.ones(emotions)
+    if model.balance == "class_weights":
+        weights = torch.from_numpy(class_weights(train.labels, emotions))
+    criterion = Criterion(weights.to(device), model.label_smoothing)
     if checkpoint.exists():
         _restore(state, checkpoint, device)
-        on_epoch(state.history)
+        if len(state.history) > _last_epoch(model):
+            # It was stopped later than this training is to be: begin again.
+            shutil.rmtree(snapshots, ignore_errors=True)
+            state = _begin(train, emotions, model, fold, device)
+        else:
+            on_epoch(state.history)
     while not _finished(state, model):
         epoch = len(state.history) + 1
-        _run_epoch(state, train, val, model, fold, epoch, device)
+        _run_epoch(state, train, val, criterion, model, fold, epoch, device)
+        if model.snapshots:
+            write_weights(snapshots / snapshot_name(epoch), _weights(state.net))
         _save(state, checkpoint)
         on_epoch(state.history)
     return (state.best if model.patience > 0 else _weights(state.net)), state.history
@@ -200,13 +244,18 @@ def _begin(
 def _finished(state: Progress, model: Model) -> bool:
     done = len(state.history)
     waited = done - state.best_epoch
-    return done >= model.epochs or (0 < model.patience <= waited and state.best_epoch > 0)
+    return done >= _last_epoch(model) or (0 < model.patience <= waited and state.best_epoch > 0)
+
+
+def _last_epoch(model: Model) -> int:
+    return min(model.epochs, model.stop_after or model.epochs)
 
 
 def _run_epoch(
     state: Progress,
     train: Examples,
     val: Examples,
+    criterion: Criterion,
     model: Model,
     fold: int,
     epoch: int,
@@ -214,7 +263,7 @@ def _run_epoch(
 ) -> None:
     """Train for one epoch, validate, add to the history, keep the weights if they are the best."""
     rng = _seed(model, fold, epoch)
-    steps = math.ceil(len(train) / model.batch_size)
+    steps = count_batches(len(train), model.batch_size)
     # Summed on the device: a look at each loss would make a GPU wait for every step.
     loss_sum = torch.zeros((), device=device)
     hits = torch.zeros((), device=device)
@@ -222,8 +271,10 @@ def _run_epoch(
     for step, batch in enumerate(epoch_batches(train, model, rng)):
         progress = (epoch - 1 + step / steps) / model.epochs
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate_at(progress, model.learning_rate, model.schedule)
-        loss, correct = _step(state, batch.to(device), model.label_smoothing)
+            group["lr"] = learning_rate_at(
+                progress, model.learning_rate, model.schedule, model.decay_epoch / model.epochs
+            )
+        loss, correct = _step(state, batch.to(device), criterion)
         loss_sum += loss * len(batch.labels)
         hits += correct
     train_loss = float(loss_sum) / len(train)
@@ -242,20 +293,20 @@ def _run_epoch(
         state.best, state.best_epoch = _weights(state.net), epoch
 
 
-def _step(state: Progress, batch: Batch, smoothing: float) -> tuple[Tensor, Tensor]:
+def _step(state: Progress, batch: Batch, criterion: Criterion) -> tuple[Tensor, Tensor]:
     """Take one step; return the batch's loss and its (weighted) number of hits."""
     logits = state.net(batch.features, batch.lengths)
-    first = F.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
-    second = F.cross_entropy(logits, batch.mixed_labels, label_smoothing=smoothing)
-    loss = batch.weight * first + (1 - batch.weight) * second
+    guess = logits.detach().argmax(dim=1)
+    loss = criterion.loss(logits, batch.labels)
+    hits = (guess == batch.labels).sum().float()
+    if batch.weight < 1:
+        other_loss = criterion.loss(logits, batch.mixed_labels)
+        loss = batch.weight * loss + (1 - batch.weight) * other_loss
+        other_hits = (guess == batch.mixed_labels).sum()
+        hits = batch.weight * hits + (1 - batch.weight) * other_hits
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     state.optimizer.step()
-    guess = logits.detach().argmax(dim=1)
-    hits = (
-        batch.weight * (guess == batch.labels).sum()
-        + (1 - batch.weight) * (guess == batch.mixed_labels).sum()
-    )
     return loss.detach(), hits
 
 
@@ -265,10 +316,21 @@ def _validate(
     """Compute cross-entropy (without smoothing) and accuracy on the val clips, if there are any."""
     if len(val) == 0:
         return None, None
-    probabilities = predict(net, val, model, device).astype(np.float64)
-    right = probabilities[np.arange(len(val)), val.labels]
+    return loss_and_accuracy(predict(net, val, model, device), val.labels)
+
+
+def loss_and_accuracy(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Compute mean cross-entropy (natural logarithm, without smoothing) and share of hits.
+
+    Args:
+        probabilities: float32 [clips, emotions].
+        labels: int64 [clips].
+    """
+    right = probabilities.astype(np.float64)[np.arange(len(labels)), labels]
     loss = -np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean()
-    return float(loss), float((probabilities.argmax(axis=1) == val.labels).mean())
+    return float(loss), float((probabilities.argmax(axis=1) == labels).mean())
 
 
 def _weights(net: nn.Module) -> Weights:
@@ -276,6 +338,33 @@ def _weights(net: nn.Module) -> Weights:
         name: t.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, t in net.state_dict().items()
     }
+
+
+def write_weights(path: Path, weights: Weights) -> None:
+    """Write weights as safetensors; makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    safetensors.torch.save_file(weights, path)
+
+
+def snapshot_name(epoch: int) -> str:
+    """Name the file of one epoch's weights, so that names sort as epochs do."""
+    return f"epoch-{epoch:05d}.safetensors"
+
+
+def kept_epoch(history: list[Epoch], patience: int) -> Epoch:
+    """Find the epoch whose weights are kept: the last, or the best by validation loss."""
+    if patience == 0:
+        return history[-1]
+    return min(history, key=lambda epoch: (epoch.val_loss, epoch.epoch))
+
+
+def mean_figures(epochs: list[Epoch]) -> dict[str, float | None]:
+    """Average the kept epochs' figures over the folds; None where a fold has no val clips."""
+    means: dict[str, float | None] = {}
+    for name in ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+        values = [getattr(epoch, name) for epoch in epochs]
+        means[name] = None if None in values else fmean(values)
+    return means
 
 
 def _save(state: Progress, checkpoint: Path) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser import params
-from ser.augment import Draw, change_waveform, compile_changes, draw, mask_features
-from ser.features import extract, mel_columns
+from ser.arrays import FloatArray
+from ser.augment import Draw, change_features, change_waveform, compile_changes, draw
+from ser.features import extract
 from ser.parallel import ordered_map, worker_count
-from ser.store import FloatArray, Store, StoreWriter
+from ser.store import Store, StoreWriter
 from ser.tables import read_csv, write_csv
 from stages import cli
 
@@ -21,7 +22,7 @@ def features_of_copy(
     """Change a waveform [samples] as drawn; return its features [frames, dims]."""
     waveform, changes = job
     changed = change_waveform(waveform, sample_rate, changes)
-    return mask_features(extract(changed, sample_rate, features), mel_columns(features), changes)
+    return change_features(extract(changed, sample_rate, features), features.dims, changes)
 
 
 def main(clips: Path, clean: Path, augmented: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ser import params
-from ser.audio import REASONS, FloatArray, Rejected, check, decode, standardise
+from ser.arrays import FloatArray
+from ser.audio import REASONS, Rejected, check, decode, standardise
 from ser.corpora import LANGUAGES, PARSERS, UnknownNameError
 from ser.errors import UserError
 from ser.parallel import ordered_map, worker_count

@@ -9,10 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ser import params, tables
+from ser.arrays import FloatArray
 from ser.features import frame_count, logmel
 from ser.plots import dataset
+from ser.splits import speaker_of
 from ser.store import Store
 from stages import cli
+
+_SPEAKERS_IN_GALLERY = 4
 
 
 def _spread(values: NDArray[Any]) -> dict[str, float]:
@@ -30,6 +34,17 @@ def _counts(column: pd.Series) -> dict[str, int]:
     return {str(value): int(n) for value, n in sorted(column.astype(str).value_counts().items())}
 
 
+def _level_db(waveform: FloatArray) -> float:
+    """RMS of a waveform [samples] in dB relative to its peak."""
+    rms = np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))
+    return float(20 * np.log10(rms / np.abs(waveform).max()))
+
+
+def _by_emotion(table: pd.DataFrame, column: str) -> dict[str, NDArray[Any]]:
+    """The values of a column, emotion by emotion."""
+    return {str(emotion): rows.to_numpy() for emotion, rows in table.groupby("emotion")[column]}
+
+
 def _describe(table: pd.DataFrame, frames: NDArray[np.int64]) -> dict[str, Any]:
     """The dataset's figures, sorted by name."""
     return {
@@ -38,16 +53,17 @@ def _describe(table: pd.DataFrame, frames: NDArray[np.int64]) -> dict[str, Any]:
         "emotions": _counts(table["emotion"]),
         "frames": _spread(frames),
         "hours": float(table["seconds"].sum() / 3600),
+        "level_db": {e: _spread(levels) for e, levels in _by_emotion(table, "level_db").items()},
         "sample_rates": _counts(table["sample_rate"]),
         "seconds": _spread(table["seconds"].to_numpy()),
-        "speakers": len(table[["corpus", "speaker"]].drop_duplicates()),
+        "speakers": speaker_of(table).nunique(),
         "subtypes": _counts(table["subtype"]),
     }
 
 
-def _typical(table: pd.DataFrame) -> pd.DataFrame:
-    """The clip of median duration of each emotion."""
-    ordered = table.sort_values(["seconds", "clip"]).groupby("emotion")
+def _typical(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """The clip of median duration of each combination of values in some columns."""
+    ordered = table.sort_values(["seconds", "clip"]).groupby(columns)
     return pd.DataFrame([group.iloc[(len(group) - 1) // 2] for _, group in ordered])
 
 
@@ -56,8 +72,16 @@ def _clips_by_speaker(table: pd.DataFrame) -> pd.DataFrame:
     # Speakers that are numbers are sorted as numbers: 2 before 10.
     width = table["speaker"].str.len().max()
     order = table.assign(padded=table["speaker"].str.zfill(width)).sort_values(["corpus", "padded"])
-    names = order["corpus"] + "/" + order["speaker"]
+    names = speaker_of(order)
     return pd.crosstab(names, order["emotion"]).loc[names.unique()]
+
+
+def _band_hertz(features: params.Features) -> NDArray[np.float64]:
+    """The middle of each mel band in Hz [n_mels]."""
+    f = features
+    hertz = librosa.mel_frequencies(n_mels=f.n_mels + 2, fmin=f.fmin, fmax=f.fmax)
+    # The first and the last are the outer edges of the outer bands.
+    return np.asarray(hertz[1:-1])
 
 
 def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
@@ -72,6 +96,7 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
     features = params.load().features
     table = tables.read_csv(clips)
     store = Store(clean)
+    table["level_db"] = [_level_db(store[path]) for path in table["path"]]
     sample_rate: int = store.meta["sample_rate"]
     frames = np.array(
         [frame_count(store.length(path), features.hop_length) for path in table["path"]]
@@ -83,24 +108,41 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
     dataset.waveform(plots / "waveform.png", store[first["path"]], sample_rate, title)
     typical = {
         f"{row['emotion']}: {row['clip']}": store[row["path"]]
-        for _, row in _typical(table).iterrows()
+        for _, row in _typical(table, ["emotion"]).iterrows()
     }
     dataset.waveforms(plots / "waveforms.png", typical, sample_rate)
+    counts = _clips_by_speaker(table)
+    dataset.clips_by_speaker(plots / "clips_by_speaker.png", counts)
+
+    seconds_per_frame = features.hop_length / sample_rate
+    band_hertz = _band_hertz(features)
     dataset.mel_spectrograms(
         plots / "mel_spectrograms.png",
         {name: logmel(waveform, sample_rate, features) for name, waveform in typical.items()},
-        features.hop_length / sample_rate,
-        # The first and the last are the outer edges of the outer bands.
-        librosa.mel_frequencies(n_mels=features.n_mels + 2, fmin=features.fmin, fmax=features.fmax)[
-            1:-1
-        ],
+        seconds_per_frame,
+        band_hertz,
     )
+    speakers = list(counts.index[:_SPEAKERS_IN_GALLERY])
+    named = table.assign(speaker=speaker_of(table))
+    shown = _typical(named[named["speaker"].isin(speakers)], ["emotion", "speaker"])
+    dataset.spectrogram_gallery(
+        plots / "spectrogram_gallery.png",
+        list(counts.columns),
+        speakers,
+        {
+            (row["emotion"], row["speaker"]): logmel(store[row["path"]], sample_rate, features)
+            for _, row in shown.iterrows()
+        },
+        seconds_per_frame,
+        band_hertz,
+    )
+
     seconds = table["seconds"].to_numpy()
     dataset.histogram(plots / "durations.png", seconds, "Durations", "duration", "s")
     dataset.histogram(plots / "frames.png", frames, "Frames per clip", "length", "frames")
-    by_emotion = {str(e): group.to_numpy() for e, group in table.groupby("emotion")["seconds"]}
-    dataset.durations_by_emotion(plots / "durations_by_emotion.png", by_emotion)
-    dataset.clips_by_speaker(plots / "clips_by_speaker.png", _clips_by_speaker(table))
+    durations, levels = (_by_emotion(table, column) for column in ("seconds", "level_db"))
+    dataset.durations_by_emotion(plots / "durations_by_emotion.png", durations)
+    dataset.levels_by_emotion(plots / "levels_by_emotion.png", levels)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser import params
+from ser.arrays import FloatArray
 from ser.features import extract
 from ser.parallel import ordered_map, worker_count
-from ser.store import FloatArray, Store, StoreWriter
+from ser.store import Store, StoreWriter
 from ser.tables import read_csv
 from stages import cli
 

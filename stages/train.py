@@ -1,28 +1,30 @@
 """Train the net on every fold of the split."""
 
 import hashlib
+import os
 import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 import torch
 
-import ser.batches
+import ser.balance
 import ser.models
 import ser.training
 from ser import model_folder, params
-from ser.batches import Examples
-from ser.store import FloatArray, Store
+from ser.arrays import FloatArray
+from ser.recordings import Recordings
+from ser.store import Store
 from ser.tables import read_csv, write_csv, write_json
 from ser.training import Epoch
 from stages import cli
 
-# Outside the stage's outputs, which DVC removes before it runs the stage again.
-CHECKPOINTS = Path(".checkpoints")
+# Outside the stage's outputs, which DVC removes before it runs the stage again. Experiments that
+# run in a folder of their own name one that outlives it.
+CHECKPOINTS = Path(os.environ.get("SER_CHECKPOINTS") or ".checkpoints")
 
 
 def fingerprint(files: Iterable[Path], *values: object) -> str:
@@ -32,6 +34,15 @@ def fingerprint(files: Iterable[Path], *values: object) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "blake2b").digest())
     return digest.hexdigest()
+
+
+def name_training(data: Iterable[Path], model: params.Model, device: torch.device) -> str:
+    """Name a training by its data, settings and code, and by what its rounding depends on."""
+    library = Path(ser.training.__file__).parent
+    code = [*library.glob("*.py"), *library.glob("models/*.py")]
+    # Where a training was stopped makes no difference to the epochs before.
+    settings = model.model_copy(update={"stop_after": 0})
+    return fingerprint([*code, *data], settings, torch.__version__, device, torch.get_num_threads())
 
 
 class EpochLog:
@@ -61,21 +72,13 @@ class EpochLog:
         self._finished += history
 
 
-def kept_epoch(history: list[Epoch], patience: int) -> Epoch:
-    """Find the epoch whose weights are kept: the last, or the best by validation loss."""
-    if patience == 0:
-        return history[-1]
-    return min(history, key=lambda epoch: (epoch.val_loss, epoch.epoch))
-
-
-def gather(
-    versions: list[list[FloatArray]], labels: list[int], dims: dict[str, int], copies: str
-) -> Examples:
-    """Make examples of clips: one each with all its versions, or one of every version."""
-    if copies == "all":
-        labels = [label for label, own in zip(labels, versions, strict=True) for _ in own]
-        versions = [[version] for own in versions for version in own]
-    return Examples(versions, np.array(labels, dtype=np.int64), dims)
+def read_copies(augmented: Path) -> dict[str, list[FloatArray]]:
+    """Read the features of every clip's copies."""
+    store, table = Store(augmented), read_csv(augmented / "copies.csv")
+    copies: dict[str, list[FloatArray]] = {}
+    for key, clip in zip(table["key"], table["clip"], strict=True):
+        copies.setdefault(clip, []).append(store[key])
+    return copies
 
 
 def main(
@@ -91,61 +94,56 @@ def main(
     settings = params.load().model
     device = ser.training.choose_device()
     ser.training.make_deterministic()
-    emotion = dict(read_csv(clips)[["clip", "emotion"]].itertuples(index=False, name=None))
-    emotions = sorted(set(emotion.values()))
-    originals, copies = Store(features), Store(augmented)
-    keys: dict[str, list[str]] = {clip: [] for clip in emotion}
-    for key, clip in read_csv(augmented / "copies.csv")[["key", "clip"]].itertuples(index=False):
-        keys[clip].append(key)
-    split_table = read_csv(splits)
-
-    def examples(names: list[str], with_copies: bool) -> Examples:
-        # A copy is only ever seen where its source clip is trained on.
-        versions = [
-            [originals[clip], *(copies[key] for key in keys[clip] if with_copies)] for clip in names
-        ]
-        labels = [emotions.index(emotion[clip]) for clip in names]
-        return gather(versions, labels, originals.meta["dims"], settings.copies)
-
-    code = [Path(m.__file__ or "") for m in (ser.training, ser.batches)]
-    code += Path(ser.models.__file__ or "").parent.glob("*.py")
+    clip_table, split_table, store = read_csv(clips), read_csv(splits), Store(features)
+    emotions = sorted(set(clip_table["emotion"]))
+    recordings = Recordings(clip_table, store, settings.normalisation, read_copies(augmented))
     data = [clips, splits, *features.iterdir(), *augmented.iterdir()]
-    threads = torch.get_num_threads()
-    name = fingerprint([*code, *data], settings, torch.__version__, device, threads)
+    checkpoints = CHECKPOINTS / name_training(data, settings, device)
 
     folds = sorted(split_table["fold"].unique().tolist())
     log = EpochLog(history, settings, len(folds))
-    weights, kept = [], []
+    weights, kept, statistics, sizes = [], [], [], []
     for fold in folds:
-        rows = split_table[split_table["fold"] == fold]
-        train = examples(list(rows["clip"][rows["subset"] == "train"]), with_copies=True)
-        val = examples(list(rows["clip"][rows["subset"] == "val"]), with_copies=False)
-        checkpoint = CHECKPOINTS / name / f"fold-{fold}.safetensors"
+        subset_of = split_table[split_table["fold"] == fold].groupby("subset")["clip"].agg(list)
+        of_train = recordings.measure(subset_of["train"])
+        train = recordings.train_examples(
+            subset_of["train"], emotions, of_train, each_copy=settings.copies == "all"
+        )
+        rng = np.random.default_rng((settings.seed, fold))
+        train = ser.balance.balance(train, emotions, settings, rng)
+        val = recordings.examples(subset_of.get("val", []), emotions, of_train)
+        checkpoint = checkpoints / f"fold-{fold}.safetensors"
+        snapshots = model_folder.snapshots_folder(checkpoints, fold)
         if checkpoint.exists():
             print(f"fold {fold}/{len(folds)}: goes on from {checkpoint}")
         fold_weights, epochs = ser.training.fit(
-            train, val, len(emotions), settings, fold, device, checkpoint, log.epoch
+            train, val, len(emotions), settings, fold, device, checkpoint, snapshots, log.epoch
         )
         log.end_fold(epochs)
         weights.append(fold_weights)
-        kept.append(kept_epoch(epochs, settings.patience))
+        kept.append(ser.training.kept_epoch(epochs, settings.patience))
+        statistics.append(of_train)
+        sizes.append(len(train))
 
     description = model_folder.Description(
-        settings.model_dump(), emotions, originals.meta, folds, model_folder.versions()
+        settings.model_dump(), emotions, store.meta, folds, statistics, model_folder.versions()
     )
     model_folder.save(model, description, weights)
-    net = ser.models.build(settings, sum(originals.meta["dims"].values()), len(emotions))
-    write_json(metrics, {"parameters": ser.models.count_parameters(net), **mean_figures(kept)})
-    shutil.rmtree(CHECKPOINTS / name)
-
-
-def mean_figures(epochs: list[Epoch]) -> dict[str, float | None]:
-    """Average the kept epochs' figures over the folds; None where a fold has no val clips."""
-    means: dict[str, float | None] = {}
-    for name in ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"):
-        values = [getattr(epoch, name) for epoch in epochs]
-        means[name] = None if None in values else fmean(values)
-    return means
+    for fold in folds if settings.snapshots else []:
+        source, target = (model_folder.snapshots_folder(f, fold) for f in (checkpoints, model))
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    write_json(
+        metrics,
+        {
+            "parameters": ser.models.count_parameters(
+                ser.models.build(settings, sum(recordings.dims.values()), len(emotions))
+            ),
+            "examples": float(np.mean(sizes)),
+            **ser.training.mean_figures(kept),
+        },
+    )
+    if not 0 < settings.stop_after < settings.epochs:
+        shutil.rmtree(checkpoints)
 
 
 if __name__ == "__main__":

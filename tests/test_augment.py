@@ -8,7 +8,16 @@ import pytest
 import yaml
 
 from ser import params
-from ser.augment import add_noise, change_waveform, draw, mask_features, shift
+from ser.augment import (
+    add_feature_noise,
+    add_noise,
+    change_features,
+    change_waveform,
+    draw,
+    mask_features,
+    shift,
+)
+from ser.columns import blocks
 
 RATE = 16000
 COMMITTED = Path(__file__).parents[1] / "params.yaml"
@@ -21,6 +30,7 @@ CHANGES = {
     "noise": ("snr_db", "noise_snr_db"),
     "frequency_mask": ("bands", "masked_bands"),
     "time_mask": ("frames", "masked_frames"),
+    "feature_noise": ("deviations", "feature_noise"),
 }
 
 
@@ -63,6 +73,14 @@ def test_a_draw_is_the_same_in_every_process_and_version():
     assert drawn.pitch_semitones == float(rng.uniform(-2, 2))
 
 
+def test_feature_noise_is_drawn_last_and_moved_no_other_draw():
+    drawn = draw(augment(), "aesdd/a01 (1)", 1)
+    # As drawn before there was noise on features.
+    assert drawn.noise_seed == 3099728948
+    assert drawn.masked_band_place == 0.4306599076399168
+    assert drawn.masked_frame_place == 0.29902225117130155
+
+
 def test_another_clip_copy_or_seed_gives_another_draw():
     draws = [
         draw(augment(), "a", 1),
@@ -70,7 +88,8 @@ def test_another_clip_copy_or_seed_gives_another_draw():
         draw(augment(), "a", 2),
         draw(augment(seed=1), "a", 1),
     ]
-    for field in ("pitch_semitones", "noise_seed", "masked_band_place", "masked_frame_place"):
+    fields = ("pitch_semitones", "noise_seed", "masked_band_place", "masked_frame_place")
+    for field in (*fields, "feature_noise", "feature_noise_seed"):
         assert len({getattr(drawn, field) for drawn in draws}) == 4
 
 
@@ -214,6 +233,79 @@ def test_very_short_clips_can_be_changed(samples):
     changed = change_waveform(tone(samples=samples), RATE, draw(augment(), "clip", 1))
     assert np.isfinite(changed).all()
     assert len(changed) > 0
+
+
+# Noise on features
+
+DIMS = {"rms": 1, "logmel": 16, "chroma": 12}
+
+
+def stacked(frames=4000):
+    """Features whose kinds differ in mean and deviation."""
+    values = np.random.default_rng(0).standard_normal((frames, 29))
+    for (_, columns), deviation in zip(blocks(DIMS), (0.05, 12.0, 0.3), strict=True):
+        values[:, columns] = deviation * (values[:, columns] - 2)
+    return values.astype(np.float32)
+
+
+@pytest.mark.parametrize("deviation", [0.01, 0.5, 3.0])
+def test_feature_noise_has_the_wanted_deviation_within_each_kind(deviation):
+    features = stacked()
+    noise = add_feature_noise(features, DIMS, deviation, seed=5).astype(np.float64) - features
+    for _, columns in blocks(DIMS):
+        measured = noise[:, columns] / features[:, columns].std(dtype=np.float64)
+        # The deviation of n values is off by 1 / sqrt(2 n) of itself, their mean by 1 / sqrt(n).
+        n = measured.size
+        assert measured.std() == pytest.approx(deviation, rel=4 / np.sqrt(2 * n))
+        assert measured.mean() == pytest.approx(0, abs=4 * deviation / np.sqrt(n))
+
+
+def test_feature_noise_is_white():
+    noise = add_feature_noise(stacked(), DIMS, 1.0, seed=5) - stacked()
+    between_columns = np.corrcoef(noise.T)[~np.eye(29, dtype=bool)]
+    assert np.abs(between_columns).max() < 5 / np.sqrt(4000)
+    between_frames = [np.corrcoef(column[1:], column[:-1])[0, 1] for column in noise.T]
+    assert np.abs(between_frames).max() < 5 / np.sqrt(4000)
+
+
+def test_feature_noise_depends_on_its_seed_only():
+    changes = nothing(feature_noise=0.1, feature_noise_seed=1)
+    one = change_features(stacked(), DIMS, changes)
+    assert one.dtype == np.float32
+    assert np.array_equal(change_features(stacked(), DIMS, changes), one)
+    other = change_features(stacked(), DIMS, replace(changes, feature_noise_seed=2))
+    assert not np.allclose(other, one)
+
+
+def test_feature_noise_does_not_write_into_its_input():
+    features = stacked()
+    features.setflags(write=False)
+    assert not np.array_equal(add_feature_noise(features, DIMS, 0.1, seed=1), features)
+
+
+@pytest.mark.parametrize("deviation", [None, 0.0])
+def test_no_feature_noise_leaves_the_features_as_they_are(deviation):
+    changed = change_features(stacked(), DIMS, nothing(feature_noise=deviation))
+    assert np.array_equal(changed, stacked())
+
+
+def test_a_kind_that_never_changes_gets_no_noise():
+    features = stacked()
+    features[:, 0] = 0
+    noisy = add_feature_noise(features, DIMS, 1.0, seed=1)
+    assert not noisy[:, 0].any()
+    assert (noisy[:, 1:] != features[:, 1:]).mean() > 0.99
+
+
+def test_masks_hide_the_feature_noise():
+    noise = {"feature_noise": 0.5, "feature_noise_seed": 1}
+    noisy = change_features(stacked(50), DIMS, nothing(**noise))
+    masks = {"masked_bands": 4, "masked_band_place": 0.0}
+    masks |= {"masked_frames": 9, "masked_frame_place": 0.0}
+    hidden = change_features(stacked(50), DIMS, nothing(**noise, **masks))
+    assert hidden[:9] == pytest.approx(np.tile(noisy.mean(axis=0), (9, 1)), abs=1e-5)
+    assert np.unique(hidden[9:, 1:5]) == pytest.approx(noisy[:, 1:17].mean(), abs=1e-5)
+    assert np.array_equal(hidden[9:, 5:], noisy[9:, 5:])
 
 
 # Masks

@@ -9,12 +9,15 @@ from sklearn import metrics
 from ser import baseline
 from ser.evaluation import (
     accuracy,
+    accuracy_and_uar,
     accuracy_by,
     bootstrap_ci95,
     classification_report,
     confident_mistakes,
     count_confusions,
     expected_calibration_error,
+    indices,
+    oracle,
     reliability,
     summarise,
     uar,
@@ -55,6 +58,50 @@ def test_uar_equals_scikit_learns_balanced_accuracy(actual, predicted):
         warnings.simplefilter("ignore")  # of emotions that were predicted and never spoken
         expected = metrics.balanced_accuracy_score(actual, predicted)
     assert uar(actual, predicted) == pytest.approx(expected)
+
+
+@ANSWERS
+def test_both_figures_of_a_table_equal_those_of_its_emotions(actual, predicted):
+    names = np.array(EMOTIONS)
+    table = pd.DataFrame({"emotion": names[actual], "predicted": names[predicted]})
+    expected = {"accuracy": accuracy(actual, predicted), "uar": uar(actual, predicted)}
+    assert accuracy_and_uar(table, EMOTIONS) == expected
+    np.testing.assert_array_equal(indices(table["emotion"], EMOTIONS), actual)
+
+
+def test_indices_of_nothing_are_whole_numbers_too():
+    assert indices([], EMOTIONS).dtype == np.int64
+
+
+def test_an_unknown_emotion_has_no_index():
+    with pytest.raises(ValueError, match="bored"):
+        indices(["sad", "bored"], EMOTIONS)
+
+
+def accuracies_of(*folds):
+    """The table of test accuracies: folds' numbers and their epochs' accuracies."""
+    rows = [(fold, n, a) for fold, values in folds for n, a in enumerate(values, start=1)]
+    return pd.DataFrame(rows, columns=["fold", "epoch", "test_accuracy"])
+
+
+def test_the_oracle_takes_each_folds_best_epoch_over_all_clips():
+    # 3 of 4 and 9 of 10 clips: the larger fold counts for more.
+    table = accuracies_of((2, [0.25, 0.75, 0.5]), (5, [0.1, 0.2, 0.9]))
+    assert oracle(table, {2: 4, 5: 10}) == {"accuracy": pytest.approx(12 / 14), "epochs": [2, 3]}
+
+
+def test_the_oracle_takes_the_first_of_equally_good_epochs():
+    table = accuracies_of((1, [0.5, 0.75, 0.75]), (2, [0.0, 0.0]))
+    assert oracle(table, {1: 4, 2: 4}) == {"accuracy": pytest.approx(3 / 8), "epochs": [2, 1]}
+
+
+def test_the_oracle_is_no_worse_than_any_epoch():
+    rng = np.random.default_rng(0)
+    accuracies = rng.integers(0, 21, (4, 30)) / 20
+    found = oracle(accuracies_of(*enumerate(accuracies, start=1)), dict.fromkeys(range(1, 5), 20))
+    assert found["accuracy"] == pytest.approx(accuracies.max(axis=1).mean())
+    assert found["epochs"] == (accuracies.argmax(axis=1) + 1).tolist()
+    assert (accuracies.mean(axis=0) <= found["accuracy"]).all()
 
 
 def test_uar_weighs_every_emotion_alike():

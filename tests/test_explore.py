@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from PIL import Image
@@ -20,12 +21,22 @@ CLIPS = [
     ("aesdd/s01 (2)", "aesdd", "sad", "2", 16000, 2.0, 44100, 2, "PCM_16"),
     ("demo/s01 (1)", "demo", "sad", "1", 8000, 1.0, 8000, 1, "PCM_16"),
 ]
+# The part of each clip that is a tone; the rest is silent.
+SOUNDING = {
+    "aesdd/a01 (1)": 1.0,
+    "aesdd/a01 (10)": 0.1,
+    "aesdd/a01 (2)": 0.5,
+    "aesdd/s01 (2)": 1.0,
+    "demo/s01 (1)": 0.25,
+}
 PICTURES = {
     "clips_by_speaker.png",
     "durations.png",
     "durations_by_emotion.png",
     "frames.png",
+    "levels_by_emotion.png",
     "mel_spectrograms.png",
+    "spectrogram_gallery.png",
     "waveform.png",
     "waveforms.png",
 }
@@ -41,8 +52,9 @@ def project(tmp_path, monkeypatch):
     rows = []
     with StoreWriter(tmp_path / "clean", (), {"sample_rate": SAMPLE_RATE}) as store:
         for name, corpus, emotion, speaker, samples, seconds, rate, channels, subtype in CLIPS:
-            time = np.arange(samples) / SAMPLE_RATE
-            store.add(name, np.sin(2 * np.pi * 440 * time).astype(np.float32))
+            tone = np.sin(2 * np.pi * 440 * np.arange(samples) / SAMPLE_RATE)
+            tone[round(SOUNDING[name] * samples) :] = 0
+            store.add(name, tone.astype(np.float32))
             row = dict.fromkeys(tables.CLIP_COLUMNS, "")
             row |= {"clip": name, "path": name, "corpus": corpus}
             row |= {"emotion": emotion, "speaker": speaker}
@@ -65,7 +77,8 @@ def explored(project, name):
 def test_figures(project):
     text = (explored(project, "out") / "dataset.json").read_text()
     figures = json.loads(text)
-    assert figures == {
+    levels = figures["level_db"]
+    assert {name: value for name, value in figures.items() if name != "level_db"} == {
         "channels": {"1": 4, "2": 1},
         "clips": 5,
         "emotions": {"angry": 3, "sad": 2},
@@ -78,6 +91,14 @@ def test_figures(project):
         "speakers": 4,
         "subtypes": {"PCM_16": 4, "PCM_24": 1},
     }
+    # A sine's mean square is half its peak's: 10 log10(sounding / 2).
+    full, half, quarter, tenth = -3.0103, -6.0206, -9.0309, -13.0103
+    angry = {"max": full, "mean": (full + half + tenth) / 3, "median": half, "min": tenth}
+    middle = (full + quarter) / 2
+    sad = {"max": full, "mean": middle, "median": middle, "min": quarter}
+    assert list(levels) == ["angry", "sad"]
+    assert levels["angry"] == pytest.approx(angry, abs=0.02)
+    assert levels["sad"] == pytest.approx(sad, abs=0.02)
     assert text == json.dumps(figures, indent=2, sort_keys=True) + "\n"
 
 
@@ -92,7 +113,16 @@ def test_pictures_are_complete_and_the_same_twice(project):
 
 def test_what_the_pictures_show(project, monkeypatch):
     shown = {}
-    for name in ("waveform", "waveforms", "mel_spectrograms", "histogram", "clips_by_speaker"):
+    for name in (
+        "waveform",
+        "waveforms",
+        "mel_spectrograms",
+        "spectrogram_gallery",
+        "histogram",
+        "durations_by_emotion",
+        "levels_by_emotion",
+        "clips_by_speaker",
+    ):
         monkeypatch.setattr(
             dataset, name, lambda path, *values: shown.setdefault(path.name, values)
         )
@@ -113,9 +143,54 @@ def test_what_the_pictures_show(project, monkeypatch):
     loudest = bands[mels["sad: demo/s01 (1)"].mean(axis=0).argmax()]
     assert loudest == pytest.approx(440, abs=40)
 
+    emotions, names, cells, *axes = shown["spectrogram_gallery.png"]
+    assert emotions == ["angry", "sad"]
+    assert names == ["aesdd/1", "aesdd/2", "aesdd/10", "demo/1"]
+    assert axes[0] == step
+    np.testing.assert_array_equal(axes[1], bands)
+    assert {cell: len(values) for cell, values in cells.items()} == {
+        ("angry", "aesdd/1"): 21,
+        ("angry", "aesdd/2"): 40,
+        ("angry", "aesdd/10"): 61,
+        ("sad", "aesdd/2"): 81,
+        ("sad", "demo/1"): 41,
+    }
+
     np.testing.assert_array_equal(shown["frames.png"][0], [21, 61, 40, 81, 41])
     np.testing.assert_array_equal(shown["durations.png"][0], [0.5, 1.5, 1.0, 2.0, 1.0])
+    (durations,) = shown["durations_by_emotion.png"]
+    assert {emotion: values.tolist() for emotion, values in durations.items()} == {
+        "angry": [0.5, 1.5, 1.0],
+        "sad": [2.0, 1.0],
+    }
+    (levels,) = shown["levels_by_emotion.png"]
+    assert levels["angry"] == pytest.approx([-3.0103, -13.0103, -6.0206], abs=0.02)
+    assert levels["sad"] == pytest.approx([-3.0103, -9.0309], abs=0.02)
     (counts,) = shown["clips_by_speaker.png"]
     assert list(counts.index) == ["aesdd/1", "aesdd/2", "aesdd/10", "demo/1"]
     assert list(counts.columns) == ["angry", "sad"]
     assert counts.to_numpy().tolist() == [[1, 0], [1, 1], [1, 0], [0, 1]]
+
+
+def test_the_gallery_shows_the_first_speakers_and_their_clips_of_median_duration(
+    project, monkeypatch
+):
+    table = tables.read_csv(project / "clips.csv")
+    # Speaker 1 has three angry clips, of 21, 61 and 40 frames; there are six speakers.
+    table["speaker"] = ["1", "1", "1", "2", "7"]
+    more = table.iloc[[4, 4, 4]].assign(corpus="zoo", speaker=["3", "12", "2"])
+    rows = pd.concat([table, more]).to_dict("records")
+    tables.write_csv(project / "clips.csv", rows, tables.CLIP_COLUMNS)
+    shown = {}
+    monkeypatch.setattr(
+        dataset, "spectrogram_gallery", lambda path, *values: shown.setdefault("values", values)
+    )
+    explored(project, "out")
+    _, names, cells, *_ = shown["values"]
+    assert names == ["aesdd/1", "aesdd/2", "demo/7", "zoo/2"]
+    assert {cell: len(values) for cell, values in cells.items()} == {
+        ("angry", "aesdd/1"): 40,
+        ("sad", "aesdd/2"): 81,
+        ("sad", "demo/7"): 41,
+        ("sad", "zoo/2"): 41,
+    }

@@ -7,9 +7,10 @@ from settings import PLAIN_MODEL
 
 from ser import model_folder
 from ser.errors import UserError
-from ser.model_folder import Description, load, save
+from ser.model_folder import Description, load, load_snapshots, save, snapshots_folder
 from ser.models import build
 from ser.params import Model
+from ser.training import snapshot_name, write_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -20,6 +21,8 @@ PREPROCESSING = {
     "features": {"kinds": ["logmel", "rms"], "fmin": 50.0},
     "dims": {"logmel": 16, "rms": 1},
 }
+# Numbers that no decimal fraction writes in full, and as lists: JSON has no tuples.
+STATISTICS = [{"logmel": [1 / 3, 2 / 3], "rms": [-1e-7 / 3, 1e-8]}, None]
 
 
 def make_nets(name, count=2):
@@ -33,7 +36,9 @@ def weights_of(nets):
 
 def described(name="resnet"):
     settings = SETTINGS | {"name": name}
-    return Description(settings, EMOTIONS, PREPROCESSING, [1, 4], model_folder.versions())
+    return Description(
+        settings, EMOTIONS, PREPROCESSING, [1, 4], STATISTICS, model_folder.versions()
+    )
 
 
 @pytest.fixture
@@ -84,6 +89,30 @@ def test_as_many_weights_as_folds_are_needed(tmp_path):
         save(tmp_path, described(), weights_of(make_nets("resnet", 1)))
 
 
+def test_a_folds_snapshots_come_back_in_the_order_of_the_epochs(folder):
+    nets = make_nets("resnet", 11)
+    for epoch, weights in reversed(list(enumerate(weights_of(nets), start=1))):
+        write_weights(snapshots_folder(folder, 4) / snapshot_name(epoch), weights)
+    description, _ = load(folder)
+    assert list(load_snapshots(folder, description, 1)) == []
+    loaded = list(load_snapshots(folder, description, 4))
+    assert [epoch for epoch, _ in loaded] == list(range(1, 12))
+    for net, (_, again) in zip(nets, loaded, strict=True):
+        assert not again.training
+        for key, tensor in net.state_dict().items():
+            assert torch.equal(tensor, again.state_dict()[key]), key
+
+
+def test_snapshots_of_each_fold_are_apart(folder):
+    first, second = make_nets("resnet")
+    for fold, net in ((1, first), (4, second)):
+        write_weights(snapshots_folder(folder, fold) / snapshot_name(1), *weights_of([net]))
+    description, _ = load(folder)
+    for fold, net in ((1, first), (4, second)):
+        ((_, loaded),) = load_snapshots(folder, description, fold)
+        assert torch.equal(loaded.linear.weight, net.linear.weight)
+
+
 @pytest.mark.parametrize("name", ["model.json", "fold-1.safetensors", "fold-4.safetensors"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
@@ -96,10 +125,10 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("found", [0, 2, "1", None])
+@pytest.mark.parametrize("found", [0, 1, 3, "2", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
-    with pytest.raises(UserError, match=rf"model\.json has format {found}, this code reads 1"):
+    with pytest.raises(UserError, match=rf"model\.json has format {found}, this code reads 2"):
         load(folder)
 
 

@@ -1,19 +1,55 @@
+import itertools
+from typing import get_args
+
 import pytest
 import torch
 from settings import PLAIN_MODEL
 from torch import nn
 from torch.nn import functional as F
 
-from ser.errors import UserError
-from ser.models import MIN_FRAMES, build, count_parameters
+from ser.models import MIN_FRAMES, NETS, build, count_parameters
+from ser.models.layers import flat_size, flatten_columns, mask_frames, mean_over_frames
+from ser.models.resnet import AttentivePooling
 from ser.params import Model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SETTINGS = PLAIN_MODEL | {"name": "resnet"}
-CNN3, CNN4, RESNET = {"name": "cnn"}, {"name": "cnn", "layers": 4}, {"name": "resnet"}
-NETS = pytest.mark.parametrize("net", [CNN3, CNN4, RESNET], ids=["cnn3", "cnn4", "resnet"])
 DIMS, EMOTIONS = 20, 5
+PAD = {"length": "pad", "frames": 16}  # few values per clip: exponet and dummynet are wide
+
+CNN3, CNN4, RESNET = {"name": "cnn"}, {"name": "cnn", "layers": 4}, {"name": "resnet"}
+CNN_NORM = {"name": "cnn", "batch_norm": True}
+RESNET4 = {"name": "resnet", "layers": 4}
+CONV1D, REZONET = {"name": "conv1d"}, {"name": "rezonet"}
+CNN_FLAT = {"name": "cnn", "pooling": "flatten", "batch_norm": True} | PAD
+CNN4_FLAT = CNN_FLAT | {"layers": 4}
+DUMMYNET, EXPONET = {"name": "dummynet"} | PAD, {"name": "exponet"} | PAD
+
+ANY_LENGTH = {
+    "cnn3": CNN3,
+    "cnn4": CNN4,
+    "cnn-norm": CNN_NORM,
+    "conv1d": CONV1D,
+    "rezonet": REZONET,
+    "resnet3": RESNET,
+    "resnet4": RESNET4,
+}
+ONE_LENGTH = {
+    "cnn-flat": CNN_FLAT,
+    "cnn4-flat": CNN4_FLAT,
+    "dummynet": DUMMYNET,
+    "exponet": EXPONET,
+}
+
+
+def over(nets):
+    return pytest.mark.parametrize("net", list(nets.values()), ids=list(nets))
+
+
+every_net = over(ANY_LENGTH | ONE_LENGTH)
+nets_of_any_length = over(ANY_LENGTH)
+nets_of_one_length = over(ONE_LENGTH)
 
 
 def make(changes, dims=DIMS, emotions=EMOTIONS):
@@ -25,7 +61,7 @@ def in_use(changes, dims=DIMS):
     """A net in evaluation whose norms move zero away from zero, as those of a trained net do."""
     net = make(changes, dims)
     for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.2)
             nn.init.normal_(module.bias, 0.5, 0.5)
             nn.init.normal_(module.running_mean, 0.3, 0.3)
@@ -46,32 +82,118 @@ def random_clips(lengths, dims=DIMS, seed=1):
     return [torch.randn(n, dims, generator=generator) for n in lengths]
 
 
-@NETS
+def fitting(net, lengths):
+    """The lengths as they are, or the net's one length for each of them."""
+    return [net["frames"]] * len(lengths) if "frames" in net else lengths
+
+
+def test_the_registry_has_exactly_the_nets_that_params_allows():
+    assert list(NETS) == list(get_args(Model.model_fields["name"].annotation))
+    assert {net["name"] for net in (ANY_LENGTH | ONE_LENGTH).values()} == set(NETS)
+
+
+@every_net
 @pytest.mark.parametrize(("dims", "emotions"), [(16, 2), (33, 5), (64, 8)])
 def test_a_net_gives_one_finite_logit_per_clip_and_emotion(net, dims, emotions):
-    logits = make(net, dims, emotions)(*padded(random_clips([16, 47, 90], dims)))
-    assert logits.shape == (3, emotions)
-    assert logits.dtype == torch.float32
-    assert logits.isfinite().all()
+    clips = random_clips(fitting(net, [16, 47, 90]), dims)
+    for model in (make(net, dims, emotions), make(net, dims, emotions).eval()):
+        with torch.no_grad():
+            logits = model(*padded(clips))
+        assert logits.shape == (3, emotions)
+        assert logits.dtype == torch.float32
+        assert logits.isfinite().all()
 
 
-@pytest.mark.parametrize(("net", "count"), [(CNN3, 23_621), (CNN4, 97_797)])
-def test_the_cnn_has_the_parameters_that_its_description_states(net, count):
-    assert count_parameters(make(net)) == count
+@pytest.mark.parametrize(
+    ("net", "dims", "count"),
+    [
+        (CNN3, DIMS, 23_621),
+        (CNN4, DIMS, 97_797),
+        (CNN_FLAT | {"frames": 256}, 128, 187_365),
+        (CNN4_FLAT | {"frames": 256}, 128, 179_557),
+        (CONV1D, 1, 535_429 + 1_280),
+        (CONV1D, 100, 535_429 + 100 * 1_280),
+        (DUMMYNET | {"frames": 626}, 1, 4_002_949),
+        (DUMMYNET | {"frames": 626}, 2, 6_558_853),
+        (DUMMYNET | {"frames": 626}, 40, 103_978_117),
+        (REZONET, 40, 105_173),
+        (EXPONET | {"frames": 501}, 42, 45_591_941),
+        (RESNET | {"width": 32}, DIMS, 325_733),
+        (RESNET4 | {"width": 32}, DIMS, 1_262_565),
+    ],
+)
+def test_a_net_has_the_parameters_that_its_description_states(net, dims, count):
+    with torch.device("meta"):  # the widest nets without their memory
+        assert count_parameters(make(net, dims)) == count
+
+
+def weights(before, after, kernel):
+    return before * after * kernel + after
+
+
+@pytest.mark.parametrize(("frames", "dims", "emotions"), [(16, 20, 2), (37, 33, 5), (64, 9, 7)])
+@pytest.mark.parametrize("layers", [3, 4])
+def test_the_cnn_has_the_parameters_of_its_layers(layers, frames, dims, emotions):
+    dims = max(dims, 16)
+    channels = [1, 16, 32, 64, 128][: layers + 1]
+    convolutions = sum(weights(*pair, 9) for pair in itertools.pairwise(channels))
+    norms = 2 * sum(channels[1:])
+    mean = weights(channels[-1], emotions, 1)
+    places = (frames >> layers) * (dims >> layers)
+    flat = weights(channels[-1] * places, emotions, 1)
+    for pooling, end in [("mean", mean), ("flatten", flat)]:
+        net = CNN_FLAT | {"layers": layers, "frames": frames, "pooling": pooling}
+        assert count_parameters(make(net, dims, emotions)) == convolutions + norms + end
+        net |= {"batch_norm": False}
+        assert count_parameters(make(net, dims, emotions)) == convolutions + end
+
+
+@pytest.mark.parametrize(("frames", "dims", "emotions"), [(57, 1, 2), (16, 20, 7), (40, 9, 5)])
+def test_the_1d_nets_have_the_parameters_of_their_layers(frames, dims, emotions):
+    conv1d = weights(dims, 256, 5) + weights(256, 256, 5) + weights(256, 128, 5)
+    conv1d += weights(128, 64, 5) + weights(64, 32, 1) + weights(32, emotions, 1)
+    assert count_parameters(make(CONV1D, dims, emotions)) == conv1d
+
+    values = frames * dims
+    for _ in range(3):
+        values = (values - 4 - 5) // 2 + 1
+    dummynet = weights(1, 512, 5) + weights(512, 512, 5) + weights(512, 128, 5)
+    dummynet += weights(128 * values, 256, 1) + weights(256, emotions, 1)
+    net = DUMMYNET | {"frames": frames}
+    assert count_parameters(make(net, dims, emotions)) == dummynet
+
+    channels, values = [1, 512, 512, 256, 256, 128], frames * dims
+    for _ in range(5):
+        values = (values + 1) // 2
+    exponet = sum(weights(*pair, 5) + 2 * pair[1] for pair in itertools.pairwise(channels))
+    exponet += weights(128 * values, 512, 1) + 2 * 512 + weights(512, emotions, 1)
+    net = EXPONET | {"frames": frames}
+    assert count_parameters(make(net, dims, emotions)) == exponet
+
+
+@pytest.mark.parametrize(("bands", "emotions"), [(8, 2), (15, 5), (64, 7)])
+def test_the_rezonet_has_the_parameters_of_its_layers(bands, emotions):
+    along_frequency = 1 * 16 * 9 + 16 * 32 * 5 + 32 * 64 * 3 + 2 * (16 + 32 + 64)
+    along_time = 64 * 64 * (9 + 5 + 3) + 2 * (64 + 64 + 64)
+    dense = weights(64 * (bands // 8), 80, 1) + weights(80, emotions, 1)
+    net = make(REZONET, bands, emotions)
+    assert count_parameters(net) == along_frequency + along_time + dense
 
 
 @pytest.mark.parametrize(("width", "emotions"), [(1, 2), (4, 5), (16, 7)])
-def test_the_resnet_has_the_parameters_of_its_layers(width, emotions):
+@pytest.mark.parametrize("layers", [3, 4])
+def test_the_resnet_has_the_parameters_of_its_layers(layers, width, emotions):
     def block(before, after):
         norms = 3 * 2 * after
         return 9 * before * after + 9 * after * after + before * after + norms
 
     stem = 9 * width + 2 * width
-    blocks = block(width, width) + block(width, 2 * width) + block(2 * width, 4 * width)
-    channels, hidden = 4 * width, 64
+    widths = [width, width, 2 * width, 4 * width, 8 * width][: layers + 1]
+    blocks = sum(block(*pair) for pair in itertools.pairwise(widths))
+    channels, hidden = widths[-1], 64
     pooling = channels * hidden + hidden + hidden * channels + channels
     linear = 2 * channels * emotions + emotions
-    net = make({"width": width}, emotions=emotions)
+    net = make({"width": width, "layers": layers}, emotions=emotions)
     assert count_parameters(net) == stem + blocks + pooling + linear
 
 
@@ -81,14 +203,19 @@ def test_frozen_parameters_are_not_counted():
     assert count_parameters(net) == 23_621 - (64 * 5 + 5)
 
 
-@NETS
-def test_a_net_learns_8_clips_of_unlike_lengths_by_heart(net):
-    clips = random_clips([16, 19, 24, 33, 40, 52, 61, 80])
+# Columns, learning rate and steps of the wide nets; the others take DIMS, 0.01 and 60.
+LEARNING = {"dummynet": (5, 0.0005, 30), "exponet": (4, 0.0005, 40), "conv1d": (DIMS, 0.001, 40)}
+
+
+@every_net
+def test_a_net_learns_8_clips_by_heart(net):
+    dims, rate, steps = LEARNING.get(net["name"], (DIMS, 0.01, 60))
+    clips = random_clips(fitting(net, [16, 19, 24, 33, 40, 52, 61, 80]), dims)
     labels = torch.arange(8) % 4
     features, lengths = padded(clips)
-    model = make(net, emotions=4)
-    optimizer = torch.optim.Adam(model.parameters(), 0.01)
-    for _ in range(60):
+    model = make(net, dims, emotions=4)
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    for _ in range(steps):
         loss = F.cross_entropy(model(features, lengths), labels)
         optimizer.zero_grad()
         loss.backward()
@@ -100,7 +227,7 @@ def test_a_net_learns_8_clips_of_unlike_lengths_by_heart(net):
     assert float(F.cross_entropy(logits, labels)) < 0.2
 
 
-@NETS
+@nets_of_any_length
 @pytest.mark.parametrize("length", [MIN_FRAMES, 17, 18, 23, 31, 32, 33, 100, 101])
 def test_in_evaluation_padding_changes_nothing(net, length):
     model = in_use(net)
@@ -111,7 +238,7 @@ def test_in_evaluation_padding_changes_nothing(net, length):
             torch.testing.assert_close(model(*padded(clips, extra)), bare, atol=1e-5, rtol=0)
 
 
-@NETS
+@nets_of_any_length
 def test_in_evaluation_a_clip_does_not_depend_on_the_others_of_its_batch(net):
     model = in_use(net)
     lengths = [16, 17, 25, 64, 150, 217]
@@ -125,65 +252,168 @@ def test_in_evaluation_a_clip_does_not_depend_on_the_others_of_its_batch(net):
     torch.testing.assert_close(elsewhere, alone[0], atol=1e-5, rtol=0)
 
 
-@NETS
+@nets_of_one_length
+def test_in_evaluation_a_clip_of_the_one_length_does_not_depend_on_the_others(net):
+    model = in_use(net)
+    clips = random_clips([16] * 4)
+    with torch.no_grad():
+        together = model(*padded(clips))
+        alone = torch.cat([model(*padded([clip])) for clip in clips])
+        elsewhere = model(*padded([clips[0], *random_clips([16] * 2, seed=9)]))[0]
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+    torch.testing.assert_close(elsewhere, alone[0], atol=1e-5, rtol=0)
+
+
+@every_net
 def test_in_evaluation_clips_are_told_apart(net):
     # The independence above would also hold for a net that ignores its input.
     model = in_use(net)
     with torch.no_grad():
-        logits = model(*padded(random_clips([40, 40, 80])))
+        logits = model(*padded(random_clips(fitting(net, [40, 40, 80]))))
     assert (logits[0] - logits[1]).abs().max() > 1e-3
     assert (logits[0] - logits[2]).abs().max() > 1e-3
 
 
-@NETS
-def test_gradients_reach_every_parameter_and_none_comes_from_padding(net):
+@every_net
+def test_gradients_reach_every_parameter(net):
     model = in_use(net)
-    features, lengths = padded(random_clips([16, 50]))
-    features.requires_grad_(True)
+    features, lengths = padded(random_clips(fitting(net, [16, 50, 33, 64])))
     model(features, lengths).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
+        # The weights over the frames add up to 1, whatever is added to a channel's scores.
+        if name != "pooling.score.2.bias":
+            assert parameter.grad.abs().max() > 1e-6, name
+
+
+@nets_of_any_length
+def test_no_gradient_comes_from_padding(net):
+    model = in_use(net)
+    features, lengths = padded(random_clips([16, 50]))
+    features.requires_grad_(True)
+    model(features, lengths).square().sum().backward()
     assert features.grad[1].abs().sum() > 0
     # A frame next to the clip lies in the reach of a convolution; one far behind it does not.
     assert features.grad[0, 16 + 16 :].abs().sum() == 0
 
 
 @pytest.mark.parametrize("dims", [1, 2, 7])
-def test_the_resnet_trains_on_one_shortest_clip_of_few_dims(dims):
-    model = make(RESNET, dims).train()
+@pytest.mark.parametrize("net", [RESNET, CONV1D], ids=["resnet3", "conv1d"])
+def test_a_net_trains_on_one_shortest_clip_of_few_dims(net, dims):
+    model = make(net, dims).train()
     logits = model(*padded(random_clips([MIN_FRAMES], dims)))
     logits.sum().backward()
     assert logits.isfinite().all()
 
 
-@pytest.mark.parametrize(("layers", "need"), [(3, 8), (4, 16)])
-def test_the_cnn_takes_no_fewer_dims_than_its_halvings_need(layers, need):
-    net = {"name": "cnn", "layers": layers}
-    assert make(net, need)(*padded(random_clips([16], need))).isfinite().all()
-    with pytest.raises(UserError, match=rf"{need - 1} feature column.*at least {need} are needed"):
-        make(net, need - 1)
-
-
-@NETS
+@every_net
 def test_equal_seeds_make_equal_weights(net):
     first, second = make(net).state_dict(), make(net).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
+    torch.manual_seed(1)
+    other = build(Model.model_validate(SETTINGS | net), DIMS, EMOTIONS).state_dict()
+    assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
-@NETS
-def test_dropout_works_in_training_only(net):
+@every_net
+def test_dropout_works_in_training_only_and_only_in_the_nets_that_have_it(net):
     model = make(net | {"dropout": 0.5})
-    features, lengths = padded(random_clips([40, 60]))
-    assert not torch.equal(model(features, lengths), model(features, lengths))
-    model.eval()
-    assert torch.equal(model(features, lengths), model(features, lengths))
+    features, lengths = padded(random_clips(fitting(net, [40, 60])))
+    with torch.no_grad():
+        repeats = torch.equal(model(features, lengths), model(features, lengths))
+        assert repeats == (net["name"] in ("dummynet", "exponet"))
+        model.eval()
+        assert torch.equal(model(features, lengths), model(features, lengths))
 
 
 @pytest.mark.parametrize("width", [1, 4, 8, 12, 15, 16])
-def test_resnets_of_any_width_can_be_trained(width):
+@pytest.mark.parametrize("layers", [3, 4])
+def test_resnets_of_any_width_can_be_trained(layers, width):
     # Some convolutions of few channels crash in PyTorch's backward pass.
-    net = make(RESNET | {"width": width}, dims=64)
+    net = make(RESNET | {"width": width, "layers": layers}, dims=64)
     loss = net(torch.randn(4, 200, 64), torch.tensor([200, 150, 90, 16])).square().sum()
     loss.backward()
     assert all(torch.isfinite(p.grad).all() for p in net.parameters())
+
+
+@pytest.mark.parametrize("frames", [16, 29, 40])
+@pytest.mark.parametrize("layers", [3, 4])
+@pytest.mark.parametrize("pooling", ["mean", "flatten"])
+def test_an_unpadded_clip_goes_through_the_cnns_layers_in_sequence(pooling, layers, frames):
+    model = in_use(CNN_FLAT | {"pooling": pooling, "layers": layers, "frames": frames}, 33)
+    features, lengths = padded(random_clips([frames] * 3, 33))
+    with torch.no_grad():
+        x = features.mT[:, None]
+        for convolution, norm in zip(model.convolutions, model.norms, strict=True):
+            x = nn.MaxPool2d(2)(norm(convolution(x)).clamp(min=0))
+        x = x.mean(dim=(2, 3)) if pooling == "mean" else x.reshape(3, -1)
+        torch.testing.assert_close(model(features, lengths), model.linear(x))
+
+
+@pytest.mark.parametrize("frames", [16, 29, 40])
+def test_an_unpadded_clip_goes_through_the_conv1ds_layers_in_sequence(frames):
+    model = in_use(CONV1D)
+    features, lengths = padded(random_clips([frames] * 3))
+    with torch.no_grad():
+        x = features.mT
+        for convolution in model.convolutions:
+            x = nn.MaxPool1d(5, 2, padding=2)(convolution(x).clamp(min=0))
+        expected = model.linear(model.dense(x.mean(dim=2)).clamp(min=0))
+        torch.testing.assert_close(model(features, lengths), expected)
+
+
+@pytest.mark.parametrize("frames", [16, 29, 40])
+def test_an_unpadded_clip_goes_through_the_rezonets_layers_in_sequence(frames):
+    model = in_use(REZONET, 33)
+    features, lengths = padded(random_clips([frames] * 3, 33))
+    with torch.no_grad():
+        x = features.mT[:, None]
+        for convolution in model.along_frequency:
+            x = nn.MaxPool2d((2, 1))(convolution(x).clamp(min=0))
+        assert x.shape == (3, 64, 4, frames)
+        for convolution in model.along_time:
+            x = nn.MaxPool2d((1, 2))(convolution(x).clamp(min=0))
+        x = model.dense(x.mean(dim=3).reshape(3, -1)).clamp(min=0)
+        torch.testing.assert_close(model(features, lengths), model.linear(x))
+
+
+def test_attentive_pooling_without_attention_gives_mean_and_deviation_of_the_own_frames():
+    pooling = AttentivePooling(3)
+    nn.init.zeros_(pooling.score[2].weight)
+    features, lengths = padded(random_clips([5, 12, 9], 3))
+    with torch.no_grad():
+        pooled = pooling(features.mT, lengths)
+    for row, clip, length in zip(pooled, features, lengths.tolist(), strict=True):
+        own = clip[:length]
+        expected = torch.cat([own.mean(dim=0), own.std(dim=0, correction=0)])
+        torch.testing.assert_close(row, expected)
+
+
+def test_columns_are_laid_one_after_the_other():
+    features = torch.arange(2 * 3 * 2).reshape(2, 3, 2)
+    rows = [[0, 2, 4, 1, 3, 5], [6, 8, 10, 7, 9, 11]]
+    assert flatten_columns(features).tolist() == [[rows[0]], [rows[1]]]
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 6), (3, 2, 4, 6)])
+def test_frames_are_masked_from_each_length_on(shape):
+    masked = mask_frames(torch.ones(shape), torch.tensor([6, 1, 4]))
+    for clip, length in zip(masked, [6, 1, 4], strict=True):
+        assert (clip[..., :length] == 1).all()
+        assert (clip[..., length:] == 0).all()
+
+
+def test_the_mean_is_over_each_clips_own_frames():
+    x = torch.tensor([[[1.0, 2.0, 6.0]], [[4.0, 0.0, 0.0]], [[1.0, 2.0, 0.0]]])
+    assert mean_over_frames(x, torch.tensor([3, 1, 2])).tolist() == [[3.0], [4.0], [1.5]]
+
+
+def test_counting_the_values_of_a_stack_leaves_its_norms_and_its_mode_alone():
+    stack = nn.Sequential(nn.Conv1d(1, 3, 5), nn.BatchNorm1d(3), nn.MaxPool1d(2))
+    before = {name: value.clone() for name, value in stack.state_dict().items()}
+    assert flat_size(stack, 1, 15) == 3 * 5
+    assert stack.training
+    assert all(torch.equal(before[name], value) for name, value in stack.state_dict().items())
+    assert flat_size(stack.eval(), 1, 15) == 3 * 5
+    assert not stack.training

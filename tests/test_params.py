@@ -1,4 +1,5 @@
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -217,7 +218,18 @@ def test_counts_are_whole_numbers(values, key, wrong):
         ("model.optimizer", "lion"),
         ("model.learning_rate", 0.0),
         ("model.weight_decay", -1e-9),
-        ("model.schedule", "step"),
+        ("model.schedule", "linear"),
+        ("model.decay_epoch", 0),
+        ("model.stop_after", -1),
+        ("model.snapshots", "all"),
+        ("model.snapshots", 1),
+        ("model.batch_norm", 1),
+        ("model.pooling", "max"),
+        ("model.copies", "some"),
+        ("model.balance", "downsample"),
+        ("augment.feature_noise.deviations", [-0.1, 1.0]),
+        ("augment.feature_noise.deviations", [0.0, 100.5]),
+        ("augment.feature_noise.probability", -0.1),
         ("model.label_smoothing", 1.0),
         ("model.mixup", -0.1),
         ("model.patience", -1),
@@ -349,9 +361,135 @@ def test_load_reads_params_yaml_of_the_working_folder(tmp_path, monkeypatch, val
     assert load().split.seed == 77
 
 
-def test_a_cnn_with_too_few_feature_columns_is_refused_before_any_work():
-    values = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
-    values["features"]["kinds"] = ["zcr", "rms"]
-    values["model"] |= {"name": "cnn", "layers": 3, "frequency_mask": 0}
-    with pytest.raises(UserError, match=r"2 column\(s\) 3 times: at least 8 are needed"):
-        parse(values, "params.yaml")
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model.decay_epoch", 1),
+        ("model.stop_after", 0),
+        ("model.stop_after", 1),
+        ("model.snapshots", True),
+        ("model.snapshots", False),
+        ("model.schedule", "step"),
+        ("augment.feature_noise.deviations", [0, 0]),
+        ("augment.feature_noise.deviations", [0.0, 100.0]),
+    ],
+)
+def test_values_at_the_edge_of_their_range_are_accepted(values, key, value):
+    put(values, key, value)
+    read = get(parse(values, "p"), key)
+    assert read == (tuple(value) if isinstance(value, list) else value)
+
+
+def test_columns_of_features_are_counted_by_kind_in_the_order_of_stacking(values):
+    put(values, "features.kinds", ["chroma", "zcr", "mfcc", "rms", "logmel"])
+    dims = parse(values, "p").features.dims
+    assert list(dims.items()) == [
+        ("chroma", 12),
+        ("zcr", 1),
+        ("mfcc", 20),
+        ("rms", 1),
+        ("logmel", 64),
+    ]
+
+
+NAMES = {
+    "model.name": ["resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"],
+    "features.kinds.0": ["logmel", "mfcc", "zcr", "rms", "chroma"],
+    "split.scheme": [
+        *("random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out", "emobox"),
+    ],
+    "model.balance": ["none", "upsample", "class_weights", "smote", "adasyn"],
+}
+
+
+@pytest.mark.parametrize("key", NAMES)
+def test_an_unknown_name_is_refused_with_the_valid_ones(values, key):
+    if key == "features.kinds.0":
+        values["features"]["kinds"] = ["nonesuch"]
+    else:
+        put(values, key, "nonesuch")
+    (line,) = [line for line in refusal(values).splitlines() if line.startswith(f"  {key} = ")]
+    assert line.startswith(f"  {key} = 'nonesuch': ")
+    assert re.findall(r"'(\w+)'", line)[1:] == NAMES[key]
+
+
+@pytest.mark.parametrize(
+    ("key", "valid"), [item for item in NAMES.items() if item[0] != "split.scheme"]
+)
+def test_every_valid_name_is_accepted(values, key, valid):
+    values["model"] |= {"length": "pad", "frequency_mask": 0}
+    for name in valid:
+        changed = copy.deepcopy(values)
+        if key == "features.kinds.0":
+            changed["features"]["kinds"] = [name]
+            changed["model"]["name"] = "conv1d"
+            assert parse(changed, "p").features.kinds == [name]
+        else:
+            put(changed, key, name)
+            assert get(parse(changed, "p"), key) == name
+
+
+@pytest.mark.parametrize("scheme", NAMES["split.scheme"])
+def test_every_scheme_is_accepted(values, scheme):
+    values["split"] |= {"scheme": scheme, "emobox": "folder"}
+    assert parse(values, "p").split.scheme == scheme
+
+
+@pytest.mark.parametrize("balance", ["smote", "adasyn"])
+def test_interpolating_between_clips_needs_one_length(values, balance):
+    values["model"]["balance"] = balance
+    for length in ("own", "crop"):
+        values["model"]["length"] = length
+        text = refusal(values)
+        assert f"\n  model: balance {balance} makes clips by interpolation" in text
+        assert f"length resize or pad with frames, it is '{length}'" in text
+    for length in ("resize", "pad"):
+        values["model"]["length"] = length
+        assert parse(values, "p").model.balance == balance
+
+
+@pytest.mark.parametrize("balance", ["none", "upsample", "class_weights"])
+def test_other_balances_take_clips_of_their_own_length(values, balance):
+    values["model"] |= {"balance": balance, "length": "own"}
+    assert parse(values, "p").model.balance == balance
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"features.n_mels": 7, "features.n_mfcc": 7, "model.name": "cnn"},
+            ["at least 8 are needed"],
+        ),
+        (
+            {"features.kinds": ["zcr", "rms"], "model.frequency_mask": 0},
+            ["model.name resnet looks for patterns", "logmel, mfcc, chroma, it is ['zcr', 'rms']"],
+        ),
+        ({"model.name": "cnn", "model.pooling": "flatten"}, ["model.length resize or pad"]),
+        (
+            {"model.name": "rezonet", "features.kinds": ["logmel", "zcr"]},
+            ["features.kinds [logmel]", "it got 65 column(s) of ['logmel', 'zcr']"],
+        ),
+        (
+            {"model.name": "exponet", "model.batch_size": 1},
+            ["model.name exponet needs clips of one length", "model.batch_size of 2 or more"],
+        ),
+        (
+            {
+                "model.name": "dummynet",
+                "model.length": "pad",
+                "model.frames": 56,
+                "model.frequency_mask": 0,
+                "features.kinds": ["zcr"],
+            },
+            ["at least 57 values per clip, model.frames 56 times 1 column(s) are 56"],
+        ),
+    ],
+)
+def test_what_a_net_lacks_is_refused_before_any_work(values, changes, said):
+    for key, value in changes.items():
+        put(values, key, value)
+    text = refusal(values)
+    assert text.startswith("params.yaml is not valid, nothing was run:\n  model.")
+    for part in said:
+        assert part in text

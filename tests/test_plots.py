@@ -46,6 +46,17 @@ def reliability(path, bins):
     results.reliability_diagram(path, confidence, confidence**2, counts, 0.123)
 
 
+def gallery(path, emotions, names, missing=()):
+    cells = {
+        (emotion, name): np.full((20 + 10 * i + j, 64), -40.0)
+        for i, emotion in enumerate(emotions)
+        for j, name in enumerate(names)
+        if (emotion, name) not in missing
+    }
+    bands = np.geomspace(60, 7900, 64)
+    dataset.spectrogram_gallery(path, emotions, names, cells, 0.016, bands)
+
+
 def draw(name, path):
     rng = np.random.default_rng(0)
     clips = {f"{emotion}: aesdd/a05 (3)": speech(1 + i, i) for i, emotion in enumerate(EMOTIONS)}
@@ -56,12 +67,23 @@ def draw(name, path):
     elif name == "mel_spectrograms":
         mels = {clip: -80 * rng.random((50 + i, 64)) for i, clip in enumerate(clips)}
         dataset.mel_spectrograms(path, mels, 0.016, np.geomspace(60, 7900, 64))
+    elif name == "mel_spectrogram_of_one":
+        mels = {"angry: aesdd/a05 (3)": -80 * rng.random((50, 64))}
+        dataset.mel_spectrograms(path, mels, 0.016, np.geomspace(60, 7900, 64))
+    elif name == "gallery":
+        gallery(path, EMOTIONS, [f"cremad/{1001 + i}" for i in range(4)])
+    elif name == "gallery_of_one":
+        gallery(path, ["angry"], ["aesdd/1"])
     elif name == "histogram":
         dataset.histogram(path, rng.gamma(9, 0.4, 600), "Durations", "duration", "s")
     elif name == "histogram_of_one":
         dataset.histogram(path, np.array([3.0]), "Durations", "duration", "s")
     elif name == "durations_by_emotion":
         dataset.durations_by_emotion(path, {e: rng.gamma(9, 0.4, 1000) for e in EMOTIONS})
+    elif name == "levels_by_emotion":
+        dataset.levels_by_emotion(path, {e: rng.normal(-18, 3, 1000) for e in EMOTIONS})
+    elif name == "levels_of_one_clip":
+        dataset.levels_by_emotion(path, {"angry": np.array([-18.0])})
     elif name == "speakers_few":
         dataset.clips_by_speaker(path, speakers(6))
     elif name == "speaker_alone":
@@ -86,9 +108,14 @@ PICTURES = {
     "waveform": (9, 2.8),
     "waveforms": (9, 10),
     "mel_spectrograms": (9, 13.6),
+    "mel_spectrogram_of_one": (9, 3.4),
+    "gallery": (11.2, 11.9),
+    "gallery_of_one": (6, 3.4),
     "histogram": (7, 3.8),
     "histogram_of_one": (7, 3.8),
-    "durations_by_emotion": (10, 4),
+    "durations_by_emotion": (10, 4.3),
+    "levels_by_emotion": (10, 4.3),
+    "levels_of_one_clip": (6, 4.3),
     "speakers_few": (9.335, 3.12),
     "speaker_alone": (5.5, 1.77),
     "speakers_many": (14.88, 7.71),
@@ -180,7 +207,9 @@ def test_curves_differ_without_colour(tmp_path, figures):
     assert any(120 < level < 180 for level in common)
 
 
-@pytest.mark.parametrize("name", ["speakers_few", "confusion_matrix", "mel_spectrograms"])
+@pytest.mark.parametrize(
+    "name", ["speakers_few", "confusion_matrix", "mel_spectrograms", "gallery"]
+)
 def test_colours_run_evenly_from_light_to_dark(name, tmp_path, figures):
     draw(name, tmp_path / "a.png")
     colours = figures[0].axes[0].images[0].get_cmap()(np.linspace(0, 1, 50))
@@ -241,6 +270,36 @@ def test_spectrogram_axes(tmp_path, figures):
     assert short.get_xlim() == (-0.25, 10.25)
     assert short.images[0].get_extent()[:2] == [-0.25, 4.75]
     assert "dB" in scale.get_ylabel()
+
+
+def test_gallery_has_a_row_per_emotion_and_a_column_per_speaker(tmp_path, figures):
+    gallery(tmp_path / "a.png", ["angry", "sad"], ["aesdd/2", "aesdd/10"], [("sad", "aesdd/2")])
+    *cells, scale = figures[0].axes
+    assert [axes.get_title() for axes in cells] == ["aesdd/2", "aesdd/10", "", ""]
+    assert [axes.get_ylabel() for axes in cells] == ["angry", "", "sad", ""]
+    assert [len(axes.images) for axes in cells] == [1, 1, 0, 1]
+    # Frames 0 to 30, each at the middle of its 16 ms.
+    for axes in cells:
+        assert axes.get_xlim() == pytest.approx((-0.5 * 0.016, 30.5 * 0.016))
+    assert cells[0].images[0].get_extent()[1] == pytest.approx(19.5 * 0.016)
+    assert {image.get_clim() for axes in cells for image in axes.images} == {(-80, 0)}
+    assert "dB" in scale.get_ylabel()
+
+
+@pytest.mark.parametrize("name", ["durations_by_emotion", "levels_by_emotion"])
+def test_median_and_mean_of_each_emotion_differ_without_colour(name, tmp_path, figures):
+    values = {"angry": np.array([-1.0, -2.0, -9.0]), "sad": np.array([-5.0, -7.0])}
+    getattr(dataset, name)(tmp_path / "a.png", values)
+    axes = figures[0].axes[0]
+    lines = axes.get_lines()
+    means = [line.get_ydata()[0] for line in lines if line.get_marker() == "D"]
+    assert means == [-4, -6]
+    medians = [line.get_ydata() for line in lines if line.get_linewidth() == 2.5]
+    np.testing.assert_array_equal(medians, [[-2, -2], [-6, -6]])
+    points = [set(points.get_offsets()[:, 1]) for points in axes.collections]
+    assert points == [{-1, -2, -9}, {-5, -7}]
+    texts = [text.get_text() for text in figures[0].legends[0].get_texts()]
+    assert texts == ["clip", "quartiles", "median", "mean"]
 
 
 def test_waveform_fills_the_time_axis(tmp_path, figures):

@@ -19,7 +19,6 @@ from scripts.stage_deps import data_deps, files_of, imported_files, imported_nam
 from ser import model_folder, tables
 from ser.errors import UserError
 from ser.store import Store, StoreWriter
-from ser.training import Epoch
 from stages import evaluate, train
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,6 +62,7 @@ EVALUATE_PATHS = [
     "evaluate.json",
     "predictions.csv",
     "mistakes.csv",
+    "test_history.csv",
     "plots",
 ]
 
@@ -155,6 +155,13 @@ def train_here(folder, output=None):
     return output.getvalue()
 
 
+def evaluate_here(folder):
+    """Run the stage in this process; return what it wrote as figures."""
+    with chdir(folder), redirect_stdout(io.StringIO()):
+        evaluate.main(*map(Path, EVALUATE_PATHS))
+    return json.loads((folder / "evaluate.json").read_text())
+
+
 def contents(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -245,11 +252,15 @@ def test_a_killed_training_goes_on_and_ends_with_the_identical_files(whole, copy
     assert list((folder / ".checkpoints").iterdir()) == []
 
 
-def change_params(folder):
+def set_params(folder, **changes):
     path = folder / "params.yaml"
     values = yaml.safe_load(path.read_text())
-    values["model"]["weight_decay"] *= 2
+    values["model"] |= changes
     path.write_text(yaml.safe_dump(values))
+
+
+def change_params(folder):
+    set_params(folder, weight_decay=0.04)
 
 
 def change_a_feature(folder):
@@ -278,15 +289,15 @@ def change_an_emotion(folder):
     path.write_text(path.read_text().replace(",angry,1,", ",sad,1,", 1))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [change_params, change_a_feature, change_a_copy, change_the_split, change_an_emotion],
-)
 class Interrupting(io.StringIO):
-    """An output that is interrupted, as by Ctrl-C, when it is told of the first epoch."""
+    """An output that is interrupted, as by Ctrl-C, when it is told of an epoch."""
+
+    def __init__(self, at="epoch"):
+        super().__init__()
+        self._at = at
 
     def write(self, text):
-        if "epoch" in text:
+        if self._at in text:
             raise KeyboardInterrupt
         return super().write(text)
 
@@ -367,24 +378,6 @@ def test_without_val_clips_the_validation_figures_are_null(tmp_path):
     assert figures["val_accuracy"] is None
     assert figures["train_loss"] > 0
     assert pd.read_csv(folder / "plots/history.csv")["val_loss"].isna().all()
-
-
-def test_the_kept_epoch_is_the_last_or_the_first_of_the_best():
-    losses = [0.9, 0.5, 0.7, 0.5]
-    history = [Epoch(1, i + 1, 1.0, loss, 0.5, 0.5) for i, loss in enumerate(losses)]
-    assert train.kept_epoch(history, 0).epoch == 4
-    assert train.kept_epoch(history, 3).epoch == 2
-
-
-def test_figures_are_averaged_over_the_folds():
-    epochs = [Epoch(1, 10, 1.0, 0.5, 0.8, 0.6), Epoch(2, 20, 2.0, None, 0.4, None)]
-    assert train.mean_figures(epochs) == {
-        "epoch": 15,
-        "train_loss": 1.5,
-        "train_accuracy": pytest.approx(0.6),
-        "val_loss": None,
-        "val_accuracy": None,
-    }
 
 
 def test_a_fingerprint_tells_apart_contents_and_values(tmp_path):
@@ -533,6 +526,282 @@ def test_evaluation_without_a_file_of_the_model_says_which_and_ends_with_1(whole
     assert name in line
     assert line.endswith("run `dvc repro train`")
     assert not (folder / "evaluate.json").exists()
+
+
+def unequal_split():
+    """Every clip of angry is a train clip, and three each of the others."""
+    subsets = ["train"] * 3 + ["val", "test", "test"]
+    rows = []
+    for i, (clip, _, emotion) in enumerate(clip_names()):
+        subset = "train" if emotion == "angry" else subsets[i % 6]
+        rows.append({"clip": clip, "fold": 1, "subset": subset})
+    return rows
+
+
+def by_hand(clip, reference):
+    """Normalise in plain numpy by all values of each kind in `reference`."""
+    whole = np.concatenate(reference).astype(np.float64)
+    parts = [
+        (clip[:, own] - whole[:, own].mean()) / whole[:, own].std()
+        for own in (slice(0, 8), slice(8, 9))
+    ]
+    return np.hstack(parts).astype(np.float32)
+
+
+def probabilities_of(net, features):
+    with torch.no_grad():
+        logits = net(torch.from_numpy(features)[None], torch.tensor([len(features)]))
+    return logits.softmax(dim=1)[0].numpy()
+
+
+BALANCES = {  # balance and copies -> number of examples of the unequal split's 12 train clips
+    ("none", "one"): 12,
+    ("class_weights", "one"): 12,
+    ("upsample", "one"): 18,
+    ("none", "all"): 24,
+    ("class_weights", "all"): 24,
+    ("upsample", "all"): 36,
+    ("smote", "all"): 36,
+}
+
+
+@pytest.mark.parametrize(("balance", "copies"), BALANCES)
+def test_balance_and_train_statistics_are_of_the_train_clips_alone(tmp_path, balance, copies):
+    splits = unequal_split()
+    clips = {
+        subset: [row["clip"] for row in splits if row["subset"] == subset]
+        for subset in ("train", "val", "test")
+    }
+    unseen = [*clips["test"], *(f"{clip}#1" for clip in clips["val"] + clips["test"])]
+    changes = {"balance": balance, "copies": copies, "normalisation": "train", "epochs": 3}
+    changes |= {"length": "pad", "frames": 32}
+    folder = make_project(tmp_path, splits, changes, without=unseen)
+    train_here(folder)
+    figures = json.loads((folder / "train.json").read_text())
+    assert figures["examples"] == BALANCES[balance, copies]
+    assert all(np.isfinite(value) for value in figures.values())
+    # The val clips are each predicted once, as they are.
+    description, (net,) = model_folder.load(folder / "model")
+    store = Store(folder / "features")
+    reference = [store[clip] for clip in clips["train"]]
+    emotions, losses = {clip: emotion for clip, _, emotion in clip_names()}, []
+    for clip in clips["val"]:
+        features = np.zeros((32, 9), dtype=np.float32)
+        features[: len(store[clip])] = by_hand(store[clip], reference)
+        losses.append(-np.log(probabilities_of(net, features)[EMOTIONS.index(emotions[clip])]))
+    assert figures["val_loss"] == pytest.approx(np.mean(losses), rel=1e-4)
+    (statistics,) = description.statistics
+    assert statistics["rms"] == pytest.approx(
+        [
+            np.concatenate(reference)[:, 8].astype(float).mean(),
+            np.concatenate(reference)[:, 8].std(),
+        ],
+        rel=1e-5,
+    )
+
+
+def test_smote_of_too_few_clips_names_the_emotions(tmp_path):
+    changes = {"balance": "smote", "copies": "one", "length": "pad", "frames": 32}
+    folder = make_project(tmp_path, unequal_split(), changes)
+    with pytest.raises(UserError, match=r"neutral has 3, sad has 3: model\.balance upsample or"):
+        train_here(folder)
+
+
+@pytest.mark.parametrize("normalisation", ["clip", "speaker", "train"])
+def test_test_clips_are_normalised_as_in_training(tmp_path, normalisation):
+    folder = make_project(tmp_path, changes={"epochs": 2, "normalisation": normalisation})
+    train_here(folder)
+    figures = evaluate_here(folder)
+    assert figures["uses_test_speakers_audio"] == (normalisation == "speaker")
+    description, nets = model_folder.load(folder / "model")
+    assert all((s is None) == (normalisation != "train") for s in description.statistics)
+    store, table = Store(folder / "features"), tables.read_csv(folder / "predictions.csv")
+    speakers = {clip: speaker for clip, speaker, _ in clip_names()}
+    for row in table.to_dict("records"):
+        clip, fold = row["clip"], row["fold"]
+        group = {
+            "clip": [clip],
+            "speaker": [name for name in speakers if speakers[name] == speakers[clip]],
+            "train": [
+                other["clip"]
+                for other in three_folds()
+                if other["fold"] == fold and other["subset"] == "train"
+            ],
+        }[normalisation]
+        features = by_hand(store[clip], [store[name] for name in group])
+        expected = probabilities_of(nets[fold - 1], features)
+        np.testing.assert_allclose([float(row[e]) for e in EMOTIONS], expected, atol=1e-5)
+
+
+# Steps so large that the last epoch is not the best.
+RESTLESS = {"epochs": 6, "learning_rate": 0.05, "schedule": "constant", "snapshots": True}
+
+
+@pytest.fixture(scope="module")
+def restless(tmp_path_factory):
+    """A project that keeps every epoch's weights, trained; its figures and its files."""
+    folder = make_project(tmp_path_factory.mktemp("restless"), changes=RESTLESS)
+    train_here(folder)
+    files = results(folder)
+    return folder, evaluate_here(folder), files
+
+
+def test_with_snapshots_a_model_holds_the_weights_of_every_epoch(restless):
+    folder, _, files = restless
+    model = folder / "model"
+    for fold in range(1, FOLDS + 1):
+        names = [f"fold-{fold}-epochs/epoch-{n:05d}.safetensors" for n in range(1, 7)]
+        found = sorted((model / f"fold-{fold}-epochs").iterdir())
+        assert [path.relative_to(model).as_posix() for path in found] == names
+        assert files[names[-1]] == files[f"fold-{fold}.safetensors"]
+        assert len({files[name] for name in names}) == 6
+    assert list((folder / ".checkpoints").iterdir()) == []
+
+
+def test_the_test_history_holds_every_epochs_figures_on_the_test_clips(restless):
+    folder, figures, _ = restless
+    history = tables.read_csv(folder / "test_history.csv")
+    assert list(history.columns) == ["fold", "epoch", "test_loss", "test_accuracy"]
+    expected = [(fold, epoch) for fold in (1, 2, 3) for epoch in range(1, 7)]
+    assert list(zip(history["fold"], history["epoch"], strict=True)) == expected
+    description, _ = model_folder.load(folder / "model")
+    store, emotions = Store(folder / "features"), {c: e for c, _, e in clip_names()}
+    history = pd.read_csv(folder / "test_history.csv", index_col=["fold", "epoch"])
+    for fold in (1, 2, 3):
+        test = [
+            row["clip"] for row in three_folds() if (row["fold"], row["subset"]) == (fold, "test")
+        ]
+        labels = [EMOTIONS.index(emotions[clip]) for clip in test]
+        for epoch, net in model_folder.load_snapshots(folder / "model", description, fold):
+            features = [by_hand(store[clip], [store[clip]]) for clip in test]
+            rows = np.array([probabilities_of(net, clip) for clip in features], dtype=np.float64)
+            row = history.loc[fold, epoch]
+            hits = metrics.accuracy_score(labels, rows.argmax(axis=1))
+            assert row["test_accuracy"] == pytest.approx(hits, abs=1e-6)
+            right = rows[np.arange(len(labels)), labels]
+            assert row["test_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-3, abs=1e-3)
+    last = history.xs(6, level="epoch")["test_accuracy"]
+    assert figures["fold_accuracy"]["each"] == pytest.approx(last.tolist(), abs=1e-6)
+
+
+def test_the_oracle_is_the_best_epoch_of_each_fold_on_its_test_clips(restless):
+    folder, figures, _ = restless
+    history = pd.read_csv(folder / "test_history.csv")
+    wide = history.pivot_table(index="fold", columns="epoch", values="test_accuracy")
+    oracle = figures["oracle"]
+    assert oracle["accuracy"] == pytest.approx(wide.max(axis=1).mean(), abs=1e-6)  # equal folds
+    assert oracle["epochs"] == wide.idxmax(axis=1).tolist()
+    assert oracle["accuracy"] > figures["accuracy"]
+    assert wide.max(axis=1).tolist() != wide[6].tolist()
+
+
+def test_snapshots_change_nothing_else(restless, tmp_path):
+    folder = make_project(tmp_path, changes=RESTLESS | {"snapshots": False})
+    train_here(folder)
+    own, kept = results(folder), restless[2]
+    assert own.keys() == {name for name in kept if "-epochs/" not in name}
+    assert all(own[name] == kept[name] for name in own if name != "model.json")
+    figures = evaluate_here(folder)
+    assert "oracle" not in figures
+    assert figures == {k: v for k, v in restless[1].items() if k != "oracle"}
+    lines = (folder / "test_history.csv").read_text()
+    assert lines == "fold,epoch,test_loss,test_accuracy\n"
+
+
+def test_the_accuracy_of_each_fold_is_told(evaluated):
+    table, each = predictions_of(evaluated), figures_of(evaluated)["fold_accuracy"]["each"]
+    hits = table["emotion"] == table["predicted"]
+    assert each == pytest.approx(hits.groupby(table["fold"]).mean().tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("moment", ["fold 1/3 epoch 1/", "fold 2/3 epoch 3/", "fold 3/3 epoch 6/"])
+def test_a_training_interrupted_with_snapshots_ends_with_the_identical_files(
+    restless, tmp_path, moment
+):
+    folder = make_project(tmp_path, changes=RESTLESS)
+    with pytest.raises(KeyboardInterrupt):
+        train_here(folder, Interrupting(moment))
+    train_here(folder)
+    assert results(folder) == restless[2]
+
+
+STOPPING = [
+    {},
+    {"snapshots": True},
+    {"patience": 3},
+    {"balance": "upsample", "normalisation": "train"},
+    {"balance": "smote", "copies": "all", "length": "resize", "frames": 20},
+]
+
+
+@pytest.mark.parametrize("changes", STOPPING, ids=["plain", "snapshots", "patience", "up", "smote"])
+def test_a_stopped_training_goes_on_and_ends_with_the_identical_files(tmp_path, changes):
+    changes = {"epochs": 5, "copies": "one"} | changes
+    whole = make_project(tmp_path / "whole", unequal_split(), changes)
+    train_here(whole)
+    folder = make_project(tmp_path / "stopped", unequal_split(), changes)
+    expected = (whole / "plots/history.csv").read_bytes()
+    for stop in (1, 3):
+        set_params(folder, stop_after=stop)
+        out = train_here(folder)
+        assert ("goes on from .checkpoints" in out) == (stop == 3)
+        history = (folder / "plots/history.csv").read_bytes()
+        assert history.count(b"\n") == 1 + stop
+        assert expected.startswith(history)
+        assert len(model_folder.load(folder / "model")[1]) == 1
+        (checkpoints,) = (folder / ".checkpoints").iterdir()
+        assert (checkpoints / "fold-1.safetensors").is_file()
+        shutil.rmtree(folder / "model")  # as DVC does before it runs a stage
+    set_params(folder, stop_after=0)
+    assert "goes on from .checkpoints" in train_here(folder)
+    assert results(folder) == results(whole)
+    assert list((folder / ".checkpoints").iterdir()) == []
+
+
+def test_a_stop_earlier_than_a_kept_checkpoint_gives_what_it_gives_without_one(tmp_path):
+    changes = {"epochs": 5, "stop_after": 2}
+    expected = make_project(tmp_path / "expected", one_split(), changes)
+    train_here(expected)
+    folder = make_project(tmp_path / "longer-before", one_split(), changes | {"stop_after": 4})
+    train_here(folder)
+    shutil.rmtree(folder / "model")
+    set_params(folder, stop_after=2)
+    train_here(folder)
+    assert results(folder) == results(expected)
+
+
+# Trains in each of the folders, which a variable of the environment cannot tell apart.
+_TRAIN_IN = """
+import os, pathlib, sys
+from stages import train
+for folder in sys.argv[1].split(os.pathsep):
+    os.chdir(folder)
+    train.main(*map(pathlib.Path, sys.argv[2:]))
+"""
+
+
+def test_ser_checkpoints_names_where_checkpoints_are_kept(tmp_path):
+    changes, kept = {"epochs": 3, "stop_after": 1}, tmp_path / "kept"
+    first = make_project(tmp_path / "first", one_split(), changes)
+    second = make_project(tmp_path / "second", one_split(), changes | {"stop_after": 0})
+    done = subprocess.run(
+        [sys.executable, "-c", _TRAIN_IN, f"{first}{os.pathsep}{second}", *TRAIN_PATHS],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SER_CHECKPOINTS": str(kept)}
+        | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 1 + 1 + 1 + 2
+    assert lines[1].startswith(f"fold 1/1: goes on from {kept}{os.sep}")
+    assert list(kept.iterdir()) == []
+    for folder in (first, second):
+        assert not (folder / ".checkpoints").exists()
+    set_params(first, stop_after=0)
+    train_here(first)
+    assert results(first) == results(second)
 
 
 def test_early_stopping_without_val_clips_is_refused(tmp_path):

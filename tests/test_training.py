@@ -9,12 +9,25 @@ import pytest
 import safetensors.torch
 import torch
 from settings import PLAIN_MODEL
+from sklearn import metrics
 
-from ser.batches import Examples, normalise
+from ser.batches import Examples
 from ser.errors import UserError
 from ser.models import build
+from ser.normalisation import normalise
 from ser.params import Model
-from ser.training import choose_device, fit, learning_rate_at, predict
+from ser.training import (
+    Criterion,
+    Epoch,
+    choose_device,
+    fit,
+    kept_epoch,
+    learning_rate_at,
+    loss_and_accuracy,
+    mean_figures,
+    predict,
+    snapshot_name,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -40,7 +53,7 @@ EVERYTHING = {
 }
 DIMS = {"logmel": 8}
 CPU = torch.device("cpu")
-NOTHING = Examples([], np.array([], dtype=np.int64), DIMS)
+NOTHING = Examples([], np.array([], dtype=np.int64), DIMS, [])
 
 
 class Killed(BaseException):
@@ -59,13 +72,18 @@ def examples(count, seed=0, noise=0.3):
         clip = rng.normal(0, noise, (int(rng.integers(16, 48)), 8))
         clip[:, 2 * label : 2 * label + 3] += 3
         versions.append([clip.astype(np.float32)])
-    return Examples(versions, labels, DIMS)
+    return Examples(versions, labels, DIMS, [None] * count)
 
 
 def train(model, checkpoint, val=None, on_epoch=lambda history: None, data=None, fold=1):
     val = examples(6, seed=1) if val is None else val
     data = data or examples(15)
-    return fit(data, val, 3, model, fold, CPU, checkpoint, on_epoch)
+    snapshots = snapshots_of(checkpoint)
+    return fit(data, val, 3, model, fold, CPU, checkpoint, snapshots, on_epoch)
+
+
+def snapshots_of(checkpoint):
+    return checkpoint.with_name(f"{checkpoint.name}-epochs")
 
 
 def assert_equal_weights(first, second):
@@ -86,6 +104,10 @@ def net_of(model, weights):
         ("constant", 0.0, 1.0),
         ("constant", 0.3, 1.0),
         ("constant", 1.0, 1.0),
+        ("step", 0.0, 1.0),
+        ("step", 0.399, 1.0),
+        ("step", 0.4, 0.1),
+        ("step", 1.0, 0.1),
         ("cosine", 0.0, 1.0),
         ("cosine", 0.3, math.cos(0.15 * math.pi) ** 2),
         ("cosine", 0.5, 0.5),
@@ -98,7 +120,9 @@ def net_of(model, weights):
     ],
 )
 def test_the_learning_rate_follows_its_schedule(schedule, progress, expected):
-    assert learning_rate_at(progress, 0.2, schedule) == pytest.approx(0.2 * expected, abs=1e-15)
+    assert learning_rate_at(progress, 0.2, schedule, 0.4) == pytest.approx(
+        0.2 * expected, abs=1e-15
+    )
 
 
 def test_one_cycle_equals_torchs():
@@ -110,7 +134,7 @@ def test_one_cycle_equals_torchs():
         optimizer, 0.01, steps, cycle_momentum=False, final_div_factor=1e9
     )
     for step in range(steps):
-        mine = learning_rate_at(step / (steps - 1), 0.01, "one_cycle")
+        mine = learning_rate_at(step / (steps - 1), 0.01, "one_cycle", 0.5)
         assert mine == pytest.approx(schedule.get_last_lr()[0], rel=2e-2, abs=2e-5)
         optimizer.step()
         if step < steps - 1:
@@ -118,9 +142,153 @@ def test_one_cycle_equals_torchs():
 
 
 def test_one_cycle_rises_to_its_peak_then_falls():
-    rates = [learning_rate_at(x, 1.0, "one_cycle") for x in np.linspace(0, 1, 101)]
+    rates = [learning_rate_at(x, 1.0, "one_cycle", 0.5) for x in np.linspace(0, 1, 101)]
     assert all(a < b for a, b in pairwise(rates[:31]))
     assert all(a > b for a, b in pairwise(rates[30:]))
+
+
+@pytest.mark.parametrize("decay_epoch", [1, 3, 7, 10, 50])
+@pytest.mark.parametrize("steps", [1, 3, 7])
+def test_the_step_schedule_equals_torchs_whose_milestone_is_the_decay_epoch(decay_epoch, steps):
+    epochs = 10
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.2)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [decay_epoch], gamma=0.1)
+    for epoch in range(epochs):
+        (expected,) = schedule.get_last_lr()
+        for step in range(steps):
+            progress = (epoch + step / steps) / epochs
+            rate = learning_rate_at(progress, 0.2, "step", decay_epoch / epochs)
+            assert rate == pytest.approx(expected, rel=1e-12)
+        optimizer.step()
+        schedule.step()
+
+
+def logits_of(net, data):
+    clips = [torch.from_numpy(normalise(clip, DIMS, None)) for (clip,) in data.versions]
+    return torch.cat([net(clip[None], torch.tensor([len(clip)])) for clip in clips])
+
+
+def test_a_training_takes_the_steps_of_its_schedule(tmp_path):
+    data = examples(6)  # one batch: its clips' order makes no difference
+    model = settings(optimizer="sgd", epochs=4, schedule="step", decay_epoch=2, learning_rate=0.1)
+    start = model.model_copy(update={"learning_rate": 1e-30, "epochs": 1})
+    first, _ = train(start, tmp_path / "a", data=data)
+    result, history = train(model, tmp_path / "b", data=data)
+    net = net_of(model, first)
+    optimizer = torch.optim.SGD(
+        net.parameters(), 0.1, momentum=0.9, weight_decay=model.weight_decay, nesterov=True
+    )
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2], gamma=0.1)
+    for epoch in history:
+        loss = torch.nn.functional.cross_entropy(
+            logits_of(net, data), torch.from_numpy(data.labels)
+        )
+        assert epoch.train_loss == pytest.approx(loss.item(), rel=1e-4)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    for name, tensor in net.state_dict().items():
+        torch.testing.assert_close(result[name], tensor, atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_the_weighted_loss_by_hand(smoothing, size):
+    rng = np.random.default_rng(size)
+    logits, labels = rng.normal(0, 2, (size, 3)), rng.integers(3, size=size)
+    weights = np.array([0.25, 3.0, 1.5], dtype=np.float32)
+    logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    targets = np.eye(3)[labels] * (1 - smoothing) + smoothing / 3
+    expected = (weights[labels] * -(targets * logs).sum(axis=1)).sum() / size
+    criterion = Criterion(torch.from_numpy(weights), smoothing)
+    loss = criterion.loss(torch.from_numpy(logits), torch.from_numpy(labels))
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_equal_weights_give_torchs_cross_entropy():
+    logits, labels = torch.randn(9, 4), torch.arange(9) % 4
+    expected = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1)
+    torch.testing.assert_close(Criterion(torch.ones(4), 0.1).loss(logits, labels), expected)
+
+
+def unequal_examples():
+    """The classes of 9, 4 and 2 clips."""
+    data = examples(27)
+    kept = [i for i, label in enumerate(data.labels) if i // 3 < (9, 4, 2)[label]]
+    return Examples([data.versions[i] for i in kept], data.labels[kept], DIMS, [None] * 15)
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+@pytest.mark.parametrize("batch_size", [1, 6, 100])
+def test_class_weights_weigh_the_steps_whatever_the_batch_size(tmp_path, batch_size, mixup):
+    model, data = settings(epochs=1, batch_size=batch_size, mixup=mixup), unequal_examples()
+    weighted = model.model_copy(update={"balance": "class_weights"})
+    first, plain = train(model, tmp_path / "a", data=data)
+    second, history = train(weighted, tmp_path / "b", data=data)
+    assert not torch.equal(first["linear.bias"], second["linear.bias"])
+    assert history != plain
+
+
+def test_the_gradient_of_a_training_with_class_weights_is_that_of_the_weighted_loss(tmp_path):
+    data = unequal_examples()
+    model = settings(
+        optimizer="sgd", epochs=1, weight_decay=0.0, batch_size=100, balance="class_weights"
+    )
+    start, _ = train(model.model_copy(update={"learning_rate": 1e-30}), tmp_path / "a", data=data)
+    stepped = model.model_copy(update={"learning_rate": 0.1})
+    result, history = train(stepped, tmp_path / "b", data=data)
+    net = net_of(model, start)
+    logs = logits_of(net, data).log_softmax(dim=1)
+    weights = torch.tensor([15 / (3 * n) for n in (9, 4, 2)])
+    loss = sum(-weights[k] * logs[i, k] for i, k in enumerate(data.labels.tolist())) / 15
+    assert history[0].train_loss == pytest.approx(loss.item(), rel=1e-5)
+    loss.backward()
+    for name, parameter in net.named_parameters():
+        expected = parameter.detach() - 0.1 * 1.9 * parameter.grad
+        torch.testing.assert_close(result[name], expected, atol=1e-6, rtol=1e-5)
+
+
+def test_class_weights_of_equal_classes_change_nothing(tmp_path):
+    first, plain = train(settings(), tmp_path / "a")
+    second, history = train(settings(balance="class_weights"), tmp_path / "b")
+    assert history == plain
+    assert_equal_weights(first, second)
+
+
+def test_the_validation_loss_is_not_weighted(tmp_path):
+    model = settings(balance="class_weights", epochs=2)
+    val = examples(7, seed=4, noise=3)
+    weights, history = train(model, tmp_path / "c", val=val, data=unequal_examples())
+    right = predict(net_of(model, weights), val, model, CPU)[np.arange(7), val.labels]
+    assert history[-1].val_loss == pytest.approx(-np.log(right).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+@pytest.mark.parametrize("count", [7, 13])
+def test_a_lone_clip_left_over_is_learnt_with_the_batch_before_it(tmp_path, name, count):
+    rng = np.random.default_rng(0)
+    clips = [[rng.normal(size=(16, 8)).astype(np.float32)] for _ in range(count)]
+    data = Examples(clips, np.arange(count) % 3, DIMS, [None] * count)
+    model = settings(name=name, batch_norm=True, epochs=2)
+    weights, history = train(model, tmp_path / "c", data=data)
+    assert len(history) == 2
+    for key, tensor in weights.items():
+        assert tensor.isfinite().all()
+        if key.endswith("num_batches_tracked"):
+            assert tensor == 2 * (count // 6)
+
+
+def test_loss_and_accuracy_equal_scikit_learns():
+    rng = np.random.default_rng(0)
+    # Multiples of 1/64 add up to 1 in float32 as well, which scikit-learn insists on.
+    counts = rng.multinomial(60, np.ones(4) / 4, 50) + 1
+    probabilities = (counts / 64).astype(np.float32)
+    labels = rng.integers(4, size=50)
+    loss, accuracy = loss_and_accuracy(probabilities, labels)
+    expected = metrics.log_loss(labels, probabilities, labels=range(4))
+    assert loss == pytest.approx(expected, rel=1e-6)
+    assert accuracy == metrics.accuracy_score(labels, probabilities.argmax(axis=1))
 
 
 @pytest.mark.parametrize("name", ["cnn", "resnet"])
@@ -147,7 +315,7 @@ def test_one_step_of_sgd_follows_the_gradient_of_the_smoothed_cross_entropy(tmp_
         model.model_copy(update={"learning_rate": 0.1}), tmp_path / "b", data=data
     )
     net = net_of(model, start)
-    clips = [torch.from_numpy(normalise(clip, DIMS)) for (clip,) in data.versions]
+    clips = [torch.from_numpy(normalise(clip, DIMS, None)) for (clip,) in data.versions]
     logits = torch.cat([net(clip[None], torch.tensor([len(clip)])) for clip in clips])
     logs = logits.log_softmax(dim=1)
     right = logs[torch.arange(6), torch.from_numpy(data.labels)]
@@ -272,7 +440,7 @@ def test_features_that_are_not_finite_end_the_training(tmp_path):
         train(settings(), tmp_path / "c", data=data)
 
 
-def stop_after(epoch, history):
+def kill_after(epoch, history):
     if len(history) == epoch:
         raise Killed
 
@@ -285,7 +453,7 @@ def test_a_training_stopped_after_any_epoch_goes_on_to_the_identical_result(tmp_
     for epoch in range(1, len(history) + 1):
         checkpoint = tmp_path / f"stopped-{epoch}"
         with pytest.raises(Killed):
-            train(model, checkpoint, val=val, on_epoch=partial(stop_after, epoch))
+            train(model, checkpoint, val=val, on_epoch=partial(kill_after, epoch))
         seen = []
         resumed, again = train(
             model, checkpoint, val=val, on_epoch=lambda h, s=seen: s.append(list(h))
@@ -300,14 +468,14 @@ def test_a_training_stopped_after_every_epoch_goes_on_to_the_identical_result(tm
     weights, history = train(model, tmp_path / "whole")
     for epoch in range(1, len(history)):
         with pytest.raises(Killed):
-            train(model, tmp_path / "c", on_epoch=partial(stop_after, epoch))
+            train(model, tmp_path / "c", on_epoch=partial(kill_after, epoch))
     resumed, again = train(model, tmp_path / "c")
     assert again == history
     assert_equal_weights(resumed, weights)
 
 
-class Breaking(np.ndarray):
-    """A clip, such that the training is killed when it has read clips so many times."""
+class Breaking(list):
+    """The clips' statistics: the training is killed when so many of them were asked for."""
 
     left = 0
 
@@ -315,12 +483,12 @@ class Breaking(np.ndarray):
         if Breaking.left == 0:
             raise Killed
         Breaking.left -= 1
-        return np.asarray(self)[place]
+        return super().__getitem__(place)
 
 
 def breaking(data, reads):
     Breaking.left = reads
-    return replace(data, versions=[[clip.view(Breaking)] for (clip,) in data.versions])
+    return replace(data, statistics=Breaking(data.statistics))
 
 
 @pytest.mark.parametrize("reads", [0, 1, 8, 14, 15, 22, 44])
@@ -353,6 +521,115 @@ def test_what_an_interrupted_write_left_behind_does_no_harm(tmp_path):
     weights, _ = train(settings(), tmp_path / "fold-1.safetensors")
     other, _ = train(settings(), tmp_path / "other.safetensors")
     assert_equal_weights(weights, other)
+
+
+def assert_equal_files(folder, other):
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(path.name for path in other.iterdir())
+    for name in names:
+        assert (folder / name).read_bytes() == (other / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("patience", [0, 1])
+def test_snapshots_are_every_epochs_weights(tmp_path, patience):
+    model = settings(snapshots=True, epochs=6, patience=patience, learning_rate=0.05)
+    weights, history = train(model, tmp_path / "c", val=unlearnable(6))
+    folder = snapshots_of(tmp_path / "c")
+    names = [snapshot_name(n) for n in range(1, len(history) + 1)]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    snapshots = [safetensors.torch.load_file(folder / name) for name in names]
+    assert_equal_weights(snapshots[kept_epoch(history, patience).epoch - 1], weights)
+    for epoch, snapshot in zip(history, snapshots, strict=True):
+        short = settings(epochs=epoch.epoch, learning_rate=0.05)
+        expected, _ = train(short, tmp_path / f"short-{epoch.epoch}")
+        assert_equal_weights(snapshot, expected)
+
+
+def test_without_the_setting_there_are_no_snapshots(tmp_path):
+    train(settings(), tmp_path / "c")
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+def test_snapshots_change_nothing_in_the_training(tmp_path):
+    model = settings(**EVERYTHING)
+    weights, history = train(model, tmp_path / "a")
+    kept, same = train(model.model_copy(update={"snapshots": True}), tmp_path / "b")
+    assert same == history
+    assert_equal_weights(kept, weights)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_names_of_snapshots_sort_as_epochs_do():
+    epochs = [1, 2, 9, 10, 11, 99, 100, 1000, 9999, 10000, 99999]
+    assert sorted(map(snapshot_name, reversed(epochs))) == [snapshot_name(n) for n in epochs]
+
+
+@pytest.mark.parametrize("epoch", [1, 3, 5])
+def test_snapshots_of_a_killed_and_resumed_training_are_the_identical_files(tmp_path, epoch):
+    model = settings(**EVERYTHING | {"snapshots": True})
+    train(model, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(model, tmp_path / "c", on_epoch=partial(kill_after, epoch))
+    # An epoch was written in part and its checkpoint was not.
+    (snapshots_of(tmp_path / "c") / snapshot_name(epoch + 1)).write_bytes(b"half")
+    if epoch == 5:
+        (snapshots_of(tmp_path / "c") / snapshot_name(6)).unlink()
+    train(model, tmp_path / "c")
+    assert_equal_files(snapshots_of(tmp_path / "whole"), snapshots_of(tmp_path / "c"))
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+@pytest.mark.parametrize("stops", [[1], [4], [2, 3], [1, 2, 3, 4, 5], [5], [9]])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_training_that_stops_itself_goes_on_to_the_identical_result(tmp_path, stops, optimizer):
+    model = settings(**EVERYTHING | {"optimizer": optimizer, "snapshots": True})
+    weights, history = train(model, tmp_path / "whole")
+    for stop in stops:
+        part = model.model_copy(update={"stop_after": stop})
+        _, so_far = train(part, tmp_path / "c")
+        assert so_far == history[:stop]
+    resumed, again = train(model, tmp_path / "c")
+    assert again == history
+    assert_equal_weights(resumed, weights)
+    assert (tmp_path / "whole").read_bytes() == (tmp_path / "c").read_bytes()
+    assert_equal_files(snapshots_of(tmp_path / "whole"), snapshots_of(tmp_path / "c"))
+
+
+def test_a_training_that_stops_itself_is_that_of_its_first_epochs(tmp_path):
+    # Its learning rate is that of the whole training, not of one of so many epochs.
+    model = settings(schedule="cosine", epochs=6, snapshots=True)
+    train(model, tmp_path / "whole")
+    weights, history = train(model.model_copy(update={"stop_after": 3}), tmp_path / "c")
+    assert len(history) == 3
+    third = snapshots_of(tmp_path / "whole") / snapshot_name(3)
+    assert_equal_weights(weights, safetensors.torch.load_file(third))
+
+
+def test_a_training_that_stops_itself_with_patience_keeps_the_best_so_far(tmp_path):
+    model = settings(patience=4, epochs=8, stop_after=4, snapshots=True, learning_rate=0.05)
+    weights, history = train(model, tmp_path / "c", val=unlearnable(6))
+    best = int(np.argmin([epoch.val_loss for epoch in history]))
+    assert best < len(history) - 1
+    snapshot = snapshots_of(tmp_path / "c") / snapshot_name(best + 1)
+    assert_equal_weights(weights, safetensors.torch.load_file(snapshot))
+
+
+def test_the_kept_epoch_is_the_last_or_the_first_of_the_best():
+    losses = [0.9, 0.5, 0.7, 0.5]
+    history = [Epoch(1, i + 1, 1.0, loss, 0.5, 0.5) for i, loss in enumerate(losses)]
+    assert kept_epoch(history, 0).epoch == 4
+    assert kept_epoch(history, 3).epoch == 2
+
+
+def test_figures_are_averaged_over_the_folds():
+    epochs = [Epoch(1, 10, 1.0, 0.5, 0.8, 0.6), Epoch(2, 20, 2.0, None, 0.4, None)]
+    assert mean_figures(epochs) == {
+        "epoch": 15,
+        "train_loss": 1.5,
+        "train_accuracy": pytest.approx(0.6),
+        "val_loss": None,
+        "val_accuracy": None,
+    }
 
 
 def checkpoint_of(tmp_path):
@@ -445,7 +722,7 @@ def test_predictions_follow_the_order_of_the_examples(tmp_path):
     net, data = build(settings(), 8, 3), examples(9, noise=2)
     expected = predict(net, data, settings(), CPU)
     order = np.random.default_rng(0).permutation(9)
-    shuffled = Examples([data.versions[i] for i in order], data.labels[order], DIMS)
+    shuffled = Examples([data.versions[i] for i in order], data.labels[order], DIMS, [None] * 9)
     np.testing.assert_allclose(predict(net, shuffled, settings(), CPU), expected[order], atol=1e-5)
 
 
@@ -460,7 +737,7 @@ def test_prediction_draws_nothing(length):
 def test_clips_shorter_than_the_nets_need_are_predicted():
     rng = np.random.default_rng(0)
     clips = [[rng.normal(size=(n, 8)).astype(np.float32)] for n in (1, 2, 15, 40)]
-    data = Examples(clips, np.zeros(4, dtype=np.int64), DIMS)
+    data = Examples(clips, np.zeros(4, dtype=np.int64), DIMS, [None] * 4)
     net = build(settings(), 8, 3)
     together = predict(net, data, settings(), CPU)
     assert np.isfinite(together).all()

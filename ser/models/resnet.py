@@ -1,9 +1,11 @@
 """A small residual CNN on mel spectrograms with attentive statistics pooling."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
-from ser.models.masking import frame_mask, mask_frames
+from ser.models.layers import frame_mask, mask_frames
 
 
 class ResidualBlock(nn.Module):
@@ -60,26 +62,27 @@ class AttentivePooling(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A stem and three residual stages of width, 2 width, 4 width channels, attentive pooling.
+    """A stem, 3 or 4 residual stages of width, 2 width, 4 width ... channels, attentive pooling.
+
+    Residual blocks after He et al.: Deep residual learning for image recognition, CVPR 2016, one
+    a stage, each halving bands and frames.
 
     Shapes:
         features [batch, frames, dims], lengths [batch] -> logits [batch, emotions].
+        Parameters, 5 emotions, width 32: 325,733 with 3 stages, 1,262,565 with 4.
     """
 
-    def __init__(self, emotions: int, width: int, dropout: float) -> None:
+    def __init__(self, emotions: int, layers: int, width: int, dropout: float) -> None:
         super().__init__()
+        channels = [width, *(width * 2**i for i in range(layers))]
         self.stem = nn.Conv2d(1, width, 3, padding=1, stride=(2, 1), bias=False)
         self.norm = nn.BatchNorm2d(width)
         self.blocks = nn.ModuleList(
-            [
-                ResidualBlock(width, width, 2),
-                ResidualBlock(width, 2 * width, 2),
-                ResidualBlock(2 * width, 4 * width, 2),
-            ]
+            ResidualBlock(before, after, 2) for before, after in itertools.pairwise(channels)
         )
-        self.pooling = AttentivePooling(4 * width)
+        self.pooling = AttentivePooling(channels[-1])
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(8 * width, emotions)
+        self.linear = nn.Linear(2 * channels[-1], emotions)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Compute the logits of a batch."""

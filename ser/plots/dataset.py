@@ -1,18 +1,22 @@
-"""Pictures of the dataset: waveforms, mel spectrograms, durations, who speaks how often."""
+"""Pictures of the dataset: waveforms, mel spectrograms, durations, levels, who speaks how often."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ser.arrays import FloatArray
 from ser.plots.style import (
     ACCENT,
     DARK,
     GREY,
     LABEL_SIZE,
     LIGHT,
+    TICK_SIZE,
     colour_bar,
     heat_map,
     legend,
@@ -23,9 +27,8 @@ from ser.plots.style import (
     whole_numbers,
 )
 
-FloatArray = NDArray[np.float32]
-
 _AMPLITUDE = "amplitude (fraction of full scale)"
+_MEL_FREQUENCY = "frequency (Hz, mel scale)"
 _HERTZ_TICKS = (16000, 8000, 4000, 2000, 1000, 500, 250, 125)
 _SPEAKERS_IN_A_COLUMN = 30
 
@@ -74,9 +77,70 @@ def mel_spectrograms(
         seconds_per_frame: from one frame to the next.
         band_hertz: [n_mels] the middle of each mel band in Hz.
     """
-    figure = new_figure(9, 0.8 + 1.6 * len(spectrograms))
+    figure = new_figure(9, max(3.4, 0.8 + 1.6 * len(spectrograms)))
     grid = figure.subplots(len(spectrograms), 1, sharex=True, sharey=True, squeeze=False)
-    for axes, (name, values) in zip(grid[:, 0], spectrograms.items(), strict=True):
+    _draw_spectrograms(
+        figure, list(grid.flat), list(spectrograms.values()), seconds_per_frame, band_hertz
+    )
+    for axes, name in zip(grid[:, 0], spectrograms, strict=True):
+        axes.set_title(name, fontsize=LABEL_SIZE, loc="left", pad=3)
+    shared_texts(figure, "Mel spectrogram per emotion", "time (s)", _MEL_FREQUENCY)
+    save(figure, path)
+
+
+def spectrogram_gallery(
+    path: Path,
+    emotions: Sequence[str],
+    speakers: Sequence[str],
+    spectrograms: Mapping[tuple[str, str], FloatArray],
+    seconds_per_frame: float,
+    band_hertz: NDArray[np.float64],
+) -> None:
+    """Draw mel spectrograms, a row per emotion and a column per speaker, on one scale of levels.
+
+    Args:
+        path: the picture.
+        emotions: of the rows.
+        speakers: of the columns.
+        spectrograms: (emotion, speaker) -> [frames, n_mels] in dB, at most 0; a cell without one
+            stays empty.
+        seconds_per_frame: from one frame to the next.
+        band_hertz: [n_mels] the middle of each mel band in Hz.
+    """
+    rows, columns = len(emotions), len(speakers)
+    figure = new_figure(max(6.0, 2.0 + 2.3 * columns), max(3.4, 1.1 + 1.35 * rows))
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    wanted = [spectrograms.get((emotion, speaker)) for emotion in emotions for speaker in speakers]
+    _draw_spectrograms(figure, list(grid.flat), wanted, seconds_per_frame, band_hertz)
+    for axes, speaker in zip(grid[0], speakers, strict=True):
+        axes.set_title(speaker, fontsize=LABEL_SIZE, pad=4)
+    for axes, emotion in zip(grid[:, 0], emotions, strict=True):
+        axes.set_ylabel(emotion, fontsize=LABEL_SIZE, fontweight="bold")
+    title = "Mel spectrogram per emotion and speaker"
+    shared_texts(figure, title, "time (s)", _MEL_FREQUENCY)
+    save(figure, path)
+
+
+def _draw_spectrograms(
+    figure: Figure,
+    cells: Sequence[Axes],
+    spectrograms: Sequence[FloatArray | None],
+    seconds_per_frame: float,
+    band_hertz: NDArray[np.float64],
+) -> None:
+    """Draw mel spectrograms on one time axis and one scale of levels.
+
+    Args:
+        figure: gets the scale of levels.
+        cells: axes that share their limits and ticks.
+        spectrograms: of each cell, [frames, n_mels] in dB, at most 0; None leaves it empty.
+        seconds_per_frame: from one frame to the next.
+        band_hertz: [n_mels] the middle of each mel band in Hz.
+    """
+    for axes, values in zip(cells, spectrograms, strict=True):
+        style(axes, grid="none")
+        if values is None:
+            continue
         image = axes.imshow(
             values.T,
             origin="lower",
@@ -93,17 +157,12 @@ def mel_spectrograms(
                 len(band_hertz) - 0.5,
             ),
         )
-        style(axes, grid="none")
-        axes.set_title(name, fontsize=LABEL_SIZE, loc="left", pad=3)
     ticks = _hertz_ticks(band_hertz)
-    grid[0, 0].set_yticks(list(ticks.values()), [f"{hertz}" for hertz in ticks])
-    longest = max(len(values) for values in spectrograms.values())
-    grid[0, 0].set_xlim(-0.5 * seconds_per_frame, (longest - 0.5) * seconds_per_frame)
-    colour_bar(
-        figure, list(grid[:, 0]), image, "level (dB relative to the clip's maximum)", aspect=40
-    )
-    shared_texts(figure, "Mel spectrogram per emotion", "time (s)", "frequency (Hz, mel scale)")
-    save(figure, path)
+    cells[0].set_yticks(list(ticks.values()), [f"{hertz}" for hertz in ticks])
+    longest = max(len(values) for values in spectrograms if values is not None)
+    cells[0].set_xlim(-0.5 * seconds_per_frame, (longest - 0.5) * seconds_per_frame)
+    label = "level (dB relative to the clip's maximum)"
+    colour_bar(figure, cells, image, label, aspect=40)
 
 
 def _hertz_ticks(band_hertz: NDArray[np.float64]) -> dict[int, float]:
@@ -144,33 +203,70 @@ def histogram(path: Path, values: NDArray[np.float64], title: str, label: str, u
 
 
 def durations_by_emotion(path: Path, seconds: Mapping[str, NDArray[np.float64]]) -> None:
-    """Draw every clip's duration as a point, and a box per emotion around the middle half.
+    """Draw how long the clips of each emotion are.
 
     Args:
         path: the picture.
         seconds: emotion -> durations of its clips in s.
     """
-    figure = new_figure(max(6.0, 1.2 + 1.1 * len(seconds)), 4)
+    figure, axes = _clips_by_emotion(seconds)
+    style(axes, "Durations per emotion", "", "duration (s)")
+    axes.set_ylim(0, 1.05 * max(values.max() for values in seconds.values()))
+    save(figure, path)
+
+
+def levels_by_emotion(path: Path, levels: Mapping[str, NDArray[np.float64]]) -> None:
+    """Draw how loud the clips of each emotion are.
+
+    Args:
+        path: the picture.
+        levels: emotion -> RMS of its clips in dB relative to the clip's peak.
+    """
+    figure, axes = _clips_by_emotion(levels)
+    style(axes, "Levels per emotion", "", "RMS level (dB relative to the clip's peak)")
+    save(figure, path)
+
+
+def _clips_by_emotion(by_emotion: Mapping[str, NDArray[np.float64]]) -> tuple[Figure, Axes]:
+    """Draw every clip as a point, and per emotion a box of quartiles, the median and the mean.
+
+    Args:
+        by_emotion: emotion -> a value of each of its clips.
+    """
+    figure = new_figure(max(6.0, 1.2 + 1.1 * len(by_emotion)), 4.3)
     axes = figure.add_subplot()
-    for position, values in enumerate(seconds.values()):
+    for position, values in enumerate(by_emotion.values()):
         # Multiples of the golden ratio spread the points evenly, without drawing lots.
         beside = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.5
-        axes.scatter(position + beside, values, s=9, color=GREY, alpha=0.45, linewidths=0)
-    axes.boxplot(
-        list(seconds.values()),
-        positions=range(len(seconds)),
+        points = axes.scatter(position + beside, values, s=9, color=GREY, alpha=0.45, linewidths=0)
+    drawn = axes.boxplot(
+        list(by_emotion.values()),
+        positions=range(len(by_emotion)),
         widths=0.62,
         showfliers=False,
+        showmeans=True,
         boxprops={"color": DARK, "linewidth": 1.4},
         whiskerprops={"color": DARK, "linewidth": 1.2},
         capprops={"color": DARK, "linewidth": 1.2},
         medianprops={"color": ACCENT, "linewidth": 2.5},
+        meanprops={
+            "marker": "D",
+            "markersize": 7,
+            "markerfacecolor": "white",
+            "markeredgecolor": "black",
+        },
     )
-    style(axes, "Durations per emotion: clips, quartiles and median", "", "duration (s)")
-    names = [f"{emotion}\n(n = {len(values)})" for emotion, values in seconds.items()]
-    axes.set_xticks(range(len(seconds)), names)
-    axes.set_ylim(0, 1.05 * max(values.max() for values in seconds.values()))
-    save(figure, path)
+    names = [f"{emotion}\n(n = {len(values)})" for emotion, values in by_emotion.items()]
+    axes.set_xticks(range(len(by_emotion)), names)
+    figure.legend(
+        [points, drawn["boxes"][0], drawn["medians"][0], drawn["means"][0]],
+        ["clip", "quartiles", "median", "mean"],
+        loc="outside lower center",
+        ncols=4,
+        fontsize=TICK_SIZE,
+        edgecolor="none",
+    )
+    return figure, axes
 
 
 def clips_by_speaker(path: Path, counts: pd.DataFrame) -> None:

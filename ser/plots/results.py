@@ -25,7 +25,11 @@ from ser.plots.style import (
 )
 
 # Subset, the beginning of its columns' names, colour, dash and marker.
-_CURVES = (("train", "train", DARK, "-", "o"), ("validation", "val", ACCENT, "--", "s"))
+_CURVES = (
+    ("train", "train", DARK, "-", "o"),
+    ("validation", "val", ACCENT, "--", "s"),
+    ("test, decides nothing", "test", GREY, ":", "^"),
+)
 _MOST_BINS_WITH_COUNTS = 15
 
 
@@ -65,18 +69,16 @@ def learning_curves(path: Path, history: pd.DataFrame) -> None:
 
     Args:
         path: the picture.
-        history: fold, epoch, train_loss, val_loss, train_accuracy, val_accuracy; the validation
-            columns are empty where nothing was validated.
+        history: fold, epoch, train_loss, val_loss, train_accuracy, val_accuracy and, if the test
+            clips were looked at after every epoch, test_loss and test_accuracy; columns are empty
+            where nothing was measured.
     """
     history = history.apply(pd.to_numeric)
     folds = history["fold"].nunique()
     meaning = f"thick: mean of {folds} folds, thin: each" if folds > 1 else ""
     figure = new_figure(10, 4)
     for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for subset, prefix, colour, dash, marker in _CURVES:
-            curves = history.pivot(index="epoch", columns="fold", values=f"{prefix}_{measure}")
-            if curves.notna().to_numpy().any():
-                _curve(axes, curves, subset, colour, dash, marker)
+        draw_curves(axes, history, measure)
         style(axes, measure.capitalize(), "epoch", measure)
         legend(axes, meaning)
         axes.set_ylim(bottom=0)
@@ -84,6 +86,21 @@ def learning_curves(path: Path, history: pd.DataFrame) -> None:
     axes.set(ylim=(0, 1), ylabel="accuracy (% of the clips)")
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     save(figure, path)
+
+
+def draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
+    """Draw one measure of every subset that was measured: each fold thin, the folds' mean thick.
+
+    Args:
+        axes: where to draw.
+        history: fold, epoch and the columns <subset>_<measure>.
+        measure: loss or accuracy.
+    """
+    for subset, prefix, colour, dash, marker in _CURVES:
+        if f"{prefix}_{measure}" in history:
+            curves = history.pivot(index="epoch", columns="fold", values=f"{prefix}_{measure}")
+            if curves.notna().to_numpy().any():
+                _curve(axes, curves, subset, colour, dash, marker)
 
 
 def _curve(

@@ -1,0 +1,190 @@
+"""Named experiments: experiments/<name>.yaml, run through `dvc exp run` under that name."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from ruamel.yaml import YAML, YAMLError
+
+from scripts.workspace import ROOT, dvc_command, dvc_environment
+from ser import params
+from ser.errors import UserError
+
+FOLDER = ROOT / "experiments"
+
+Changes = dict[str, Any]
+_EPOCH = re.compile(r"^fold \d+/\d+ epoch \d+/\d+: .*\((\d+\.\d+) s\)$")
+
+
+def names() -> list[str]:
+    """List the experiments there are."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def read(name: str) -> Changes:
+    """Read experiments/<name>.yaml: the params that differ from params.yaml.
+
+    A file may name another with `extends`, from whose params it differs.
+
+    Raises:
+        UserError: there is no such experiment, or params.yaml with its changes would not be valid.
+    """
+    changes = _read(name)
+    params.parse(resolve(changes), f"params.yaml with experiments/{name}.yaml")
+    return changes
+
+
+def resolve(changes: Changes) -> dict[str, Any]:
+    """Give all params: those of params.yaml with the changes."""
+    return merge(YAML(typ="safe").load(ROOT / "params.yaml"), changes)
+
+
+def _read(name: str, *extended_by: str) -> Changes:
+    path = FOLDER / f"{name}.yaml"
+    if name not in names():
+        raise UserError(f"no experiment {name!r}: expected one of {', '.join(names())}")
+    if name in extended_by:
+        raise UserError(f"{path} extends itself: {' -> '.join((*extended_by, name))}")
+    try:
+        changes: Any = YAML(typ="safe").load(path) or {}
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no valid YAML: {error}") from None
+    if not isinstance(changes, dict):
+        raise UserError(f"{path}: sections of params.yaml expected, such as model: {{epochs: 10}}")
+    if "extends" not in changes:
+        return changes
+    return merge(_read(changes.pop("extends"), *extended_by, name), changes)
+
+
+def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace values by changes, key by key at every depth."""
+    merged = dict(values)
+    for key, change in changes.items():
+        old = merged.get(key)
+        if isinstance(change, Mapping) and isinstance(old, Mapping):
+            merged[key] = merge(old, change)
+        else:
+            merged[key] = change
+    return merged
+
+
+def flatten(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key, value) of every change."""
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def run(
+    name: str,
+    changes: Changes,
+    target: str = "",
+    checkpoints: Path = ROOT / ".checkpoints",
+    say: Callable[[str], None] = print,
+) -> float | None:
+    """Run the pipeline with some params as the DVC experiment `name` of the current commit.
+
+    It runs in a folder of its own, so the workspace stays as it is. An experiment of that name is
+    replaced; what is finished comes from DVC's cache, a training that was stopped goes on.
+
+    Args:
+        name: of the experiment.
+        changes: the params that differ.
+        target: stage to stop at; all stages if empty.
+        checkpoints: folder of unfinished trainings.
+        say: called with every line of output.
+
+    Returns:
+        Median of the seconds per epoch of training; None where no epoch was trained.
+
+    Raises:
+        UserError: a stage failed; its own message was among the lines.
+    """
+    if reference(name) is not None:
+        subprocess.run(dvc_command("exp", "remove", "--quiet", name), cwd=ROOT, check=True)
+    settings = [f"--set-param={key}={json.dumps(value)}" for key, value in flatten(changes)]
+    command = dvc_command("exp", "run", "--temp", "--name", name, *settings)
+    if target:
+        command.append(target)
+    environment = dvc_environment() | {"SER_CHECKPOINTS": str(checkpoints)} | _git_identity()
+    seconds = []
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        for line in process.stdout or ():
+            say(line.rstrip("\n"))
+            if match := _EPOCH.match(line.strip()):
+                seconds.append(float(match[1]))
+    if process.returncode:
+        raise UserError(f"experiment {name} failed: see above")
+    return median(seconds) if seconds else None
+
+
+def reference(name: str) -> str | None:
+    """Find the git ref of an experiment of the current commit; None if there is none."""
+    head = _git("rev-parse", "HEAD").strip()
+    ref = f"refs/exps/{head[:2]}/{head[2:]}/{name}"
+    return ref if _git("for-each-ref", ref).strip() else None
+
+
+def read_result(name: str, path: str) -> str:
+    """Read a file that git keeps from an experiment of the current commit."""
+    return _git("show", f"{reference(name)}:{path}")
+
+
+def read_metrics(name: str, metrics: str) -> dict[str, Any]:
+    """Read metrics/<metrics>.json of an experiment of the current commit."""
+    values: dict[str, Any] = json.loads(read_result(name, f"metrics/{metrics}.json"))
+    return values
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def _git_identity() -> dict[str, str]:
+    """Name a committer where git knows none: `dvc exp run` makes commits."""
+    known = subprocess.run(["git", "var", "GIT_COMMITTER_IDENT"], cwd=ROOT, capture_output=True)
+    if known.returncode == 0:
+        return {}
+    return {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in (("NAME", "ser"), ("EMAIL", "ser@localhost"))
+    }
+
+
+def main(name: str) -> None:
+    """Run one experiment and show its figures."""
+    run(name, read(name))
+    for metrics in ("train", "evaluate"):
+        for key, value in read_metrics(name, metrics).items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                print(f"  {key}: {value:g}")
+    print(
+        f"Experiment {name} stands in `dvc exp show`; `dvc exp apply {name}` brings its params, "
+        "model, metrics and plots into the workspace."
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:2] or [""])
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the same command goes on from here")

@@ -1,0 +1,280 @@
+"""Named experiments, their comparison and the tuning, through the real dvc."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from scripts import compare, experiments, tune
+from scripts.workspace import ROOT, dvc, dvc_environment, make_workspace
+from ser import params
+from ser.errors import UserError
+
+SMALL = {
+    "pull": {"corpora": ["demo"]},
+    "features": {"n_mels": 32},
+    "augment": {"copies": 0},
+    "model": {"width": 4, "epochs": 2},
+    "evaluate": {"bootstrap": 200},
+}
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder of experiments."""
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_every_experiment_is_valid_and_says_only_what_differs(name):
+    experiments.read(name)
+    own = yaml.safe_load((experiments.FOLDER / f"{name}.yaml").read_text("utf-8")) or {}
+    base = own.pop("extends", None)
+    inherited = experiments.resolve(experiments.read(base) if base else {})
+    before = dict(experiments.flatten(inherited))
+    repeated = [key for key, value in experiments.flatten(own) if before[key] == value]
+    assert repeated == []
+
+
+def test_all_experiments_but_the_demo_are_compared():
+    assert sorted(compare.compared()) == [n for n in experiments.names() if n != "demo"]
+
+
+def test_an_experiment_takes_over_what_it_extends(folder):
+    write(
+        folder,
+        base="model: {epochs: 5, dropout: 0.1}\nsplit: {seed: 1}",
+        middle="extends: base\nmodel: {epochs: 6}",
+        top="extends: middle\nmodel: {width: 8}",
+    )
+    assert experiments.read("top") == {
+        "model": {"epochs": 6, "dropout": 0.1, "width": 8},
+        "split": {"seed": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model: {depth: 3}", r"model\.depth: unknown key, allowed here: name, layers"),
+        ("modle: {epochs: 3}", r"modle: unknown key, allowed here: pull, clean"),
+        ("model: {name: lstm}", r"model\.name = 'lstm'.*'resnet', 'cnn', 'conv1d'.*'exponet'"),
+        ("features: {kinds: [pitch]}", r"features\.kinds\.0 = 'pitch'.*'logmel', 'mfcc'"),
+        ("split: {scheme: best}", r"split\.scheme = 'best'.*'random', 'speaker', 'kfold'"),
+        ("model: {name: exponet}", r"exponet needs clips of one length"),
+        ("- model", r"sections of params\.yaml expected"),
+        ("model: {epochs: [", r"is no valid YAML"),
+        ("extends: nothing", r"no experiment 'nothing': expected one of wrong"),
+        ("extends: wrong", r"extends itself: wrong -> wrong"),
+    ],
+)
+def test_a_wrong_experiment_is_refused_with_what_is_valid(folder, text, expected):
+    write(folder, wrong=text)
+    with pytest.raises(UserError, match=re.compile(expected, re.DOTALL)):
+        experiments.read("wrong")
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(UserError, match=r"no experiment 's9': expected one of default, .*s0-cnn3"):
+        experiments.read("s9")
+
+
+def test_an_experiment_is_shortened_but_never_prolonged(folder):
+    write(folder, long="model: {epochs: 300}", short="model: {epochs: 5}")
+    epochs = [
+        compare.shorten(experiments.read(name), limit)["model"]["epochs"]
+        for name, limit in [("long", 10), ("long", None), ("short", 10)]
+    ]
+    assert epochs == [10, 300, 5]
+
+
+def test_rows_are_replaced_and_kept_in_order():
+    old = pd.DataFrame({"experiment": ["c", "a", "gone"], "x": [1, 2, 3]})
+    new = pd.DataFrame({"experiment": ["b", "b", "c"], "x": [4, 5, 6]})
+    table = compare.replace_rows(old, new, ["a", "b", "c"])
+    assert table.to_dict("list") == {"experiment": ["a", "b", "b", "c"], "x": [2, 4, 5, 6]}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A small project with experiments of its own, committed; nothing has run yet."""
+    folder = tmp_path_factory.mktemp("experiments") / "project"
+    make_workspace(folder, SMALL)
+    for path in (folder / "experiments").glob("*"):
+        path.unlink()
+    write(
+        folder / "experiments",
+        plain="model: {seed: 1}",
+        snaps="extends: plain\nmodel: {name: cnn, epochs: 3, snapshots: true}",
+        wrong="model: {depth: 3}",
+    )
+    (folder / "experiments/compared.csv").write_text(
+        "experiment,reported_accuracy,reported_on,selected\nsnaps,74.38,x,y\nplain,,,\n"
+    )
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    for command in (("add", "--all"), ("commit", "--quiet", "--message", "start")):
+        subprocess.run(["git", *identity, *command], cwd=folder, check=True)
+    return folder
+
+
+def environment(project):
+    """Of a user without any git identity or settings."""
+    home = str(project.parent / "home")
+    return dvc_environment() | {"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def run(project, module, *arguments, ok=True):
+    done = subprocess.run(
+        [sys.executable, "-m", f"scripts.{module}", *arguments],
+        cwd=project,
+        env=environment(project),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert (done.returncode == 0) == ok, done.stdout
+    assert "Traceback" not in done.stdout
+    return done.stdout
+
+
+def experiments_shown(project):
+    shown = dvc(project, "exp", "show", "--csv", env=environment(project), stdout=-1).stdout
+    return {row["Experiment"]: row for row in csv.DictReader(shown.splitlines())}
+
+
+def stages_run(output):
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+def test_an_experiment_runs_under_its_name_and_leaves_the_workspace_alone(project):
+    output = run(project, "experiments", "plain")
+    assert stages_run(output)[-2:] == ["train", "evaluate"]
+    shown = experiments_shown(project)["plain"]
+    assert shown["model.seed"] == "1"
+    accuracy = re.search(r"^  accuracy: ([\d.]+)$", output, re.MULTILINE)
+    assert float(shown["accuracy"]) == pytest.approx(float(accuracy[1]), abs=1e-5)
+    status = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=project, check=True, capture_output=True
+    )
+    assert status.stdout == b""
+
+
+def test_a_wrong_experiment_runs_nothing(project):
+    for module in ("experiments", "compare"):
+        assert stages_run(run(project, module, "wrong", ok=False)) == []
+        assert "no experiment" in run(project, "experiments", "other", ok=False)
+
+
+def test_a_comparison_says_what_its_experiments_measured(project):
+    output = run(project, "compare")
+    table = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
+    assert table.index.tolist() == ["snaps", "plain"]
+    for name, row in table.iterrows():
+        ref = subprocess.run(
+            ["git", "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}"],
+            cwd=project, check=True, capture_output=True, text=True,
+        ).stdout.strip()  # fmt: skip
+        shown = subprocess.run(
+            ["git", "show", f"{ref}:metrics/evaluate.json"],
+            cwd=project, check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+        figures = json.loads(shown)
+        assert row["accuracy"] == figures["accuracy"]
+        assert [row["accuracy_low"], row["accuracy_high"]] == figures["accuracy_ci95"]
+        assert row["uar"] == figures["uar"]
+    # Each of three epochs was tested; the best is at least as good as the last.
+    assert table.loc["snaps", "oracle"] >= table.loc["snaps", "accuracy"]
+    assert pd.isna(table.loc["plain", "oracle"])
+    assert table["epochs"].tolist() == table["epochs_wanted"].tolist() == [3, 2]
+    assert table.loc["snaps", "seconds_per_epoch"] >= 0
+    history = pd.read_csv(project / "plots/compare_history.csv").set_index("experiment")
+    assert history.loc["snaps", "test_loss"].notna().tolist() == [True] * 3
+    assert history.loc["plain", "test_loss"].isna().all()
+    assert (project / "plots/compare.png").stat().st_size > 10_000
+
+    # A second time nothing is trained, and nothing changes.
+    before = (project / "metrics/compare.csv").read_bytes()
+    again = run(project, "compare")
+    assert stages_run(again) == []
+    assert again.count("done already") == 2
+    assert (project / "metrics/compare.csv").read_bytes() == before
+
+    # Some names with fewer epochs: only those rows change.
+    run(project, "compare", "--epochs", "1", "snaps")
+    shorter = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
+    assert shorter.loc["snaps", ["epochs", "epochs_wanted"]].tolist() == [1, 3]
+    assert shorter.loc["plain"].equals(table.loc["plain"])
+    assert "Traceback" not in output
+
+
+def test_an_experiment_that_was_killed_goes_on(project):
+    write(project / "experiments", plain="model: {seed: 2, epochs: 6}")
+    command = [sys.executable, "-m", "scripts.experiments", "plain"]
+    with subprocess.Popen(
+        command, cwd=project, env=environment(project), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            if "epoch 3/6" in line:
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+    output = run(project, "experiments", "plain")
+    assert "goes on from" in output
+    epochs = [int(n) for n in re.findall(r"epoch (\d)/6", output)]
+    assert epochs[0] >= 3
+    assert epochs[-1] == 6
+
+
+def test_every_trial_of_a_tuning_is_an_experiment_on_validation_alone(project):
+    first = run(project, "tune", "1")
+    assert "evaluate" not in stages_run(first)
+    shown = experiments_shown(project)
+    assert "tune-0000" in shown
+    best = json.loads(re.search(r"Best: tune-0000, validation loss [\d.]+, (\{.*\})", first)[1])
+    assert float(shown["tune-0000"]["model.learning_rate"]) == pytest.approx(best["learning_rate"])
+    assert float(shown["tune-0000"]["val_loss"]) > 0
+
+    # One more goes on with the same study; as many as there are is nothing to do.
+    second = run(project, "tune", "2")
+    assert "== tune-0001" in second
+    assert "== tune-0000" not in second
+    assert {"tune-0000", "tune-0001"} <= experiments_shown(project).keys()
+    assert stages_run(run(project, "tune", "2")) == []
+
+
+def test_tuning_needs_validation_clips(tmp_path):
+    folder = tmp_path / "project"
+    make_workspace(folder, SMALL | {"split": {"val": 0.0}})
+    assert "set split.val above 0" in run(folder, "tune", "1", ok=False)
+
+
+def test_a_trial_that_was_stopped_is_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(tune, "FOLDER", tmp_path)
+    settings = params.load(ROOT / "params.yaml")
+    study = tune.open_study(settings)
+    trial = study.ask()
+    wanted = tune.suggest(trial, settings.model)
+    again = tune.open_study(settings).ask()
+    assert tune.suggest(again, settings.model) == wanted
+
+
+def test_another_start_is_another_study(tmp_path, monkeypatch):
+    monkeypatch.setattr(tune, "FOLDER", tmp_path)
+    values = yaml.safe_load(Path(ROOT / "params.yaml").read_text("utf-8"))
+    first = tune.open_study(params.parse(values, "first")).study_name
+    values["model"]["batch_size"] = 3
+    assert tune.open_study(params.parse(values, "second")).study_name != first

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from ser.normalisation import measure, measure_groups, normalise
+
+DIMS = {"mfcc": 3, "logmel": 8, "rms": 1}
+BLOCKS = {"mfcc": slice(0, 3), "logmel": slice(3, 11), "rms": slice(11, 12)}
+
+
+def clips(count, seed=0, shortest=1, longest=60):
+    """Clips whose kinds have levels and spreads of their own, as real features have."""
+    rng = np.random.default_rng(seed)
+    scales = [(500.0, 30.0, 3), (-60.0, 12.0, 8), (1e-3, 1e-4, 1)]
+    return [
+        np.concatenate(
+            [rng.normal(rng.normal(m, s), s, (n, k)) for m, s, k in scales], axis=1
+        ).astype(np.float32)
+        for n in rng.integers(shortest, longest, count)
+    ]
+
+
+def of_one_array(arrays):
+    """Mean and deviation of each kind, by numpy on all frames in one array."""
+    whole = np.concatenate(arrays).astype(np.float64)
+    return {kind: (whole[:, own].mean(), whole[:, own].std()) for kind, own in BLOCKS.items()}
+
+
+def assert_close(measured, expected):
+    assert list(measured) == list(DIMS)
+    for kind, (mean, deviation) in measured.items():
+        assert mean == pytest.approx(expected[kind][0], rel=1e-12)
+        assert deviation == pytest.approx(expected[kind][1], rel=1e-10)
+        assert {type(mean), type(deviation)} == {float}  # which JSON can write
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_statistics_of_many_clips_are_those_of_one_big_array(count):
+    arrays = clips(count)
+    assert_close(measure(arrays, DIMS), of_one_array(arrays))
+    assert_close(measure(iter(arrays), DIMS), of_one_array(arrays))
+
+
+def test_a_high_level_costs_no_precision():
+    rng = np.random.default_rng(0)
+    arrays = [(rng.normal(0, 1, (20, 12)) + 30000).astype(np.float32) for _ in range(40)]
+    assert_close(measure(arrays, DIMS), of_one_array(arrays))
+
+
+def test_groups_are_measured_each_by_its_own_clips():
+    arrays = dict(zip("abcdef", clips(6), strict=True))
+    groups = {"a": "x", "b": "y", "c": "x", "d": "z", "e": "y", "f": "x"}
+    measured = measure_groups(arrays, groups, DIMS)
+    assert set(measured) == {"x", "y", "z"}
+    for group, statistics in measured.items():
+        own = [arrays[clip] for clip, name in groups.items() if name == group]
+        assert_close(statistics, of_one_array(own))
+
+
+def test_by_its_own_statistics_each_kind_gets_mean_0_and_deviation_1():
+    (features,) = clips(1, shortest=90, longest=91)
+    result = normalise(features, DIMS, None)
+    assert result.shape == (90, 12)
+    assert result.dtype == np.float32
+    for own in BLOCKS.values():
+        block = result[:, own].astype(np.float64)
+        assert abs(block.mean()) < 1e-4
+        assert block.std() == pytest.approx(1, abs=1e-4)
+
+
+def test_by_common_statistics_all_clips_together_get_mean_0_and_deviation_1():
+    arrays = clips(30)
+    statistics = measure(arrays, DIMS)
+    results = [normalise(features, DIMS, statistics) for features in arrays]
+    for kind, (mean, deviation) in of_one_array(results).items():
+        assert abs(mean) < 1e-4, kind
+        assert deviation == pytest.approx(1, abs=1e-4), kind
+    # What tells one clip's level from another's stays.
+    assert np.std([result[:, BLOCKS["logmel"]].mean() for result in results]) > 0.3
+
+
+def test_given_statistics_are_subtracted_and_divided_by():
+    (features,) = clips(1)
+    statistics = {"mfcc": (480.0, 31.0), "logmel": (-50.0, 7.0), "rms": (0.002, 0.0003)}
+    expected = features.astype(np.float64)
+    for kind, own in BLOCKS.items():
+        expected[:, own] = (expected[:, own] - statistics[kind][0]) / statistics[kind][1]
+    result = normalise(features, DIMS, statistics)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_mean_0_and_deviation_1_leave_the_features_as_they_are():
+    (features,) = clips(1)
+    as_they_are = dict.fromkeys(DIMS, (0.0, 1.0))
+    np.testing.assert_array_equal(normalise(features, DIMS, as_they_are), features)
+
+
+def test_the_differences_between_the_columns_of_a_kind_are_kept():
+    features = np.array([[0, 10], [2, 12]], dtype=np.float32)
+    expected = (features - 6) / np.sqrt(26)
+    np.testing.assert_allclose(normalise(features, {"logmel": 2}, None), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -80.0, 12345.678])
+@pytest.mark.parametrize("others", [0, 1, 7])
+def test_constant_features_become_zero(value, others):
+    features = np.full((50, 12), value, dtype=np.float32)
+    statistics = measure([features[: 7 * i + 1] for i in range(others)], DIMS) if others else None
+    with np.errstate(all="raise"):
+        assert not normalise(features, DIMS, statistics).any()
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_the_input_is_left_alone(common):
+    (features,) = clips(1)
+    features.flags.writeable = False
+    before = features.copy()
+    normalise(features, DIMS, measure([features], DIMS) if common else None)
+    np.testing.assert_array_equal(features, before)

@@ -1,0 +1,155 @@
+import numpy as np
+import pandas as pd
+import pytest
+from settings import PLAIN_MODEL
+
+from ser.batches import in_order
+from ser.params import Model
+from ser.recordings import Recordings
+from ser.store import Store, StoreWriter
+
+DIMS = {"logmel": 4, "rms": 1}
+BLOCKS = (slice(0, 4), slice(4, 5))
+EMOTIONS = ["angry", "happy", "sad"]
+# Speaker 1 of the corpus toy and speaker 1 of the corpus other are two people.
+CLIPS = pd.DataFrame(
+    [
+        (f"{corpus}/{speaker}{emotion}{take}", corpus, speaker, emotion)
+        for corpus, speaker in (("toy", "1"), ("toy", "2"), ("other", "1"))
+        for emotion in ("sad", "angry", "happy")
+        for take in range(2)
+    ],
+    columns=["clip", "corpus", "speaker", "emotion"],
+)
+NAMES = CLIPS["clip"].tolist()
+TRAIN, VAL, TEST = NAMES[::2], NAMES[1::4], NAMES[3::4]
+COPIED = TRAIN[:4]
+
+
+def make_arrays(changed=None):
+    """Clip -> features; those of `changed` are other than without it, the rest are not."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for name, corpus, speaker in zip(NAMES, CLIPS["corpus"], CLIPS["speaker"], strict=True):
+        level = 5 * (corpus == "toy") + 3 * int(speaker)
+        frames = int(rng.integers(16, 40))
+        arrays[name] = rng.normal(level, level, (frames, 5)).astype(np.float32)
+    if changed:
+        arrays[changed] = arrays[changed] * 1.5 + 2
+    return arrays
+
+
+def make_recordings(folder, normalisation, changed=None, copies=None):
+    with StoreWriter(folder, (5,), {"dims": DIMS}) as writer:
+        for name, array in make_arrays(changed).items():
+            writer.add(name, array)
+    return Recordings(CLIPS, Store(folder), normalisation, copies)
+
+
+def normalised(examples):
+    """The clips as a net sees them, without what is padded."""
+    model = Model.model_validate(PLAIN_MODEL | {"batch_size": 1})
+    found = {
+        int(places[0]): batch.features[0].numpy() for places, batch in in_order(examples, model)
+    }
+    return [found[i] for i in range(len(examples))]
+
+
+def by_hand(array, reference):
+    """Normalise in plain numpy by all values of each kind in `reference`."""
+    whole = np.concatenate(reference).astype(np.float64)
+    parts = [(array[:, own] - whole[:, own].mean()) / whole[:, own].std() for own in BLOCKS]
+    return np.hstack(parts)
+
+
+def reference_of(name, normalisation, arrays):
+    if normalisation == "clip":
+        return [arrays[name]]
+    if normalisation == "train":
+        return [arrays[clip] for clip in TRAIN]
+    row = CLIPS[CLIPS["clip"] == name].iloc[0]
+    same = CLIPS[(CLIPS["corpus"] == row["corpus"]) & (CLIPS["speaker"] == row["speaker"])]
+    assert len(same) == 6
+    return [arrays[clip] for clip in same["clip"]]
+
+
+@pytest.mark.parametrize("normalisation", ["clip", "train", "speaker"])
+@pytest.mark.parametrize("subset", [TRAIN, VAL, TEST], ids=["train", "val", "test"])
+def test_each_clip_is_normalised_as_numpy_does(tmp_path, normalisation, subset):
+    recordings, arrays = make_recordings(tmp_path, normalisation), make_arrays()
+    examples = recordings.examples(subset, EMOTIONS, recordings.measure(TRAIN))
+    for name, features in zip(subset, normalised(examples), strict=True):
+        expected = by_hand(arrays[name], reference_of(name, normalisation, arrays))
+        np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_only_train_normalisation_measures_the_train_clips(tmp_path):
+    for normalisation in ("clip", "speaker"):
+        assert make_recordings(tmp_path / normalisation, normalisation).measure(TRAIN) is None
+    assert make_recordings(tmp_path / "train", "train").measure(TRAIN) is not None
+
+
+def test_the_train_statistics_come_from_the_train_clips_alone(tmp_path):
+    expected = make_recordings(tmp_path / "as-is", "train").measure(TRAIN)
+    for i, name in enumerate(VAL + TEST):
+        recordings = make_recordings(tmp_path / f"unseen-{i}", "train", name)
+        assert recordings.measure(TRAIN) == expected
+    for i, name in enumerate(TRAIN):
+        recordings = make_recordings(tmp_path / f"seen-{i}", "train", name)
+        assert recordings.measure(TRAIN) != expected
+
+
+def test_a_folds_train_statistics_are_those_of_that_fold(tmp_path):
+    recordings = make_recordings(tmp_path, "train")
+    assert recordings.measure(TRAIN) != recordings.measure(VAL + TEST)
+
+
+@pytest.mark.parametrize("normalisation", ["clip", "train", "speaker"])
+def test_copies_are_normalised_as_clips_are_and_change_no_common_statistics(
+    tmp_path, normalisation
+):
+    arrays, rng = make_arrays(), np.random.default_rng(1)
+    copies = {n: [rng.normal(90, 50, (20, 5)).astype(np.float32)] for n in COPIED}
+    recordings = make_recordings(tmp_path, normalisation, copies=copies)
+    examples = recordings.train_examples(TRAIN, EMOTIONS, recordings.measure(TRAIN), True)
+    features = normalised(examples)
+    for i, name in enumerate(COPIED):
+        copy = copies[name][0]
+        own = [copy] if normalisation == "clip" else reference_of(name, normalisation, arrays)
+        expected = by_hand(copy, own)
+        np.testing.assert_allclose(features[2 * i + 1], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_copies_are_versions_of_their_clip_or_examples_of_their_own(tmp_path):
+    copies = {n: [np.full((20, 5), i), np.full((30, 5), -i)] for i, n in enumerate(COPIED)}
+    recordings, arrays = make_recordings(tmp_path, "speaker", copies=copies), make_arrays()
+    emotion = dict(zip(NAMES, CLIPS["emotion"], strict=True))
+    one = recordings.train_examples(TRAIN, EMOTIONS, None, each_copy=False)
+    assert [len(versions) for versions in one.versions] == [3 if n in COPIED else 1 for n in TRAIN]
+    assert [EMOTIONS[label] for label in one.labels] == [emotion[name] for name in TRAIN]
+    every = recordings.train_examples(TRAIN, EMOTIONS, None, each_copy=True)
+    names = [name for name in TRAIN for _ in range(3 if name in COPIED else 1)]
+    assert len(every) == len(names) == len(TRAIN) + 2 * len(COPIED)
+    assert [EMOTIONS[label] for label in every.labels] == [emotion[name] for name in names]
+    assert {len(versions) for versions in every.versions} == {1}
+    own = [version for versions in one.versions for version in versions]
+    for (first,), second in zip(every.versions, own, strict=True):
+        np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(every.versions[0][0], arrays[TRAIN[0]])
+    for examples in (one, every):
+        assert len(examples.statistics) == len(examples.labels) == len(examples)
+
+
+def test_clips_are_predicted_without_their_copies(tmp_path):
+    copies = {name: [np.zeros((20, 5), dtype=np.float32)] for name in NAMES}
+    recordings, arrays = make_recordings(tmp_path, "clip", copies=copies), make_arrays()
+    examples = recordings.examples(VAL, EMOTIONS, None)
+    for name, versions in zip(VAL, examples.versions, strict=True):
+        (version,) = versions
+        np.testing.assert_array_equal(version, arrays[name])
+
+
+def test_no_clips_give_no_examples(tmp_path):
+    examples = make_recordings(tmp_path, "train").examples([], EMOTIONS, None)
+    assert len(examples) == len(examples.labels) == 0
+    assert examples.labels.dtype == np.int64
