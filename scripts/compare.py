@@ -27,7 +27,17 @@ FIGURES = ROOT / "metrics/compare.csv"
 HISTORY = ROOT / "plots/compare_history.csv"
 PICTURE = ROOT / "plots/compare.png"
 COLUMNS = (
-    *("experiment", "split", "folds", "train", "val", "test", "epochs", "epochs_wanted"),
+    *(
+        "experiment",
+        "split",
+        "folds",
+        "train",
+        "val",
+        "test",
+        "epochs",
+        "epochs_allowed",
+        "epochs_wanted",
+    ),
     *("parameters", "accuracy", "accuracy_low", "accuracy_high", "fold_std"),
     *("uar", "uar_low", "uar_high", "oracle", "uses_test_speakers_audio", "seconds_per_epoch"),
 )
@@ -62,8 +72,13 @@ def is_done(name: str, changes: experiments.Changes) -> bool:
         return False
     if experiments.reference(name) is None:
         return False
-    params = YAML(typ="safe").load(experiments.read_result(name, "params.yaml"))
-    return bool(params == experiments.resolve(changes))
+    return read_params(name) == experiments.resolve(changes)
+
+
+def read_params(name: str) -> dict[str, Any]:
+    """Read the params that an experiment of the current commit ran with."""
+    values: dict[str, Any] = YAML(typ="safe").load(experiments.read_result(name, "params.yaml"))
+    return values
 
 
 def collect(name: str, seconds: float | None) -> dict[str, Any]:
@@ -78,6 +93,7 @@ def collect(name: str, seconds: float | None) -> dict[str, Any]:
         "folds": evaluate["n_folds"],
         **{subset: split["clips_per_fold"][subset] for subset in ("train", "val", "test")},
         "epochs": int(history["epoch"].max()),
+        "epochs_allowed": read_params(name)["model"]["epochs"],
         "epochs_wanted": experiments.resolve(experiments.read(name))["model"]["epochs"],
         "parameters": train["parameters"],
         "accuracy": evaluate["accuracy"],

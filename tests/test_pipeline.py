@@ -10,10 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
-from scripts.workspace import ROOT, change_params, dvc, make_workspace
-from ser.params import parse
+from scripts.workspace import change_params, dvc, make_workspace
 
 SMALL = {
     "pull": {"corpora": ["demo"]},
@@ -200,11 +198,3 @@ def test_a_mistake_is_explained_and_loses_nothing(restored, section, changes, sa
 
 def test_an_unknown_key_on_the_command_line_is_refused(restored):
     assert "batchsize" in run(restored, "exp", "run", "-S", "model.batchsize=1", ok=False)
-
-
-def test_every_committed_experiment_is_valid():
-    for path in sorted((ROOT / "experiments").glob("*.yaml")):
-        values = yaml.safe_load((ROOT / "params.yaml").read_text())
-        for section, changes in yaml.safe_load(path.read_text()).items():
-            values[section] |= changes
-        parse(values, path.name)
