@@ -1,8 +1,9 @@
 """A plain recogniser to hold the net against: a linear or kernel machine on clip statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -50,3 +51,35 @@ def predict(
     pipeline = make_pipeline(StandardScaler(), machine)
     pipeline.fit(np.stack([clip_statistics(f) for f in train]), list(train_emotions))
     return [str(e) for e in pipeline.predict(np.stack([clip_statistics(f) for f in test]))]
+
+
+def predict_folds(
+    kind: str,
+    clips: pd.DataFrame,
+    splits: pd.DataFrame,
+    features: Mapping[str, FloatArray],
+    seed: int,
+) -> pd.DataFrame:
+    """Fit on each fold's train clips and predict its test clips.
+
+    Args:
+        kind: logistic_regression, svm, or majority: always the commonest emotion.
+        clips: the table clips.csv.
+        splits: the table splits.csv.
+        features: clip -> float32 [frames, dims].
+        seed: of the solver.
+
+    Returns:
+        Columns emotion, predicted.
+    """
+    parts = []
+    for _, fold in splits.groupby("fold"):
+        subset = clips["clip"].map(fold.set_index("clip")["subset"])
+        train, test = clips[subset == "train"], clips[subset == "test"]
+        if kind == "majority":
+            predicted = [train["emotion"].mode()[0]] * len(test)
+        else:
+            arrays = [[features[clip] for clip in part["clip"]] for part in (train, test)]
+            predicted = predict(kind, arrays[0], list(train["emotion"]), arrays[1], seed)
+        parts.append(test[["emotion"]].assign(predicted=predicted))
+    return pd.concat(parts)

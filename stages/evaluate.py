@@ -5,77 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
-from ser import baseline, evaluation, model_folder, params
+from ser import baseline, evaluation, model_folder, params, prediction
 from ser.plots import results
-from ser.recordings import Recordings
-from ser.splits import speaker_of
 from ser.store import Store
 from ser.tables import read_csv, write_json, write_table
-from ser.training import choose_device, loss_and_accuracy, make_deterministic, predict
 from stages import cli
-
-
-def predict_folds(
-    clips: pd.DataFrame,
-    splits: pd.DataFrame,
-    features: Store,
-    model: Path,
-    description: model_folder.Description,
-    nets: list[nn.Module],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Let each fold's net predict that fold's test clips.
-
-    Returns:
-        (the table predictions.csv; loss and accuracy on the test clips of every epoch whose
-        weights were kept, columns fold, epoch, test_loss, test_accuracy).
-    """
-    device = choose_device()
-    make_deterministic()
-    settings, emotions = params.Model.model_validate(description.model), description.emotions
-    recordings = Recordings(clips, features, settings.normalisation)
-    parts, tested = [], []
-    for fold, net, of_train in zip(description.folds, nets, description.statistics, strict=True):
-        rows = splits[(splits["fold"] == fold) & (splits["subset"] == "test")]
-        test = clips[clips["clip"].isin(rows["clip"])]
-        examples = recordings.examples(test["clip"].tolist(), emotions, of_train)
-        probabilities = predict(net.to(device), examples, settings, device)
-        part = test[["clip", "emotion"]].assign(
-            fold=fold,
-            speaker=speaker_of(test),
-            predicted=[emotions[i] for i in probabilities.argmax(axis=1)],
-        )
-        part[emotions] = probabilities.astype(np.float64)
-        parts.append(part)
-        for epoch, snapshot in model_folder.load_snapshots(model, description, fold):
-            probabilities = predict(snapshot.to(device), examples, settings, device)
-            loss, accuracy = loss_and_accuracy(probabilities, examples.labels)
-            tested.append((fold, epoch, loss, accuracy))
-    columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]
-    table = pd.concat(parts)[columns].sort_values(["clip", "fold"], ignore_index=True)
-    return table, pd.DataFrame(tested, columns=["fold", "epoch", "test_loss", "test_accuracy"])
-
-
-def predict_plainly(
-    kind: str, clips: pd.DataFrame, splits: pd.DataFrame, features: Store, seed: int
-) -> pd.DataFrame:
-    """Let the baseline, or with kind "majority" the commonest emotion, predict the same clips.
-
-    Returns:
-        Columns emotion, predicted.
-    """
-    parts = []
-    for _, fold in splits.groupby("fold"):
-        subset = clips["clip"].map(fold.set_index("clip")["subset"])
-        train, test = clips[subset == "train"], clips[subset == "test"]
-        if kind == "majority":
-            predicted = [train["emotion"].mode()[0]] * len(test)
-        else:
-            arrays = [[features[clip] for clip in part["clip"]] for part in (train, test)]
-            predicted = baseline.predict(kind, arrays[0], list(train["emotion"]), arrays[1], seed)
-        parts.append(test[["emotion"]].assign(predicted=predicted))
-    return pd.concat(parts)
 
 
 def describe(
@@ -154,15 +89,20 @@ def main(
     clip_table, split_table, store = read_csv(clips), read_csv(splits), Store(features)
     description, nets = model_folder.load(model)
     emotions = description.emotions
-    table, tested = predict_folds(clip_table, split_table, store, model, description, nets)
+    table, tested = prediction.predict_folds(
+        clip_table, split_table, store, model, description, nets
+    )
 
     figures = describe(table, emotions, settings, scheme)
-    majority = predict_plainly("majority", clip_table, split_table, store, settings.seed)
-    figures["majority_accuracy"] = evaluation.accuracy_and_uar(majority, emotions)["accuracy"]
+    plainly = {
+        kind: evaluation.accuracy_and_uar(
+            baseline.predict_folds(kind, clip_table, split_table, store, settings.seed), emotions
+        )
+        for kind in {"majority", settings.baseline} - {"none"}
+    }
+    figures["majority_accuracy"] = plainly["majority"]["accuracy"]
     if settings.baseline != "none":
-        plain = predict_plainly(settings.baseline, clip_table, split_table, store, settings.seed)
-        plain_figures = evaluation.accuracy_and_uar(plain, emotions)
-        figures["baseline"] = {"kind": settings.baseline, **plain_figures}
+        figures["baseline"] = {"kind": settings.baseline, **plainly[settings.baseline]}
     if len(tested):
         figures["oracle"] = evaluation.oracle(tested, table.groupby("fold").size().to_dict())
     figures["uses_test_speakers_audio"] = description.model["normalisation"] == "speaker"

@@ -1,0 +1,54 @@
+"""What a trained model says of the test clips of its folds."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from ser import model_folder
+from ser.params import Model
+from ser.recordings import Recordings
+from ser.splits import speaker_of
+from ser.store import Store
+from ser.training import choose_device, loss_and_accuracy, make_deterministic, predict
+
+
+def predict_folds(
+    clips: pd.DataFrame,
+    splits: pd.DataFrame,
+    features: Store,
+    model: Path,
+    description: model_folder.Description,
+    nets: list[nn.Module],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Let each fold's net predict that fold's test clips.
+
+    Returns:
+        (the table predictions.csv; loss and accuracy on the test clips of every epoch whose
+        weights were kept, columns fold, epoch, test_loss, test_accuracy).
+    """
+    device = choose_device()
+    make_deterministic()
+    settings, emotions = Model.model_validate(description.model), description.emotions
+    recordings = Recordings(clips, features, settings.normalisation)
+    parts, tested = [], []
+    for fold, net, of_train in zip(description.folds, nets, description.statistics, strict=True):
+        rows = splits[(splits["fold"] == fold) & (splits["subset"] == "test")]
+        test = clips[clips["clip"].isin(rows["clip"])]
+        examples = recordings.examples(test["clip"].tolist(), emotions, of_train)
+        probabilities = predict(net.to(device), examples, settings, device)
+        part = test[["clip", "emotion"]].assign(
+            fold=fold,
+            speaker=speaker_of(test),
+            predicted=[emotions[i] for i in probabilities.argmax(axis=1)],
+        )
+        part[emotions] = probabilities.astype(np.float64)
+        parts.append(part)
+        for epoch, snapshot in model_folder.load_snapshots(model, description, fold):
+            probabilities = predict(snapshot.to(device), examples, settings, device)
+            loss, accuracy = loss_and_accuracy(probabilities, examples.labels)
+            tested.append((fold, epoch, loss, accuracy))
+    columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]
+    table = pd.concat(parts)[columns].sort_values(["clip", "fold"], ignore_index=True)
+    return table, pd.DataFrame(tested, columns=["fold", "epoch", "test_loss", "test_accuracy"])
