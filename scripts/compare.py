@@ -8,7 +8,6 @@ that are not run now stay. What is finished is not run again.
 
 import argparse
 import io
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from scripts import experiments
-from scripts.workspace import ROOT
+from scripts.workspace import ROOT, at_least_one
 from ser.errors import UserError
 from ser.plots.compare import loss_curves
 from ser.tables import write_table
@@ -53,8 +52,27 @@ def compared() -> list[str]:
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read what a former comparison wrote; no rows if there was none."""
-    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(columns))
+    """Read what a former comparison wrote; no rows if there was none.
+
+    Raises:
+        UserError: the file is no such table.
+    """
+    if not path.exists():
+        return pd.DataFrame(columns=list(columns))
+    try:
+        return pd.read_csv(path)[list(columns)]
+    except (OSError, ValueError, LookupError) as error:
+        raise UserError(
+            f"{path} is damaged ({error}): remove it, and finished experiments are written to it "
+            "anew"
+        ) from None
+
+
+def write_whole(path: Path, table: pd.DataFrame) -> None:
+    """Write a table beside its name, then rename: it is whole or it is the former one."""
+    partial = path.with_suffix(".part")
+    write_table(partial, table)
+    partial.replace(path)
 
 
 def shorten(changes: experiments.Changes, epochs: int | None) -> experiments.Changes:
@@ -67,10 +85,8 @@ def shorten(changes: experiments.Changes, epochs: int | None) -> experiments.Cha
 
 def is_done(name: str, changes: experiments.Changes) -> bool:
     """Tell whether the current commit has this experiment, with the same params and code."""
-    edited = ["git", "status", "--porcelain", "--", "ser", "stages", "dvc.yaml", "dvc.lock"]
-    if subprocess.run(edited, cwd=ROOT, check=True, capture_output=True).stdout:
-        return False
-    if experiments.reference(name) is None:
+    code = ("ser", "stages", "dvc.yaml", "dvc.lock")
+    if experiments.git("status", "--porcelain", "--", *code) or not experiments.exists(name):
         return False
     return read_params(name) == experiments.resolve(changes)
 
@@ -142,9 +158,9 @@ def add(name: str, seconds: float | None) -> None:
         former = figures.loc[figures["experiment"] == name, "seconds_per_epoch"]
         seconds = None if former.empty else former.iloc[0]
     row = pd.DataFrame([collect(name, seconds)], columns=list(COLUMNS))
-    write_table(FIGURES, replace_rows(figures, row, order))
+    write_whole(FIGURES, replace_rows(figures, row, order))
     history = replace_rows(read_table(HISTORY, HISTORY_COLUMNS), collect_history(name), order)
-    write_table(HISTORY, history)
+    write_whole(HISTORY, history)
     loss_curves(PICTURE, history)
 
 
@@ -158,6 +174,9 @@ def main(names: list[str], epochs: int | None) -> None:
     order = compared()
     if unknown := [name for name in names if name not in order]:
         raise UserError(f"no such comparison: {', '.join(unknown)}; one of {', '.join(order)}")
+    # Before hours of work, not after.
+    read_table(FIGURES, COLUMNS)
+    read_table(HISTORY, HISTORY_COLUMNS)
     wanted = {name: shorten(experiments.read(name), epochs) for name in names or order}
     for number, (name, changes) in enumerate(wanted.items(), start=1):
         print(f"\n== {name} ({number} of {len(wanted)})", flush=True)
@@ -175,7 +194,7 @@ def main(names: list[str], epochs: int | None) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m scripts.compare", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--epochs", type=int, help="train no net for longer")
+    parser.add_argument("--epochs", type=at_least_one, help="train no net for longer")
     arguments = parser.parse_args()
     try:
         main(arguments.names, arguments.epochs)

@@ -35,6 +35,7 @@ def read(name: str) -> Changes:
         UserError: there is no such experiment, or params.yaml with its changes would not be valid.
     """
     changes = _read(name)
+    params.load(ROOT / "params.yaml")  # a mistake there is not the experiment's
     params.parse(resolve(changes), f"params.yaml with experiments/{name}.yaml")
     return changes
 
@@ -52,7 +53,7 @@ def _read(name: str, *extended_by: str) -> Changes:
         raise UserError(f"{path} extends itself: {' -> '.join((*extended_by, name))}")
     try:
         changes: Any = YAML(typ="safe").load(path) or {}
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
         raise UserError(f"{path} is no valid YAML: {error}") from None
     if not isinstance(changes, dict):
         raise UserError(f"{path}: sections of params.yaml expected, such as model: {{epochs: 10}}")
@@ -92,7 +93,8 @@ def run(
     """Run the pipeline with some params as the DVC experiment `name` of the current commit.
 
     It runs in a folder of its own, so the workspace stays as it is. An experiment of that name is
-    replaced; what is finished comes from DVC's cache, a training that was stopped goes on.
+    replaced, unless this one fails; what is finished comes from DVC's cache, a training that was
+    stopped goes on.
 
     Args:
         name: of the experiment.
@@ -107,9 +109,13 @@ def run(
     Raises:
         UserError: a stage failed; its own message was among the lines.
     """
-    if reference(name) is not None:
-        subprocess.run(dvc_command("exp", "remove", "--quiet", name), cwd=ROOT, check=True)
-    settings = [f"--set-param={key}={json.dumps(value)}" for key, value in flatten(changes)]
+    former = git("for-each-ref", "--format=%(objectname)", reference(name)).strip()
+    if former:
+        git("update-ref", "-d", reference(name))
+    settings = [
+        f"--set-param={key}={json.dumps(value, ensure_ascii=False)}"
+        for key, value in flatten(changes)
+    ]
     command = dvc_command("exp", "run", "--temp", "--name", name, *settings)
     if target:
         command.append(target)
@@ -128,20 +134,31 @@ def run(
             if match := _EPOCH.match(line.strip()):
                 seconds.append(float(match[1]))
     if process.returncode:
+        if former:
+            git("update-ref", reference(name), former)
         raise UserError(f"experiment {name} failed: see above")
     return median(seconds) if seconds else None
 
 
-def reference(name: str) -> str | None:
-    """Find the git ref of an experiment of the current commit; None if there is none."""
-    head = _git("rev-parse", "HEAD").strip()
-    ref = f"refs/exps/{head[:2]}/{head[2:]}/{name}"
-    return ref if _git("for-each-ref", ref).strip() else None
+def head() -> str:
+    """Name the current commit."""
+    return git("rev-parse", "HEAD").strip()
+
+
+def reference(name: str) -> str:
+    """Name the git ref of an experiment of the current commit."""
+    commit = head()
+    return f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
+
+
+def exists(name: str) -> bool:
+    """Tell whether the current commit has an experiment."""
+    return bool(git("for-each-ref", reference(name)))
 
 
 def read_result(name: str, path: str) -> str:
     """Read a file that git keeps from an experiment of the current commit."""
-    return _git("show", f"{reference(name)}:{path}")
+    return git("show", f"{reference(name)}:{path}")
 
 
 def read_metrics(name: str, metrics: str) -> dict[str, Any]:
@@ -150,10 +167,19 @@ def read_metrics(name: str, metrics: str) -> dict[str, Any]:
     return values
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(
-        ["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout
+def git(*arguments: str) -> str:
+    """Run git in the project and return what it prints.
+
+    Raises:
+        UserError: git fails: this is no repository, or it has no commit.
+    """
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(
+            f"experiments belong to a commit of a git repository: git {' '.join(arguments)} says "
+            f"{done.stderr.strip()}"
+        )
+    return done.stdout
 
 
 def _git_identity() -> dict[str, str]:

@@ -2,30 +2,35 @@
 
     python -m scripts.tune [TRIALS]
 
-Every trial is a DVC experiment `tune-<number>` of the current commit. It stops at the stage train,
-so no test clip is looked at; trials that look hopeless are pruned early. The study is kept in
+Every trial is a DVC experiment `tune-<study>-<number>` of the current commit. It stops at the stage
+train, so no test clip is looked at; trials that look hopeless are pruned early. A study belongs to
+a commit and its params: losses of other code, data or params cannot be compared. It is kept in
 .tune/: the same command goes on where it was stopped, and a larger number adds trials.
 """
 
 import argparse
 import hashlib
 import json
+import shutil
 import sys
 
 import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from scripts import experiments
-from scripts.workspace import ROOT
-from ser import params
+from scripts.workspace import ROOT, at_least_one
+from ser import net_inputs, params
 from ser.errors import UserError
 
 FOLDER = ROOT / ".tune"
 TRIALS = 20
 _RUNGS = (1 / 9, 1 / 3, 1)  # shares of model.epochs after which a trial may be pruned
+_FAILURES = 3  # in a row, after which the cause is not the draw
 
 
-def suggest(trial: optuna.Trial, model: params.Model) -> experiments.Changes:
+def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes:
     """Draw the params of a trial."""
     changes: experiments.Changes = {
         "model": {
@@ -41,71 +46,116 @@ def suggest(trial: optuna.Trial, model: params.Model) -> experiments.Changes:
             },
         },
     }
-    if model.name in ("cnn", "resnet"):
-        changes["model"]["layers"] = trial.suggest_categorical("layers", [3, 4])
+    changes["model"]["layers"] = trial.suggest_categorical("layers", allowed_layers(settings))
     return changes
 
 
-def run_trial(trial: optuna.Trial, model: params.Model) -> float:
+def allowed_layers(settings: params.Params) -> list[int]:
+    """List the numbers of layers that the net can have; nets without that choice keep theirs."""
+    model = settings.model
+    if model.name not in ("cnn", "resnet"):
+        return [model.layers]
+    rest = (model.pooling, model.length, model.frames, model.batch_size, settings.features.dims)
+    return [n for n in (3, 4) if not net_inputs.problems(model.name, n, *rest)]
+
+
+def run_trial(trial: optuna.Trial, name: str, settings: params.Params) -> float:
     """Train in ever longer runs, each going on from the one before; return the validation loss.
 
     Raises:
         TrialPruned: a run's validation loss is worse than the median of the others' at that epoch.
         UserError: a stage failed.
     """
-    name, changes = f"tune-{trial.number:04d}", suggest(trial, model)
+    changes = suggest(trial, settings)
     print(f"\n== {name}: {trial.params}", flush=True)
+    last = settings.model.epochs
     loss = float("nan")
-    for epochs in sorted({max(1, round(share * model.epochs)) for share in _RUNGS}):
-        last = epochs == model.epochs
-        run = experiments.merge(changes, {"model": {"stop_after": 0 if last else epochs}})
+    for epochs in sorted({max(1, round(share * last)) for share in _RUNGS}):
+        stop = {"model": {"stop_after": 0 if epochs == last else epochs}}
+        run = experiments.merge(changes, stop)
         experiments.run(name, run, target="train", checkpoints=FOLDER / "checkpoints")
         loss = experiments.read_metrics(name, "train")["val_loss"]
         print(f"{name}: validation loss {loss:.3f} after {epochs} epochs", flush=True)
         trial.report(loss, epochs)
-        if not last and trial.should_prune():
+        if epochs < last and trial.should_prune():
             raise optuna.TrialPruned
     return loss
 
 
-def open_study(settings: params.Params) -> optuna.Study:
-    """Open the study of these params, or begin it; a trial that was stopped is tried again."""
+def open_study(settings: params.Params, commit: str) -> optuna.Study:
+    """Open the study of a commit and its params, or begin it; a stopped trial is tried again."""
     FOLDER.mkdir(exist_ok=True)
-    # With other params to start from, losses cannot be compared.
-    digest = hashlib.blake2b(settings.model_dump_json().encode(), digest_size=8).hexdigest()
+    key = commit + settings.model_dump_json()
     study = optuna.create_study(
-        storage=f"sqlite:///{FOLDER / 'study.db'}",
-        study_name=digest,
+        storage=JournalStorage(JournalFileBackend(str(FOLDER / "studies.log"))),
+        study_name=hashlib.blake2b(key.encode(), digest_size=3).hexdigest(),
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=settings.model.seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.enqueue_trial(trial.params, skip_if_exists=True)
+        study.enqueue_trial(trial.params)
         study.tell(trial.number, state=TrialState.FAIL)
     return study
 
 
-def main(trials: int) -> None:
-    """Run trials until there are so many, and say which was best.
+def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """List the trials that came to a result, be it that they are hopeless."""
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def add_trial(study: optuna.Study, settings: params.Params) -> None:
+    """Run one more trial.
 
     Raises:
-        UserError: there are no val clips, or a stage failed.
+        UserError: a stage failed.
+    """
+    # A sampler of its own for each trial: draws do not depend on where the study was stopped.
+    seed = settings.model.seed + len(study.get_trials(deepcopy=False))
+    study.sampler = optuna.samplers.TPESampler(seed=seed)
+    trial = study.ask()
+    try:
+        study.tell(trial, run_trial(trial, name_of(study, trial.number), settings))
+    except optuna.TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    except UserError:
+        study.tell(trial, state=TrialState.FAIL)
+        raise
+
+
+def name_of(study: optuna.Study, number: int) -> str:
+    """Name the experiment of a trial."""
+    return f"tune-{study.study_name}-{number:04d}"
+
+
+def main(trials: int) -> None:
+    """Run trials until there are so many results, and say which is best.
+
+    Raises:
+        UserError: there are no val clips, or several trials failed in a row.
     """
     settings = params.load(ROOT / "params.yaml")
     if settings.split.val == 0:
         raise UserError("tuning looks at the val clips alone: set split.val above 0")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = open_study(settings)
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    if len(done) < trials:
-        study.optimize(lambda trial: run_trial(trial, settings.model), trials - len(done))
-    pruned = len(study.get_trials(deepcopy=False, states=(TrialState.PRUNED,)))
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = open_study(settings, experiments.head())
+    failures = 0
+    while len(finished(study)) < trials:
+        try:
+            add_trial(study, settings)
+            failures = 0
+        except UserError as error:
+            failures += 1
+            if failures == _FAILURES:
+                raise UserError(f"{failures} trials failed in a row: {error}") from None
+            print(f"{error}; another trial takes its place", flush=True)
+    # What is left there belongs to pruned trials.
+    shutil.rmtree(FOLDER / "checkpoints", ignore_errors=True)
+    pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
     best = study.best_trial
-    name = f"tune-{best.number:04d}"
+    name = name_of(study, best.number)
     print(
-        f"\n{trials} trials, {pruned} of them pruned. Best: {name}, validation loss "
-        f"{best.value:.3f}, {json.dumps(best.params)}\n"
+        f"\n{len(finished(study))} trials, {len(pruned)} of them pruned. Best: {name}, validation "
+        f"loss {best.value:.3f}, {json.dumps(best.params)}\n"
         "`dvc exp show --only-changed` lists them (columns of evaluate are the commit's, not "
         f"theirs); `dvc exp apply {name}` and `dvc repro` evaluate the best, once."
     )
@@ -113,7 +163,7 @@ def main(trials: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m scripts.tune", description=__doc__)
-    parser.add_argument("trials", nargs="?", type=int, default=TRIALS, metavar="TRIALS")
+    parser.add_argument("trials", nargs="?", type=at_least_one, default=TRIALS, metavar="TRIALS")
     try:
         main(parser.parse_args().trials)
     except UserError as error:

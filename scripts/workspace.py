@@ -4,6 +4,7 @@ What is copied is the working tree, so that it shows what the code does now; res
 metrics, plots, data) stay behind.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -66,6 +67,13 @@ def _merge(values: Any, changes: Mapping[str, Any], path: Path) -> None:  # noqa
             _merge(values[key], change, path)
         else:
             values[key] = change
+
+
+def at_least_one(text: str) -> int:
+    """Read a number from the command line, for argparse: a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1 on is expected")
+    return int(text)
 
 
 def dvc_command(*arguments: str) -> list[str]:

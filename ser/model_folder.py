@@ -18,7 +18,7 @@ from ser.errors import UserError
 from ser.models import build
 from ser.normalisation import Statistics
 from ser.params import Model
-from ser.training import Weights, write_weights
+from ser.training import Weights, snapshot_epoch, write_weights
 
 FORMAT = 2
 LIBRARIES = ("librosa", "noisereduce", "numpy", "scipy", "soundfile", "soxr", "torch")
@@ -88,10 +88,9 @@ def snapshots_folder(folder: Path, fold: int) -> Path:
 def load_snapshots(
     folder: Path, description: Description, fold: int
 ) -> Iterator[tuple[int, nn.Module]]:
-    """Yield each epoch that was kept of a fold, from 1 on, and its net; none were kept: nothing."""
-    files = sorted(snapshots_folder(folder, fold).glob("*.safetensors"))
-    for epoch, path in enumerate(files, start=1):
-        yield epoch, _read_net(path, description)
+    """Yield each epoch that was kept of a fold, and its net; none were kept: nothing."""
+    for path in sorted(snapshots_folder(folder, fold).glob("*.safetensors")):
+        yield snapshot_epoch(path), _read_net(path, description)
 
 
 def _read_net(weights: Path, description: Description) -> nn.Module:

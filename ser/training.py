@@ -159,8 +159,7 @@ def fit(
         checkpoint: file that is rewritten after each epoch. It stays: the caller removes it once
             the whole training is stored elsewhere.
         snapshots: folder of every epoch's weights, written if model.snapshots is set.
-        on_epoch: called with the history so far after each epoch, and once at the start if a
-            checkpoint was found.
+        on_epoch: called with the history so far after each epoch.
 
     Returns:
         (weights of the last epoch, or of the best by validation loss with model.patience > 0;
@@ -185,8 +184,6 @@ def fit(
             # It was stopped later than this training is to be: begin again.
             shutil.rmtree(snapshots, ignore_errors=True)
             state = _begin(train, emotions, model, fold, device)
-        else:
-            on_epoch(state.history)
     while not _finished(state, model):
         epoch = len(state.history) + 1
         _run_epoch(state, train, val, criterion, model, fold, epoch, device)
@@ -349,6 +346,11 @@ def write_weights(path: Path, weights: Weights) -> None:
 def snapshot_name(epoch: int) -> str:
     """Name the file of one epoch's weights, so that names sort as epochs do."""
     return f"epoch-{epoch:05d}.safetensors"
+
+
+def snapshot_epoch(path: Path) -> int:
+    """Read the epoch from the name of a file of one epoch's weights."""
+    return int(path.stem.removeprefix("epoch-"))
 
 
 def kept_epoch(history: list[Epoch], patience: int) -> Epoch:

@@ -4,14 +4,22 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from ser.errors import UserError
 
-_WHAT_NEXT = (
-    "Nothing is lost: correct it and run `dvc repro`, finished work comes back from DVC's cache.\n"
+_WHAT_NEXT = "Nothing is lost: correct it and run again, finished work comes back from DVC's cache."
+_GO_BACK = (
     "(`dvc exp run -S` has left its value in params.yaml. To go back to the last committed run: "
     "git checkout -- params.yaml dvc.lock metrics plots && dvc checkout --force)"
 )
+
+
+def _fail(text: str) -> NoReturn:
+    """End the stage with status 1, saying what is wrong and what to do."""
+    # An experiment that runs in a folder of its own, within .dvc, leaves the workspace alone.
+    advice = [_WHAT_NEXT] if ".dvc" in Path.cwd().parts else [_WHAT_NEXT, _GO_BACK]
+    sys.exit("\n".join([f"error: {text}", *advice]))
 
 
 def run(main: Callable[..., None], *names: str) -> None:
@@ -30,8 +38,8 @@ def run(main: Callable[..., None], *names: str) -> None:
     try:
         main(**paths)
     except UserError as error:
-        sys.exit(f"error: {error}\n{_WHAT_NEXT}")
+        _fail(str(error))
     except OSError as error:
-        sys.exit(f"error: {error.filename or ''}: {error.strerror or error}\n{_WHAT_NEXT}")
+        _fail(f"{error.filename or ''}: {error.strerror or error}")
     except KeyboardInterrupt:
         sys.exit("interrupted: `dvc repro` goes on from here")

@@ -16,6 +16,7 @@ import ser.models
 import ser.training
 from ser import model_folder, params
 from ser.arrays import FloatArray
+from ser.errors import UserError
 from ser.recordings import Recordings
 from ser.store import Store
 from ser.tables import read_csv, write_csv, write_json
@@ -55,8 +56,7 @@ class EpochLog:
 
     def epoch(self, history: list[Epoch]) -> None:
         """Log the newest epoch of the current fold."""
-        rows = [asdict(epoch) for epoch in (*self._finished, *history)]
-        write_csv(self._path, rows, [field.name for field in fields(Epoch)])
+        self._write(history)
         now = time.monotonic()
         seconds, self._clock = now - self._clock, now
         e = history[-1]
@@ -68,8 +68,13 @@ class EpochLog:
         )
 
     def end_fold(self, history: list[Epoch]) -> None:
-        """Keep a finished fold's history."""
+        """Keep a finished fold's history, also if no epoch of it was trained now."""
         self._finished += history
+        self._write([])
+
+    def _write(self, history: list[Epoch]) -> None:
+        rows = [asdict(epoch) for epoch in (*self._finished, *history)]
+        write_csv(self._path, rows, [field.name for field in fields(Epoch)])
 
 
 def read_copies(augmented: Path) -> dict[str, list[FloatArray]]:
@@ -110,7 +115,13 @@ def main(
             subset_of["train"], emotions, of_train, each_copy=settings.copies == "all"
         )
         rng = np.random.default_rng((settings.seed, fold))
+        before = len(train)
         train = ser.balance.balance(train, emotions, settings, rng)
+        if settings.balance != "none":
+            print(
+                f"fold {fold}/{len(folds)}: {before} examples to train on, {len(train)} after "
+                f"model.balance {settings.balance}"
+            )
         val = recordings.examples(subset_of.get("val", []), emotions, of_train)
         checkpoint = checkpoints / f"fold-{fold}.safetensors"
         snapshots = model_folder.snapshots_folder(checkpoints, fold)
@@ -120,6 +131,11 @@ def main(
             train, val, len(emotions), settings, fold, device, checkpoint, snapshots, log.epoch
         )
         log.end_fold(epochs)
+        if settings.snapshots and len(list(snapshots.glob("*"))) != len(epochs):
+            raise UserError(
+                f"{snapshots} lost or gained files while fold {fold} was trained: is another "
+                "training of the same params running? Remove the folder and run again"
+            )
         weights.append(fold_weights)
         kept.append(ser.training.kept_epoch(epochs, settings.patience))
         statistics.append(of_train)

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -241,21 +240,45 @@ def test_an_experiment_that_was_killed_goes_on(project):
     assert epochs[-1] == 6
 
 
+def trials_shown(project):
+    return sorted(name for name in experiments_shown(project) if name.startswith("tune-"))
+
+
 def test_every_trial_of_a_tuning_is_an_experiment_on_validation_alone(project):
     first = run(project, "tune", "1")
     assert "evaluate" not in stages_run(first)
-    shown = experiments_shown(project)
-    assert "tune-0000" in shown
-    best = json.loads(re.search(r"Best: tune-0000, validation loss [\d.]+, (\{.*\})", first)[1])
-    assert float(shown["tune-0000"]["model.learning_rate"]) == pytest.approx(best["learning_rate"])
-    assert float(shown["tune-0000"]["val_loss"]) > 0
+    (name,) = trials_shown(project)
+    best = json.loads(re.search(rf"Best: {name}, validation loss [\d.]+, (\{{.*\}})", first)[1])
+    shown = experiments_shown(project)[name]
+    assert float(shown["model.learning_rate"]) == pytest.approx(best["learning_rate"])
+    assert float(shown["val_loss"]) > 0
 
-    # One more goes on with the same study; as many as there are is nothing to do.
+    # One more goes on with the same study, elsewhere; as many as there are is nothing to do.
     second = run(project, "tune", "2")
-    assert "== tune-0001" in second
-    assert "== tune-0000" not in second
-    assert {"tune-0000", "tune-0001"} <= experiments_shown(project).keys()
+    assert f"== {name}" not in second
+    assert len(trials_shown(project)) == 2
+    rates = {
+        experiments_shown(project)[trial]["model.learning_rate"] for trial in trials_shown(project)
+    }
+    assert len(rates) == 2
     assert stages_run(run(project, "tune", "2")) == []
+
+
+def test_a_tuning_that_was_interrupted_takes_its_trial_up_again(project):
+    command = [sys.executable, "-m", "scripts.tune", "3"]
+    drawn = []
+    with subprocess.Popen(
+        command, cwd=project, env=environment(project), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    ) as process:  # fmt: skip
+        for line in process.stdout:
+            if line.startswith("== tune-"):
+                drawn.append(line.split(": ", 1)[1])
+                os.killpg(process.pid, signal.SIGINT)
+    again = run(project, "tune", "3")
+    drawn += [line.split(": ", 1)[1] for line in again.splitlines(True) if line.startswith("== ")]
+    assert len(drawn) == 2
+    assert drawn[0] == drawn[1]
 
 
 def test_tuning_needs_validation_clips(tmp_path):
@@ -264,19 +287,73 @@ def test_tuning_needs_validation_clips(tmp_path):
     assert "set split.val above 0" in run(folder, "tune", "1", ok=False)
 
 
-def test_a_trial_that_was_stopped_is_tried_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(tune, "FOLDER", tmp_path)
-    settings = params.load(ROOT / "params.yaml")
-    study = tune.open_study(settings)
-    trial = study.ask()
-    wanted = tune.suggest(trial, settings.model)
-    again = tune.open_study(settings).ask()
-    assert tune.suggest(again, settings.model) == wanted
+def test_without_a_commit_there_are_no_experiments(tmp_path):
+    folder = tmp_path / "project"
+    make_workspace(folder, SMALL)
+    for module, argument in (("tune", "1"), ("experiments", "default"), ("compare", "default")):
+        assert "a commit of a git repository" in run(folder, module, argument, ok=False)
 
 
-def test_another_start_is_another_study(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_numbers_are_whole_and_from_one_on(number):
+    for arguments in (("scripts.tune", number), ("scripts.compare", "--epochs", number)):
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def studies(tmp_path, monkeypatch):
+    """An empty folder of studies."""
     monkeypatch.setattr(tune, "FOLDER", tmp_path)
-    values = yaml.safe_load(Path(ROOT / "params.yaml").read_text("utf-8"))
-    first = tune.open_study(params.parse(values, "first")).study_name
-    values["model"]["batch_size"] = 3
-    assert tune.open_study(params.parse(values, "second")).study_name != first
+    return params.load(ROOT / "params.yaml")
+
+
+def test_a_trial_that_was_stopped_is_tried_again(studies):
+    wanted = tune.suggest(tune.open_study(studies, "c").ask(), studies)
+    assert tune.suggest(tune.open_study(studies, "c").ask(), studies) == wanted
+
+
+def test_other_code_and_other_params_are_other_studies(studies):
+    names = {tune.open_study(studies, commit).study_name for commit in ("c", "d", "c")}
+    other = studies.model_copy(update={"model": studies.model.model_copy(update={"width": 3})})
+    names.add(tune.open_study(other, "c").study_name)
+    assert len(names) == 3
+
+
+def test_only_layers_that_the_net_can_have_are_tried(studies):
+    def layers(**changes):
+        features = studies.features.model_copy(update={"n_mels": changes.pop("n_mels", 64)})
+        model = studies.model.model_copy(update=changes)
+        update = {"model": model, "features": features}
+        return tune.allowed_layers(studies.model_copy(update=update))
+
+    assert layers() == [3, 4]
+    assert layers(name="cnn", n_mels=8) == [3]
+    assert layers(name="conv1d") == [3]
+
+
+@pytest.mark.parametrize("text", ["", "experiment\n", "<<<<<<< HEAD\na,b\n", "\xff"])
+def test_a_damaged_comparison_is_refused_before_anything_runs(tmp_path, text):
+    path = tmp_path / "compare.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match="is damaged"):
+        compare.read_table(path, compare.COLUMNS)
+
+
+def test_a_failing_experiment_leaves_the_former_one(project):
+    before = experiments_shown(project).keys()
+    write(project / "experiments", plain="model: {seed: 2, learning_rate: 1.0e+30}")
+    output = run(project, "experiments", "plain", ok=False)
+    assert "lower model.learning_rate" in output
+    assert "git checkout" not in output
+    assert "plain" in before
+    assert experiments_shown(project).keys() == before
+
+
+def test_text_beyond_ascii_arrives_as_it_is(project):
+    write(project / "experiments", odd="split: {emobox: /tmp/p\u00e4 th}\nmodel: {epochs: 1}")
+    run(project, "experiments", "odd")
+    assert experiments_shown(project)["odd"]["split.emobox"] == "/tmp/p\u00e4 th"

@@ -103,6 +103,13 @@ def test_a_folds_snapshots_come_back_in_the_order_of_the_epochs(folder):
             assert torch.equal(tensor, again.state_dict()[key]), key
 
 
+def test_a_snapshot_is_known_by_its_epoch_not_by_its_place(folder):
+    (net,), description = make_nets("resnet", 1), load(folder)[0]
+    for epoch in (2, 11):
+        write_weights(snapshots_folder(folder, 1) / snapshot_name(epoch), *weights_of([net]))
+    assert [epoch for epoch, _ in load_snapshots(folder, description, 1)] == [2, 11]
+
+
 def test_snapshots_of_each_fold_are_apart(folder):
     first, second = make_nets("resnet")
     for fold, net in ((1, first), (4, second)):

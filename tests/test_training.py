@@ -458,7 +458,7 @@ def test_a_training_stopped_after_any_epoch_goes_on_to_the_identical_result(tmp_
         resumed, again = train(
             model, checkpoint, val=val, on_epoch=lambda h, s=seen: s.append(list(h))
         )
-        assert seen == [history[:n] for n in range(epoch, len(history) + 1)]
+        assert seen == [history[:n] for n in range(epoch + 1, len(history) + 1)]
         assert again == history
         assert_equal_weights(resumed, weights)
 
