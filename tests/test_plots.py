@@ -8,7 +8,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from ser.corpora import EMOTIONS
-from ser.plots import dataset, results
+from ser.plots import compare, dataset, results
 
 GREY = (0.299, 0.587, 0.114)
 CONFUSION = np.array([[20, 1, 3], [0, 0, 0], [5, 0, 1200]])
@@ -98,6 +98,11 @@ def draw(name, path):
         results.learning_curves(path, history(5, 60))
     elif name == "learning_curves_of_one_epoch":
         results.learning_curves(path, history(1, 1))
+    elif name == "loss_curves":
+        many = [history(3, 40, i % 2 == 0).assign(experiment=f"s{i}-cnn") for i in range(18)]
+        compare.loss_curves(path, pd.concat(many))
+    elif name == "loss_curves_of_one":
+        compare.loss_curves(path, history(1, 1).assign(experiment="default"))
     elif name == "reliability":
         reliability(path, 10)
     else:
@@ -122,6 +127,8 @@ PICTURES = {
     "confusion_matrix": (8.2, 3.26),
     "learning_curves": (10, 4),
     "learning_curves_of_one_epoch": (10, 4),
+    "loss_curves": (11, 15.6),
+    "loss_curves_of_one": (11, 3.6),
     "reliability": (5.6, 6),
     "reliability_of_many_bins": (5.6, 6),
 }
@@ -317,3 +324,24 @@ def test_reliability_counts_and_title(tmp_path, figures):
     assert "0.123" in upper.get_title(loc="left")
     assert [bar.get_x() for bar in lower.patches] == pytest.approx(np.arange(10) / 10)
     assert all(bar.get_hatch() for bar in lower.patches)
+
+
+def test_loss_curves_stand_beside_each_other_with_one_legend(tmp_path, figures):
+    rows = [
+        {"experiment": name, "fold": fold, "epoch": epoch, "train_loss": 1 / epoch}
+        | ({"test_loss": 2 / epoch} if name == "b" else {"val_loss": 3 / epoch})
+        for name in ("b", "a", "c", "d")
+        for fold in (1, 2)
+        for epoch in (1, 2, 3)
+    ]
+    compare.loss_curves(tmp_path / "compare.png", pd.DataFrame(rows))
+    (figure,) = figures
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title(loc="left") for axes in shown] == ["b", "a", "c", "d"]
+    mean = {line.get_label(): line for line in shown[0].lines}
+    assert mean["test, decides nothing"].get_ydata().tolist() == [2, 1, pytest.approx(2 / 3)]
+    assert "validation" not in mean
+    (legend,) = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {
+        "train", "validation", "test, decides nothing",
+    }  # fmt: skip

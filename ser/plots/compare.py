@@ -24,7 +24,7 @@ def loss_curves(path: Path, history: pd.DataFrame) -> None:
     grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     for axes, name in zip(grid, names, strict=False):
         draw_curves(axes, history[history["experiment"] == name], "loss")
-        style(axes)
+        style(axes, x="epoch")
         axes.set_title(name, fontsize=LABEL_SIZE, loc="left", pad=3)
         axes.set_ylim(bottom=0)
     for axes in grid[len(names) :]:
@@ -35,5 +35,5 @@ def loss_curves(path: Path, history: pd.DataFrame) -> None:
     figure.legend(
         drawn.values(), drawn.keys(), loc="outside lower center", ncols=len(drawn), frameon=False
     )
-    shared_texts(figure, "Loss of every experiment", "epoch", "cross-entropy (nats)")
+    shared_texts(figure, "Loss of every experiment", "", "cross-entropy (nats)")
     save(figure, path)
