@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -88,7 +88,6 @@ def run(
     changes: Changes,
     target: str = "",
     checkpoints: Path = ROOT / ".checkpoints",
-    say: Callable[[str], None] = print,
 ) -> float | None:
     """Run the pipeline with some params as the DVC experiment `name` of the current commit.
 
@@ -101,7 +100,6 @@ def run(
         changes: the params that differ.
         target: stage to stop at; all stages if empty.
         checkpoints: folder of unfinished trainings.
-        say: called with every line of output.
 
     Returns:
         Median of the seconds per epoch of training; None where no epoch was trained.
@@ -130,7 +128,7 @@ def run(
         stderr=subprocess.STDOUT,
     ) as process:
         for line in process.stdout or ():
-            say(line.rstrip("\n"))
+            print(line, end="", flush=True)
             if match := _EPOCH.match(line.strip()):
                 seconds.append(float(match[1]))
     if process.returncode:
