@@ -264,8 +264,17 @@ def test_every_trial_of_a_tuning_is_an_experiment_on_validation_alone(project):
     assert stages_run(run(project, "tune", "2")) == []
 
 
+# A test run in the background may have been started with Ctrl-C ignored, and what it starts, too.
+_TUNE_INTERRUPTIBLY = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["scripts.tune", "3"]
+runpy.run_module("scripts.tune", run_name="__main__")
+"""
+
+
 def test_a_tuning_that_was_interrupted_takes_its_trial_up_again(project):
-    command = [sys.executable, "-m", "scripts.tune", "3"]
+    command = [sys.executable, "-c", _TUNE_INTERRUPTIBLY]
     drawn = []
     with subprocess.Popen(
         command, cwd=project, env=environment(project), text=True,
@@ -277,8 +286,8 @@ def test_a_tuning_that_was_interrupted_takes_its_trial_up_again(project):
                 os.killpg(process.pid, signal.SIGINT)
     again = run(project, "tune", "3")
     drawn += [line.split(": ", 1)[1] for line in again.splitlines(True) if line.startswith("== ")]
-    assert len(drawn) == 2
-    assert drawn[0] == drawn[1]
+    # The first trial that goes on is the one that was stopped.
+    assert drawn[1] == drawn[0]
 
 
 def test_tuning_needs_validation_clips(tmp_path):
