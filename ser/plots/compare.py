@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ser.plots.results import draw_curves
-from ser.plots.style import LABEL_SIZE, new_figure, save, shared_texts, style
+from ser.plots.style import LABEL_SIZE, new_figure, save, shared_texts, style, whole_numbers
 
 _COLUMNS = 3
 
@@ -27,6 +27,7 @@ def loss_curves(path: Path, history: pd.DataFrame) -> None:
         style(axes, x="epoch")
         axes.set_title(name, fontsize=LABEL_SIZE, loc="left", pad=3)
         axes.set_ylim(bottom=0)
+        whole_numbers(axes.xaxis)
     for axes in grid[len(names) :]:
         axes.set_axis_off()
     # One legend for all: the subsets look alike everywhere.
