@@ -110,8 +110,9 @@ def run(
     former = git("for-each-ref", "--format=%(objectname)", reference(name)).strip()
     if former:
         git("update-ref", "-d", reference(name))
+    # ++ also sets keys of mappings that may have any: pull.sources, clean.relabel.
     settings = [
-        f"--set-param={key}={json.dumps(value, ensure_ascii=False)}"
+        f"--set-param=++{key}={json.dumps(value, ensure_ascii=False)}"
         for key, value in flatten(changes)
     ]
     command = dvc_command("exp", "run", "--temp", "--name", name, *settings)

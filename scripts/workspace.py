@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from ser.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
+_FREE_KEYS = ("sources", "relabel")  # mappings of params.yaml that may have any key
 _RESULTS = ("dvc.lock", "metrics/", "plots/")
 
 
@@ -63,7 +64,9 @@ def _merge(values: Any, changes: Mapping[str, Any], path: Path) -> None:  # noqa
     for key, change in changes.items():
         if key not in values:
             raise UserError(f"{path} has no key {key!r} here: expected one of {', '.join(values)}")
-        if isinstance(change, Mapping):
+        if isinstance(change, Mapping) and key in _FREE_KEYS:
+            values[key] = {**values[key], **change}
+        elif isinstance(change, Mapping):
             _merge(values[key], change, path)
         else:
             values[key] = change

@@ -9,34 +9,13 @@ import soundfile
 import soxr
 
 from ser.arrays import FloatArray
-
-# Why a recording is rejected: the whole list.
-REASONS = (
-    "unknown_name",
-    "zero_length",
-    "undecodable",
-    "truncated",
-    "not_finite",
-    "silent",
-    "too_short",
-    "clipped",
-    "duplicate_audio",
-    "duplicate_name",
-)
+from ser.rejection import Rejected
 
 SILENCE_DB = -80.0  # peak, relative to full scale; 16-bit dither lies near -90 dB
 _FULL_SCALE = 0.9995  # 16-bit full scale is 0.99997, 8-bit 0.992
 _BLOCK = 1 << 16  # samples per channel read at once
 # What programs write that stream a WAV of yet unknown length: ffmpeg 0xFFFFFFFF, sox 0x7FFFF000.
 _UNKNOWN_SIZE = 0x7FFFF000
-
-
-class Rejected(Exception):  # noqa: N818 - a verdict on the recording, no fault of the program
-    """A recording of no use: `reason` is one of REASONS, the text is the detail."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
 
 
 @dataclass(frozen=True)

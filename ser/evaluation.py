@@ -112,9 +112,14 @@ def classification_report(
     )
 
 
-def count_confusions(actual: Indices, predicted: Indices, emotions: int) -> Indices:
-    """Count the clips of each actual emotion (rows) by predicted emotion (columns)."""
-    counts: Indices = confusion_matrix(actual, predicted, labels=range(emotions))
+def count_confusions(table: pd.DataFrame, emotions: Sequence[str]) -> Indices:
+    """Count the clips of each emotion (rows) by predicted emotion (columns).
+
+    Args:
+        table: columns emotion and predicted.
+        emotions: of the rows and columns, in order.
+    """
+    counts: Indices = confusion_matrix(table["emotion"], table["predicted"], labels=list(emotions))
     return counts
 
 
@@ -184,6 +189,22 @@ def accuracy_by(groups: pd.Series, hits: pd.Series) -> dict[str, dict[str, float
     return {
         str(name): {"accuracy": float(part.mean()), "n": len(part)}
         for name, part in hits.groupby(groups)
+    }
+
+
+def figures_by(
+    groups: pd.Series, predictions: pd.DataFrame, emotions: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Give accuracy, UAR and number of clips of each group, such as each corpus, sorted by name.
+
+    Args:
+        groups: of each clip.
+        predictions: columns emotion and predicted.
+        emotions: in the order of the labels.
+    """
+    return {
+        str(name): {**accuracy_and_uar(part, emotions), "n": len(part)}
+        for name, part in predictions.groupby(groups)
     }
 
 

@@ -16,11 +16,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
+    StringConstraints,
     ValidationError,
     model_validator,
 )
 
 from ser import net_inputs
+from ser.emotions import EMOTIONS
 from ser.errors import UserError
 from ser.net_inputs import FIXED_LENGTHS
 
@@ -30,6 +33,32 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 def _number(value: object) -> object:
     """Undo YAML 1.1's reading of 1e-05 as a string; `dvc exp run -S` writes floats that way."""
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+def _emotion(value: object) -> object:
+    """Require the name of an emotion."""
+    if value not in EMOTIONS:
+        raise ValueError(f"one of {', '.join(EMOTIONS)} expected, got {value!r}")
+    return value
+
+
+def _all_or_emotions(value: object) -> object:
+    """Require `all`, or a list of names of emotions."""
+    if value == "all":
+        return value
+    if not isinstance(value, list) or not value or len(set(map(str, value))) < len(value):
+        raise ValueError(f"all, or a list of unlike emotions expected, got {value!r}")
+    return [_emotion(name) for name in value]
+
+
+def _lower_case_keys(value: object) -> object:
+    """Make the keys of a mapping lower case, and refuse two that become one."""
+    if not isinstance(value, dict):
+        return value
+    lower = {key.lower() if isinstance(key, str) else key: kept for key, kept in value.items()}
+    if len(lower) < len(value):
+        raise ValueError(f"a word stands in it twice, but for its case: {', '.join(value)}")
+    return lower
 
 
 def _low_high(value: object) -> object:
@@ -68,10 +97,12 @@ CountRange = Annotated[
 ]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Emotion = Annotated[str, AfterValidator(_emotion)]
 
 N_CHROMA = 12  # pitch classes
 
-Corpus = Literal["aesdd", "demo"]
+# Those with a module in ser/corpora, and whatever somebody calls their own.
+Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
 FeatureKind = Literal["logmel", "mfcc", "zcr", "rms", "chroma"]
 
 
@@ -93,7 +124,10 @@ class Pull(Section):
     def _every_corpus_has_a_source(self) -> Self:
         for corpus in self.corpora:
             if corpus not in self.sources:
-                raise ValueError(f"sources.{corpus} is missing: {corpus} is in pull.corpora")
+                raise ValueError(
+                    f"sources.{corpus} is missing: {corpus} is in pull.corpora; there are sources "
+                    f"of {', '.join(self.sources)}"
+                )
         if len(set(self.corpora)) < len(self.corpora):
             raise ValueError(f"corpora names a corpus twice: {self.corpora}")
         return self
@@ -107,6 +141,19 @@ class Clean(Section):
     max_clipped: Fraction
     noise_reduction: Literal["none", "stationary"]
     noise_seconds: Annotated[Positive, Field(le=60)]
+    song: bool
+    emotions: Annotated[Literal["all"] | list[str], PlainValidator(_all_or_emotions)]
+    relabel: Annotated[dict[str, Emotion], BeforeValidator(_lower_case_keys)]
+
+    @model_validator(mode="after")
+    def _relabels_to_what_is_kept(self) -> Self:
+        for word, emotion in self.relabel.items():
+            if self.emotions != "all" and emotion not in self.emotions:
+                raise ValueError(
+                    f"relabel takes {word!r} for {emotion}, which emotions {self.emotions} leave "
+                    "out"
+                )
+        return self
 
 
 class Features(Section):
@@ -224,12 +271,19 @@ class Split(Section):
     """Who is trained on and who is tested."""
 
     scheme: Literal[
-        "random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out", "emobox"
+        "random",
+        "speaker",
+        "kfold",
+        "speaker_kfold",
+        "leave_one_speaker_out",
+        "cross_corpus",
+        "emobox",
     ]
     folds: Annotated[int, Field(ge=2)]
     test: Annotated[Number, Field(gt=0, lt=1)]
     val: Annotated[Number, Field(ge=0, lt=1)]
     seed: Seed
+    test_corpora: list[Corpus]
     emobox: str
 
     @model_validator(mode="after")
@@ -241,6 +295,10 @@ class Split(Section):
             )
         if self.scheme == "emobox" and not self.emobox:
             raise ValueError("scheme emobox needs emobox: the folder of EmoBox's fold files")
+        if self.scheme == "cross_corpus" and not self.test_corpora:
+            raise ValueError("scheme cross_corpus needs test_corpora: the corpora to test on")
+        if len(set(self.test_corpora)) < len(self.test_corpora):
+            raise ValueError(f"test_corpora names a corpus twice: {self.test_corpora}")
         return self
 
 
@@ -312,6 +370,16 @@ class Params(Section):
             raise ValueError(
                 f"features.fmax {self.features.fmax} Hz is above the Nyquist frequency "
                 f"{nyquist} Hz of clean.sample_rate {self.clean.sample_rate} Hz"
+            )
+        tested = self.split.test_corpora if self.split.scheme == "cross_corpus" else []
+        if strange := [corpus for corpus in tested if corpus not in self.pull.corpora]:
+            raise ValueError(
+                f"split.test_corpora names {', '.join(strange)}, which pull.corpora "
+                f"{self.pull.corpora} does not"
+            )
+        if tested and set(tested) == set(self.pull.corpora):
+            raise ValueError(
+                f"split.test_corpora {tested} are all of pull.corpora: none is left to train on"
             )
         masks_copies = self.augment.copies > 0 and self.augment.frequency_mask.probability > 0
         masks_batches = self.model.frequency_mask > 0

@@ -7,9 +7,9 @@ import pandas as pd
 from torch import nn
 
 from ser import model_folder
+from ser.clips import speaker_of
 from ser.params import Model
 from ser.recordings import Recordings
-from ser.splits import speaker_of
 from ser.store import Store
 from ser.training import choose_device, loss_and_accuracy, make_deterministic, predict
 

@@ -1,15 +1,26 @@
 """The features of all clips and of their copies, from which the examples of a fold are made."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ser.arrays import FloatArray
 from ser.batches import Examples
+from ser.clips import speaker_of
 from ser.normalisation import Statistics, measure, measure_groups
-from ser.splits import speaker_of
 from ser.store import Store
+from ser.tables import read_csv
+
+
+def read_copies(augmented: Path) -> dict[str, list[FloatArray]]:
+    """Read the features of every clip's copies: clip -> float32 [frames, dims] of each."""
+    store, table = Store(augmented), read_csv(augmented / "copies.csv")
+    copies: dict[str, list[FloatArray]] = {}
+    for key, clip in zip(table["key"], table["clip"], strict=True):
+        copies.setdefault(clip, []).append(store[key])
+    return copies
 
 
 class Recordings:

@@ -1,33 +1,26 @@
 """Who is trained on and who is tested.
 
 A split is a list of folds; a fold gives each of its clips a subset: train, val or test. All takes
-of one speaker saying one utterance with one emotion (a group) stay on one side.
+of one speaker saying one utterance with one emotion (a group) stay on one side. Of several corpora,
+each gives its share to every subset, unless whole corpora are tested.
 """
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ser import emobox
+from ser.clips import group_of, speaker_of
 from ser.errors import UserError
 from ser.params import Split
 
 SUBSETS = ("train", "val", "test")
 
 Fold = dict[str, str]  # clip -> subset
-
-
-def speaker_of(clips: pd.DataFrame) -> pd.Series:
-    """Name each clip's speaker `<corpus>/<speaker>`: speaker 1 of two corpora is two people."""
-    return clips["corpus"] + "/" + clips["speaker"]
-
-
-def group_of(clips: pd.DataFrame) -> pd.Series:
-    """Name the group of takes that each clip belongs to."""
-    return speaker_of(clips) + "/" + clips["utterance"] + "/" + clips["emotion"]
+Names = dict[str, list[str]]  # corpus -> its speakers
 
 
 def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
@@ -38,7 +31,8 @@ def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
         split: scheme, sizes and seed.
 
     Returns:
-        One dict a fold, clip -> train | val | test; every emotion is in train and in test.
+        One dict a fold, clip -> train | val | test. Every emotion is in train, and every emotion of
+        the corpora that are tested is in test.
 
     Raises:
         UserError: the clips do not allow such a split; the text gives the numbers.
@@ -84,61 +78,157 @@ def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
     """Speakers of test, val and train are different people."""
     rng = np.random.default_rng(split.seed)
     speakers = speaker_of(clips)
-    names = sorted(speakers.unique(), key=lambda name: (len(name), name))
-    n_val = max(1, round(split.val * len(names))) if split.val > 0 else 0
-    if split.scheme == "speaker":
-        n_test = max(1, round(split.test * len(names)))
-        parts = [[str(name) for name in rng.permutation(names)[:n_test]]]
-    elif split.scheme == "leave_one_speaker_out":
-        parts = [[name] for name in names]
+    names: Names = {
+        str(corpus): sorted(own.unique(), key=lambda name: (len(name), name))
+        for corpus, own in speakers.groupby(clips["corpus"])
+    }
+    if split.scheme == "cross_corpus":
+        _require_shared_emotions(clips, split.test_corpora)
+        parts = [[name for corpus in split.test_corpora for name in names[corpus]]]
     else:
-        if split.folds > len(names):
-            raise UserError(
-                f"split.folds {split.folds} is more than the {len(names)} speakers: "
-                f"speaker_kfold allows 2 to {len(names)} folds here"
-            )
-        mixed = [str(name) for name in rng.permutation(names)]
-        parts = [mixed[k :: split.folds] for k in range(split.folds)]
+        _require_known_speakers(clips, split.scheme)
+        parts = _test_speakers(names, split, rng)
     folds = []
     for part in parts:
-        others = [name for name in names if name not in part]
-        if len(others) <= n_val:
+        others = {
+            corpus: left
+            for corpus, own in names.items()
+            if (left := [name for name in own if name not in part])
+        }
+        val = _val_speakers(others, names, split.val, rng)
+        total = sum(map(len, names.values()))
+        if total == len(part) + len(val) or not part:
             raise UserError(
-                f"split.scheme {split.scheme}: {len(names)} speaker(s), of which {len(part)} for "
-                f"test and {n_val} for val, leave none to train on"
+                f"split.scheme {split.scheme}: {total} speaker(s), of which {len(part)} for test "
+                f"and {len(val)} for val, leave none to {'train' if part else 'test'} on; "
+                "split.val: 0 needs none for val"
             )
-        val_names = [str(name) for name in rng.permutation(others)[:n_val]]
-        test, val = clips["clip"][speakers.isin(part)], clips["clip"][speakers.isin(val_names)]
-        folds.append(_fold(clips, set(test), set(val)))
+        folds.append(
+            _fold(
+                clips,
+                set(clips["clip"][speakers.isin(part)]),
+                set(clips["clip"][speakers.isin(val)]),
+            )
+        )
     return folds
 
 
+def _test_speakers(names: Names, split: Split, rng: np.random.Generator) -> list[list[str]]:
+    """Choose the test speakers of each fold, of each corpus its share."""
+    total = sum(map(len, names.values()))
+    if split.scheme == "leave_one_speaker_out":
+        return [[name] for own in names.values() for name in own]
+    if split.scheme == "speaker":
+        part = []
+        for own in names.values():
+            # A corpus of one speaker among others is trained on.
+            most = len(own) if len(names) == 1 else len(own) - 1
+            n = min(max(1, round(split.test * len(own))), most)
+            part += [str(name) for name in rng.permutation(own)[:n]]
+        return [part]
+    if split.folds > total:
+        raise UserError(
+            f"split.folds {split.folds} is more than the {total} speakers: "
+            f"speaker_kfold allows 2 to {total} folds here"
+        )
+    mixed = [str(name) for own in names.values() for name in rng.permutation(own)]
+    return [mixed[k :: split.folds] for k in range(split.folds)]
+
+
+def _val_speakers(others: Names, names: Names, share: float, rng: np.random.Generator) -> list[str]:
+    """Draw the val speakers among those who are not tested, of each corpus its share.
+
+    At least one in all. One of several corpora keeps at least one speaker to train on, unless all
+    have only one left.
+    """
+    if share == 0 or not others:
+        return []
+    wanted = {
+        corpus: min(
+            round(share * len(names[corpus])), len(left) if len(others) == 1 else len(left) - 1
+        )
+        for corpus, left in others.items()
+    }
+    if not any(wanted.values()):
+        wanted[max(others, key=lambda corpus: len(others[corpus]))] = 1
+    return [
+        str(name)
+        for corpus, left in others.items()
+        for name in rng.permutation(left)[: wanted[corpus]]
+    ]
+
+
+def _require_known_speakers(clips: pd.DataFrame, scheme: str) -> None:
+    unknown = clips[clips["speaker"] == ""]
+    if len(unknown):
+        corpora = ", ".join(sorted(unknown["corpus"].unique()))
+        raise UserError(
+            f"split.scheme {scheme} keeps speakers apart, and who speaks is not known of "
+            f"{len(unknown)} clip(s) of {corpora}: give labels.csv a column speaker, or choose "
+            "scheme random, kfold or cross_corpus"
+        )
+
+
+def _require_shared_emotions(clips: pd.DataFrame, test_corpora: Sequence[str]) -> None:
+    """Across corpora, refuse an emotion that one side has and the other has not."""
+    tested = clips["corpus"].isin(test_corpora)
+    if missing := sorted(set(test_corpora) - set(clips["corpus"])):
+        raise UserError(f"split.test_corpora names {', '.join(missing)}, which has no clips")
+    train, test = set(clips["emotion"][~tested]), set(clips["emotion"][tested])
+    if train != test:
+        lone = [
+            f"{emotion} ({', '.join(sorted(set(clips['corpus'][clips['emotion'] == emotion])))})"
+            for emotion in sorted(train ^ test)
+        ]
+        shared = ", ".join(sorted(train & test))
+        raise UserError(
+            f"split.scheme cross_corpus: only one side has {', '.join(lone)}. Set clean.emotions "
+            f"to what both have, [{shared}], or take an emotion for another with clean.relabel"
+        )
+
+
 def _draw(clips: pd.DataFrame, share: float, rng: np.random.Generator) -> set[str]:
-    """Draw a share of every emotion's clips, at least one clip each, in whole groups."""
+    """Draw a share of every emotion's clips, at least one clip each, in whole groups.
+
+    Of several corpora, each gives its share.
+    """
     drawn: set[str] = set()
     if share == 0:
         return drawn
     for _, same in clips.groupby("emotion"):
-        wanted = max(1, round(share * len(same)))
-        taken: list[str] = []
-        for group in _shuffled_groups(same, rng):
-            if len(taken) + len(group) <= wanted or not taken:
-                taken += group
-            if len(taken) >= wanted:
-                break
-        drawn.update(taken)
+        strata = {str(corpus): own for corpus, own in same.groupby("corpus")}
+        wanted = {corpus: round(share * len(own)) for corpus, own in strata.items()}
+        if not any(wanted.values()):
+            wanted[max(strata, key=lambda corpus: len(strata[corpus]))] = 1
+        for corpus, own in strata.items():
+            taken: list[str] = []
+            for group in _shuffled_groups(own, rng):
+                if len(taken) >= wanted[corpus]:
+                    break
+                if len(taken) + len(group) <= wanted[corpus] or not taken:
+                    taken += group
+            drawn.update(taken)
     return drawn
 
 
 def _deal(clips: pd.DataFrame, folds: int, rng: np.random.Generator) -> list[set[str]]:
-    """Deal every emotion's groups to the folds, each to the one that has the fewest clips."""
+    """Deal every emotion's groups to the folds, each to the one that has the fewest clips.
+
+    Of several corpora, each is dealt evenly.
+    """
     tests: list[set[str]] = [set() for _ in range(folds)]
     for _, same in clips.groupby("emotion"):
-        here = [0] * folds
-        for group in _shuffled_groups(same, rng):
-            k = min(range(folds), key=lambda k: (here[k], len(tests[k]), k))
-            tests[k].update(group)
-            here[k] += len(group)
+        of_emotion = [0] * folds
+        for _, own in same.groupby("corpus"):
+            of_corpus = [0] * folds
+            for group in _shuffled_groups(own, rng):
+                k = min(
+                    range(folds),
+                    key=lambda k: (of_corpus[k], of_emotion[k], len(tests[k]), k),
+                )
+                tests[k].update(group)
+                of_corpus[k] += len(group)
+                of_emotion[k] += len(group)
     return tests
 
 
@@ -155,115 +245,58 @@ def _fold(clips: pd.DataFrame, test: set[str], val: set[str]) -> Fold:
 
 
 def _require_every_emotion(clips: pd.DataFrame, fold: Fold, where: str) -> None:
-    emotions = set(clips["emotion"])
-    for subset in ("train", "test"):
-        there = set(clips["emotion"][clips["clip"].map(fold) == subset])
-        if missing := sorted(emotions - there):
+    subset = clips["clip"].map(fold)
+    tested = clips[clips["corpus"].isin(clips["corpus"][subset == "test"])]
+    for name, needed in (("train", set(clips["emotion"])), ("test", set(tested["emotion"]))):
+        there = set(clips["emotion"][subset == name])
+        if missing := sorted(needed - there):
             held = ", ".join(sorted(there)) or "nothing"
             raise UserError(
-                f"{where}: its {subset} clips hold {held}, but none of {', '.join(missing)}: "
+                f"{where}: its {name} clips hold {held}, but none of {', '.join(missing)}: "
                 "figures over all emotions cannot be had from it; choose another split.scheme, "
-                "split.folds or split.seed"
+                "split.folds or split.seed, or leave such an emotion out (clean.emotions)"
             )
 
 
 def _emobox(clips: pd.DataFrame, split: Split) -> list[Fold]:
-    """Read EmoBox's published folds; val is drawn from train where they publish none.
+    """Read EmoBox's folds; val is drawn from train where they publish none.
 
-    Ma et al.: EmoBox: Multilingual Multi-corpus Speech Emotion Recognition Toolkit and Benchmark,
-    Interspeech 2024. Its lists are kept as they are, also where takes of one group are on both
-    sides; see `shared_groups`.
+    Its lists are kept as they are, also where takes of one group are on both sides: see
+    `shared_groups`. Several corpora are joined fold by fold.
     """
     rng = np.random.default_rng(split.seed)
-    find = _ClipFinder(clips)
+    published = read_published(clips, split.emobox)
+    numbers = {corpus: len(own) for corpus, own in published.items()}
+    if len(set(numbers.values())) > 1:
+        counts = ", ".join(f"{n} of {corpus}" for corpus, n in numbers.items())
+        raise UserError(
+            f"split.scheme emobox joins the folds of several corpora one by one, and there are "
+            f"unlike numbers of them: {counts}; run these corpora one at a time"
+        )
     folds = []
-    corpora = sorted(clips["corpus"].unique())
-    for folder in emobox_fold_folders(Path(split.emobox), corpora):
+    for parts in zip(*published.values(), strict=True):
         fold: Fold = {}
-        for subset, name in (("train", "train"), ("val", "valid"), ("test", "test")):
-            for file in sorted(folder.glob(f"*_{name}_*.jsonl")):
-                for clip in find.all(read_emobox_list(file)):
-                    if fold.setdefault(clip, subset) != subset:
-                        raise UserError(f"{file}: {clip} is in {fold[clip]} as well")
-        if not fold:
-            raise UserError(f"{folder}: none of its lines names a clip of this corpus")
-        if "val" not in fold.values() and split.val > 0:
-            train = clips[clips["clip"].map(fold) == "train"]
-            share = min(1.0, split.val * len(fold) / max(1, len(train)))
-            fold |= dict.fromkeys(_draw(train, share, rng), "val")
+        for part, _ in parts:
+            fold |= part
+            if "val" not in part.values() and split.val > 0:
+                train = clips[clips["clip"].map(part) == "train"]
+                share = min(1.0, split.val * len(part) / max(1, len(train)))
+                fold |= dict.fromkeys(_draw(train, share, rng), "val")
         folds.append(dict(sorted(fold.items())))
     return folds
 
 
-def emobox_fold_folders(path: Path, corpora: Sequence[str]) -> list[Path]:
-    """List the folders fold_1, fold_2, ... below a path, in the order of their numbers.
-
-    Args:
-        path: one corpus's folder, the folder of all corpora, or one fold.
-        corpora: whose folds are wanted; their lists are called <corpus>_test_fold_<n>.jsonl.
-
-    Raises:
-        UserError: there are none.
-    """
-    found = [path] if path.name.startswith("fold_") else list(path.glob("**/fold_*"))
-    folders = [
-        folder
-        for folder in found
-        if any(list(folder.glob(f"{corpus}_test_*.jsonl")) for corpus in corpora)
-    ]
-    if not folders:
-        raise UserError(
-            f"split.emobox {str(path)!r}: no fold_<n>/<corpus>_test_fold_<n>.jsonl of "
-            f"{', '.join(corpora)} below it; expected a folder such as EmoBox's data/aesdd"
-        )
-    return sorted(folders, key=lambda folder: (len(folder.name), folder.name, str(folder)))
-
-
-def read_emobox_list(file: Path) -> list[str]:
-    """Read the `wav` paths of one of EmoBox's jsonl files.
-
-    Raises:
-        UserError: a line is no JSON object with the key wav.
-    """
-    paths = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            paths.append(str(json.loads(line)["wav"]))
-        except (ValueError, KeyError, TypeError):
-            raise UserError(
-                f"{file}, line {number}: expected a JSON object with the key 'wav'"
-            ) from None
-    return paths
-
-
-class _ClipFinder:
-    """Finds the clip that a published path names, by the last parts of both paths."""
-
-    def __init__(self, clips: pd.DataFrame) -> None:
-        self._by_name: dict[str, list[tuple[str, str]]] = {}
-        for clip, path in zip(clips["clip"], clips["path"], strict=True):
-            self._by_name.setdefault(path.split("/")[-1], []).append((path, clip))
-
-    def all(self, paths: Iterable[str]) -> list[str]:
-        found = (self.one(path) for path in paths)
-        return [clip for clip in found if clip is not None]
-
-    def one(self, wanted: str) -> str | None:
-        candidates = self._by_name.get(wanted.split("/")[-1], [])
-        depth = [_common_tail(path, wanted) for path, _ in candidates]
-        best = [clip for (_, clip), d in zip(candidates, depth, strict=True) if d == max(depth)]
-        if len(best) > 1:
-            raise UserError(f"{wanted!r} may be any of {', '.join(best)}: their paths end alike")
-        return best[0] if best else None
-
-
-def _common_tail(one: str, other: str) -> int:
-    """Count the parts that two paths share at their ends."""
-    pairs = zip(reversed(one.split("/")), reversed(other.split("/")), strict=False)
-    same = [a == b for a, b in pairs]
-    return same.index(False) if False in same else len(same)
+def read_published(
+    clips: pd.DataFrame, path: Path | str
+) -> dict[str, list[tuple[Fold, list[str]]]]:
+    """Read EmoBox's folds of every corpus: (subsets of the clips, paths that name no clip) each."""
+    return {
+        str(corpus): [
+            emobox.read_fold(folder, str(corpus), sorted(own))
+            for folder in emobox.fold_folders(Path(path), str(corpus))
+        ]
+        for corpus, own in clips.groupby("corpus")["clip"]
+    }
 
 
 def shared_groups(clips: pd.DataFrame, fold: Mapping[str, str]) -> int:

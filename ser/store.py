@@ -6,6 +6,7 @@ description of how they were made.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -96,10 +97,10 @@ class Store(Mapping[str, FloatArray]):
         try:
             described = json.loads((folder / "store.json").read_text(encoding="utf-8"))
             self._offsets = np.load(folder / "offsets.npy", allow_pickle=False)
-            values = folder / "values.npy"
+            self._file = folder / "values.npy"
             # An empty array cannot be mapped.
             empty = self._offsets[-1] == 0
-            self._values = np.load(values, mmap_mode=None if empty else "r", allow_pickle=False)
+            self._values = np.load(self._file, mmap_mode=None if empty else "r", allow_pickle=False)
             self.meta: dict[str, Any] = described["meta"]
             self._index = {key: i for i, key in enumerate(described["keys"])}
             arrays, rows = len(self._offsets) - 1, self._offsets[-1]
@@ -115,6 +116,22 @@ class Store(Mapping[str, FloatArray]):
         i = self._index[key]
         array: FloatArray = self._values[self._offsets[i] : self._offsets[i + 1]]
         return array
+
+    def read(self, key: str) -> FloatArray:
+        """Read an array into memory of its own.
+
+        Reading all of them one after the other so holds one at a time; those that are mapped may
+        stay in memory for as long as the store is open.
+        """
+        i = self._index[key]
+        start, end = int(self._offsets[i]), int(self._offsets[i + 1])
+        row_shape = self._values.shape[1:]
+        numbers = math.prod(row_shape)
+        header = self._file.stat().st_size - self._values.nbytes
+        flat = np.fromfile(
+            self._file, "<f4", (end - start) * numbers, offset=header + 4 * start * numbers
+        )
+        return flat.reshape(-1, *row_shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._index)

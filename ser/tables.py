@@ -18,6 +18,7 @@ CLIP_COLUMNS = (
     "utterance",
     "take",
     "gender",
+    "intensity",
     "language",
     "seconds",
     "sample_rate",

@@ -39,7 +39,7 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     work = partial(features_of_copy, sample_rate=waveforms.meta["sample_rate"], features=features)
     if copies:
         compile_changes(waveforms.meta["sample_rate"])
-    jobs = ((waveforms[path], changes) for _, path, _, changes in copies)
+    jobs = ((waveforms.read(path), changes) for _, path, _, changes in copies)
     with StoreWriter(augmented, (sum(features.dims.values()),), {"dims": features.dims}) as store:
         results = ordered_map(work, jobs, worker_count())
         progress = tqdm(results, "augment", len(copies), unit="copy", disable=None)

@@ -2,7 +2,10 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,14 @@ from tqdm import tqdm
 
 from ser import params
 from ser.arrays import FloatArray
-from ser.audio import REASONS, Rejected, check, decode, standardise
-from ser.corpora import LANGUAGES, PARSERS, UnknownNameError
+from ser.audio import check, decode, standardise
+from ser.corpora import label_files
+from ser.corpora.labels import Labels
+from ser.duplicates import set_apart_duplicates
+from ser.emotions import emotion_of
 from ser.errors import UserError
 from ser.parallel import ordered_map, worker_count
+from ser.rejection import REASONS, Rejected
 from ser.store import StoreWriter
 from ser.tables import CLIP_COLUMNS, write_csv, write_json
 from stages import cli
@@ -21,58 +28,13 @@ from stages import cli
 Row = dict[str, Any]
 
 
-def examine(path: str, raw: Path, clean: params.Clean) -> tuple[Row, FloatArray | None]:
-    """Decode, check and standardise one recording.
+def find_recordings(raw: Path) -> dict[str, list[str]]:
+    """List the files of each corpus, relative to its folder below `raw`, as posix paths, sorted.
 
-    Args:
-        path: the file below `raw`, `<corpus>/...`.
-        raw: folder of the recordings.
-        clean: what is kept and in what form.
-
-    Returns:
-        (row of clips.csv and digest of the decoded audio, waveform float32 [samples]), or
-        (row of rejected.csv, None).
-    """
-    corpus, name = path.split("/")[0], path.split("/")[-1]
-    if (shown := path.encode("utf-8", "backslashreplace").decode()) != path:
-        return {"path": shown, "reason": "unknown_name", "detail": "not UTF-8"}, None
-    try:
-        labels = PARSERS[corpus](name)
-        recording = decode(raw / path)
-        check(recording, clean.min_seconds, clean.max_clipped)
-        waveform = standardise(
-            recording, clean.sample_rate, clean.noise_reduction, clean.noise_seconds
-        )
-    except UnknownNameError as error:
-        return {"path": path, "reason": "unknown_name", "detail": str(error)}, None
-    except Rejected as error:
-        return {"path": path, "reason": error.reason, "detail": str(error)}, None
-    digest = hashlib.blake2b(str(recording.sample_rate).encode())
-    digest.update(recording.samples.tobytes())
-    row = {
-        "clip": f"{corpus}/{Path(name).stem}",
-        "corpus": corpus,
-        "path": path,
-        "emotion": labels.emotion,
-        "speaker": labels.speaker,
-        "utterance": labels.utterance,
-        "take": labels.take,
-        "gender": labels.gender,
-        "language": LANGUAGES[corpus],
-        "seconds": round(recording.seconds, 6),
-        "sample_rate": recording.sample_rate,
-        "channels": recording.samples.shape[1],
-        "subtype": recording.subtype,
-        "digest": digest.hexdigest(),
-    }
-    return row, waveform
-
-
-def find_recordings(raw: Path) -> list[str]:
-    """List the files below `raw` as posix paths, sorted; hidden files are no recordings.
+    Hidden files are no recordings.
 
     Raises:
-        UserError: there are none, or a folder is named after no known corpus.
+        UserError: there are none, or one lies in no corpus's folder.
     """
     paths = sorted(
         path.relative_to(raw).as_posix()
@@ -83,96 +45,189 @@ def find_recordings(raw: Path) -> list[str]:
     if not paths:
         raise UserError(f"{raw} holds no files: run `dvc repro -f pull`")
     for path in paths:
-        if path.split("/")[0] not in PARSERS:
-            raise UserError(
-                f"{raw / path} belongs to no corpus: expected {raw}/<corpus>/... with one of "
-                f"{', '.join(sorted(PARSERS))}"
-            )
-    return paths
+        if "/" not in path:
+            raise UserError(f"{raw / path} belongs to no corpus: expected {raw}/<corpus>/...")
+    return {
+        corpus: [path.split("/", 1)[1] for path in group]
+        for corpus, group in groupby(paths, key=lambda path: path.split("/")[0])
+    }
 
 
-def set_apart_duplicates(rows: list[Row]) -> tuple[list[Row], list[Row]]:
-    """Keep the first of recordings that are the same audio, or that bear the same name.
+def settle(labels: Labels, clean: params.Clean) -> Labels:
+    """Name the emotion as this project does; refuse a clip that is not wanted.
 
-    Of the same audio under two emotions none is kept: nobody knows which label is right.
+    Raises:
+        Rejected: unknown_emotion, song or excluded_emotion.
+    """
+    emotion = emotion_of(labels.emotion, clean.relabel)
+    if labels.sung and not clean.song:
+        raise Rejected("song", "sung, not spoken: clean.song keeps such clips")
+    if clean.emotions != "all" and emotion not in clean.emotions:
+        raise Rejected("excluded_emotion", f"{emotion}: not in clean.emotions")
+    return replace(labels, emotion=emotion)
 
-    Args:
-        rows: rows of clips.csv with their digests, in the order of their paths.
+
+def label(raw: Path, clean: params.Clean) -> tuple[list[tuple[str, Labels]], list[Row]]:
+    """Label every recording below `raw`.
 
     Returns:
-        (rows kept, rows of rejected.csv).
+        (path and labels of each clip, rows of rejected.csv).
     """
-    by_audio: dict[str, list[Row]] = {}
-    for row in rows:
-        by_audio.setdefault(row["digest"], []).append(row)
-    kept: dict[str, Row] = {}
-    sounds: dict[str, Row] = {}  # of those kept
-    rejected = []
-    for row in rows:
-        same = by_audio[row["digest"]]
-        others = ", ".join(other["path"] for other in same if other is not row)
-        if len({other["emotion"] for other in same}) > 1:
-            reason, detail = "duplicate_audio", f"same audio under another emotion: {others}"
-        elif first := sounds.get(row["digest"]):
-            reason, detail = "duplicate_audio", f"same audio as {first['path']}"
-        elif row["clip"] in kept:
-            reason, detail = "duplicate_name", f"same name as {kept[row['clip']]['path']}"
-        else:
-            kept[row["clip"]] = sounds[row["digest"]] = row
-            continue
-        rejected.append({"path": row["path"], "reason": reason, "detail": detail})
-    return list(kept.values()), rejected
+    clips, rejected = [], []
+    for corpus, files in find_recordings(raw).items():
+        for file, labels in label_files(corpus, raw / corpus, files, clean.relabel):
+            path = f"{corpus}/{file}"
+            shown = path.encode("utf-8", "backslashreplace").decode()
+            try:
+                if shown != path:
+                    raise Rejected("unknown_name", "not UTF-8")
+                if isinstance(labels, Rejected):
+                    raise labels
+                clips.append((path, settle(labels, clean)))
+            except Rejected as verdict:
+                rejected.append(rejection(shown, verdict))
+    return clips, rejected
+
+
+def rejection(path: str, verdict: Rejected) -> Row:
+    """Make a row of rejected.csv."""
+    return {"path": path, "reason": verdict.reason, "detail": str(verdict)}
+
+
+def examine(
+    clip: tuple[str, Labels], raw: Path, clean: params.Clean
+) -> tuple[Row, FloatArray | None]:
+    """Decode, check and standardise one recording.
+
+    Args:
+        clip: path below `raw`, and what is known of it.
+        raw: folder of the recordings.
+        clean: what is kept and in what form.
+
+    Returns:
+        (row of clips.csv and digest of the decoded audio, waveform float32 [samples]), or
+        (row of rejected.csv, None).
+    """
+    path, labels = clip
+    try:
+        recording = decode(raw / path)
+        check(recording, clean.min_seconds, clean.max_clipped)
+        waveform = standardise(
+            recording, clean.sample_rate, clean.noise_reduction, clean.noise_seconds
+        )
+    except Rejected as verdict:
+        return rejection(path, verdict), None
+    digest = hashlib.blake2b(str(recording.sample_rate).encode())
+    digest.update(recording.samples.tobytes())
+    corpus = path.split("/")[0]
+    row = {
+        "clip": f"{corpus}/{labels.name}",
+        "corpus": corpus,
+        "path": path,
+        "emotion": labels.emotion,
+        "speaker": labels.speaker,
+        "utterance": labels.utterance,
+        "take": labels.take,
+        "gender": labels.gender,
+        "intensity": labels.intensity,
+        "language": labels.language,
+        "seconds": round(recording.seconds, 6),
+        "sample_rate": recording.sample_rate,
+        "channels": recording.samples.shape[1],
+        "subtype": recording.subtype,
+        "digest": digest.hexdigest(),
+    }
+    return row, waveform
+
+
+def describe(good: Sequence[Row], bad: Sequence[Row]) -> dict[str, Any]:
+    """Count what was kept and what was not, in all and corpus by corpus."""
+    reasons = Counter(row["reason"] for row in bad)
+    kept = Counter(row["corpus"] for row in good)
+    lost = Counter(row["path"].split("/")[0] for row in bad)
+    return {
+        "kept": len(good),
+        "rejected": len(bad),
+        "reasons": {reason: reasons[reason] for reason in REASONS},
+        "hours": sum(row["seconds"] for row in good) / 3600,
+        "per_corpus": {
+            corpus: {"kept": kept[corpus], "rejected": lost[corpus]}
+            for corpus in sorted({*kept, *lost})
+        },
+    }
+
+
+def require_clips(good: Sequence[Row], bad: Sequence[Row], wanted: params.Clean) -> None:
+    """Refuse a corpus, or a wanted emotion, of which nothing is left.
+
+    Raises:
+        UserError: with the reasons and how often each occurs.
+    """
+    for corpus in sorted({row["path"].split("/")[0] for row in bad}):
+        if not any(row["corpus"] == corpus for row in good):
+            own = [row for row in bad if row["path"].startswith(f"{corpus}/")]
+            reasons = Counter(row["reason"] for row in own).most_common()
+            counts = ", ".join(f"{n} {reason}" for reason, n in reasons)
+            raise UserError(
+                f"every clip of {corpus} was rejected ({counts}), for example {own[0]['path']}: "
+                f"{own[0]['detail']}. See data/rejected.csv, check pull.sources.{corpus} and the "
+                "section clean of params.yaml"
+            )
+    there = {row["emotion"] for row in good}
+    if wanted.emotions != "all" and (missing := sorted(set(wanted.emotions) - there)):
+        raise UserError(
+            f"clean.emotions names {', '.join(missing)}, which no clip has; there are "
+            f"{', '.join(sorted(there))}"
+        )
+
+
+def warn_of_lone_emotions(good: Sequence[Row]) -> None:
+    """Say which emotions only one of several corpora has."""
+    corpora = {row["corpus"] for row in good}
+    for emotion in sorted({row["emotion"] for row in good}):
+        having = sorted({row["corpus"] for row in good if row["emotion"] == emotion})
+        if len(corpora) > len(having) == 1:
+            print(
+                f"  note: only {having[0]} has {emotion}: a net may know it by its corpus instead "
+                f"of its sound; clean.relabel or clean.emotions can change that"
+            )
 
 
 def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> None:
     """Write clips.csv, rejected.csv, the standardised audio and the counts.
 
     Raises:
-        UserError: nothing of a corpus is left.
+        UserError: nothing of a corpus, or of a wanted emotion, is left.
     """
     settings = params.load().clean
-    paths = find_recordings(raw)
+    labelled, bad = label(raw, settings)
     work = partial(examine, raw=raw, clean=settings)
     good: list[Row] = []
-    bad: list[Row] = []
-    # Keys are paths: two files may bear one name until the duplicates are set apart. What those
-    # are is known at the end only, so they are stored too; clips.csv says what is used.
+    stored: set[tuple[str, str]] = set()
+    # Keys are paths: two files may bear one name until the duplicates are set apart, and which of
+    # them is used is known at the end only. Never the second of one name and one sound.
     with StoreWriter(clean, (), settings.model_dump()) as store:
-        for row, waveform in tqdm(
-            ordered_map(work, paths, worker_count()), "clean", len(paths), unit="clip", disable=None
-        ):
+        results = ordered_map(work, labelled, worker_count())
+        for row, waveform in tqdm(results, "clean", len(labelled), unit="clip", disable=None):
             if waveform is None:
                 bad.append(row)
                 continue
             good.append(row)
-            store.add(row["path"], waveform)
+            if (row["clip"], row["digest"]) not in stored:
+                stored.add((row["clip"], row["digest"]))
+                store.add(row["path"], waveform)
     good, duplicates = set_apart_duplicates(good)
     good.sort(key=lambda row: row["clip"])
     bad = sorted(bad + duplicates, key=lambda row: row["path"])
-    reasons = Counter(row["reason"] for row in bad)
 
     write_csv(clips, good, CLIP_COLUMNS)
     write_csv(rejected, bad, ("path", "reason", "detail"))
-    write_json(
-        metrics,
-        {
-            "kept": len(good),
-            "rejected": len(bad),
-            "reasons": {reason: reasons[reason] for reason in REASONS},
-            "hours": sum(row["seconds"] for row in good) / 3600,
-        },
-    )
+    write_json(metrics, describe(good, bad))
     print(f"clean: {len(good)} clips kept, {len(bad)} rejected (see {rejected})")
     for row in bad[:20]:
         print(f"  {row['path']}: {row['reason']}: {row['detail']}")
-    for corpus in sorted({path.split("/")[0] for path in paths}):
-        if not any(row["corpus"] == corpus for row in good):
-            own = Counter(row["reason"] for row in bad if row["path"].startswith(f"{corpus}/"))
-            counts = ", ".join(f"{n} {reason}" for reason, n in own.most_common())
-            raise UserError(
-                f"every clip of {corpus} was rejected ({counts}): see {rejected}, check "
-                f"pull.sources.{corpus} and the section clean of params.yaml"
-            )
+    require_clips(good, bad, settings)
+    warn_of_lone_emotions(good)
 
 
 if __name__ == "__main__":

@@ -15,15 +15,15 @@ from stages import cli
 
 def describe(
     table: pd.DataFrame, emotions: list[str], settings: params.Evaluate, scheme: str
-) -> dict[str, Any]:
-    """Compute the figures of the predictions."""
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Compute the figures of the predictions, and how their confidence compares with them."""
     actual = evaluation.indices(table["emotion"], emotions)
     predicted = evaluation.indices(table["predicted"], emotions)
     hits = table["emotion"] == table["predicted"]
     bins = evaluation.reliability(table[emotions].to_numpy(), actual, settings.calibration_bins)
     per_fold = [float(part.mean()) for _, part in hits.groupby(table["fold"])]
     figures = evaluation.summarise(actual, predicted, emotions, settings.bootstrap, settings.seed)
-    return figures | {
+    figures |= {
         "ece": evaluation.expected_calibration_error(bins),
         "n_test": len(table),
         "n_folds": len(per_fold),
@@ -33,25 +33,30 @@ def describe(
             "std": float(np.std(per_fold)),
             "each": per_fold,
         },
+        "per_corpus": evaluation.figures_by(table["clip"].str.split("/").str[0], table, emotions),
         "per_speaker": evaluation.accuracy_by(table["speaker"], hits),
     }
+    return figures, bins
 
 
 def draw(
-    plots: Path, table: pd.DataFrame, emotions: list[str], figures: dict[str, Any], bins: int
+    plots: Path,
+    table: pd.DataFrame,
+    emotions: list[str],
+    figures: dict[str, Any],
+    reliability: pd.DataFrame,
 ) -> None:
     """Write the pictures of the predictions and the tables behind them."""
-    actual = evaluation.indices(table["emotion"], emotions)
-    predicted = evaluation.indices(table["predicted"], emotions)
     confusions = table.rename(columns={"emotion": "actual"})[["actual", "predicted"]]
     write_table(plots / "confusion.csv", confusions)
-    report = evaluation.classification_report(actual, predicted, emotions)
+    report = pd.DataFrame(
+        [{"emotion": emotion, **of_class} for emotion, of_class in figures["per_class"].items()]
+    )
     write_table(plots / "report.csv", report.round(6))
-    reliability = evaluation.reliability(table[emotions].to_numpy(), actual, bins)
     write_table(plots / "reliability.csv", reliability[reliability["count"] > 0].round(6))
     results.confusion_matrix(
         plots / "confusion.png",
-        evaluation.count_confusions(actual, predicted, len(emotions)),
+        evaluation.count_confusions(table, emotions),
         emotions,
         headline(figures),
     )
@@ -93,7 +98,7 @@ def main(
         clip_table, split_table, store, model, description, nets
     )
 
-    figures = describe(table, emotions, settings, scheme)
+    figures, reliability = describe(table, emotions, settings, scheme)
     plainly = {
         kind: evaluation.accuracy_and_uar(
             baseline.predict_folds(kind, clip_table, split_table, store, settings.seed), emotions
@@ -116,7 +121,7 @@ def main(
         curves = curves.merge(tested, on=["fold", "epoch"])
     write_table(test_history, tested, decimals=6)
     results.learning_curves(plots / "history.png", curves)
-    draw(plots, table, emotions, figures, settings.calibration_bins)
+    draw(plots, table, emotions, figures, reliability)
     print(
         f"evaluate: {headline(figures)}; UAR {figures['uar']:.1%}, {len(table)} clips, "
         f"split {scheme}"

@@ -1,5 +1,6 @@
 """Describe the cleaned dataset in figures and pictures."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 
 from ser import params, tables
 from ser.arrays import FloatArray
+from ser.clips import speaker_of
 from ser.features import frame_count, logmel
 from ser.plots import dataset
-from ser.splits import speaker_of
 from ser.store import Store
 from stages import cli
 
-_SPEAKERS_IN_GALLERY = 4
+_SPEAKERS_IN_GALLERY = 4  # more if there are more corpora
 
 
 def _spread(values: NDArray[Any]) -> dict[str, float]:
@@ -50,6 +51,7 @@ def _describe(table: pd.DataFrame, frames: NDArray[np.int64]) -> dict[str, Any]:
     return {
         "channels": _counts(table["channels"]),
         "clips": len(table),
+        "corpora": _counts(table["corpus"]),
         "emotions": _counts(table["emotion"]),
         "frames": _spread(frames),
         "hours": float(table["seconds"].sum() / 3600),
@@ -76,6 +78,18 @@ def _clips_by_speaker(table: pd.DataFrame) -> pd.DataFrame:
     return pd.crosstab(names, order["emotion"]).loc[names.unique()]
 
 
+def _gallery_speakers(speakers: pd.Index) -> list[str]:
+    """Choose the first speakers, `<corpus>/<speaker>`, in turn from each corpus."""
+    rank: Counter[str] = Counter()
+    order: list[tuple[int, int, str]] = []
+    for speaker in speakers:
+        corpus = speaker.split("/")[0]
+        order.append((rank[corpus], len(order), speaker))
+        rank[corpus] += 1
+    chosen = sorted(order)[: max(_SPEAKERS_IN_GALLERY, len(rank))]
+    return [speaker for _, _, speaker in sorted(chosen, key=lambda entry: entry[1])]
+
+
 def _band_hertz(features: params.Features) -> NDArray[np.float64]:
     """The middle of each mel band in Hz [n_mels]."""
     f = features
@@ -96,7 +110,7 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
     features = params.load().features
     table = tables.read_csv(clips)
     store = Store(clean)
-    table["level_db"] = [_level_db(store[path]) for path in table["path"]]
+    table["level_db"] = [_level_db(store.read(path)) for path in table["path"]]
     sample_rate: int = store.meta["sample_rate"]
     frames = np.array(
         [frame_count(store.length(path), features.hop_length) for path in table["path"]]
@@ -104,7 +118,7 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
     tables.write_json(metrics, _describe(table, frames))
 
     first = table.iloc[0]
-    title = f"{first['clip']}: {first['emotion']}, speaker {first['speaker']}"
+    title = f"{first['clip']}: {first['emotion']}, speaker {first['speaker'] or 'unknown'}"
     dataset.waveform(plots / "waveform.png", store[first["path"]], sample_rate, title)
     typical = {
         f"{row['emotion']}: {row['clip']}": store[row["path"]]
@@ -122,7 +136,7 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
         seconds_per_frame,
         band_hertz,
     )
-    speakers = list(counts.index[:_SPEAKERS_IN_GALLERY])
+    speakers = _gallery_speakers(counts.index)
     named = table.assign(speaker=speaker_of(table))
     shown = _typical(named[named["speaker"].isin(speakers)], ["emotion", "speaker"])
     dataset.spectrogram_gallery(

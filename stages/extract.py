@@ -26,7 +26,7 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     table = read_csv(clips)
     waveforms = Store(clean)
     work = partial(extract, sample_rate=waveforms.meta["sample_rate"], features=settings)
-    loaded: Iterator[FloatArray] = (waveforms[path] for path in table["path"])
+    loaded: Iterator[FloatArray] = (waveforms.read(path) for path in table["path"])
     meta = features_meta(waveforms, settings)
     with StoreWriter(features, (sum(settings.dims.values()),), meta) as store:
         results = ordered_map(work, loaded, worker_count())

@@ -2,11 +2,12 @@
 
 import shutil
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ser import params, tables
-from ser.corpora import sources
+from ser.corpora import NAMINGS, select_files, sources
 from ser.corpora.files import MARK
 from ser.errors import UserError
 from stages import cli
@@ -20,34 +21,40 @@ def main(raw: Path, metrics: Path) -> None:
     report: dict[str, Any] = {}
     for corpus, source in parsed.items():
         folder = raw / corpus
-        pulled = sources.bring(source, folder, pull.verify, pull.redirect_hosts)
+        select = partial(select_files, corpus)
+        pulled = sources.bring(source, folder, select, pull.verify, pull.redirect_hosts)
         removed = sources.prune(folder, {*pulled.files, MARK})
         if removed:
             print(f"{folder}: removed {removed} files that the source does not have")
         verified = Counter(pulled.files.values())
         report[corpus] = {
             "source": pull.sources[corpus],
-            "commit": pulled.commit,
+            "commit": pulled.revision,
             "files": len(pulled.files),
+            "other_files": pulled.others,
             "bytes": sum((folder / path).stat().st_size for path in pulled.files),
             "verified_by_md5": verified["md5"],
             "verified_by_git_hash": verified["git_hash"],
+            "verified_by_archive": verified["archive"],
             "verified_by_size": verified["size"],
             "unverified": verified["unverified"],
         }
     _remove_other_corpora(raw, pull.corpora)
     tables.write_json(metrics, report)
     for name, facts in report.items():
-        print(f"{name}: {facts['files']} files, {facts['bytes'] / 1e6:.1f} MB in {raw / name}")
+        left = f" ({facts['other_files']} of no use left out)" if facts["other_files"] else ""
+        print(
+            f"{name}: {facts['files']} files, {facts['bytes'] / 1e6:.1f} MB in {raw / name}{left}"
+        )
 
 
 def _refuse_strangers(raw: Path) -> None:
     """Stop before a folder is removed that this stage cannot have made."""
     for path in sorted(raw.glob("*/")):
-        if path.name not in get_args(params.Corpus):
+        if path.name not in NAMINGS and not (path / MARK).is_file():
             raise UserError(
-                f"{path} is no corpus that is known, and everything in {raw} is made by this "
-                "stage: move it elsewhere, and use a `path:` source to read recordings of your own"
+                f"{path} was not made by this stage, and all else in {raw} is: move it elsewhere, "
+                "and use a `path:` source to read recordings of your own"
             )
 
 

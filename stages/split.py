@@ -1,9 +1,10 @@
 """Decide who is trained on and who is tested."""
 
 from pathlib import Path
+from typing import Any
 
 from ser import params
-from ser.splits import make_folds, shared_groups, subset_sizes
+from ser.splits import make_folds, read_published, shared_groups, subset_sizes
 from ser.tables import read_csv, write_csv, write_json
 from stages import cli
 
@@ -21,18 +22,23 @@ def main(clips: Path, splits: Path, metrics: Path) -> None:
     write_csv(splits, rows, ("clip", "fold", "subset"))
     listed = {row["clip"] for row in rows}
     sizes = subset_sizes(folds)
-    facts = {
+    facts: dict[str, Any] = {
         "scheme": settings.scheme,
         "folds": len(folds),
         "clips_per_fold": sizes,
         "clips_in_no_fold": len(table) - len(listed),
         "groups_on_both_sides": sum(shared_groups(table, fold) for fold in folds),
     }
+    if settings.scheme == "emobox":
+        published = read_published(table, settings.emobox).values()
+        facts["published_clips_not_here"] = len(
+            {path for own in published for _, absent in own for path in absent}
+        )
     write_json(metrics, facts)
     counts = ", ".join(f"{size:g} {subset}" for subset, size in sizes.items())
     print(f"split: {settings.scheme}, {len(folds)} fold(s), per fold {counts}")
-    for key in ("clips_in_no_fold", "groups_on_both_sides"):
-        if facts[key]:
+    for key in ("clips_in_no_fold", "groups_on_both_sides", "published_clips_not_here"):
+        if facts.get(key):
             print(f"  note: {facts[key]} {key.replace('_', ' ')}")
 
 

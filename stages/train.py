@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -15,9 +15,10 @@ import ser.balance
 import ser.models
 import ser.training
 from ser import model_folder, params
-from ser.arrays import FloatArray
+from ser.batches import Examples
 from ser.errors import UserError
-from ser.recordings import Recordings
+from ser.normalisation import Statistics
+from ser.recordings import Recordings, read_copies
 from ser.store import Store
 from ser.tables import read_csv, write_csv, write_json
 from ser.training import Epoch
@@ -77,13 +78,37 @@ class EpochLog:
         write_csv(self._path, rows, [field.name for field in fields(Epoch)])
 
 
-def read_copies(augmented: Path) -> dict[str, list[FloatArray]]:
-    """Read the features of every clip's copies."""
-    store, table = Store(augmented), read_csv(augmented / "copies.csv")
-    copies: dict[str, list[FloatArray]] = {}
-    for key, clip in zip(table["key"], table["clip"], strict=True):
-        copies.setdefault(clip, []).append(store[key])
-    return copies
+def examples_of_fold(
+    recordings: Recordings,
+    clips_of: Mapping[str, Sequence[str]],
+    emotions: list[str],
+    model: params.Model,
+    fold: int,
+) -> tuple[Examples, Examples, Statistics | None]:
+    """Make the examples of a fold.
+
+    Args:
+        recordings: all clips and their copies.
+        clips_of: train, and val if there are any -> names of clips.
+        emotions: in the order of the labels.
+        model: how copies are used, and how emotions are balanced.
+        fold: its number.
+
+    Returns:
+        (examples to train on, val examples, statistics of the train clips if they normalise).
+    """
+    of_train = recordings.measure(clips_of["train"])
+    train = recordings.train_examples(
+        clips_of["train"], emotions, of_train, each_copy=model.copies == "all"
+    )
+    before = len(train)
+    train = ser.balance.balance(train, emotions, model, np.random.default_rng((model.seed, fold)))
+    if model.balance != "none":
+        print(
+            f"fold {fold}: {before} examples to train on, {len(train)} after model.balance "
+            f"{model.balance}"
+        )
+    return train, recordings.examples(clips_of.get("val", []), emotions, of_train), of_train
 
 
 def main(
@@ -109,20 +134,10 @@ def main(
     log = EpochLog(history, settings, len(folds))
     weights, kept, statistics, sizes = [], [], [], []
     for fold in folds:
-        subset_of = split_table[split_table["fold"] == fold].groupby("subset")["clip"].agg(list)
-        of_train = recordings.measure(subset_of["train"])
-        train = recordings.train_examples(
-            subset_of["train"], emotions, of_train, each_copy=settings.copies == "all"
+        clips_of = split_table[split_table["fold"] == fold].groupby("subset")["clip"].agg(list)
+        train, val, of_train = examples_of_fold(
+            recordings, clips_of.to_dict(), emotions, settings, fold
         )
-        rng = np.random.default_rng((settings.seed, fold))
-        before = len(train)
-        train = ser.balance.balance(train, emotions, settings, rng)
-        if settings.balance != "none":
-            print(
-                f"fold {fold}/{len(folds)}: {before} examples to train on, {len(train)} after "
-                f"model.balance {settings.balance}"
-            )
-        val = recordings.examples(subset_of.get("val", []), emotions, of_train)
         checkpoint = checkpoints / f"fold-{fold}.safetensors"
         snapshots = model_folder.snapshots_folder(checkpoints, fold)
         if checkpoint.exists():

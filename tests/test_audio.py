@@ -5,16 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.audio import (
-    REASONS,
-    SILENCE_DB,
-    Recording,
-    Rejected,
-    check,
-    decode,
-    reduce_noise,
-    standardise,
-)
+from ser.audio import SILENCE_DB, Recording, check, decode, reduce_noise, standardise
+from ser.rejection import REASONS, Rejected
 
 RATE = 16000
 
@@ -182,6 +174,14 @@ def test_a_cut_flac_or_ogg_is_rejected(wav, kind):
     for size in (len(data) - 1, len(data) // 2, 10):
         # libsndfile finds no samples at all in an Ogg without its last page.
         assert rejection(wav, data[:size])[0] in ("truncated", "undecodable", "zero_length")
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".flac", "FLAC"), (".mp3", "MP3")])
+def test_a_recording_of_any_other_kind_that_is_cut_by_half_is_rejected(tmp_path, suffix, kind):
+    subtype = "MPEG_LAYER_III" if kind == "MP3" else "PCM_16"
+    data = encoded(tone(), kind=kind, subtype=subtype)
+    reason, _ = rejection(tmp_path / f"a{suffix}", data[: len(data) // 2])
+    assert reason in ("truncated", "undecodable")
 
 
 @pytest.mark.parametrize("riff", [0xFFFFFFFF, 0])
@@ -357,7 +357,7 @@ def test_as_much_as_max_clipped_is_kept():
 # One form for all
 
 
-@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 96000])
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 24414, 44100, 48000, 96000])
 def test_resampling_keeps_the_frequency_and_the_length_of_a_tone(rate):
     waveform = standardise(recording(tone(1000, 1, rate), rate), RATE, "none", 0.25)
     assert abs(len(waveform) - RATE) <= 1

@@ -1,6 +1,7 @@
 import copy
 import json
 import os
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 import soundfile
 import yaml
 
-from ser.audio import REASONS
+from ser.corpora import own
 from ser.errors import UserError
+from ser.rejection import REASONS
 from ser.store import Store
 from ser.tables import CLIP_COLUMNS, read_csv
 from stages import clean
@@ -64,6 +66,7 @@ def project(tmp_path, monkeypatch):
 def put_one_of_each(project):
     """A few good clips, and one or more for each reason of rejection."""
     put = project.put
+    project.params["clean"]["emotions"] = ["angry", "happy", "sad"]
     put("aesdd/anger/a01 (1).wav", speech(1))
     put("aesdd/anger/a01 (10).wav", speech(2, rate=44100), 44100, subtype="PCM_24")
     put("aesdd/anger/a01 (2)b.wav", np.stack([speech(3), speech(4)], axis=1), subtype="FLOAT")
@@ -83,6 +86,14 @@ def put_one_of_each(project):
     put("aesdd/sadness/s13 (3).wav", speech(12))
     put("aesdd/sadness/s14 (3).wav", speech(12))
     put("aesdd/copy/s12 (3).wav", speech(11))
+    put("aesdd/fear/f01 (1).wav", speech(13))
+    put("own/labels.csv", b"path,emotion\na.wav,Happiness\nb.flac,bored\ngone.wav,sad\n")
+    put("own/a.wav", speech(14))
+    put("own/b.flac", speech(15), kind="FLAC")
+    put("own/c.ogg", speech(16), kind="OGG", subtype="VORBIS")
+    put("ravdess/Actor_02/02-01-05-02-01-01-02.wav", speech(17))
+    put("ravdess/Actor_02/03-01-05-02-01-01-02.wav", speech(18))
+    put("ravdess/Actor_02/03-02-05-02-01-01-02.wav", speech(19))
 
 
 def test_good_clips_are_kept_sorted_with_every_column(project):
@@ -90,7 +101,8 @@ def test_good_clips_are_kept_sorted_with_every_column(project):
     clips, _, _, _ = project.run()
     assert tuple(clips.columns) == CLIP_COLUMNS
     names = ["a01 (1)", "a01 (10)", "a01 (2)b", "s12 (3)", "s13 (3)"]
-    assert list(clips["clip"]) == [f"aesdd/{name}" for name in names] + ["demo/s20 (3)"]
+    others = ["demo/s20 (3)", "own/a", "ravdess/03-01-05-02-01-01-02"]
+    assert list(clips["clip"]) == [f"aesdd/{name}" for name in names] + others
     assert list(clips["clip"]) == sorted(clips["clip"])
     row = clips.iloc[2].to_dict()
     assert row == {
@@ -102,6 +114,7 @@ def test_good_clips_are_kept_sorted_with_every_column(project):
         "utterance": "01",
         "take": "b",
         "gender": "",
+        "intensity": "",
         "language": "el",
         "seconds": 0.6,
         "sample_rate": 16000,
@@ -110,7 +123,10 @@ def test_good_clips_are_kept_sorted_with_every_column(project):
     }
     assert list(clips["sample_rate"][:2]) == [16000, 44100]
     assert list(clips["subtype"][:2]) == ["PCM_16", "PCM_24"]
-    assert clips["language"].iloc[-1] == ""
+    assert list(clips["language"][-3:]) == ["", "", "en"]
+    assert list(clips["gender"][-3:]) == ["", "", "female"]
+    assert list(clips["intensity"][-3:]) == ["", "", "strong"]
+    assert list(clips["emotion"][-3:]) == ["sad", "happy", "angry"]
 
 
 def test_every_reason_of_rejection_occurs_with_its_detail_and_is_counted(project):
@@ -120,6 +136,7 @@ def test_every_reason_of_rejection_occurs_with_its_detail_and_is_counted(project
     assert list(rejected["path"]) == sorted(rejected["path"])
     details = {row.path: (row.reason, row.detail) for row in rejected.itertuples()}
     expected = {
+        "aesdd/fear/f01 (1).wav": ("excluded_emotion", "fear: not in clean.emotions"),
         "aesdd/readme.txt": ("unknown_name", "expected a name like"),
         "aesdd/sadness/s05 (3).wav": ("zero_length", "empty"),
         "aesdd/sadness/s06 (3).wav": ("undecodable", ""),
@@ -130,6 +147,11 @@ def test_every_reason_of_rejection_occurs_with_its_detail_and_is_counted(project
         "aesdd/sadness/s11 (3).wav": ("clipped", "at most 1.00%"),
         "aesdd/sadness/s12 (3).wav": ("duplicate_name", "aesdd/copy/s12 (3).wav"),
         "aesdd/sadness/s14 (3).wav": ("duplicate_audio", "aesdd/sadness/s13 (3).wav"),
+        "own/b.flac": ("unknown_emotion", "'bored': expected one of angry, "),
+        "own/c.ogg": ("unlisted", "not in labels.csv"),
+        "own/gone.wav": ("missing_file", "labels.csv lists it"),
+        "ravdess/Actor_02/02-01-05-02-01-01-02.wav": ("video_only", "no sound"),
+        "ravdess/Actor_02/03-02-05-02-01-01-02.wav": ("song", "clean.song keeps such clips"),
     }
     assert {reason for reason, _ in expected.values()} == set(REASONS)
     assert details.keys() == expected.keys()
@@ -141,6 +163,12 @@ def test_every_reason_of_rejection_occurs_with_its_detail_and_is_counted(project
     assert sum(metrics["reasons"].values()) == metrics["rejected"] == len(rejected)
     assert metrics["kept"] == len(clips)
     assert metrics["hours"] == pytest.approx(clips["seconds"].sum() / 3600, abs=1e-6)
+    assert metrics["per_corpus"] == {
+        "aesdd": {"kept": 5, "rejected": 11},
+        "demo": {"kept": 1, "rejected": 0},
+        "own": {"kept": 1, "rejected": 3},
+        "ravdess": {"kept": 1, "rejected": 2},
+    }
 
 
 def test_every_kept_clip_has_its_standardised_waveform(project):
@@ -286,19 +314,30 @@ def test_a_link_to_nothing_is_not_dropped_in_silence(project):
 
 def test_a_name_that_is_no_utf_8_does_not_stop_the_run(project):
     project.put("aesdd/a01 (1).wav", speech(1))
+    project.put("own/sad/1.wav", speech(2))
     try:
-        (Path(os.fsencode(project.raw).decode()) / "aesdd" / "\udcff.wav").write_bytes(b"x")
+        for folder in ("aesdd", "own/sad"):
+            (Path(os.fsencode(project.raw).decode()) / folder / "\udcff.wav").write_bytes(b"x")
     except OSError:
         pytest.skip("file names are UTF-8 here")
     clips, rejected, _, _ = project.run()
-    assert (len(clips), len(rejected)) == (1, 1)
-    assert list(rejected["reason"]) == ["unknown_name"]
+    assert (len(clips), len(rejected)) == (2, 2)
+    assert set(rejected["reason"]) == {"unknown_name"}
 
 
-def test_a_folder_of_no_known_corpus_is_refused_with_the_known_ones(project):
-    project.put("emodb/03a01Fa.wav", speech(1))
-    with pytest.raises(UserError, match=r"emodb/03a01Fa\.wav belongs to no corpus.*aesdd, demo"):
+def test_a_corpus_of_which_every_clip_is_rejected_is_refused_with_an_example(project):
+    project.put("aesdd/a01 (1).wav", speech(1))
+    project.put("tess/a/x.wav", speech(2))
+    project.put("tess/b/y.wav", speech(3))
+    with pytest.raises(UserError) as caught:
         project.run()
+    assert str(caught.value) == (
+        "every clip of tess was rejected (2 unknown_name), for example tess/a/x.wav: expected a "
+        "name like 'OAF_back_angry.wav' or 'YAF_dog_ps.wav'. See data/rejected.csv, check "
+        "pull.sources.tess and the section clean of params.yaml"
+    )
+    metrics = json.loads(Path("out/clean.json").read_text())
+    assert metrics["per_corpus"]["tess"] == {"kept": 0, "rejected": 2}
 
 
 def test_a_file_beside_the_corpora_is_refused(project):
@@ -329,3 +368,234 @@ def test_a_noise_profile_of_a_few_samples_does_not_stop_the_run(project):
     project.put("aesdd/a01 (1).wav", np.concatenate([quiet, speech(1)]))
     project.params["clean"] |= {"noise_reduction": "stationary", "noise_seconds": 0.03}
     assert len(project.run()[0]) == 1
+
+
+# Song and emotions
+
+
+def put_ravdess(project, *names):
+    for seed, name in enumerate(names):
+        project.put(f"ravdess/Actor_02/{name}.wav", speech(seed))
+
+
+@pytest.mark.parametrize("song", [False, True])
+def test_what_is_sung_is_kept_where_it_is_wanted(project, song):
+    put_ravdess(project, "03-01-05-01-01-01-02", "03-02-05-01-01-01-02", "03-02-06-01-01-01-02")
+    project.params["clean"]["song"] = song
+    clips, rejected, _, metrics = project.run()
+    assert list(clips["emotion"]) == (["angry", "angry", "fear"] if song else ["angry"])
+    assert metrics["reasons"]["song"] == len(rejected) == (0 if song else 2)
+
+
+def test_a_corpus_of_song_alone_is_refused_with_the_setting_that_keeps_it(project):
+    put_ravdess(project, "03-02-05-01-01-01-02")
+    with pytest.raises(UserError, match=r"ravdess was rejected \(1 song\).* clean\.song keeps"):
+        project.run()
+
+
+def test_emotions_that_are_not_wanted_are_left_out_and_counted(project):
+    for seed, emotion in enumerate(("angry", "calm", "disgust", "neutral", "Anger", "calmness")):
+        project.put(f"own/{emotion}/1.wav", speech(seed))
+    project.params["clean"]["emotions"] = ["neutral", "angry"]
+    clips, rejected, store, metrics = project.run()
+    assert list(clips["clip"]) == ["own/Anger/1", "own/angry/1", "own/neutral/1"]
+    assert list(clips["emotion"]) == ["angry", "angry", "neutral"]
+    assert list(rejected["path"]) == ["own/calm/1.wav", "own/calmness/1.wav", "own/disgust/1.wav"]
+    assert rejected["detail"][1] == "calm: not in clean.emotions"
+    assert metrics["reasons"]["excluded_emotion"] == 3
+    assert sorted(store) == sorted(clips["path"])
+
+
+def test_what_is_relabelled_to_a_wanted_emotion_is_kept(project):
+    put_ravdess(project, "03-01-01-01-01-01-02", "03-01-02-01-01-01-02", "03-01-03-01-01-01-02")
+    project.params["clean"] |= {"emotions": ["happy", "neutral"], "relabel": {"calm": "neutral"}}
+    clips, rejected, store, _ = project.run()
+    assert list(clips["emotion"]) == ["neutral", "neutral", "happy"]
+    assert rejected.empty
+    assert store.meta == project.params["clean"]
+
+
+def test_an_emotion_that_is_wanted_and_relabelled_away_is_refused(project):
+    put_ravdess(project, "03-01-01-01-01-01-02", "03-01-02-01-01-01-02")
+    project.params["clean"] |= {"emotions": ["neutral", "calm"], "relabel": {"calm": "neutral"}}
+    with pytest.raises(UserError, match=r"^clean\.emotions names calm, which no clip has; there"):
+        project.run()
+
+
+def test_words_of_ones_own_are_relabelled_in_a_table_and_in_folders(project):
+    project.put("mine/labels.csv", b"path,emotion\n1.wav,Joy\n2.wav,calm\n")
+    project.put("mine/1.wav", speech(1))
+    project.put("mine/2.wav", speech(2))
+    project.put("own/JOY/1.wav", speech(3))
+    project.params["clean"]["relabel"] = {"Joy": "happy", "calm": "neutral"}
+    clips, rejected, _, _ = project.run()
+    assert rejected.empty
+    assert dict(zip(clips["clip"], clips["emotion"], strict=True)) == {
+        "mine/1": "happy",
+        "mine/2": "neutral",
+        "own/JOY/1": "happy",
+    }
+
+
+def test_the_same_audio_under_two_words_for_one_emotion_is_kept_once(project):
+    project.put("own/calm/1.wav", speech(1))
+    project.put("own/neutral/2.wav", speech(1))
+    project.put("own/neutral/3.wav", speech(2))
+    clips, rejected, _, _ = project.run("apart")
+    assert (list(clips["clip"]), len(rejected)) == (["own/neutral/3"], 2)
+    project.params["clean"]["relabel"] = {"calm": "neutral"}
+    clips, rejected, _, _ = project.run("together")
+    assert list(clips["clip"]) == ["own/calm/1", "own/neutral/3"]
+    assert list(rejected["detail"]) == ["same audio as own/calm/1.wav"]
+
+
+def test_wanted_emotions_that_no_clip_has_are_refused_with_those_there(project):
+    project.put("aesdd/a01 (1).wav", speech(1))
+    project.put("aesdd/s01 (1).wav", speech(2))
+    project.put("aesdd/f01 (1).wav", np.zeros(RATE))
+    project.params["clean"]["emotions"] = ["sad", "fear", "angry", "calm"]
+    with pytest.raises(UserError) as caught:
+        project.run()
+    expected = "clean.emotions names calm, fear, which no clip has; there are angry, sad"
+    assert str(caught.value) == expected
+    assert len(read_csv(Path("out/clips.csv"))) == 2
+
+
+def notes(capsys):
+    lines = capsys.readouterr().out.splitlines()
+    return [line.strip() for line in lines if "note:" in line]
+
+
+def test_an_emotion_that_one_of_several_corpora_has_is_noted(project, capsys):
+    put_ravdess(project, "03-01-01-01-01-01-02", "03-01-02-01-01-01-02", "03-01-05-01-01-01-02")
+    project.run()
+    assert notes(capsys) == []
+    project.put("tess/OAF_back_angry.wav", speech(7))
+    project.put("tess/OAF_back_ps.wav", speech(8))
+    project.run()
+    assert [line.split(":")[1] for line in notes(capsys)] == [
+        " only ravdess has calm",
+        " only ravdess has neutral",
+        " only tess has surprise",
+    ]
+    project.put("savee/DC/su01.wav", speech(9))
+    project.params["clean"] |= {"relabel": {"calm": "neutral"}}
+    project.run()
+    assert [line.split(":")[1] for line in notes(capsys)] == [" only ravdess has neutral"]
+
+
+# Corpora
+
+
+def test_a_corpus_that_lies_in_itself_once_more_is_kept_once(project):
+    inner = "audio_speech_actors_01-24/"
+    names = ["Actor_01/03-01-01-01-01-01-01.wav", "Actor_02/03-01-05-02-02-01-02.wav"]
+    for (seed, name), folder in product(enumerate(names), ("", inner)):
+        project.put(f"ravdess/{folder}{name}", speech(seed))
+    clips, rejected, store, metrics = project.run()
+    first = [f"ravdess/{name}" for name in names]
+    assert list(clips["path"]) == first
+    assert list(store) == first
+    assert list(rejected["path"]) == [f"ravdess/{inner}{name}" for name in names]
+    assert list(rejected["detail"]) == [f"same audio as {path}" for path in first]
+    assert metrics["reasons"]["duplicate_audio"] == 2
+
+
+def test_a_clip_of_savee_that_is_named_in_two_ways_is_kept_once(project):
+    project.put("savee/ALL/DC_a01.wav", speech(1))
+    project.put("savee/AudioData/DC/a01.wav", speech(1))
+    project.put("savee/AudioData/JE/a01.wav", speech(2))
+    clips, _, store, _ = project.run()
+    assert list(clips["clip"]) == ["savee/DC_a01", "savee/JE_a01"]
+    assert list(store) == ["savee/ALL/DC_a01.wav", "savee/AudioData/JE/a01.wav"]
+
+
+def test_the_names_of_every_corpus_are_understood(project):
+    paths = [
+        "aesdd/anger/a01 (1).wav",
+        "cremad/AudioWAV/1001_DFA_ANG_XX.wav",
+        "demo/anger/a01 (1).wav",
+        "mine/angry/1.wav",
+        "ravdess/Actor_01/03-01-05-01-01-01-01.wav",
+        "savee/DC/a01.wav",
+        "tess/OAF_angry/OAF_back_angry.wav",
+    ]
+    for seed, path in enumerate(paths):
+        project.put(path, speech(seed))
+    clips, rejected, _, metrics = project.run()
+    assert list(clips["path"]) == paths
+    assert rejected.empty
+    assert set(clips["emotion"]) == {"angry"}
+    assert list(metrics["per_corpus"]) == sorted(path.split("/")[0] for path in paths)
+
+
+def test_clips_of_ones_own_are_named_by_their_paths(project):
+    project.put("mine/happy/anna/001.wav", speech(1))
+    project.put("mine/sad/anna/001.wav", speech(2))
+    clips, _, _, _ = project.run()
+    assert list(clips["clip"]) == ["mine/happy/anna/001", "mine/sad/anna/001"]
+    assert list(clips["utterance"]) == ["happy/anna/001", "sad/anna/001"]
+    assert list(clips["speaker"]) == ["", ""]
+
+
+def test_recordings_of_ones_own_without_labels_are_refused_with_what_is_expected(project):
+    project.put("emodb/03a01Fa.wav", speech(1))
+    with pytest.raises(
+        UserError, match=r"emodb .*1 unknown_emotion.*<emotion>/<file>, or a labels"
+    ):
+        project.run()
+
+
+def test_a_damaged_table_stops_the_run(project):
+    project.put("own/1.wav", speech(1))
+    project.put("own/labels.csv", b"file,emotion\n1.wav,sad\n")
+    with pytest.raises(UserError, match=r"own/labels\.csv needs each of the columns path"):
+        project.run()
+
+
+# What is recorded anyhow comes out in one form
+
+
+@pytest.mark.parametrize("rate", [16000, 22050, 24414, 44100, 48000, 96000])
+def test_recordings_of_any_form_come_out_in_one(project, rate):
+    forms = list(product(("PCM_16", "PCM_24", "FLOAT"), (1, 2)))
+    lengths = [1, 1.37, 2.5, 4.03, 7.1, 13]
+    for n, ((subtype, channels), seconds) in enumerate(zip(forms, lengths, strict=True)):
+        samples = np.stack([speech(n + c, seconds, rate) for c in range(channels)], axis=1)
+        project.put(f"aesdd/a{n + 1:02} (1).wav", samples, rate, subtype=subtype)
+    clips, rejected, store, _ = project.run()
+    assert rejected.empty
+    assert list(zip(clips["subtype"], clips["channels"], strict=True)) == forms
+    assert set(clips["sample_rate"]) == {rate}
+    assert list(clips["seconds"]) == pytest.approx(lengths, abs=1 / rate)
+    for path, seconds in zip(clips["path"], lengths, strict=True):
+        assert abs(len(store[path]) - seconds * RATE) <= 1
+        assert store[path].dtype == np.float32
+        assert np.abs(store[path]).max() == 1
+
+
+@pytest.mark.parametrize("sample_rate", [16000, 22050, 48000])
+def test_any_sample_rate_may_be_wanted(project, sample_rate):
+    project.put("tess/OAF_back_angry.wav", speech(1, 2, 24414), 24414)
+    project.params["clean"]["sample_rate"] = sample_rate
+    _, _, store, _ = project.run()
+    assert abs(len(store["tess/OAF_back_angry.wav"]) - 2 * sample_rate) <= 1
+
+
+def test_recordings_of_ones_own_may_be_of_any_kind_that_is_pulled(project):
+    kinds = {
+        ".aif": "AIFF",
+        ".aifc": "AIFF",
+        ".mp3": "MP3",
+        ".oga": "OGG",
+        ".ogg": "OGG",
+        ".opus": "OGG",
+    }
+    subtypes = {".mp3": "MPEG_LAYER_III", ".oga": "VORBIS", ".ogg": "VORBIS", ".opus": "OPUS"}
+    for seed, suffix in enumerate(own.SUFFIXES):
+        kind, subtype = kinds.get(suffix, suffix[1:].upper()), subtypes.get(suffix, "PCM_16")
+        project.put(f"own/sad/{seed:02}{suffix}", speech(seed, 1, 48000), 48000, kind, subtype)
+    clips, rejected, store, _ = project.run()
+    assert rejected.empty
+    assert [Path(path).suffix for path in clips["path"]] == list(own.SUFFIXES)
+    assert {len(store[path]) for path in clips["path"]} == {RATE}

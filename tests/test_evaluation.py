@@ -16,12 +16,15 @@ from ser.evaluation import (
     confident_mistakes,
     count_confusions,
     expected_calibration_error,
+    figures_by,
     indices,
     oracle,
     reliability,
     summarise,
     uar,
 )
+from ser.params import Evaluate
+from stages.evaluate import describe
 
 EMOTIONS = ["angry", "fear", "happy", "neutral", "sad"]
 
@@ -60,10 +63,15 @@ def test_uar_equals_scikit_learns_balanced_accuracy(actual, predicted):
     assert uar(actual, predicted) == pytest.approx(expected)
 
 
+def named(actual, predicted):
+    """The columns emotion and predicted of a table of predictions."""
+    names = np.array(EMOTIONS)
+    return pd.DataFrame({"emotion": names[actual], "predicted": names[predicted]})
+
+
 @ANSWERS
 def test_both_figures_of_a_table_equal_those_of_its_emotions(actual, predicted):
-    names = np.array(EMOTIONS)
-    table = pd.DataFrame({"emotion": names[actual], "predicted": names[predicted]})
+    table = named(actual, predicted)
     expected = {"accuracy": accuracy(actual, predicted), "uar": uar(actual, predicted)}
     assert accuracy_and_uar(table, EMOTIONS) == expected
     np.testing.assert_array_equal(indices(table["emotion"], EMOTIONS), actual)
@@ -145,7 +153,18 @@ def test_confusions_are_counted_by_actual_then_predicted(actual, predicted):
     expected = np.zeros((5, 5), dtype=int)
     for row, column in zip(actual, predicted, strict=True):
         expected[row, column] += 1
-    np.testing.assert_array_equal(count_confusions(actual, predicted, 5), expected)
+    counts = count_confusions(named(actual, predicted), EMOTIONS)
+    np.testing.assert_array_equal(counts, expected)
+    assert counts.dtype.kind == "i"
+
+
+@ANSWERS
+def test_confusions_come_in_the_order_of_the_emotions(actual, predicted):
+    table, order = named(actual, predicted).assign(clip="x"), [3, 0, 4, 1, 2]
+    counts = count_confusions(table, [EMOTIONS[e] for e in order])
+    np.testing.assert_array_equal(counts, count_confusions(table, EMOTIONS)[np.ix_(order, order)])
+    shuffled = table.sample(frac=1, random_state=0)
+    np.testing.assert_array_equal(counts, count_confusions(shuffled, [EMOTIONS[e] for e in order]))
 
 
 @pytest.mark.parametrize(("clips", "right"), [(60, 0.3), (150, 0.7), (400, 0.95)])
@@ -286,6 +305,92 @@ def test_accuracy_by_gives_each_groups_share_and_size_by_name():
     assert result["a/1"] == {"accuracy": 0.0, "n": 2}
     assert result["b/10"] == {"accuracy": 1.0, "n": 1}
     assert result["b/2"] == {"accuracy": pytest.approx(2 / 3), "n": 3}
+
+
+def test_figures_by_gives_each_groups_figures_and_size_by_name():
+    table = pd.DataFrame(
+        [
+            ("savee", "sad", "sad"),
+            ("aesdd", "sad", "angry"),
+            ("savee", "sad", "happy"),
+            ("savee", "angry", "angry"),
+            ("aesdd", "sad", "sad"),
+            ("savee", "sad", "sad"),
+            ("own", "fear", "neutral"),
+        ],
+        columns=["corpus", "emotion", "predicted"],
+    )
+    result = figures_by(table["corpus"], table, EMOTIONS)
+    assert list(result) == ["aesdd", "own", "savee"]
+    assert result == {
+        "aesdd": {"accuracy": 0.5, "uar": 0.5, "n": 2},
+        "own": {"accuracy": 0.0, "uar": 0.0, "n": 1},
+        # Two of three sad clips, and the angry one.
+        "savee": {"accuracy": 0.75, "uar": pytest.approx((2 / 3 + 1) / 2), "n": 4},
+    }
+    assert [list(row) for row in result.values()] == [["accuracy", "uar", "n"]] * 3
+
+
+@pytest.mark.parametrize("groups", [1, 3, 40])
+def test_figures_by_equals_scikit_learns_group_by_group(groups):
+    actual, predicted = answers(300)
+    table = named(actual, predicted)
+    # The index need not count up from 0, and no group holds every emotion where there are many.
+    table.index = pd.Index(np.random.default_rng(1).permutation(300))
+    of_clip = pd.Series([f"g{n % groups}" for n in range(300)], index=table.index)
+    result = figures_by(of_clip, table, EMOTIONS)
+    assert list(result) == sorted(f"g{n}" for n in range(groups))
+    for name, row in result.items():
+        own = table[(of_clip == name).to_numpy()]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            balanced = metrics.balanced_accuracy_score(own["emotion"], own["predicted"])
+        hits = metrics.accuracy_score(own["emotion"], own["predicted"])
+        assert row == {
+            "accuracy": pytest.approx(hits),
+            "uar": pytest.approx(balanced),
+            "n": len(own),
+        }
+    total = sum(row["accuracy"] * row["n"] for row in result.values())
+    assert total / 300 == pytest.approx(accuracy(actual, predicted))
+
+
+def test_the_evaluation_tells_of_each_corpus_and_speaker():
+    actual, predicted = answers(90)
+    corpora = np.array(["tess", "aesdd", "own"])[np.arange(90) % 3]
+    table = named(actual, predicted).assign(
+        # Clips of one's own are called by their folders too.
+        clip=[f"{corpus}/day{n % 2}/{n}" for n, corpus in enumerate(corpora)],
+        fold=np.arange(90) % 2 + 1,
+        speaker=[
+            f"{corpus}/{'unknown' if corpus == 'own' else n % 2}"
+            for n, corpus in enumerate(corpora)
+        ],
+    )
+    probabilities = np.full((90, 5), 0.1)
+    probabilities[np.arange(90), predicted] = 0.6
+    table[EMOTIONS] = probabilities
+    settings = Evaluate(bootstrap=100, calibration_bins=5, mistakes=3, baseline="none", seed=0)
+    figures, _ = describe(table, EMOTIONS, settings, "cross_corpus")
+    assert figures["split_scheme"] == "cross_corpus"
+    assert list(figures["per_corpus"]) == ["aesdd", "own", "tess"]
+    for corpus, row in figures["per_corpus"].items():
+        own = corpora == corpus
+        assert row == {
+            "accuracy": pytest.approx(accuracy(actual[own], predicted[own])),
+            "uar": pytest.approx(uar(actual[own], predicted[own])),
+            "n": 30,
+        }
+    speakers = ["aesdd/0", "aesdd/1", "own/unknown", "tess/0", "tess/1"]
+    assert list(figures["per_speaker"]) == speakers
+    assert [row["n"] for row in figures["per_speaker"].values()] == [15, 15, 30, 15, 15]
+
+
+def test_the_only_corpus_has_the_figures_of_all_clips():
+    actual, predicted = answers(50)
+    table = named(actual, predicted)
+    result = figures_by(pd.Series(["aesdd"] * 50), table, EMOTIONS)
+    assert result == {"aesdd": {**accuracy_and_uar(table, EMOTIONS), "n": 50}}
 
 
 PREDICTIONS = pd.DataFrame(

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,7 @@ def test_figures(project):
     assert {name: value for name, value in figures.items() if name != "level_db"} == {
         "channels": {"1": 4, "2": 1},
         "clips": 5,
+        "corpora": {"aesdd": 4, "demo": 1},
         "emotions": {"angry": 3, "sad": 2},
         # 1 + samples // 200: 21, 61, 40, 81, 41
         "frames": {"max": 81, "mean": 48.8, "median": 41, "min": 21},
@@ -194,3 +196,66 @@ def test_the_gallery_shows_the_first_speakers_and_their_clips_of_median_duration
         ("sad", "demo/7"): 41,
         ("sad", "zoo/2"): 41,
     }
+
+
+def write_speakers(project, speakers):
+    """Make clips.csv one of these speakers, given as (corpus, speaker), one clip each."""
+    table = tables.read_csv(project / "clips.csv")
+    rows = [
+        table.iloc[n % len(table)].to_dict() | {"clip": f"{corpus}/{n}", "corpus": corpus}
+        for n, (corpus, _) in enumerate(speakers)
+    ]
+    rows = [row | {"speaker": speaker} for row, (_, speaker) in zip(rows, speakers, strict=True)]
+    tables.write_csv(project / "clips.csv", rows, tables.CLIP_COLUMNS)
+
+
+def of_each(**numbers):
+    return [(corpus, str(n)) for corpus, last in numbers.items() for n in range(1, last + 1)]
+
+
+@pytest.mark.parametrize(
+    ("speakers", "expected"),
+    [
+        (of_each(aesdd=6), ["aesdd/1", "aesdd/2", "aesdd/3", "aesdd/4"]),
+        (of_each(aesdd=6, ravdess=24), ["aesdd/1", "aesdd/2", "ravdess/1", "ravdess/2"]),
+        # The first corpora have one more where the number is no multiple.
+        (of_each(aesdd=6, savee=4, tess=2), ["aesdd/1", "aesdd/2", "savee/1", "tess/1"]),
+        (of_each(own=1, savee=4), ["own/1", "savee/1", "savee/2", "savee/3"]),
+        (
+            of_each(aesdd=2, cremad=9, own=1, savee=4, tess=2),
+            ["aesdd/1", "cremad/1", "own/1", "savee/1", "tess/1"],
+        ),
+        (of_each(aesdd=2, own=1), ["aesdd/1", "aesdd/2", "own/1"]),
+        ([("own", ""), *of_each(savee=2)], ["own/unknown", "savee/1", "savee/2"]),
+        ([("own", ""), ("own", "10"), ("own", "9")], ["own/unknown", "own/9", "own/10"]),
+        ([("own", "")], ["own/unknown"]),
+    ],
+)
+def test_the_gallery_takes_speakers_of_each_corpus_in_turn(
+    project, monkeypatch, speakers, expected
+):
+    write_speakers(project, speakers[::-1])
+    shown = {}
+    for name in ("spectrogram_gallery", "clips_by_speaker"):
+        monkeypatch.setattr(
+            dataset, name, lambda path, *values: shown.setdefault(path.name, values)
+        )
+    figures = json.loads((explored(project, "out") / "dataset.json").read_text())
+    _, names, cells, *_ = shown["spectrogram_gallery.png"]
+    assert names == expected
+    assert {speaker for _, speaker in cells} == set(expected)
+    (counts,) = shown["clips_by_speaker.png"]
+    assert len(counts) == figures["speakers"] == len(speakers)
+    assert counts.to_numpy().sum() == len(speakers)
+    assert figures["corpora"] == dict(Counter(sorted(corpus for corpus, _ in speakers)))
+    assert list(figures["corpora"]) == sorted(figures["corpora"])
+
+
+def test_a_clip_of_an_unknown_speaker_is_titled_so(project, monkeypatch):
+    write_speakers(project, [("own", "")])
+    shown = {}
+    monkeypatch.setattr(
+        dataset, "waveform", lambda path, *values: shown.setdefault("values", values)
+    )
+    explored(project, "out")
+    assert shown["values"][2] == "own/0: angry, speaker unknown"

@@ -36,7 +36,7 @@ def get(params, key):
 
 def leaves(values, prefix=""):
     for key, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
@@ -102,15 +102,43 @@ def test_a_corpus_without_a_source_is_refused(values):
     assert "sources.aesdd is missing" in refusal(values)
 
 
-def test_an_unknown_corpus_is_refused_with_the_known_ones(values):
-    values["pull"]["corpora"] = ["emodb"]
+def test_a_corpus_without_a_source_is_refused_with_those_that_have_one(values):
+    values["pull"]["corpora"] = ["aesdd", "emodb"]
     text = refusal(values)
-    assert "pull.corpora.0 = 'emodb'" in text
-    assert "aesdd" in text
-    assert "demo" in text
-    values["pull"]["corpora"] = ["aesdd"]
+    assert "\n  pull: sources.emodb is missing: emodb is in pull.corpora" in text
+    assert f"there are sources of {', '.join(values['pull']['sources'])}" in text
+    for corpus in ("aesdd", "ravdess", "cremad", "tess", "savee", "own", "demo"):
+        assert corpus in values["pull"]["sources"]
     values["pull"]["sources"]["emodb"] = "path:x"
-    assert "emodb" in refusal(values)
+    assert parse(values, "p").pull.corpora == ["aesdd", "emodb"]
+
+
+@pytest.mark.parametrize("name", ["a", "own", "own2", "my-corpus", "my_corpus", "x-1_y"])
+@pytest.mark.parametrize("source", ["path:recordings", "https://host/a.zip#md5=0", "builtin:"])
+def test_a_corpus_may_have_any_plain_name_and_its_source_is_not_looked_at(values, name, source):
+    values["pull"] |= {"corpora": ["savee", name], "sources": {name: source, "savee": "path:x"}}
+    pull = parse(values, "p").pull
+    assert pull.corpora == ["savee", name]
+    assert pull.sources == {name: source, "savee": "path:x"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AESDD", "aEsdd", "a/b", "../a", "my corpus", ".", "-a", "_a", "1a", "", "ä", "a\n", "a:b", 3],
+)
+def test_a_corpus_of_another_name_is_refused_wherever_it_stands(values, name):
+    for key in ("pull.corpora", "split.test_corpora"):
+        changed = copy.deepcopy(values)
+        put(changed, key, ["aesdd", name])
+        assert f"\n  {key}.1 = {name!r}: " in refusal(changed)
+    values["pull"]["sources"][name] = "path:x"
+    assert f"\n  pull.sources.{name}" in refusal(values)
+
+
+@pytest.mark.parametrize("source", [3, None, ["path:x"], {"path": "x"}, True])
+def test_a_source_is_a_text(values, source):
+    values["pull"]["sources"]["own"] = source
+    assert f"\n  pull.sources.own = {source!r}: " in refusal(values)
 
 
 @pytest.mark.parametrize("key", ["pull.corpora", "features.kinds"])
@@ -265,6 +293,47 @@ def test_values_out_of_range_are_refused_with_their_key(values, key, wrong):
         ),
         ({"split.test": 0.9, "split.val": 0.1}, "leave nothing to train on"),
         ({"split.scheme": "emobox"}, "needs emobox: the folder"),
+        ({"split.scheme": "cross_corpus"}, "split: scheme cross_corpus needs test_corpora"),
+        (
+            {"split.scheme": "cross_corpus", "split.test_corpora": ["aesdd"]},
+            "split.test_corpora ['aesdd'] are all of pull.corpora: none is left to train on",
+        ),
+        (
+            {
+                "split.scheme": "cross_corpus",
+                "split.test_corpora": ["tess", "aesdd", "savee"],
+                "pull.corpora": ["aesdd", "savee", "tess"],
+            },
+            "['tess', 'aesdd', 'savee'] are all of pull.corpora: none is left to train on",
+        ),
+        (
+            {
+                "split.scheme": "cross_corpus",
+                "split.test_corpora": ["emodb", "savee", "tess"],
+                "pull.corpora": ["aesdd", "savee"],
+            },
+            "split.test_corpora names emodb, tess, which pull.corpora ['aesdd', 'savee'] does not",
+        ),
+        (
+            {
+                "split.scheme": "cross_corpus",
+                "split.test_corpora": ["savee", "savee"],
+                "pull.corpora": ["aesdd", "savee"],
+            },
+            "test_corpora names a corpus twice: ['savee', 'savee']",
+        ),
+        (
+            {"clean.emotions": ["sad", "happy", "sad"]},
+            "clean.emotions: all, or a list of unlike emotions",
+        ),
+        (
+            {"clean.emotions": ["happy", "sad"], "clean.relabel": {"calm": "neutral"}},
+            "clean: relabel takes 'calm' for neutral, which emotions ['happy', 'sad'] leave out",
+        ),
+        (
+            {"clean.emotions": ["sad"], "clean.relabel": {"Grief": "sad", "Joy": "happy"}},
+            "clean: relabel takes 'joy' for happy, which emotions ['sad'] leave out",
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(values, changes, said):
@@ -288,6 +357,23 @@ def test_values_that_contradict_each_other_are_refused(values, changes, said):
         {"split.scheme": "emobox", "split.emobox": "folder"},
         {"clean.sample_rate": 44100, "features.fmax": 22050},
         {"augment.gain.db": [3, 3]},
+        {
+            "split.scheme": "cross_corpus",
+            "split.test_corpora": ["tess", "aesdd"],
+            "pull.corpora": ["aesdd", "savee", "tess"],
+        },
+        # Other schemes do not look at test_corpora.
+        {"split.scheme": "random", "split.test_corpora": ["aesdd"]},
+        {"split.scheme": "speaker", "split.test_corpora": ["emodb"]},
+        {
+            "split.scheme": "cross_corpus",
+            "split.test_corpora": ["savee"],
+            "pull.corpora": ["aesdd", "savee"],
+            "split.test": 0.9,
+            "split.val": 0.5,
+        },
+        {"clean.emotions": ["sad"], "clean.relabel": {"sad": "sad", "blue": "sad"}},
+        {"clean.emotions": "all", "clean.relabel": {"calm": "neutral"}},
     ],
 )
 def test_values_at_the_edge_of_what_fits_together_are_accepted(values, changes):
@@ -396,7 +482,8 @@ NAMES = {
     "model.name": ["resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"],
     "features.kinds.0": ["logmel", "mfcc", "zcr", "rms", "chroma"],
     "split.scheme": [
-        *("random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out", "emobox"),
+        *("random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out"),
+        *("cross_corpus", "emobox"),
     ],
     "model.balance": ["none", "upsample", "class_weights", "smote", "adasyn"],
 }
@@ -431,8 +518,117 @@ def test_every_valid_name_is_accepted(values, key, valid):
 
 @pytest.mark.parametrize("scheme", NAMES["split.scheme"])
 def test_every_scheme_is_accepted(values, scheme):
-    values["split"] |= {"scheme": scheme, "emobox": "folder"}
+    values["pull"]["corpora"] = ["aesdd", "demo"]
+    values["split"] |= {"scheme": scheme, "emobox": "folder", "test_corpora": ["demo"]}
     assert parse(values, "p").split.scheme == scheme
+
+
+@pytest.mark.parametrize(
+    "emotions",
+    [
+        "all",
+        ["sad"],
+        ["sad", "angry"],
+        ["angry", "calm", "disgust", "fear", "happy", "neutral", "sad", "surprise"],
+    ],
+)
+def test_all_or_some_emotions_are_kept(values, emotions):
+    put(values, "clean.emotions", emotions)
+    assert parse(values, "p").clean.emotions == emotions
+
+
+@pytest.mark.parametrize(
+    ("emotions", "said"),
+    [
+        (["bored"], "got 'bored'"),
+        (["sad", "Angry"], "got 'Angry'"),
+        (["sad", "all"], "got 'all'"),
+        (["sad", 3], "3"),
+        (["sad", None], "None"),
+        ([], "[]"),
+        ("angry", "'angry'"),
+        ("All", "'All'"),
+        ("", "''"),
+        (None, "None"),
+        (True, "True"),
+        ({"sad": "happy"}, "{'sad': 'happy'}"),
+    ],
+)
+def test_emotions_of_another_kind_are_refused(values, emotions, said):
+    put(values, "clean.emotions", emotions)
+    text = refusal(values)
+    assert "\n  clean.emotions" in text
+    assert said in text
+
+
+@pytest.mark.parametrize("emotions", [["bored"], "angry", []])
+def test_refused_emotions_stand_below_their_key_as_the_file_has_it(values, emotions):
+    put(values, "clean.emotions", emotions)
+    for line in refusal(values).splitlines()[1:]:
+        assert re.match(r"  clean\.emotions(\.\d)?( = |: )", line), line
+
+
+@pytest.mark.parametrize(
+    ("relabel", "read"),
+    [
+        ({}, {}),
+        ({"calm": "neutral"}, {"calm": "neutral"}),
+        ({"Calm": "neutral", "BLUE": "sad"}, {"calm": "neutral", "blue": "sad"}),
+        ({"pleasant surprise": "surprise"}, {"pleasant surprise": "surprise"}),
+        ({"Ärger": "angry"}, {"ärger": "angry"}),
+    ],
+)
+def test_words_are_taken_for_emotions_whatever_their_case(values, relabel, read):
+    put(values, "clean.relabel", relabel)
+    assert parse(values, "p").clean.relabel == read
+
+
+@pytest.mark.parametrize(
+    ("relabel", "said"),
+    [
+        (
+            {"calm": "bored"},
+            "clean.relabel.calm: one of angry, calm, disgust, fear, happy, neutral",
+        ),
+        ({"calm": "Neutral"}, "clean.relabel.calm: one of angry, "),
+        ({"calm": 3}, "clean.relabel.calm = 3: "),
+        ({"calm": None}, "clean.relabel.calm = None: "),
+        ({"calm": ["sad"]}, "clean.relabel.calm = ['sad']: "),
+        ({3: "sad"}, "clean.relabel.3"),
+        ([], "clean.relabel = []: "),
+        (["calm"], "clean.relabel = ['calm']: "),
+        ("calm", "clean.relabel = 'calm': "),
+        (None, "clean.relabel = None: "),
+    ],
+)
+def test_a_relabelling_of_another_kind_is_refused(values, relabel, said):
+    put(values, "clean.relabel", relabel)
+    assert f"\n  {said}" in refusal(values)
+
+
+def test_a_word_that_is_taken_for_two_emotions_is_refused(values):
+    put(values, "clean.relabel", {"Blue": "sad", "blue": "calm"})
+    text = refusal(values)
+    assert "relabel" in text
+    assert "blue" in text
+
+
+@pytest.mark.parametrize("song", [True, False])
+def test_songs_are_kept_or_not(values, song):
+    put(values, "clean.song", song)
+    assert parse(values, "p").clean.song is song
+
+
+@pytest.mark.parametrize("song", [0, 1, "yes", "true", None, []])
+def test_whether_songs_are_kept_is_true_or_false(values, song):
+    put(values, "clean.song", song)
+    assert f"\n  clean.song = {song!r}: " in refusal(values)
+
+
+@pytest.mark.parametrize("wrong", [None, "savee", 3, {"savee": 1}])
+def test_test_corpora_are_a_list(values, wrong):
+    put(values, "split.test_corpora", wrong)
+    assert f"\n  split.test_corpora = {wrong!r}: " in refusal(values)
 
 
 @pytest.mark.parametrize("balance", ["smote", "adasyn"])

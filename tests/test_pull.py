@@ -1,8 +1,11 @@
+import io
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import zipfile
@@ -22,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 RAW, METRICS = Path("data/raw"), Path("metrics/pull.json")
 DAGSHUB = f"dagshub:{REPO}"
 TOKEN = "e3b0c44298fc1c149afbf4c8996fb924"
+MD5 = "0123456789abcdef0123456789abcdef"
 FIRST = "anger/a01 (1).wav"
 NAMES = [
     FIRST,
@@ -44,10 +48,11 @@ def recordings(tmp_path):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """An empty project as current folder, without a token."""
+    """An empty project as current folder, without a token, and an empty cache."""
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("DAGSHUB_USER_TOKEN", raising=False)
     return folder
 
@@ -115,14 +120,17 @@ def test_repository_becomes_a_folder(server, recordings):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert "aesdd: 12 files" in output
+    assert "(1 of no use left out)" in output
     assert pulled() == audio(recordings)
     assert report() == {
         "source": DAGSHUB,
         "commit": server.commit,
         "files": 12,
+        "other_files": 1,
         "bytes": sum(map(len, audio(recordings).values())),
         "verified_by_md5": 12,
         "verified_by_git_hash": 0,
+        "verified_by_archive": 0,
         "verified_by_size": 0,
         "unverified": 0,
     }
@@ -433,7 +441,7 @@ def test_repository_without_audio(tmp_path, project, monkeypatch):
         monkeypatch.setattr(config, "host", server.url)
         texts = [refused(), refused(f"path:{folder}")]
     for text in texts:
-        assert "no audio files (*.wav): 4 files seen, for example a.pdf, b.pdf, c.flac" in text
+        assert "no audio files (.wav): 4 files seen, for example a.pdf, b.pdf, c.flac" in text
 
 
 def test_no_network(server):
@@ -475,9 +483,11 @@ def test_folder(recordings, project):
         "source": "path:../recordings",
         "commit": None,
         "files": 12,
+        "other_files": 1,
         "bytes": sum(map(len, audio(recordings).values())),
         "verified_by_md5": 0,
         "verified_by_git_hash": 0,
+        "verified_by_archive": 0,
         "verified_by_size": 0,
         "unverified": 12,
     }
@@ -510,47 +520,64 @@ def pack(path, members):
     return f"path:{path}"
 
 
-def test_zip(recordings, project, tmp_path):
-    source = pack(tmp_path / "a.zip", {f"./{k}": v for k, v in files(recordings).items()})
+def pack_tar(path, members):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return f"path:{path}"
+
+
+@pytest.mark.parametrize("pack", [pack, pack_tar])
+def test_archive(recordings, project, tmp_path, pack):
+    source = pack(tmp_path / "a", {f"./{k}": v for k, v in files(recordings).items()})
     run(source)
     assert pulled() == audio(recordings)
+    assert report()["other_files"] == 1
+    assert report()["unverified"] == 12
+    first = METRICS.read_bytes()
+    run(source)
+    assert pulled() == audio(recordings)
+    assert METRICS.read_bytes() == first
+
+
+def test_files_of_a_zip_that_are_there_are_not_written_again(recordings, project, tmp_path):
+    source = pack(tmp_path / "a.zip", audio(recordings))
+    run(source)
     before = (RAW / "aesdd" / FIRST).stat()
     run(source)
     assert (RAW / "aesdd" / FIRST).stat() == before
 
 
-@pytest.mark.parametrize("name", ["../x.wav", "/x.wav", "a/../../x.wav"])
-def test_zip_that_leaves_its_folder_is_refused(project, tmp_path, name):
-    source = pack(tmp_path / "a.zip", {"a01 (1).wav": b"RIFF", name: b"RIFF"})
-    assert f"{name!r} outside" in refused(source)
+@pytest.mark.parametrize("pack", [pack, pack_tar])
+def test_what_a_killed_run_left_is_completed(recordings, project, tmp_path, pack):
+    source = pack(tmp_path / "a", audio(recordings))
+    run(source)
+    first = METRICS.read_bytes()
+    folder = RAW / "aesdd"
+    (folder / MARK).unlink()
+    (folder / FIRST).unlink()
+    (folder / f"{FIRST}.part").write_bytes(b"RI")
+    (folder / NAMES[1]).write_bytes(b"RIFF" + bytes([9]) * 101)  # of the right size
+    (folder / f"{NAMES[2]}.part").write_bytes(b"RI")
+    shutil.rmtree(folder / "fear")
+    run(source)
+    assert pulled() == audio(recordings)
+    assert METRICS.read_bytes() == first
+
+
+def test_archive_is_refused_by_the_stage(recordings, project, tmp_path):
+    source = pack_tar(tmp_path / "a", audio(recordings))
+    (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:200])
+    set_pull(sources={"aesdd": source})
+    process = start()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"error: {tmp_path / 'a'}" in output
+    assert "cut off" in output
+    assert "Traceback" not in output
     assert not RAW.exists()
-    assert not (RAW.parent / "x.wav").exists()
-
-
-def test_zip_with_a_link_is_refused(project, tmp_path):
-    link = zipfile.ZipInfo("a01 (1).wav")
-    link.external_attr = 0o120777 << 16
-    assert "is a link" in refused(pack(tmp_path / "a.zip", {link: b"/etc/passwd"}))
-
-
-def test_zip_that_says_less_than_it_holds_is_refused(project, tmp_path):
-    source = pack(tmp_path / "a.zip", {"a01 (1).wav": bytes(1_000_000)})
-    packed = (tmp_path / "a.zip").read_bytes()
-    size = (1_000_000).to_bytes(4, "little")
-    (tmp_path / "a.zip").write_bytes(packed.replace(size, (10).to_bytes(4, "little")))
-    assert "damaged" in refused(source)
-    assert pulled() == {}
-
-
-def test_damaged_zips_are_refused(project, tmp_path, recordings):
-    source = pack(tmp_path / "a.zip", audio(recordings))
-    packed = (tmp_path / "a.zip").read_bytes()
-    flipped = bytearray(packed)
-    flipped[packed.index(FIRST.encode()) + len(FIRST) + 4] ^= 0xFF
-    for content in (packed[: len(packed) // 2], bytes(flipped), b"", b"no zip"):
-        (tmp_path / "a.zip").write_bytes(content)
-        assert "damaged" in refused(source)
-    assert not [name for name in pulled() if name.endswith(".part")]
 
 
 @pytest.mark.parametrize(
@@ -561,6 +588,20 @@ def test_damaged_zips_are_refused(project, tmp_path, recordings):
         "dagshub:a/b@",
         "dagshub:a/b@../x",
         "dagshub:../b",
+        "kaggle:",
+        "kaggle:dataset",
+        "kaggle:owner/dataset/",
+        "kaggle:owner/dataset/3",
+        "kaggle:owner/dataset/versions/",
+        "kaggle:owner/dataset/versions/0",
+        "kaggle:owner/dataset/versions/latest",
+        "kaggle:owner/dataset/versions/3/a.wav",
+        "kaggle:../dataset",
+        "kaggle:https://www.kaggle.com/datasets/owner/dataset",
+        f"https:#md5={MD5}",
+        f"https:///a.zip#md5={MD5}",
+        f"https://host#md5={MD5}",
+        f"https://host/#md5={MD5}",
         "path:",
         "builtin:x",
         "",
@@ -568,7 +609,13 @@ def test_damaged_zips_are_refused(project, tmp_path, recordings):
 )
 def test_malformed_sources_list_the_valid_forms(project, source):
     text = refused(source)
-    for form in ("dagshub:<owner>/<repository>@", "path:<folder or zip>", "builtin:"):
+    for form in (
+        "dagshub:<owner>/<repository>@",
+        "kaggle:<owner>/<dataset>/versions/<number>",
+        "https://<host>/<archive>#md5=<checksum>",
+        "path:<folder, zip or tar>",
+        "builtin:",
+    ):
         assert form in text
     assert not RAW.exists()
 
@@ -601,8 +648,11 @@ def test_unknown_folders_are_never_removed(project, recordings):
     mine = RAW / "mine" / "x.wav"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"RIFF")
-    assert "data/raw/mine is no corpus that is known" in refused("path:../recordings")
+    assert "data/raw/mine was not made by this stage" in refused("path:../recordings")
     assert mine.is_file()
+    mine.parent.rename(RAW / "own")
+    assert "data/raw/own was not made by this stage" in refused("path:../recordings")
+    assert (RAW / "own" / "x.wav").is_file()
 
 
 def test_links_are_never_followed(project, recordings, tmp_path):
@@ -650,8 +700,243 @@ def test_unwritable_folder(project, recordings):
     assert str(RAW) in refused("path:../recordings")
 
 
+# One clip of each corpus, as its publishers call it.
+CLIPS = {
+    "aesdd": "anger/a01 (1).wav",
+    "ravdess": "Actor_12/03-01-05-02-01-01-12.wav",
+    "cremad": "AudioWAV/1001_DFA_ANG_XX.wav",
+    "tess": "OAF_angry/OAF_back_angry.wav",
+    "savee": "ALL/DC_a01.wav",
+    "own": "angry/0001.flac",
+    "my-corpus_2": "a/b/happy/0001.mp3",
+}
+
+
+def write(folder, *paths):
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(b"RIFF" + path.encode())
+    return f"path:{folder}"
+
+
+def test_several_corpora_lie_beside_each_other(project, tmp_path, capsys):
+    given = {corpus: write(tmp_path / corpus, path) for corpus, path in CLIPS.items()}
+    set_pull(corpora=list(CLIPS), sources=given)
+    pull.main(RAW, METRICS)
+    assert set(files(RAW)) == {f"{corpus}/{path}" for corpus, path in CLIPS.items()}
+    assert list(yaml.safe_load(METRICS.read_text())) == list(CLIPS)
+    set_pull(corpora=["own"], sources=given)
+    pull.main(RAW, METRICS)
+    assert [path.name for path in RAW.iterdir()] == ["own"]
+    output = capsys.readouterr().out
+    assert "removed data/raw/my-corpus_2" in output
+    assert "removed data/raw/savee" in output
+    pull.main(RAW, METRICS)
+    assert set(files(RAW)) == {"own/angry/0001.flac"}
+
+
+@pytest.mark.parametrize(
+    "corpus", ["Own", "1own", "my corpus", "my.corpus", "../own", "own/x", "-own", "_own", "", "é"]
+)
+def test_names_that_no_folder_should_have_are_refused(project, recordings, corpus):
+    set_pull(corpora=[corpus], sources={corpus: "path:../recordings"})
+    with pytest.raises(UserError, match=r"pull\.corpora\.0"):
+        pull.main(RAW, METRICS)
+    set_pull(corpora=["aesdd"], sources={"aesdd": "path:../recordings", corpus: "builtin:"})
+    with pytest.raises(UserError, match=r"pull\.sources"):
+        pull.main(RAW, METRICS)
+    assert not RAW.exists()
+
+
+def test_unused_sources_need_not_exist(project, recordings):
+    set_pull(corpora=["aesdd"], sources={"aesdd": "path:../recordings", "own": "path:nosuch"})
+    pull.main(RAW, METRICS)
+    assert list(yaml.safe_load(METRICS.read_text())) == ["aesdd"]
+
+
+@pytest.mark.parametrize("corpus", ["aesdd", "ravdess", "cremad", "tess", "savee"])
+def test_another_corpus_is_refused_with_what_it_looks_like(project, tmp_path, corpus):
+    for other in ("aesdd", "ravdess", "cremad", "tess", "savee"):
+        if other == corpus:
+            continue
+        folder = tmp_path / other
+        path = CLIPS[other]
+        source = write(folder, path, "b/x2.wav", "b/x3.wav", "b/x4.wav", "notes.txt")
+        set_pull(corpora=[corpus], sources={corpus: source})
+        with pytest.raises(UserError) as error:
+            pull.main(RAW, METRICS)
+        text = str(error.value)
+        assert f"{folder} has no clip of {corpus}, whose clips are called like" in text
+        assert "5 files seen, for example " in text
+        examples = ", ".join(sorted([path, "b/x2.wav", "b/x3.wav", "b/x4.wav"])[:3])
+        assert f"for example {examples}" in text
+        assert "called like clips of " in text
+        assert other in text.partition("called like clips of ")[2]
+        assert f"pull.sources.{corpus}" in text
+        assert not RAW.exists()
+
+
+def test_source_of_strange_names_is_refused_without_a_guess(project, tmp_path):
+    text = refused(write(tmp_path / "strange", "x1.wav", "x2.wav"))
+    assert "has no clip of aesdd" in text
+    assert "2 files seen, for example x1.wav, x2.wav; " in text
+    assert "called like clips of" not in text
+    assert "`own`" in text
+
+
+def test_one_right_name_is_enough(project, tmp_path):
+    run(write(tmp_path / "some", "a01 (1).wav", "x1.wav", "notes.txt"))
+    assert set(pulled()) == {"a01 (1).wav", "x1.wav"}
+    assert report()["other_files"] == 1
+
+
+def test_other_corpus_on_dagshub_is_refused_before_a_file_is_fetched(tmp_path, server):
+    server.files = {"Actor_12/03-01-05-02-01-01-12.wav": b"RIFF", "README.md": b"x"}
+    text = refused()
+    assert f"{server.url}/{REPO} has no clip of aesdd" in text
+    assert "2 files seen, for example Actor_12/03-01-05-02-01-01-12.wav" in text
+    assert "called like clips of ravdess" in text
+    assert server.fetched() == []
+
+
+def test_hidden_files_and_those_of_macos_are_no_recordings(project, recordings):
+    write(recordings, "anger/._a01 (1).wav", "__MACOSX/anger/a01 (1).wav", ".trash/a01 (1).wav")
+    run("path:../recordings")
+    assert pulled() == audio(recordings)
+    assert report()["other_files"] == 4
+
+
+def run_own(source):
+    set_pull(corpora=["own"], sources={"own": source})
+    pull.main(RAW, METRICS)
+    return set(files(RAW / "own"))
+
+
+def refused_own(source):
+    with pytest.raises(UserError) as error:
+        run_own(source)
+    assert not METRICS.exists()
+    return str(error.value)
+
+
+def test_own_recordings_bring_all_kinds_of_audio_and_their_table(project, tmp_path):
+    kept = {"a/1.wav", "a/2.FLAC", "b/3.ogg", "b/4.mp3", "Labels.csv"}
+    others = {"b/labels.csv", "notes.txt", "a/6.wav.txt", ".labels.csv"}
+    assert run_own(write(tmp_path / "mine", *kept, *others)) == kept
+    facts = yaml.safe_load(METRICS.read_text())["own"]
+    assert (facts["files"], facts["other_files"]) == (5, 4)
+
+
+def test_table_without_recordings_is_refused(project, tmp_path):
+    text = refused_own(write(tmp_path / "mine", "labels.csv", "a.pdf"))
+    assert "has no audio files (.wav, .flac, " in text
+    assert "2 files seen, for example a.pdf, labels.csv" in text
+
+
+def test_two_tables_equally_near_are_refused(project, tmp_path):
+    source = write(tmp_path / "mine", "a/1.wav", "a/labels.csv", "b/Labels.csv")
+    assert "has both a/labels.csv and b/Labels.csv" in refused_own(source)
+
+
+def test_own_corpus_can_be_pulled_again_after_a_failure(project, tmp_path):
+    members = {f"angry/{i}.wav": bytes([i]) * 1000 for i in range(5)}
+    source = pack(tmp_path / "a.zip", members)
+    right = (tmp_path / "a.zip").read_bytes()
+    damaged = bytearray(right)
+    damaged[right.rindex(b"angry/4.wav", 0, right.index(b"PK\1\2")) + 14] ^= 0xFF
+    (tmp_path / "a.zip").write_bytes(damaged)
+    assert "damaged" in refused_own(source)
+    (tmp_path / "a.zip").write_bytes(right)
+    assert run_own(source) == set(members)
+
+
+def test_files_of_a_failed_pull_are_not_trusted(server, recordings, tmp_path):
+    server.change_entry = lambda entry: entry | {"size": None, "hash": None}
+    run()
+    METRICS.unlink()
+    source = pack(
+        tmp_path / "a.zip", {FIRST: b"RIFF of another source", "s02 (1).wav": b"RIFF" * 9}
+    )
+    packed = bytearray((tmp_path / "a.zip").read_bytes())
+    packed[packed.index(b"s02 (1).wav") + 12] ^= 0xFF
+    (tmp_path / "a.zip").write_bytes(packed)
+    assert "damaged" in refused(source)
+    run()
+    assert pulled() == audio(recordings)
+
+
+DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
+URL = "https://zenodo.org/records/1/files/a b%20(c)@2.zip?download=1"
+
+
 def test_source_kinds():
     assert sources.parse("dagshub:a/b") == sources.Source("dagshub", "a/b")
     assert sources.parse("dagshub:a/b@feature/x") == sources.Source("dagshub", "a/b", "feature/x")
+    assert sources.parse("kaggle:a-1/b_2") == sources.Source("kaggle", "a-1/b_2")
+    versioned = "a/b/versions/12"
+    assert sources.parse(f"kaggle:{versioned}") == sources.Source("kaggle", versioned)
     assert sources.parse("path:C:/x@y") == sources.Source("path", "C:/x@y")
+    assert sources.parse(" path:a b ") == sources.Source("path", "a b")
     assert sources.parse("builtin:") == sources.Source("builtin", "")
+
+
+@pytest.mark.parametrize("url", [URL, URL.replace("https", "http"), "https://h:8080/x.tgz"])
+@pytest.mark.parametrize("algorithm", DIGITS)
+@pytest.mark.parametrize("sign", "=:")
+def test_addresses_with_a_checksum(url, algorithm, sign):
+    digits = "0123456789abcdef" * (DIGITS[algorithm] // 8)
+    digits = digits[: DIGITS[algorithm]]
+    expected = sources.Source(url.partition(":")[0], url, f"{algorithm}:{digits}")
+    assert sources.parse(f"{url}#{algorithm}{sign}{digits}") == expected
+    assert sources.parse(f" {url}#{algorithm.upper()}{sign}{digits.upper()}\n") == expected
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "",
+        "#",
+        "#md5",
+        "#md5=",
+        f"#{MD5}",
+        f"#md5={MD5[1:]}",
+        f"#md5={MD5}0",
+        f"#md5={'x' * 32}",
+        f"#md5={MD5[:-1]}\u0663",
+        f"#md5 = {MD5}",
+        f"#md5={MD5}#",
+        f"#sha1={MD5}",
+        f"#sha256={MD5}",
+        f"#crc32={MD5}",
+        f"?md5={MD5}",
+    ],
+)
+def test_addresses_without_a_right_checksum_are_refused(project, fragment):
+    text = refused(f"https://host/a.zip{fragment}")
+    assert "checksum" in text
+    assert "https://host/a.zip" in text
+    assert "#md5=<32 digits>" in text
+    assert not RAW.exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://user:hunter2@host/a.zip",
+        "https://hunter2@host/a.zip",
+        "https://user:hunter2@host:8080/a.zip",
+        "https://user:hun#hunter2@host/a.zip",  # not quoted, as people paste it
+        "https://user:hun/hunter2@host/a.zip",
+        "https:/user:hunter2@host/a.zip",  # a slash is missing
+        "ftp://user:hunter2@host/a.zip",
+        "dagshub:https://user:hunter2@dagshub.com/a/b",
+    ],
+)
+@pytest.mark.parametrize("fragment", ["", f"#md5={MD5}"])
+def test_passwords_are_refused_and_not_shown(project, address, fragment):
+    assert "hunter2" not in refused(f"{address}{fragment}")
+
+
+@pytest.mark.parametrize("host", ["[::1", "[x]", "host]"])
+def test_malformed_hosts_are_no_traceback(project, host):
+    assert "pull.sources" in refused(f"https://{host}/a.zip#md5={MD5}")

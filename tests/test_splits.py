@@ -1,35 +1,26 @@
-import json
 from collections import Counter
+from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ser.clips import group_of, speaker_of
 from ser.corpora import aesdd
 from ser.errors import UserError
 from ser.params import Split
-from ser.splits import (
-    SUBSETS,
-    emobox_fold_folders,
-    group_of,
-    make_folds,
-    read_emobox_list,
-    shared_groups,
-    speaker_of,
-    subset_sizes,
-)
+from ser.splits import SUBSETS, make_folds, shared_groups, subset_sizes
 
-SHARED = Path(__file__).parents[2] / "shared"
-REAL = SHARED / "aesdd"
-EMOBOX = SHARED / "emobox" / "aesdd"
+REAL = Path(__file__).parents[2] / "shared" / "aesdd"
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad")
 SPEAKER_SCHEMES = ("speaker", "speaker_kfold", "leave_one_speaker_out")
 SCHEMES = ("random", "kfold", *SPEAKER_SCHEMES)
 
 
 def split(scheme, **changes):
-    values = {"folds": 5, "test": 0.2, "val": 0.1, "seed": 0, "emobox": ""}
+    values = {"folds": 5, "test": 0.2, "val": 0.1, "seed": 0, "test_corpora": [], "emobox": ""}
     return Split(scheme=scheme, **values | changes)
 
 
@@ -209,16 +200,6 @@ def test_leave_one_speaker_out_tests_the_speakers_in_their_order():
     ]
 
 
-def test_speaker_1_of_two_corpora_is_two_people():
-    clips = pd.concat([table(3, 2), table(3, 2, corpus="demo")], ignore_index=True)
-    made = make_folds(clips, split("leave_one_speaker_out"))
-    assert len(made) == 6
-    for fold in made:
-        speakers = speaker_of(clips).groupby(clips["clip"].map(fold)).agg(set)
-        assert len(speakers["test"]) == 1
-        assert sum(map(len, speakers)) == 6
-
-
 def test_subset_sizes_are_means_over_the_folds():
     folds = [{"a": "train", "b": "test"}, {"a": "train", "b": "train", "c": "val"}]
     assert subset_sizes(folds) == {"train": 1.5, "val": 0.5, "test": 0.5}
@@ -295,181 +276,454 @@ def test_a_val_that_leaves_nothing_to_train_on_is_refused(scheme):
     refusal(table(), split(scheme, folds=2, val=0.9))
 
 
-# EmoBox's published folds
+# Several corpora
 
 
-def write_fold(folder, number=1, corpus="aesdd", **subsets):
-    fold = folder / f"fold_{number}"
-    fold.mkdir(parents=True)
-    for subset, paths in subsets.items():
-        lines = [json.dumps({"key": str(i), "wav": path}) for i, path in enumerate(paths)]
-        file = fold / f"{corpus}_{subset}_fold_{number}.jsonl"
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return fold
+SIX = ("angry", "disgust", "fear", "happy", "neutral", "sad")
+# Speakers, utterances, emotions, takes of corpora of unlike size: only one has calm, and three have
+# surprise; one has a single speaker.
+SIZES = {
+    "aesdd": (6, 5, EMOTIONS, 1),
+    "cremad": (91, 2, SIX, 1),
+    "own": (1, 9, ("angry", "happy", "sad"), 1),
+    "ravdess": (24, 2, (*SIX, "calm", "surprise"), 2),
+    "savee": (4, 6, (*SIX, "surprise"), 1),
+    "tess": (2, 12, (*SIX, "surprise"), 1),
+}
 
 
-def published(clips, which):
-    return [f"downloads/{path}" for path in clips["path"][which]]
-
-
-@pytest.fixture
-def emobox(tmp_path):
-    """A corpus folder with one fold: speaker 6 is tested."""
-    clips = table()
-    test = clips["speaker"] == "6"
-    write_fold(
-        tmp_path / "data" / "aesdd", train=published(clips, ~test), test=published(clips, test)
-    )
-    return tmp_path / "data" / "aesdd"
-
-
-def test_published_folds_are_kept_and_val_is_drawn_from_train_only(emobox):
-    clips = table()
-    (fold,) = make_folds(clips, split("emobox", emobox=str(emobox)))
-    speakers = column(clips, fold, "speaker")
-    assert speakers["test"] == {"6"}
-    assert "6" not in speakers["train"] | speakers["val"]
-    val = list(fold.values()).count("val")
-    assert abs(val - 0.1 * len(clips)) <= 2 * len(EMOTIONS)
-    assert column(clips, fold, "emotion")["val"] == set(EMOTIONS)
-    taken = clips["clip"].map(fold)
-    assert taken.groupby(group_of(clips)).nunique().max() == 1
-
-
-def test_without_val_the_published_train_is_whole(emobox):
-    (fold,) = make_folds(table(), split("emobox", emobox=str(emobox), val=0.0))
-    assert Counter(fold.values()) == {"train": 240, "test": 40}
-
-
-def test_the_folder_may_be_the_corpus_its_parent_or_the_fold(emobox):
-    whole = make_folds(table(), split("emobox", emobox=str(emobox)))
-    for path in (emobox.parent, emobox / "fold_1", f"{emobox}/"):
-        assert make_folds(table(), split("emobox", emobox=str(path))) == whole
-
-
-def test_the_order_of_the_table_and_of_the_lines_does_not_matter(emobox):
-    whole = make_folds(table(), split("emobox", emobox=str(emobox)))
-    for file in emobox.rglob("*.jsonl"):
-        file.write_text("\n".join(file.read_text().splitlines()[::-1]))
-    shuffled = table().sample(frac=1, random_state=0)
-    assert make_folds(shuffled, split("emobox", emobox=str(emobox))) == whole
-
-
-def test_a_published_val_is_kept(tmp_path):
-    clips = table()
-    test, val = clips["speaker"] == "6", clips["speaker"] == "2"
-    write_fold(
-        tmp_path,
-        train=published(clips, ~test & ~val),
-        valid=published(clips, val),
-        test=published(clips, test),
-    )
-    (fold,) = make_folds(clips, split("emobox", emobox=str(tmp_path)))
-    assert column(clips, fold, "speaker")["val"] == {"2"}
-
-
-def test_published_folds_come_in_the_order_of_their_numbers(tmp_path):
-    clips = table(speakers=11, utterances=2)
-    for number in (10, 2, 1, 11, 3):
-        test = clips["speaker"] == str(number)
-        write_fold(tmp_path, number, train=published(clips, ~test), test=published(clips, test))
-    assert [f.name for f in emobox_fold_folders(tmp_path, ["aesdd"])] == [
-        f"fold_{number}" for number in (1, 2, 3, 10, 11)
+@cache
+def corpora(*names):
+    """The clips of several corpora, in the order of clips.csv."""
+    rows = [
+        row(corpus, emotion, utterance, speaker, take)
+        for corpus in names or SIZES
+        for speaker in range(1, SIZES[corpus][0] + 1)
+        for utterance in range(1, SIZES[corpus][1] + 1)
+        for emotion in SIZES[corpus][2]
+        for take in "abc"[: SIZES[corpus][3]]
     ]
-    made = make_folds(clips, split("emobox", emobox=str(tmp_path)))
-    tested = [column(clips, fold, "speaker")["test"] for fold in made]
-    assert tested == [{"1"}, {"2"}, {"3"}, {"10"}, {"11"}]
+    # Surprise and sad begin alike.
+    clips = pd.DataFrame(rows)
+    clips["clip"] += "-" + clips["emotion"]
+    return clips.sort_values("clip", ignore_index=True)
 
 
-def test_takes_that_are_published_on_both_sides_stay_there_and_are_counted(tmp_path):
-    clips = table()
-    test = (clips["speaker"] == "6") | (clips["take"] == "b") & (clips["utterance"] == "03")
-    write_fold(tmp_path, train=published(clips, ~test), test=published(clips, test))
-    (fold,) = make_folds(clips, split("emobox", emobox=str(tmp_path)))
-    assert {clip for clip, subset in fold.items() if subset == "test"} == set(clips["clip"][test])
-    assert shared_groups(clips, fold) == len(EMOTIONS)
+@cache
+def folds_of(scheme, seed=0, **changes):
+    return make_folds(corpora(), split(scheme, seed=seed, **changes))
 
 
-def test_lines_that_name_no_clip_are_left_out_and_so_are_clips_in_no_line(emobox):
-    clips = table()
-    fewer = clips[(clips["utterance"] != "07")]
-    (fold,) = make_folds(fewer, split("emobox", emobox=str(emobox)))
-    assert set(fold) == set(fewer["clip"])
-    more = pd.concat([clips, pd.DataFrame([row("aesdd", "sad", 21, 1)])], ignore_index=True)
-    (fold,) = make_folds(more, split("emobox", emobox=str(emobox)))
-    assert set(fold) == set(clips["clip"])
+def speakers_by_corpus(clips, fold):
+    """How many speakers of each corpus each subset has: corpus -> (train, val, test)."""
+    counts = speaker_of(clips).groupby([clips["corpus"], clips["clip"].map(fold)]).nunique()
+    return {
+        corpus: tuple(int(counts.get((corpus, subset), 0)) for subset in SUBSETS)
+        for corpus in sorted(clips["corpus"].unique())
+    }
 
 
-def test_a_clip_is_found_by_the_end_of_its_path_where_two_share_a_name(tmp_path):
-    clips = pd.concat([table(), table(corpus="demo")], ignore_index=True)
-    own = clips["corpus"] == "aesdd"
-    test = clips["speaker"] == "6"
-    write_fold(tmp_path, train=published(clips, own & ~test), test=published(clips, own & test))
-    (fold,) = make_folds(clips, split("emobox", emobox=str(tmp_path)))
-    assert set(fold) == set(clips["clip"][own])
+def strata(clips):
+    """The clips of each corpus and emotion, and the size of their largest group of takes."""
+    return [
+        (same["clip"], group_of(same).value_counts().max())
+        for _, same in clips.groupby(["corpus", "emotion"])
+    ]
 
 
-def test_a_line_that_may_be_either_of_two_clips_is_refused_with_both(tmp_path):
-    clips = pd.concat([table(), table(corpus="demo")], ignore_index=True)
-    write_fold(tmp_path, train=["elsewhere/a01 (1).wav"], test=["elsewhere/s01 (1).wav"])
-    text = refusal(clips, split("emobox", emobox=str(tmp_path)))
-    assert "aesdd/a01 (1), demo/a01 (1)" in text
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("seed", range(2))
+def test_of_several_corpora_every_clip_has_one_subset_in_every_fold(scheme, seed):
+    for fold in folds_of(scheme, seed):
+        assert set(fold) == set(corpora()["clip"])
+        assert set(fold.values()) == set(SUBSETS)
 
 
-def test_a_clip_in_train_and_in_test_is_refused_with_its_name(tmp_path):
-    clips = table()
-    test = clips["speaker"] == "6"
-    twice = [*published(clips, ~test), "downloads/aesdd/angry/a01 (6).wav"]
-    write_fold(tmp_path, train=twice, test=published(clips, test))
-    text = refusal(clips, split("emobox", emobox=str(tmp_path)))
-    assert "aesdd_test_fold_1.jsonl: aesdd/a01 (6) is in train as well" in text
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("seed", range(2))
+def test_of_several_corpora_takes_of_one_sentence_stay_on_one_side(scheme, seed):
+    clips = corpora()
+    groups = group_of(clips)
+    assert groups.duplicated().any()
+    for fold in folds_of(scheme, seed):
+        assert clips["clip"].map(fold).groupby(groups).nunique().max() == 1
+        assert shared_groups(clips, fold) == 0
 
 
-def test_lines_of_another_corpus_only_are_refused(tmp_path):
-    write_fold(tmp_path, train=["x/03-01.wav"], test=["x/03-02.wav"])
-    text = refusal(table(), split("emobox", emobox=str(tmp_path)))
-    assert "none of its lines names a clip" in text
+@pytest.mark.parametrize("scheme", SPEAKER_SCHEMES)
+@pytest.mark.parametrize("seed", range(2))
+def test_of_several_corpora_no_speaker_is_on_two_sides(scheme, seed):
+    clips = corpora()
+    speakers = speaker_of(clips)
+    assert speakers.nunique() == 128
+    for fold in folds_of(scheme, seed):
+        assert clips["clip"].map(fold).groupby(speakers).nunique().max() == 1
 
 
-def test_a_folder_without_folds_is_refused_with_what_is_expected(tmp_path):
-    for path in (tmp_path, tmp_path / "nowhere", tmp_path / "fold_1"):
-        text = refusal(table(), split("emobox", emobox=str(path)))
-        assert repr(str(path)) in text
-        assert "fold_<n>/<corpus>_test_fold_<n>.jsonl of aesdd" in text
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("seed", range(2))
+def test_emotions_of_one_corpus_only_are_trained_on_and_tested_where_it_is(scheme, seed):
+    clips = corpora()
+    for fold in folds_of(scheme, seed):
+        emotions = column(clips, fold, "emotion")
+        assert emotions["train"] == set(clips["emotion"])
+        tested = column(clips, fold, "corpus")["test"]
+        assert emotions["test"] == {e for corpus in tested for e in SIZES[corpus][2]}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_of_several_corpora_the_same_seed_gives_the_same_split(scheme):
+    once = folds_of(scheme)
+    assert make_folds(corpora(), split(scheme)) == once
+    assert folds_of(scheme, 1) != once
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_of_several_corpora_the_order_of_the_table_does_not_matter(scheme):
+    shuffled = corpora().sample(frac=1, random_state=0)
+    assert make_folds(shuffled, split(scheme)) == folds_of(scheme)
+
+
+@pytest.mark.parametrize("scheme", [*SCHEMES, "cross_corpus"])
+def test_any_corpora_go_together(scheme):
+    for number in (2, 5):
+        for names in combinations(("aesdd", "cremad", "ravdess", "savee", "tess"), number):
+            clips = corpora(*names)
+            common = set.intersection(*(set(SIZES[name][2]) for name in names))
+            clips = clips[clips["emotion"].isin(common)]
+            for fold in make_folds(clips, split(scheme, folds=3, test_corpora=[names[0]])):
+                assert set(fold) == set(clips["clip"])
+                subsets = column(clips, fold, "emotion")
+                assert subsets["train"] == subsets["test"] == common
+
+
+@pytest.mark.parametrize(("test", "val"), [(0.2, 0.1), (0.3, 0.0), (0.1, 0.3), (0.5, 0.25)])
+@pytest.mark.parametrize("seed", range(2))
+def test_random_takes_the_wanted_share_of_every_emotion_of_every_corpus(test, val, seed):
+    (fold,) = folds_of("random", seed, test=test, val=val)
+    for clips, largest in strata(corpora()):
+        counts = Counter(clips.map(fold))
+        assert abs(counts["test"] - test * len(clips)) <= largest
+        assert abs(counts["val"] - val * len(clips)) <= largest
+
+
+@pytest.mark.parametrize("folds", [2, 5, 10])
+def test_kfold_deals_every_emotion_of_every_corpus_evenly(folds):
+    made = folds_of("kfold", folds=folds)
+    assert len(made) == folds
+    for clips, largest in strata(corpora()):
+        tested = [(clips.map(fold) == "test").sum() for fold in made]
+        assert sum(tested) == len(clips)
+        assert max(tested) - min(tested) <= largest
+        for fold in made:
+            assert abs((clips.map(fold) == "val").sum() - 0.1 * len(clips)) <= largest
+    sizes = [list(fold.values()).count("test") for fold in made]
+    assert max(sizes) - min(sizes) <= 2  # the most takes of one sentence
+
+
+def test_an_emotion_of_as_many_groups_as_folds_is_tested_in_every_fold():
+    # Neither corpus has five groups of calm. One sentence of many takes makes the folds unlike.
+    many = [row("a", "angry", 1, 1, take) for take in "abcdefgh"]
+    more = [row("a", "angry", n, 1) for n in range(2, 7)]
+    calm = [row(corpus, "calm", n, 1) for corpus, last in (("a", 3), ("b", 2)) for n in range(last)]
+    clips = pd.DataFrame([*many, *more, *calm])
+    for fold in make_folds(clips, split("kfold", folds=5, val=0.0)):
+        assert column(clips, fold, "emotion")["test"] == {"angry", "calm"}
 
 
 @pytest.mark.parametrize(
-    "line", ["{", '{"key": "a"}', "[1]", "3", "null", '"text"', "{'wav': 'a'}"]
+    ("test", "val", "expected"),
+    [
+        (
+            0.2,
+            0.1,
+            {
+                "aesdd": (4, 1, 1),
+                "cremad": (64, 9, 18),
+                "own": (1, 0, 0),
+                "ravdess": (17, 2, 5),
+                "savee": (3, 0, 1),
+                "tess": (1, 0, 1),
+            },
+        ),
+        (
+            0.5,
+            0.4,
+            {
+                "aesdd": (1, 2, 3),
+                "cremad": (9, 36, 46),
+                "own": (1, 0, 0),
+                "ravdess": (2, 10, 12),
+                "savee": (1, 1, 2),
+                "tess": (1, 0, 1),
+            },
+        ),
+        (
+            0.01,
+            0.0,
+            {
+                "aesdd": (5, 0, 1),
+                "cremad": (90, 0, 1),
+                "own": (1, 0, 0),
+                "ravdess": (23, 0, 1),
+                "savee": (3, 0, 1),
+                "tess": (1, 0, 1),
+            },
+        ),
+    ],
 )
-def test_a_malformed_line_is_refused_with_its_number(tmp_path, line):
-    file = tmp_path / "aesdd_test_fold_1.jsonl"
-    file.write_text(f'{{"wav": "a.wav"}}\n\n{line}\n', encoding="utf-8")
-    with pytest.raises(UserError, match=r"fold_1\.jsonl, line 3: expected a JSON object"):
-        read_emobox_list(file)
+@pytest.mark.parametrize("seed", range(2))
+def test_speaker_takes_its_share_of_the_speakers_of_every_corpus(test, val, expected, seed):
+    (fold,) = folds_of("speaker", seed, test=test, val=val)
+    assert speakers_by_corpus(corpora(), fold) == expected
 
 
-def test_blank_lines_and_line_ends_of_windows_do_not_matter(tmp_path):
-    file = tmp_path / "x.jsonl"
-    file.write_bytes(b'{"wav": "a.wav"}\r\n\r\n  \n{"wav": "b.wav"}')
-    assert read_emobox_list(file) == ["a.wav", "b.wav"]
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("test", [0.01, 0.5, 0.98])
+def test_speaker_tests_and_trains_on_every_corpus_of_two_speakers(test, seed):
+    (fold,) = folds_of("speaker", seed, test=test, val=0.01)
+    for corpus, (train, _, tested) in speakers_by_corpus(corpora(), fold).items():
+        assert train >= 1
+        assert tested >= 1 or corpus == "own"
 
 
-@pytest.mark.skipif(not (REAL.is_dir() and EMOBOX.is_dir()), reason="no real AESDD here")
-@pytest.mark.parametrize("path", [EMOBOX, EMOBOX.parent, EMOBOX / "fold_1"])
-def test_the_real_fold_of_emobox_has_455_and_149_clips(path):
-    clips = real_table()
-    (plain,) = make_folds(clips, split("emobox", emobox=str(path), val=0.0))
-    assert Counter(plain.values()) == {"train": 455, "test": 149}
-    (fold,) = make_folds(clips, split("emobox", emobox=str(path)))
-    counts = Counter(fold.values())
-    assert counts["test"] == 149
-    assert counts["train"] + counts["val"] == 455
-    assert abs(counts["val"] - 0.1 * 604) <= 5
-    assert {c for c, s in fold.items() if s == "test"} == {
-        c for c, s in plain.items() if s == "test"
-    }
-    letters = {"a": "angry", "d": "disgust", "f": "fear", "h": "happy", "s": "sad"}
-    emotions = dict(zip(clips["path"], clips["emotion"], strict=True))
-    for file in (EMOBOX / "fold_1").glob("*.jsonl"):
-        for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
-            assert emotions[line["wav"].removeprefix("downloads/")] == letters[line["emo"]]
+@pytest.mark.parametrize("folds", [2, 3, 5, 10])
+def test_speaker_kfold_deals_the_speakers_of_every_corpus_evenly(folds):
+    made = folds_of("speaker_kfold", folds=folds)
+    counts = [speakers_by_corpus(corpora(), fold) for fold in made]
+    for corpus, (speakers, *_) in SIZES.items():
+        tested = [count[corpus][2] for count in counts]
+        assert sum(tested) == speakers
+        assert max(tested) - min(tested) <= 1
+    sizes = [sum(test for _, _, test in count.values()) for count in counts]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("scheme", ["kfold", "speaker_kfold", "leave_one_speaker_out"])
+@pytest.mark.parametrize("folds", [2, 5])
+def test_of_several_corpora_every_clip_is_tested_exactly_once(scheme, folds):
+    made = folds_of(scheme, folds=folds)
+    assert len(made) == (128 if scheme == "leave_one_speaker_out" else folds)
+    tested = [clip for fold in made for clip, subset in fold.items() if subset == "test"]
+    assert sorted(tested) == sorted(corpora()["clip"])
+
+
+def test_leave_one_speaker_out_tests_corpus_after_corpus():
+    clips = corpora()
+    speakers = speaker_of(clips)
+    tested = [
+        set(speakers[clips["clip"].map(fold) == "test"]) for fold in folds_of(SPEAKER_SCHEMES[2])
+    ]
+    assert tested == [
+        {f"{corpus}/{number}"} for corpus in SIZES for number in range(1, SIZES[corpus][0] + 1)
+    ]
+
+
+def test_speaker_1_of_two_corpora_is_two_people():
+    clips = pd.concat([table(3, 2), table(3, 2, corpus="demo")], ignore_index=True)
+    made = make_folds(clips, split("leave_one_speaker_out"))
+    assert len(made) == 6
+    for fold in made:
+        speakers = speaker_of(clips).groupby(clips["clip"].map(fold)).agg(set)
+        assert len(speakers["test"]) == 1
+        assert sum(map(len, speakers)) == 6
+
+
+@pytest.mark.parametrize("scheme", ["speaker_kfold", "leave_one_speaker_out"])
+@pytest.mark.parametrize("val", [0.0, 0.1, 0.3, 0.7])
+def test_val_takes_the_share_of_every_corpus_and_leaves_one_to_train_on(scheme, val):
+    for fold in folds_of(scheme, val=val):
+        for corpus, (train, valued, tested) in speakers_by_corpus(corpora(), fold).items():
+            speakers = SIZES[corpus][0]
+            left = speakers - tested
+            assert valued == (min(round(val * speakers), left - 1) if left else 0)
+            assert train == left - valued
+            assert train >= 1 or left == 0
+
+
+def test_val_has_a_speaker_of_the_corpus_that_has_most_left_where_no_share_is_one():
+    clips = corpora("own", "savee", "tess")
+    clips = clips[clips["emotion"].isin(SIZES["own"][2])]
+    for seed in range(5):
+        (fold,) = make_folds(clips, split("speaker", seed=seed))
+        assert speakers_by_corpus(clips, fold) == {
+            "own": (1, 0, 0),
+            "savee": (2, 1, 1),
+            "tess": (1, 0, 1),
+        }
+
+
+def test_one_speaker_each_is_nothing_to_test_on():
+    clips = pd.concat([table(1), table(1, corpus="demo")], ignore_index=True)
+    text = refusal(clips, split("speaker", val=0.0))
+    assert "2 speaker(s), of which 0 for test and 0 for val, leave none to test on" in text
+    made = make_folds(clips, split("leave_one_speaker_out", val=0.0))
+    assert [column(clips, fold, "corpus")["test"] for fold in made] == [{"aesdd"}, {"demo"}]
+
+
+@pytest.mark.parametrize("scheme", ["speaker_kfold", "leave_one_speaker_out"])
+def test_an_emotion_of_one_speaker_is_refused_where_that_speaker_is_tested(scheme):
+    calm = pd.DataFrame(
+        [row("own", emotion, n, 1) for emotion in ("angry", "calm") for n in (1, 2)]
+    )
+    clips = pd.concat([corpora("cremad"), calm], ignore_index=True)
+    text = refusal(clips, split(scheme))
+    assert f"of split.scheme {scheme}: its train clips hold angry, disgust, fear," in text
+    assert "but none of calm" in text
+    assert "clean.emotions" in text
+    # Where the scheme need not test that speaker it does not.
+    (fold,) = make_folds(clips, split("speaker"))
+    assert "calm" in column(clips, fold, "emotion")["train"]
+
+
+def test_an_emotion_that_a_tested_corpus_lacks_among_its_tested_speakers_is_refused():
+    # Speaker 2 of 2 never says calm: one of the two folds has nothing of it to test.
+    clips = pd.concat([corpora("cremad"), corpora("tess")], ignore_index=True)
+    calm = pd.DataFrame([row("tess", "calm", n, 1) for n in (1, 2)])
+    clips = pd.concat([clips, calm], ignore_index=True)
+    text = refusal(clips, split("leave_one_speaker_out", val=0.0))
+    assert "none of calm" in text
+
+
+# Tested on other corpora
+
+
+def cross(*test_corpora, **changes):
+    return split("cross_corpus", test_corpora=list(test_corpora), **changes)
+
+
+SHARED = ("angry", "disgust", "fear", "happy", "sad")
+ACROSS = ("aesdd", "cremad", "ravdess", "savee", "tess")
+
+
+def shared_clips(*names):
+    clips = corpora(*(names or ACROSS))
+    return clips[clips["emotion"].isin(SHARED)].reset_index(drop=True)
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+@pytest.mark.parametrize("val", [0.0, 0.1, 0.5])
+def test_across_corpora_all_clips_of_some_corpora_are_tested(number, val):
+    clips = shared_clips()
+    for tested in combinations(ACROSS, number):
+        (fold,) = make_folds(clips, cross(*tested, val=val))
+        assert set(fold) == set(clips["clip"])
+        subset = clips["clip"].map(fold)
+        assert ((subset == "test") == clips["corpus"].isin(tested)).all()
+        assert subset.groupby(speaker_of(clips)).nunique().max() == 1
+        others = {corpus: SIZES[corpus][0] for corpus in ACROSS if corpus not in tested}
+        wanted = {corpus: min(round(val * n), n - 1) for corpus, n in others.items()}
+        if val and not any(wanted.values()):
+            wanted[max(others, key=others.get)] = 1
+        counts = speakers_by_corpus(clips, fold)
+        assert {corpus: counts[corpus] for corpus in others} == {
+            corpus: (others[corpus] - wanted[corpus], wanted[corpus], 0) for corpus in others
+        }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_across_corpora_neither_the_order_of_the_table_nor_of_the_corpora_matters(seed):
+    clips = shared_clips()
+    once = make_folds(clips, cross("savee", "tess", seed=seed))
+    shuffled = clips.sample(frac=1, random_state=seed)
+    assert make_folds(shuffled, cross("tess", "savee", seed=seed)) == once
+
+
+def test_across_corpora_the_seed_draws_the_val_speakers():
+    clips = shared_clips()
+    once = make_folds(clips, cross("savee"))
+    assert make_folds(clips, cross("savee")) == once
+    assert any(make_folds(clips, cross("savee", seed=seed)) != once for seed in (1, 2, 3))
+
+
+def test_across_corpora_an_emotion_of_one_side_is_refused_with_its_corpora_and_what_both_have():
+    clips = corpora()
+    text = refusal(clips, cross("cremad", "own"))
+    assert "only one side has calm (ravdess), surprise (ravdess, savee, tess). Set" in text
+    assert "[angry, disgust, fear, happy, neutral, sad]" in text
+    assert "clean.emotions" in text
+    assert "clean.relabel" in text
+    # The tested side may be the one that has more.
+    text = refusal(corpora("own", "savee"), cross("savee"))
+    lone = "disgust (savee), fear (savee), neutral (savee), surprise (savee). Set"
+    assert f"only one side has {lone}" in text
+    assert "[angry, happy, sad]" in text
+
+
+def test_across_corpora_lone_emotions_of_both_sides_are_named_together():
+    clips = pd.DataFrame(
+        [
+            row(corpus, emotion, n, speaker)
+            for corpus, emotions in {"a": ("angry", "calm"), "b": ("angry", "fear")}.items()
+            for emotion in emotions
+            for n in (1, 2)
+            for speaker in (1, 2, 3)
+        ]
+    )
+    text = refusal(clips, cross("b"))
+    assert "only one side has calm (a), fear (b). Set" in text
+    assert "both have, [angry]" in text
+    common = clips[clips["emotion"] == "angry"]
+    assert len(make_folds(common, cross("b"))) == 1
+
+
+def test_across_corpora_one_without_clips_is_refused_by_name():
+    text = refusal(shared_clips("savee", "tess"), cross("savee", "emodb", "cremad"))
+    assert "split.test_corpora names cremad, emodb, which has no clips" in text
+
+
+def test_across_corpora_one_train_speaker_and_no_val():
+    clips = pd.concat([corpora("own"), table(2, 2, ("angry", "happy", "sad"))], ignore_index=True)
+    (fold,) = make_folds(clips, cross("aesdd", val=0.0))
+    assert speakers_by_corpus(clips, fold) == {"aesdd": (0, 0, 2), "own": (1, 0, 0)}
+    text = refusal(clips, cross("aesdd", val=0.1))
+    assert "3 speaker(s), of which 2 for test and 1 for val, leave none to train on" in text
+
+
+@pytest.mark.parametrize("val", [0.0, 0.1])
+def test_across_corpora_speakers_may_be_unknown(val):
+    clips = pd.concat([shared_clips("cremad", "savee"), unknown()], ignore_index=True)
+    for tested in (["own"], ["savee"], ["own", "savee"]):
+        (fold,) = make_folds(clips, cross(*tested, val=val))
+        assert column(clips, fold, "corpus")["test"] == set(tested)
+        assert ("val" in fold.values()) == (val > 0)
+        assert clips["clip"].map(fold).groupby(speaker_of(clips)).nunique().max() == 1
+
+
+# Speakers that nobody knows
+
+
+def unknown(emotions=SHARED, utterances=6):
+    """Recordings without a speaker; each says something of its own."""
+    clips = pd.DataFrame([row("own", e, n, "") for e in emotions for n in range(1, utterances + 1)])
+    return clips.assign(utterance=clips["clip"])
+
+
+def test_an_unknown_speaker_is_called_so_in_each_corpus():
+    clips = pd.DataFrame([row("own", "sad", 1, ""), row("b", "sad", 1, ""), row("b", "sad", 1, 7)])
+    assert speaker_of(clips).tolist() == ["own/unknown", "b/unknown", "b/7"]
+    assert group_of(clips).tolist() == ["own/unknown/01/sad", "b/unknown/01/sad", "b/7/01/sad"]
+
+
+@pytest.mark.parametrize("scheme", SPEAKER_SCHEMES)
+def test_unknown_speakers_are_refused_with_their_number_where_speakers_are_kept_apart(scheme):
+    alone = refusal(unknown(), split(scheme))
+    assert f"split.scheme {scheme} keeps speakers apart" in alone
+    assert "not known of 30 clip(s) of own" in alone
+    assert "scheme random, kfold or cross_corpus" in alone
+    some = table().assign(speaker=lambda t: t["speaker"].replace("6", ""))
+    both = pd.concat([unknown(utterances=2), some], ignore_index=True)
+    assert "not known of 50 clip(s) of aesdd, own" in refusal(both, split(scheme))
+
+
+@pytest.mark.parametrize("scheme", ["random", "kfold"])
+def test_unknown_speakers_do_not_matter_where_clips_are_drawn(scheme):
+    clips = pd.concat([unknown(), table()], ignore_index=True)
+    for names in (["own"], ["own", "aesdd"]):
+        wanted = clips[clips["corpus"].isin(names)]
+        for fold in make_folds(wanted, split(scheme, folds=3)):
+            assert set(fold) == set(wanted["clip"])
+            for same, largest in strata(wanted):
+                share = 0.2 if scheme == "random" else 1 / 3
+                assert abs((same.map(fold) == "test").sum() - share * len(same)) <= largest
+            assert shared_groups(wanted, fold) == 0

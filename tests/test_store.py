@@ -42,6 +42,40 @@ def test_what_is_written_is_read_back(tmp_path, arrays, row_shape):
         assert store.length(key) == len(array)
 
 
+@pytest.mark.parametrize(("arrays", "row_shape"), [(waveforms(), ()), (features(), (3,))])
+def test_what_is_read_into_memory_of_its_own_is_what_is_mapped(tmp_path, arrays, row_shape):
+    store = Store(write(tmp_path, arrays, row_shape))
+    for key in reversed(arrays):
+        read = store.read(key)
+        assert type(read) is np.ndarray
+        assert read.dtype == np.float32
+        assert read.shape == arrays[key].shape
+        assert np.array_equal(read, store[key])
+        assert not np.shares_memory(read, store[key])
+
+
+def test_what_is_read_into_memory_of_its_own_can_be_written_to(tmp_path):
+    store = Store(write(tmp_path, features(), (3,)))
+    store.read("many")[:] = 7
+    assert np.array_equal(store["many"], features()["many"])
+    assert np.array_equal(store.read("many"), features()["many"])
+
+
+@pytest.mark.parametrize("row_shape", [(), (7,), (7, 2)])
+def test_empty_arrays_are_read_from_a_store_of_nothing_else(tmp_path, row_shape):
+    empty = {key: np.zeros((0, *row_shape), dtype=np.float32) for key in "ab"}
+    store = Store(write(tmp_path, empty, row_shape))
+    for key in empty:
+        assert store.read(key).shape == (0, *row_shape)
+
+
+def test_a_store_of_many_arrays_is_read_from_its_middle(tmp_path):
+    block = np.arange(100_003, dtype=np.float32)
+    store = Store(write(tmp_path, {str(i): block[i:] + i for i in range(9)}))
+    assert np.array_equal(store.read("4"), block[4:] + 4)
+    assert store.read("8")[-1] == block[-1] + 8
+
+
 def test_the_writer_counts_arrays_and_rows(tmp_path):
     with StoreWriter(tmp_path, (3,), {}) as store:
         for array in features().values():
@@ -55,6 +89,8 @@ def test_an_unknown_key_is_no_member(tmp_path):
     assert "c" not in store
     with pytest.raises(KeyError):
         store["c"]
+    with pytest.raises(KeyError):
+        store.read("c")
 
 
 @pytest.mark.parametrize("row_shape", [(), (7,)])

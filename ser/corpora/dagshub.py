@@ -13,7 +13,7 @@ from pydantic.functional_validators import AfterValidator, BeforeValidator
 from tqdm import tqdm
 
 from ser.corpora.dagshub_client import Client, NotFoundError, TransientError
-from ser.corpora.files import Check, Pulled, inside, mark, refuse_to_leave, require_audio, whole
+from ser.corpora.files import Check, Pulled, Select, inside, mark, refuse_to_leave, whole
 from ser.errors import UserError
 
 Verify = Literal["hash", "size"]
@@ -74,7 +74,12 @@ class _Entry(BaseModel):
 
 
 def fetch(
-    repo: str, revision: str | None, folder: Path, verify: Verify, redirect_hosts: Sequence[str]
+    repo: str,
+    revision: str | None,
+    folder: Path,
+    select: Select,
+    verify: Verify,
+    redirect_hosts: Sequence[str],
 ) -> Pulled:
     """Bring the audio files of a repository into a folder, as of one commit.
 
@@ -84,6 +89,7 @@ def fetch(
         repo: owner/name.
         revision: branch or commit, None for the tip of the default branch.
         folder: where the files go; their paths in the repository are kept.
+        select: chooses the files that are wanted.
         verify: whether files must have the listed hash, or only the listed size.
         redirect_hosts: other hosts that a download may be redirected to.
 
@@ -92,14 +98,15 @@ def fetch(
     """
     with closing(Client(repo, redirect_hosts)) as client:
         commit = _commit(client, revision)
-        files = _list(client, commit)
+        listed = _list(client, commit)
+        files = [listed[path] for path in select(listed, client.api.repo_url)]
         if verify == "size":
             files = [file.model_copy(update={"hash": ""}) for file in files]
         targets = {inside(folder, file.path, client.api.repo_url): file for file in files}
         unsure = [t for t, file in targets.items() if file.check in ("size", "unverified")]
         mark(folder, f"{client.api.repo_url}@{commit}\n", unsure)
         _download(client, commit, targets)
-    return Pulled(commit, {file.path: file.check for file in files})
+    return Pulled(commit, {file.path: file.check for file in files}, len(listed) - len(files))
 
 
 def _commit(client: Client, revision: str | None) -> str:
@@ -123,8 +130,8 @@ def _commit(client: Client, revision: str | None) -> str:
     raise UserError(f"{branch!r} is neither a branch nor a commit of {api.repo_url}")
 
 
-def _list(client: Client, commit: str) -> list[_Entry]:
-    """Every audio file of the repository, sorted by path; connected buckets are left out."""
+def _list(client: Client, commit: str) -> dict[str, _Entry]:
+    """Every file of the repository by its path; connected buckets are left out."""
     source = client.api.repo_url
     files: dict[str, _Entry] = {}
     folders = [""]
@@ -142,7 +149,7 @@ def _list(client: Client, commit: str) -> list[_Entry]:
                 files[entry.path] = entry
             elif entry.type == "dir" and entry.path not in folders:
                 folders.append(entry.path)
-    return [files[path] for path in require_audio(files, source)]
+    return files
 
 
 def _download(client: Client, commit: str, targets: dict[Path, _Entry]) -> None:

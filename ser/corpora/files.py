@@ -1,6 +1,6 @@
 """Where the files of a source may go, how they are written, and what is said of them."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,31 +11,26 @@ from ser.errors import UserError
 # Which commit a folder was filled from: see `mark`.
 MARK = ".source"
 
-Check = Literal["md5", "git_hash", "size", "unverified"]
+Check = Literal["md5", "git_hash", "archive", "size", "unverified"]
+
+# (paths of all files that a source has, its name) -> those that the corpus consists of, sorted;
+# raises UserError if there are none.
+Select = Callable[[Collection[str], str], list[str]]
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """What a source brought: its commit if it has one, and what each file was verified by."""
+    """What a source brought.
 
-    commit: str | None
-    files: dict[str, Check]
-
-
-def require_audio(seen: Collection[str], source: str) -> list[str]:
-    """Find the files that a corpus consists of among those of a source.
-
-    Returns:
-        Their paths, sorted.
-
-    Raises:
-        UserError: there are none; it says what is there instead.
+    Attributes:
+        revision: commit or version of the source, None if it has none.
+        files: path -> what it was verified by; `archive`: with the archive that it came in.
+        others: number of files that the source has beside them.
     """
-    audio = sorted(path for path in seen if path.lower().endswith(".wav"))
-    if not audio:
-        examples = f", for example {', '.join(sorted(seen)[:3])}" if seen else ""
-        raise UserError(f"{source} has no audio files (*.wav): {len(seen)} files seen{examples}")
-    return audio
+
+    revision: str | None
+    files: dict[str, Check]
+    others: int
 
 
 def refuse_to_leave(path: str, source: str) -> None:
@@ -52,9 +47,11 @@ def inside(folder: Path, path: str, source: str) -> Path:
     """Where a file of a source goes, keeping its path inside the source.
 
     Raises:
-        UserError: it would leave the folder.
+        UserError: it would leave the folder, or its name cannot stand in a table.
     """
     refuse_to_leave(path, source)
+    if not path.isprintable():  # bytes of another encoding are surrogates here
+        raise UserError(f"{source}: the name {path!r} is not readable as UTF-8: rename the file")
     target = folder / path
     if not target.parent.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{target.parent} is a link that leaves {folder}: remove it")

@@ -1,18 +1,48 @@
-"""What a clip's file name says about it."""
+"""What is known of a clip from its corpus."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-
-class UnknownNameError(ValueError):
-    """A file name that is not one of the corpus's clips; the text says why."""
+from ser.rejection import Rejected
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What a clip's file name says about it; an empty string where it says nothing."""
+    """What a corpus says of one clip; an empty string where it says nothing.
 
+    Attributes:
+        name: unique in the corpus; the name of the file without its suffix where that is.
+        emotion: the corpus's word for it, see `ser.emotions.emotion_of`.
+        speaker: who speaks.
+        utterance: what is said.
+        take: which repetition of it.
+        gender: female or male.
+        intensity: of the emotion: low, medium or high; normal or strong.
+        language: ISO 639-1.
+        sung: whether it is song, not speech.
+    """
+
+    name: str
     emotion: str
-    speaker: str
-    utterance: str
+    speaker: str = ""
+    utterance: str = ""
     take: str = ""
     gender: str = ""
+    intensity: str = ""
+    language: str = ""
+    sung: bool = False
+
+
+def unknown_name(detail: str) -> Rejected:
+    """Make the verdict on a file that is called like no clip of its corpus."""
+    return Rejected("unknown_name", detail)
+
+
+def require_known(what: str, code: str, known: Collection[str], expected: str) -> None:
+    """Refuse a part of a name that has the right form and does not exist.
+
+    Raises:
+        Rejected: unknown_name.
+    """
+    if code not in known:
+        raise unknown_name(f"{what} {code} does not exist: expected {expected}")

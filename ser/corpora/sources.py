@@ -1,46 +1,50 @@
-"""Where a corpus comes from: a DagsHub repository, a folder or zip, or the built-in synthesis."""
+"""Where a corpus comes from: DagsHub, Kaggle, the web, a folder or archive, the synthesis."""
 
 import filecmp
-import lzma
 import os
 import re
 import shutil
-import stat
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
-from ser.corpora import dagshub, demo
+from ser.corpora import archives, dagshub, demo
 from ser.corpora.dagshub import Verify
-from ser.corpora.files import MARK, Pulled, inside, require_audio, whole
+from ser.corpora.files import Check, Pulled, Select, inside, mark, whole
 from ser.errors import UserError
 
-Kind = Literal["dagshub", "path", "builtin"]
+Kind = Literal["dagshub", "kaggle", "https", "http", "path", "builtin"]
 
-# RuntimeError: encrypted, or a compression that Python does not know; ValueError: a name's bytes.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-)
 _FORMS = (
     "dagshub:<owner>/<repository>, dagshub:<owner>/<repository>@<branch or commit>, "
-    "path:<folder or zip>, or builtin:"
+    "kaggle:<owner>/<dataset>, kaggle:<owner>/<dataset>/versions/<number>, "
+    "https://<host>/<archive>#md5=<checksum> (or sha1, sha256, sha512), "
+    "path:<folder, zip or tar>, or builtin:"
 )
 _REPO = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _REVISION = re.compile(r"(?!.*\.\.)[^\s/][^\s]*")
+_DATASET = re.compile(r"[\w-]+/[\w-]+(/versions/[1-9]\d*)?", re.ASCII)
+# <user>:<password>@, also where a character of the password ends the part it should stand in.
+_CREDENTIALS = re.compile(r"//[^/]*@|:/{1,2}[^/]*:(?!\d+/).*@")
+_CHECKSUM = re.compile(
+    r"(?:(md5)[=:](?=\w{32}$)|(sha1)[=:](?=\w{40}$)|(sha256)[=:](?=\w{64}$)|(sha512)[=:](?=\w{128}$))"
+    r"([0-9a-f]+)",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source string, taken apart."""
+    """A source string, taken apart.
+
+    Attributes:
+        kind: its first part.
+        place: what is meant there.
+        revision: dagshub: branch or commit; https: the checksum, <algorithm>:<digits>.
+    """
 
     kind: Kind
     place: str
@@ -53,11 +57,21 @@ def parse(text: str) -> Source:
     Raises:
         UserError: it is none of the known forms.
     """
-    kind, _, place = text.strip().partition(":")
+    text = text.strip()
+    kind, _, place = text.partition(":")
+    if kind != "path" and _CREDENTIALS.search(text):
+        raise UserError(
+            f"a source of pull.sources, {kind}:..., holds a name or password before an @: no "
+            "secrets in params.yaml; fetch the file by hand and use a `path:` source"
+        )
     if kind == "dagshub":
         place, at, revision = place.partition("@")
         if _REPO.fullmatch(place) and (not at or _REVISION.fullmatch(revision)):
             return Source("dagshub", place, revision or None)
+    elif kind == "kaggle" and _DATASET.fullmatch(place):
+        return Source("kaggle", place)
+    elif kind in ("https", "http"):
+        return _parse_url(text)
     elif kind == "path" and place:
         return Source("path", place)
     elif kind == "builtin" and not place:
@@ -66,34 +80,84 @@ def parse(text: str) -> Source:
     raise UserError(f"source {text!r} in pull.sources {problem}: expected {_FORMS}")
 
 
-def bring(source: Source, folder: Path, verify: Verify, redirect_hosts: Sequence[str]) -> Pulled:
-    """Bring the audio files of a source into a corpus's folder, keeping their paths.
+def _parse_url(text: str) -> Source:
+    url, _, fragment = text.partition("#")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.hostname or not parts.path.strip("/"):
+        raise UserError(f"source {text!r} in pull.sources names no file: expected {_FORMS}")
+    checksum = _CHECKSUM.fullmatch(fragment)
+    if checksum is None:
+        raise UserError(
+            f"source {text!r} in pull.sources has no checksum, and nothing unverified is trained "
+            "on: add the one that its publisher states, <url>#md5=<32 digits> or "
+            "#sha256=<64 digits>"
+        )
+    algorithm = next(filter(None, checksum.groups()[:-1]))
+    return Source(
+        "https" if parts.scheme == "https" else "http",
+        url,
+        f"{algorithm}:{checksum.groups()[-1]}".lower(),
+    )
+
+
+def bring(
+    source: Source, folder: Path, select: Select, verify: Verify, redirect_hosts: Sequence[str]
+) -> Pulled:
+    """Bring the wanted files of a source into a corpus's folder, keeping their paths.
 
     What else lies in that folder stays: see `prune`.
 
     Args:
         source: what `parse` returned.
         folder: the corpus's own folder, beside those of other corpora.
+        select: chooses the files that the corpus consists of.
         verify: see `dagshub.fetch`.
-        redirect_hosts: see `dagshub.fetch`.
+        redirect_hosts: other hosts that a download may be redirected to.
 
     Raises:
-        UserError: the source is missing, damaged, unsafe or has no audio files, or the folder
-            cannot be written.
+        UserError: the source is missing, damaged, unsafe or not this corpus, or the folder cannot
+            be written.
     """
     if folder.is_symlink():
         raise UserError(f"{folder} is a link: remove it, and use a `path:` source instead")
     try:
         if source.kind == "dagshub":
-            return dagshub.fetch(source.place, source.revision, folder, verify, redirect_hosts)
-        (folder / MARK).unlink(missing_ok=True)
-        if source.kind == "path":
-            return _bring_path(Path(source.place).expanduser(), folder)
-        with tempfile.TemporaryDirectory() as made:
-            demo.write(Path(made))
-            return _copy(Path(made), folder)
+            return dagshub.fetch(
+                source.place, source.revision, folder, select, verify, redirect_hosts
+            )
+
+        def select_and_mark(seen: Collection[str], name: str) -> list[str]:
+            wanted = select(seen, name)
+            mark(folder, f"{source.kind}\n", ())  # before the first file is another source's
+            return wanted
+
+        return _bring_files(source, folder, select_and_mark, redirect_hosts)
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
+
+
+def _bring_files(
+    source: Source, folder: Path, select: Select, redirect_hosts: Sequence[str]
+) -> Pulled:
+    if source.kind == "path":
+        return _bring_path(Path(source.place).expanduser(), folder, select)
+    if source.kind == "kaggle":
+        from ser.corpora import kaggle  # only who asks for it waits for its import
+
+        dataset, version = kaggle.download(source.place)
+        pulled = _copy(dataset, folder, select, f"kaggle:{source.place}")
+        return Pulled(f"versions/{version}", pulled.files, pulled.others)
+    if source.kind in ("https", "http"):
+        from ser.corpora import web
+
+        archive = web.download(source.place, source.revision or "", redirect_hosts)
+        return _unpack(archive, folder, select, "archive")
+    with tempfile.TemporaryDirectory() as made:
+        demo.write(Path(made))
+        return _copy(Path(made), folder, select, "builtin:")
 
 
 def prune(folder: Path, keep: Collection[str]) -> int:
@@ -117,7 +181,7 @@ def prune(folder: Path, keep: Collection[str]) -> int:
     return removed
 
 
-def _bring_path(path: Path, folder: Path) -> Pulled:
+def _bring_path(path: Path, folder: Path, select: Select) -> Pulled:
     here, raw = path.resolve(), folder.parent.resolve()
     if here.is_relative_to(raw) or raw.is_relative_to(here):
         raise UserError(
@@ -125,13 +189,13 @@ def _bring_path(path: Path, folder: Path) -> Pulled:
             "move the recordings elsewhere"
         )
     if path.is_dir():
-        return _copy(path, folder)
+        return _copy(path, folder, select, str(path))
     if path.is_file():
-        return _unpack(path, folder)
-    raise UserError(f"path:{path} does not exist: expected a folder or a zip")
+        return _unpack(path, folder, select, "unverified")
+    raise UserError(f"path:{path} does not exist: expected a folder, a zip or a tar")
 
 
-def _copy(source: Path, folder: Path) -> Pulled:
+def _copy(source: Path, folder: Path, select: Select, origin: str) -> Pulled:
     seen: list[str] = []
     for parent, folders, files in os.walk(source):
         for link in (Path(parent, name) for name in sorted(folders)):
@@ -141,49 +205,18 @@ def _copy(source: Path, folder: Path) -> Pulled:
                     "folder itself there, or remove the link"
                 )
         seen += [Path(parent, name).relative_to(source).as_posix() for name in files]
-    audio = require_audio(seen, str(source))
-    for path in audio:
-        if not path.isprintable():  # bytes of another encoding are surrogates here
-            raise UserError(
-                f"{source}: the name {path!r} is not readable as UTF-8: rename the file"
-            )
+    wanted = select(seen, origin)
+    for path in wanted:
+        target = inside(folder, path, str(source))
         if not (source / path).exists():
             raise UserError(f"{source / path} is a link to nothing: remove it")
-        target = inside(folder, path, str(source))
         if target.is_file() and filecmp.cmp(source / path, target, shallow=False):
             continue
         with whole(target) as part:
             shutil.copyfile(source / path, part)
-    return Pulled(None, dict.fromkeys(audio, "unverified"))
+    return Pulled(None, dict.fromkeys(wanted, "unverified"), len(seen) - len(wanted))
 
 
-def _unpack(archive: Path, folder: Path) -> Pulled:
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = {
-                PurePosixPath(info.filename).as_posix(): info
-                for info in opened.infolist()
-                if not info.is_dir()
-            }
-            audio = require_audio(members, str(archive))
-            targets = {path: inside(folder, path, str(archive)) for path in audio}
-            for path in audio:
-                if stat.S_ISLNK(members[path].external_attr >> 16):
-                    raise UserError(f"{archive}: {path!r} is a link: refused")
-            for path, target in targets.items():
-                _unpack_one(opened, members[path], target)
-    except _DAMAGED as error:
-        raise UserError(f"{archive} cannot be unpacked, it is no zip or damaged: {error}") from None
-    return Pulled(None, dict.fromkeys(audio, "unverified"))
-
-
-def _unpack_one(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    if (
-        target.is_file()
-        and target.stat().st_size == member.file_size
-        and zlib.crc32(target.read_bytes()) == member.CRC
-    ):
-        return
-    # zipfile reads no more than the size in the header, and refuses what is cut off by that.
-    with whole(target) as part, opened.open(member) as packed, part.open("wb") as stream:
-        shutil.copyfileobj(packed, stream)
+def _unpack(archive: Path, folder: Path, select: Select, check: Check) -> Pulled:
+    paths, others = archives.unpack(archive, folder, select)
+    return Pulled(None, dict.fromkeys(paths, check), others)

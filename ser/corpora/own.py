@@ -1,0 +1,149 @@
+"""Anyone's own recordings: a table labels.csv beside them, or a folder per emotion."""
+
+import csv
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from ser.corpora.labels import Labels
+from ser.emotions import emotion_of
+from ser.errors import UserError
+from ser.rejection import Rejected
+
+TABLE = "labels.csv"
+# Those that libsndfile reads and of which it notices that one was cut off.
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3")
+_REQUIRED = ("path", "emotion")
+_OPTIONAL = tuple(f.name for f in fields(Labels) if f.name not in ("name", "emotion", "sung"))
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """Labels the files of one folder.
+
+    Attributes:
+        parse: path below the folder -> labels; raises `Rejected`.
+        missing: the paths that a table lists and that are not there.
+    """
+
+    parse: Callable[[str], Labels]
+    missing: list[str]
+
+
+def find_table(paths: Collection[str], where: str) -> str | None:
+    """Find the labels.csv that is nearest to the root of a folder.
+
+    Raises:
+        UserError: there are several, equally near.
+    """
+    tables = sorted(
+        (path for path in paths if PurePosixPath(path).name.lower() == TABLE),
+        key=lambda path: (path.count("/"), path),
+    )
+    if len(tables) > 1 and tables[0].count("/") == tables[1].count("/"):
+        raise UserError(
+            f"{where} has both {tables[0]} and {tables[1]}: keep one {TABLE}, with the paths of "
+            "all recordings"
+        )
+    return tables[0] if tables else None
+
+
+def labeller(folder: Path, paths: Collection[str], relabel: Mapping[str, str]) -> Labeller:
+    """Say how the files of a folder are labelled: by its labels.csv if there is one.
+
+    Args:
+        folder: of the recordings.
+        paths: all files in it.
+        relabel: see `ser.emotions.emotion_of`.
+
+    Raises:
+        UserError: labels.csv is damaged.
+    """
+    table = find_table(paths, str(folder))
+    if table is None:
+        return Labeller(lambda path: _by_folder(path, relabel), [])
+    rows = _read_table(folder / table, PurePosixPath(table).parent)
+    missing = sorted(set(rows) - {_same_form(path) for path in paths})
+    return Labeller(lambda path: _by_table(path, rows), missing)
+
+
+def _by_folder(path: str, relabel: Mapping[str, str]) -> Labels:
+    """Label a recording by the one of its folders that is called like an emotion."""
+    file = PurePosixPath(path)
+    found = {}
+    for part in file.parts[:-1]:
+        try:
+            found[emotion_of(part, relabel)] = part
+        except Rejected:
+            continue
+    if len(found) != 1:
+        named = f"both {' and '.join(found.values())} are" if found else "none is"
+        raise Rejected(
+            "unknown_emotion",
+            f"of its folders, {named} called like an emotion: expected <emotion>/<file>, or a "
+            f"{TABLE} with the columns path and emotion",
+        )
+    name = file.with_suffix("").as_posix()
+    return Labels(name, next(iter(found.values())), utterance=name)
+
+
+def _by_table(path: str, rows: Mapping[str, Mapping[str, str]]) -> Labels:
+    row = rows.get(_same_form(path))
+    if row is None:
+        raise Rejected("unlisted", f"not in {TABLE}")
+    name = PurePosixPath(path).with_suffix("").as_posix()
+    labels = replace(Labels(name, ""), **row)  # type: ignore[arg-type]
+    # Without an utterance, each clip is one of its own: none needs to stay beside another.
+    return replace(labels, utterance=labels.utterance or name)
+
+
+def _read_table(file: Path, parent: PurePosixPath) -> dict[str, dict[str, str]]:
+    """Read labels.csv: path below the corpus's folder -> its other columns.
+
+    Raises:
+        UserError: it is no table, lacks a column, names a path twice or one outside of its folder.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{file} is no csv table in UTF-8: {error}") from None
+    header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
+    used = [column for column in (*_REQUIRED, *_OPTIONAL) if column in header]
+    if not set(_REQUIRED) <= set(used) or any(header.count(column) > 1 for column in used):
+        raise UserError(
+            f"{file} needs each of the columns {' and '.join(_REQUIRED)}, and may have each of "
+            f"{', '.join(_OPTIONAL)}, once; it has {', '.join(header) or 'none'}"
+        )
+    rows: dict[str, dict[str, str]] = {}
+    for number, cells in lines[1:]:
+        where = f"{file}, line {number}"
+        if any(map(str.strip, cells[len(header) :])):
+            raise UserError(f"{where}: {len(cells)} fields under {len(header)} columns")
+        row = dict.fromkeys(header, "") | dict(zip(header, map(str.strip, cells), strict=False))
+        path = _same_form((parent / _below(row["path"], where)).as_posix())
+        if path in rows:
+            raise UserError(f"{where}: {row['path']!r} stands in a line before")
+        rows[path] = {column: row[column] for column in used if column != "path"}
+    if not rows:
+        raise UserError(f"{file} lists no recordings")
+    return rows
+
+
+def _below(path: str, where: str) -> PurePosixPath:
+    """Read a path of the table, which may be written as Windows does."""
+    listed = PurePosixPath(path.replace("\\", "/"))
+    outside = listed.is_absolute() or PureWindowsPath(path).drive or ".." in listed.parts
+    if outside or not listed.name:
+        raise UserError(
+            f"{where}: {path!r} is no file below its folder: give the path from the folder of "
+            f"{TABLE} on"
+        )
+    return listed
+
+
+def _same_form(path: str) -> str:
+    """Give letters with accents the one form that two ways of typing them share."""
+    return unicodedata.normalize("NFC", path)

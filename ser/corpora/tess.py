@@ -1,0 +1,47 @@
+"""TESS: two Canadian women, an older and a younger, 200 words, seven emotions.
+
+Pichora-Fuller, Dupuis: Toronto emotional speech set (TESS). Borealis, 2020.
+"""
+
+import re
+from pathlib import PurePosixPath
+
+from ser.corpora.labels import Labels, require_known, unknown_name
+
+EXAMPLE = "OAF_back_angry.wav"
+
+# The file says all: folders are called OAF_Fear or YAF_fear, and one `pleasant_surprised`.
+_NAME = re.compile(r"([A-Z]+)_([A-Z]+)_([A-Z]+)\.wav", re.IGNORECASE | re.ASCII)
+# `OA_bite_neutral.wav` is called so in the corpus.
+_SPEAKERS = {"OAF": "OAF", "YAF": "YAF", "OA": "OAF"}
+_EMOTIONS = {
+    "angry": "angry",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "happy",
+    "neutral": "neutral",
+    "ps": "surprise",
+    "sad": "sad",
+}
+
+
+def parse(path: str) -> Labels:
+    """Read speaker, word and emotion from a file name such as `YAF_dog_ps.wav`.
+
+    Raises:
+        Rejected: unknown_name: it is not of that form, or its emotion does not exist.
+    """
+    file = PurePosixPath(path)
+    match = _NAME.fullmatch(file.name)
+    if match is None or match[1].upper() not in _SPEAKERS:
+        raise unknown_name(f"expected a name like '{EXAMPLE}' or 'YAF_dog_ps.wav'")
+    speaker, word, emotion = match[1].upper(), match[2].lower(), match[3].lower()
+    require_known("emotion", emotion, _EMOTIONS, f"one of {', '.join(_EMOTIONS)}")
+    return Labels(
+        name=file.stem,
+        emotion=_EMOTIONS[emotion],
+        speaker=_SPEAKERS[speaker],
+        utterance=word,
+        gender="female",
+        language="en",
+    )

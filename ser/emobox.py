@@ -1,0 +1,93 @@
+"""EmoBox's published folds: which clips of a corpus are for train, val and test.
+
+Ma et al.: EmoBox: Multilingual Multi-corpus Speech Emotion Recognition Toolkit and Benchmark,
+Interspeech 2024. A corpus's folder holds fold_1, fold_2, ... with one list a subset, called
+<corpus>_{train,valid,test}_fold_<n>.jsonl.
+"""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+
+from ser.corpora import clip_name
+from ser.errors import UserError
+
+_SUBSETS = {"train": "train", "valid": "val", "test": "test"}
+
+
+def fold_folders(path: Path, corpus: str) -> list[Path]:
+    """List a corpus's folders fold_1, fold_2, ... below a path, in the order of their numbers.
+
+    Args:
+        path: the corpus's folder, the folder of all corpora, or one fold.
+        corpus: whose folds are wanted.
+
+    Raises:
+        UserError: there are none.
+    """
+    found = [path] if path.name.startswith("fold_") else path.glob("**/fold_*")
+    folders = [folder for folder in found if any(folder.glob(f"{corpus}_test_*.jsonl"))]
+    if not folders:
+        raise UserError(
+            f"split.emobox {str(path)!r}: no fold_<n>/{corpus}_test_fold_<n>.jsonl below it; "
+            "expected a folder such as EmoBox's data/aesdd, or its data for several corpora"
+        )
+    return sorted(folders, key=lambda folder: (len(folder.name), folder.name, str(folder)))
+
+
+def read_fold(
+    folder: Path, corpus: str, clips: Collection[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Read one fold of a corpus.
+
+    Args:
+        folder: one of `fold_folders`.
+        corpus: whose lists are wanted.
+        clips: the clips of that corpus, `<corpus>/<name>`.
+
+    Returns:
+        (clip -> train, val or test; the listed paths that name none of the clips).
+
+    Raises:
+        UserError: a clip is in two subsets, or no line means a clip.
+    """
+    known = set(clips)
+    fold: dict[str, str] = {}
+    absent: list[str] = []
+    for name, subset in _SUBSETS.items():
+        for file in sorted(folder.glob(f"{corpus}_{name}_*.jsonl")):
+            for path in read_list(file):
+                found = _find(path, corpus, known)
+                if found is None:
+                    absent.append(path)
+                elif fold.setdefault(found, subset) != subset:
+                    raise UserError(f"{file}: {found} is in {fold[found]} as well")
+    if not fold:
+        raise UserError(f"{folder}: none of its lines names a clip of {corpus}")
+    return fold, absent
+
+
+def read_list(file: Path) -> list[str]:
+    """Read the `wav` paths of one of EmoBox's jsonl files.
+
+    Raises:
+        UserError: a line is no JSON object with the key wav.
+    """
+    paths = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            paths.append(str(json.loads(line)["wav"]))
+        except (ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{file}, line {number}: expected a JSON object with the key 'wav'"
+            ) from None
+    return paths
+
+
+def _find(path: str, corpus: str, clips: Collection[str]) -> str | None:
+    """Find the clip whose name a published path ends with."""
+    parts = (clip_name(corpus, path) or "").split("/")
+    names = (f"{corpus}/{'/'.join(parts[start:])}" for start in range(len(parts)))
+    return next((name for name in names if name in clips), None)

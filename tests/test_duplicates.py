@@ -1,0 +1,84 @@
+import copy
+
+import pytest
+
+from ser.duplicates import set_apart_duplicates
+
+
+def row(path, clip, digest, emotion="angry"):
+    return {"path": path, "clip": clip, "digest": digest, "emotion": emotion, "speaker": "1"}
+
+
+def set_apart(*rows):
+    """Paths kept, and path -> (reason, detail) of the others; every row is in one of them."""
+    given = copy.deepcopy(rows)
+    kept, rejected = set_apart_duplicates(rows)
+    assert rows == given
+    assert all(one in given for one in kept)
+    assert all(one.keys() == {"path", "reason", "detail"} for one in rejected)
+    paths = [one["path"] for one in kept]
+    assert sorted(paths + [one["path"] for one in rejected]) == sorted(one["path"] for one in rows)
+    return paths, {one["path"]: (one["reason"], one["detail"]) for one in rejected}
+
+
+def test_without_rows_nothing_is_kept_and_nothing_rejected():
+    assert set_apart() == ([], {})
+
+
+def test_other_names_and_other_audio_are_all_kept_in_their_order():
+    rows = [row("a/1", "c/x", "A"), row("a/2", "c/y", "B", "sad"), row("b/1", "c/w", "C")]
+    assert set_apart(*rows) == (["a/1", "a/2", "b/1"], {})
+
+
+def test_of_the_same_audio_the_first_is_kept_and_the_others_name_it():
+    kept, rejected = set_apart(
+        row("a/1", "c/x", "A"), row("a/2", "c/y", "A"), row("b/1", "d/x", "A")
+    )
+    assert kept == ["a/1"]
+    assert rejected == dict.fromkeys(("a/2", "b/1"), ("duplicate_audio", "same audio as a/1"))
+
+
+def test_of_the_same_audio_under_several_emotions_none_is_kept():
+    kept, rejected = set_apart(
+        row("a/1", "c/x", "A"),
+        row("a/2", "c/y", "A", "sad"),
+        row("a/3", "c/z", "A"),
+        row("a/4", "c/w", "B"),
+    )
+    assert kept == ["a/4"]
+    text = "same audio under another emotion: "
+    assert rejected == {
+        "a/1": ("duplicate_audio", f"{text}a/2, a/3"),
+        "a/2": ("duplicate_audio", f"{text}a/1, a/3"),
+        "a/3": ("duplicate_audio", f"{text}a/1, a/2"),
+    }
+
+
+@pytest.mark.parametrize("emotion", ["angry", "sad"])
+def test_of_the_same_name_with_other_audio_the_first_is_kept(emotion):
+    kept, rejected = set_apart(row("a/1", "c/x", "A"), row("b/1", "c/x", "B", emotion))
+    assert kept == ["a/1"]
+    assert rejected == {"b/1": ("duplicate_name", "same name as a/1")}
+
+
+def test_the_same_file_in_two_folders_is_the_same_audio():
+    kept, rejected = set_apart(row("a/x", "c/x", "A"), row("b/a/x", "c/x", "A"))
+    assert kept == ["a/x"]
+    assert rejected == {"b/a/x": ("duplicate_audio", "same audio as a/x")}
+
+
+def test_a_name_is_free_whose_first_file_was_the_same_audio_as_another():
+    rows = [row("a", "c/x", "A"), row("b", "c/y", "A"), row("c", "c/y", "B")]
+    assert set_apart(*rows)[0] == ["a", "c"]
+
+
+def test_a_name_is_free_whose_first_file_bore_two_emotions():
+    rows = [row("a", "c/x", "A"), row("b", "c/y", "A", "sad"), row("c", "c/x", "B")]
+    assert set_apart(*rows)[0] == ["c"]
+
+
+def test_audio_is_not_lost_whose_first_file_bore_a_name_twice():
+    rows = [row("a", "c/x", "A"), row("b", "c/x", "B"), row("c", "c/y", "B")]
+    kept, rejected = set_apart(*rows)
+    assert kept == ["a", "c"]
+    assert rejected == {"b": ("duplicate_name", "same name as a")}

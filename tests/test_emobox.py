@@ -1,0 +1,639 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from ser import tables
+from ser.clips import group_of
+from ser.corpora import aesdd, label_files
+from ser.emobox import fold_folders, read_fold, read_list
+from ser.errors import UserError
+from ser.params import Split
+from ser.splits import make_folds, read_published, shared_groups
+from stages import split as stage
+
+ROOT = Path(__file__).parents[1]
+REAL = ROOT.parent / "shared" / "aesdd"
+EMOBOX = ROOT.parent / "shared" / "emobox" / "aesdd"
+LETTERS = {"a": "angry", "d": "disgust", "f": "fear", "h": "happy", "s": "sad"}
+
+
+def emobox(path, **changes):
+    values = {"folds": 5, "test": 0.2, "val": 0.1, "seed": 0, "test_corpora": []}
+    return Split(scheme="emobox", emobox=str(path), **values | changes)
+
+
+def clips_of(corpus, paths):
+    """The rows of clips.csv of some files of a corpus, as far as a split needs them."""
+    rows = [
+        {
+            "clip": f"{corpus}/{labels.name}",
+            "corpus": corpus,
+            "path": f"{corpus}/{path}",
+            "emotion": labels.emotion,
+            "speaker": labels.speaker,
+            "utterance": labels.utterance,
+            "take": labels.take,
+        }
+        for path, labels in label_files(corpus, Path(), paths, {})
+    ]
+    return pd.DataFrame(rows).sort_values("clip", ignore_index=True)
+
+
+def aesdd_paths(speakers=6, utterances=8):
+    """Speaker 5 says everything in two takes."""
+    return [
+        f"{emotion}/{letter}{utterance:02} ({speaker}){take}.wav"
+        for letter, emotion in LETTERS.items()
+        for utterance in range(1, utterances + 1)
+        for speaker in range(1, speakers + 1)
+        for take in (("a", "b") if speaker == 5 else ("",))
+    ]
+
+
+def ravdess_paths():
+    return [
+        f"Actor_{actor:02}/03-01-{emotion:02}-01-{statement:02}-{take:02}-{actor:02}.wav"
+        for actor in range(1, 25)
+        for emotion in range(1, 9)
+        for statement in (1, 2)
+        for take in (1, 2)
+    ]
+
+
+def cremad_paths():
+    return [
+        f"AudioWAV/{actor}_{sentence}_{code}_{level}.wav"
+        for actor in range(1001, 1011)
+        for sentence, levels in {"DFA": ["XX"], "IEO": ["LO", "MD", "HI"], "ITS": ["XX"]}.items()
+        for level in levels
+        for code in ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
+    ]
+
+
+def tess_paths():
+    """One file lacks the F of its speaker."""
+    paths = [
+        f"{speaker}_{code}/{speaker}_{word}_{code}.wav"
+        for speaker in ("OAF", "YAF")
+        for word in ("back", "bite", "dog", "food", "young")
+        for code in ("angry", "disgust", "fear", "happy", "neutral", "ps", "sad")
+    ]
+    where = paths.index("OAF_neutral/OAF_bite_neutral.wav")
+    paths[where] = "OAF_neutral/OA_bite_neutral.wav"
+    return paths
+
+
+def savee_paths(form):
+    return [
+        form.format(speaker=speaker, name=f"{code}{sentence:02}")
+        for speaker in ("DC", "JE", "JK", "KL")
+        for code in ("a", "d", "f", "h", "n", "sa", "su")
+        for sentence in (1, 2, 3)
+    ]
+
+
+def table(speakers=6, utterances=8, corpus="aesdd"):
+    return clips_of(corpus, aesdd_paths(speakers, utterances))
+
+
+def real_table():
+    return clips_of("aesdd", [f"{f.parent.name}/{f.stem}.wav" for f in sorted(REAL.glob("*/*"))])
+
+
+def write_fold(folder, number=1, corpus="aesdd", **subsets):
+    fold = folder / f"fold_{number}"
+    fold.mkdir(parents=True, exist_ok=True)
+    for subset, paths in subsets.items():
+        lines = [json.dumps({"key": str(i), "wav": path}) for i, path in enumerate(paths)]
+        file = fold / f"{corpus}_{subset}_fold_{number}.jsonl"
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return fold
+
+
+def published(clips, which):
+    return [f"downloads/{path}" for path in clips["path"][which]]
+
+
+def publish(folder, clips, *tests):
+    """Write one fold for each choice of test clips."""
+    for number, test in enumerate(tests, start=1):
+        lists = {"train": published(clips, ~test), "test": published(clips, test)}
+        write_fold(folder / clips["corpus"][0], number, clips["corpus"][0], **lists)
+    return folder
+
+
+def column(clips, fold, name):
+    return clips[name].groupby(clips["clip"].map(fold)).agg(set).to_dict()
+
+
+def refusal(clips, settings):
+    with pytest.raises(UserError) as caught:
+        make_folds(clips, settings)
+    return str(caught.value)
+
+
+@pytest.fixture
+def one_fold(tmp_path):
+    """A corpus folder with one fold: speaker 6 is tested."""
+    clips = table()
+    return publish(tmp_path / "data", clips, clips["speaker"] == "6") / "aesdd"
+
+
+# One corpus
+
+
+def test_published_folds_are_kept_and_val_is_drawn_from_train_only(one_fold):
+    clips = table()
+    (fold,) = make_folds(clips, emobox(one_fold))
+    speakers = column(clips, fold, "speaker")
+    assert speakers["test"] == {"6"}
+    assert "6" not in speakers["train"] | speakers["val"]
+    val = list(fold.values()).count("val")
+    assert abs(val - 0.1 * len(clips)) <= 2 * len(LETTERS)
+    assert column(clips, fold, "emotion")["val"] == set(LETTERS.values())
+    taken = clips["clip"].map(fold)
+    assert taken.groupby(group_of(clips)).nunique().max() == 1
+
+
+def test_without_val_the_published_train_is_whole(one_fold):
+    (fold,) = make_folds(table(), emobox(one_fold, val=0.0))
+    assert Counter(fold.values()) == {"train": 240, "test": 40}
+
+
+def test_the_folder_may_be_the_corpus_its_parent_or_the_fold(one_fold):
+    whole = make_folds(table(), emobox(one_fold))
+    for path in (one_fold.parent, one_fold / "fold_1", f"{one_fold}/"):
+        assert make_folds(table(), emobox(path)) == whole
+
+
+def test_the_order_of_the_table_and_of_the_lines_does_not_matter(one_fold):
+    whole = make_folds(table(), emobox(one_fold))
+    for file in one_fold.rglob("*.jsonl"):
+        file.write_text("\n".join(file.read_text().splitlines()[::-1]))
+    shuffled = table().sample(frac=1, random_state=0)
+    assert make_folds(shuffled, emobox(one_fold)) == whole
+
+
+def test_the_seed_draws_val(one_fold):
+    whole = make_folds(table(), emobox(one_fold))
+    assert make_folds(table(), emobox(one_fold)) == whole
+    assert make_folds(table(), emobox(one_fold, seed=1)) != whole
+
+
+def test_a_published_val_is_kept(tmp_path):
+    clips = table()
+    test, val = clips["speaker"] == "6", clips["speaker"] == "2"
+    write_fold(
+        tmp_path,
+        train=published(clips, ~test & ~val),
+        valid=published(clips, val),
+        test=published(clips, test),
+    )
+    (fold,) = make_folds(clips, emobox(tmp_path))
+    assert column(clips, fold, "speaker")["val"] == {"2"}
+
+
+def test_published_folds_come_in_the_order_of_their_numbers(tmp_path):
+    clips = table(speakers=11, utterances=2)
+    for number in (10, 2, 1, 11, 3):
+        test = clips["speaker"] == str(number)
+        write_fold(tmp_path, number, train=published(clips, ~test), test=published(clips, test))
+    assert [folder.name for folder in fold_folders(tmp_path, "aesdd")] == [
+        f"fold_{number}" for number in (1, 2, 3, 10, 11)
+    ]
+    made = make_folds(clips, emobox(tmp_path))
+    tested = [column(clips, fold, "speaker")["test"] for fold in made]
+    assert tested == [{"1"}, {"2"}, {"3"}, {"10"}, {"11"}]
+
+
+def test_takes_that_are_published_on_both_sides_stay_there_and_are_counted(tmp_path):
+    clips = table()
+    test = (clips["speaker"] == "6") | (clips["take"] == "b") & (clips["utterance"] == "03")
+    publish(tmp_path, clips, test)
+    (fold,) = make_folds(clips, emobox(tmp_path))
+    assert {clip for clip, subset in fold.items() if subset == "test"} == set(clips["clip"][test])
+    assert shared_groups(clips, fold) == len(LETTERS)
+
+
+def test_lines_that_name_no_clip_are_left_out_and_so_are_clips_in_no_line(one_fold):
+    clips = table()
+    fewer = clips[(clips["utterance"] != "07")]
+    (fold,) = make_folds(fewer, emobox(one_fold))
+    assert set(fold) == set(fewer["clip"])
+    more = pd.concat([clips, clips_of("aesdd", ["sad/s20 (1).wav"])], ignore_index=True)
+    (fold,) = make_folds(more, emobox(one_fold))
+    assert set(fold) == set(clips["clip"])
+
+
+def test_lines_that_name_no_clip_are_told(tmp_path):
+    strange = ["downloads/aesdd/angry/a20 (1).wav", "downloads/aesdd/notes.txt", "", "x/03-01.wav"]
+    train, test = ["downloads/aesdd/angry/a01 (1).wav"], ["downloads/aesdd/sad/s02 (5)b.wav"]
+    folder = write_fold(tmp_path, train=[*train, *strange[:2]], test=[*strange[2:], *test])
+    fold, absent = read_fold(folder, "aesdd", list(table()["clip"]))
+    assert fold == {"aesdd/a01 (1)": "train", "aesdd/s02 (5)b": "test"}
+    assert absent == strange
+
+
+def test_a_line_twice_in_one_list_is_one_clip(tmp_path):
+    folder = write_fold(tmp_path, train=["x/a01 (1).wav", "y/a01 (1).wav"], test=["s01 (1).wav"])
+    fold, absent = read_fold(folder, "aesdd", ["aesdd/a01 (1)", "aesdd/s01 (1)"])
+    assert fold == {"aesdd/a01 (1)": "train", "aesdd/s01 (1)": "test"}
+    assert absent == []
+
+
+def test_a_clip_in_train_and_in_test_is_refused_with_its_name(tmp_path):
+    clips = table()
+    test = clips["speaker"] == "6"
+    twice = [*published(clips, ~test), "downloads/aesdd/angry/a01 (6).wav"]
+    write_fold(tmp_path, train=twice, test=published(clips, test))
+    text = refusal(clips, emobox(tmp_path))
+    assert "aesdd_test_fold_1.jsonl: aesdd/a01 (6) is in train as well" in text
+
+
+def test_lines_of_another_corpus_only_are_refused(tmp_path):
+    write_fold(tmp_path, train=["x/03-01.wav"], test=["x/03-02.wav"])
+    assert "none of its lines names a clip of aesdd" in refusal(table(), emobox(tmp_path))
+
+
+def test_a_folder_without_folds_is_refused_with_what_is_expected(tmp_path):
+    (tmp_path / "fold_2").mkdir()
+    write_fold(tmp_path, corpus="savee", test=["x"])
+    for path in (tmp_path, tmp_path / "nowhere", tmp_path / "fold_1", tmp_path / "fold_2"):
+        text = refusal(table(), emobox(path))
+        assert repr(str(path)) in text
+        assert "no fold_<n>/aesdd_test_fold_<n>.jsonl below it" in text
+
+
+@pytest.mark.parametrize(
+    "line", ["{", '{"key": "a"}', "[1]", "3", "null", '"text"', "{'wav': 'a'}"]
+)
+def test_a_malformed_line_is_refused_with_its_number(tmp_path, line):
+    file = tmp_path / "aesdd_test_fold_1.jsonl"
+    file.write_text(f'{{"wav": "a.wav"}}\n\n{line}\n', encoding="utf-8")
+    with pytest.raises(UserError, match=r"fold_1\.jsonl, line 3: expected a JSON object"):
+        read_list(file)
+
+
+def test_blank_lines_and_line_ends_of_windows_do_not_matter(tmp_path):
+    file = tmp_path / "x.jsonl"
+    file.write_bytes(b'{"wav": "a.wav"}\r\n\r\n  \n{"wav": "b.wav"}')
+    assert read_list(file) == ["a.wav", "b.wav"]
+
+
+@pytest.mark.skipif(not (REAL.is_dir() and EMOBOX.is_dir()), reason="no real AESDD here")
+@pytest.mark.parametrize("path", [EMOBOX, EMOBOX.parent, EMOBOX / "fold_1"])
+def test_the_real_fold_of_emobox_has_455_and_149_clips(path):
+    clips = real_table()
+    (plain,) = make_folds(clips, emobox(path, val=0.0))
+    assert Counter(plain.values()) == {"train": 455, "test": 149}
+    (fold,) = make_folds(clips, emobox(path))
+    counts = Counter(fold.values())
+    assert counts["test"] == 149
+    assert counts["train"] + counts["val"] == 455
+    assert abs(counts["val"] - 0.1 * 604) <= 5
+    assert {c for c, s in fold.items() if s == "test"} == {
+        c for c, s in plain.items() if s == "test"
+    }
+    emotions = dict(zip(clips["path"], clips["emotion"], strict=True))
+    for file in (EMOBOX / "fold_1").glob("*.jsonl"):
+        for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+            stem = Path(line["wav"]).stem
+            assert aesdd.parse(f"{stem}.wav").emotion == LETTERS[line["emo"]]
+            assert emotions[line["wav"].removeprefix("downloads/")] == LETTERS[line["emo"]]
+
+
+# Published paths of the corpora that are known by name
+
+
+@pytest.mark.parametrize(
+    ("corpus", "here", "path", "clip"),
+    [
+        ("aesdd", "x/anger/a06 (5)b.wav", "downloads/aesdd/anger/a06 (5)b.wav", "aesdd/a06 (5)b"),
+        ("aesdd", "a06 (5)b.wav", "elsewhere/a06 (5)b.wav", "aesdd/a06 (5)b"),
+        ("demo", "sad/s01 (1).wav", "downloads/demo/s01 (1).wav", "demo/s01 (1)"),
+        (
+            "ravdess",
+            "Actor_11/03-01-07-02-02-02-11.wav",
+            "downloads/ravdess/audio/Audio_Speech_Actors_01-24/Actor_11/03-01-07-02-02-02-11.wav",
+            "ravdess/03-01-07-02-02-02-11",
+        ),
+        (
+            "cremad",
+            "AudioWAV/1052_WSI_ANG_XX.wav",
+            "downloads/cremad/AudioWAV/1052_WSI_ANG_XX.wav",
+            "cremad/1052_WSI_ANG_XX",
+        ),
+        (
+            "cremad",
+            "AudioWAV/1040_ITH_SAD_X.wav",
+            "downloads/cremad/AudioWAV/1040_ITH_SAD_X.wav",
+            "cremad/1040_ITH_SAD_X",
+        ),
+        (
+            "tess",
+            "TESS data/OAF_neutral/OA_bite_neutral.wav",
+            "downloads/tess/OA_bite_neutral.wav",
+            "tess/OA_bite_neutral",
+        ),
+        ("tess", "YAF_fear/YAF_raid_fear.wav", "downloads/tess/YAF_raid_fear.wav", None),
+        ("savee", "AudioData/JE/n23.wav", "downloads/savee/JE_n23.wav", "savee/JE_n23"),
+        ("savee", "ALL/JE_n23.wav", "downloads/savee/JE_n23.wav", "savee/JE_n23"),
+        ("savee", "ALL/JE_n23.wav", "downloads/savee/AudioData/JE/n23.wav", "savee/JE_n23"),
+        ("savee", "JE/n23.wav", "elsewhere/JE/n23.wav", "savee/JE_n23"),
+    ],
+)
+def test_a_published_path_is_read_like_the_corpus_own_files(tmp_path, corpus, here, path, clip):
+    (name,) = clips_of(corpus, [here])["clip"]
+    folder = write_fold(tmp_path, corpus=corpus, test=[path])
+    assert read_fold(folder, corpus, [name]) == (
+        {clip or f"{corpus}/{Path(here).stem}": "test"},
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("corpus", "path"),
+    [
+        ("ravdess", "downloads/ravdess/Actor_11/03-01-07-02-02-02-25.wav"),
+        ("ravdess", "downloads/ravdess/Actor_12/03-01-07-02-02-02-12.wav"),
+        ("cremad", "downloads/cremad/AudioWAV/1092_WSI_ANG_XX.wav"),
+        ("tess", "downloads/tess/OAF_bite_bored.wav"),
+        ("tess", "downloads/tess/YAF_bite_neutral.wav"),
+        ("savee", "downloads/savee/n23.wav"),
+        ("savee", "downloads/savee/DC_n23.wav"),
+        ("savee", "downloads/savee/JE_a16.wav"),
+    ],
+)
+def test_a_published_path_that_names_no_clip_is_told(tmp_path, corpus, path):
+    """Neither what no clip of the corpus is called nor another one's name."""
+    here = {
+        "ravdess": ["Actor_11/03-01-07-02-02-02-11.wav"],
+        "cremad": ["AudioWAV/1052_WSI_ANG_XX.wav"],
+        "tess": ["OAF_neutral/OA_bite_neutral.wav"],
+        "savee": ["JE/n23.wav"],
+    }[corpus]
+    clips = clips_of(corpus, here)
+    lists = {"train": [path], "test": published(clips, clips["corpus"] == corpus)}
+    folder = write_fold(tmp_path, corpus=corpus, **lists)
+    fold, absent = read_fold(folder, corpus, list(clips["clip"]))
+    assert fold == {clips["clip"][0]: "test"}
+    assert absent == [path]
+
+
+def test_the_six_folds_of_ravdess_test_every_actor_once(tmp_path):
+    clips = clips_of("ravdess", ravdess_paths())
+    actors = clips["speaker"].astype(int)
+    publish(tmp_path, clips, *(actors % 6 == k for k in range(6)))
+    made = make_folds(clips, emobox(tmp_path))
+    assert len(made) == 6
+    for k, fold in enumerate(made):
+        speakers = column(clips, fold, "speaker")
+        assert speakers["test"] == {f"{n:02}" for n in range(1, 25) if n % 6 == k}
+        assert set(fold) == set(clips["clip"])
+        assert not speakers["test"] & (speakers["train"] | speakers["val"])
+        assert abs(list(fold.values()).count("val") - 0.1 * len(clips)) <= 2 * 8
+        assert shared_groups(clips, fold) == 0
+    tested = [clip for fold in made for clip, subset in fold.items() if subset == "test"]
+    assert sorted(tested) == sorted(clips["clip"])
+
+
+@pytest.mark.parametrize(("corpus", "shared"), [("cremad", 60), ("tess", 0)])
+def test_clips_that_are_drawn_one_by_one_stay_where_they_are_published(tmp_path, corpus, shared):
+    """Of CREMA-D, one of a sentence's three levels may be tested and another trained on."""
+    clips = clips_of(corpus, {"cremad": cremad_paths(), "tess": tess_paths()}[corpus])
+    test = clips["path"].str.contains("IEO.*LO|ITS" if corpus == "cremad" else "bite|dog")
+    publish(tmp_path, clips, test)
+    (fold,) = make_folds(clips, emobox(tmp_path))
+    assert set(fold) == set(clips["clip"])
+    assert {clip for clip, subset in fold.items() if subset == "test"} == set(clips["clip"][test])
+    assert shared_groups(clips, fold) == shared
+
+
+@pytest.mark.parametrize("here", ["{speaker}/{name}.wav", "ALL/{speaker}_{name}.wav"])
+@pytest.mark.parametrize("there", ["{speaker}_{name}.wav", "AudioData/{speaker}/{name}.wav"])
+def test_either_layout_of_savee_is_found_by_either(tmp_path, here, there):
+    clips = clips_of("savee", savee_paths(here))
+    for number, speaker in enumerate(("JE", "DC", "KL", "JK"), start=1):
+        lists = {"train": [], "test": []}
+        for path in savee_paths(f"downloads/savee/{there}"):
+            lists["test" if speaker in path.removeprefix("downloads/savee/") else "train"] += [path]
+        write_fold(tmp_path / "savee", number, "savee", **lists)
+    made = make_folds(clips, emobox(tmp_path))
+    assert [column(clips, fold, "speaker")["test"] for fold in made] == [
+        {"JE"},
+        {"DC"},
+        {"KL"},
+        {"JK"},
+    ]
+    for fold in made:
+        assert set(fold) == set(clips["clip"])
+
+
+# Corpora of one's own
+
+
+def test_own_clips_are_found_by_the_ends_of_their_paths(tmp_path):
+    paths = [
+        f"{day}/{emotion}/{n}.wav" for day in "ab" for emotion in ("sad", "happy") for n in "123"
+    ]
+    clips = clips_of("own", paths)
+    assert clips["clip"].is_unique
+    test = clips["path"].str.endswith("3.wav")
+    for lists in (
+        [published(clips, ~test), published(clips, test)],
+        [[f"/home/me/{p}" for p in clips["path"][side]] for side in (~test, test)],
+        [[p.removeprefix("own/") for p in clips["path"][side]] for side in (~test, test)],
+        [[p.replace(".wav", ".flac") for p in clips["path"][side]] for side in (~test, test)],
+        [[p.replace("own/", "own/raw/") for p in clips["path"][side]] for side in (~test, test)],
+    ):
+        write_fold(tmp_path, corpus="own", train=lists[0], test=lists[1])
+        (fold,) = make_folds(clips, emobox(tmp_path, val=0.0))
+        assert fold == {
+            clip: "test" if tested else "train"
+            for clip, tested in zip(clips["clip"], test, strict=True)
+        }
+
+
+def test_a_line_that_names_a_folder_of_no_clip_is_none_of_two_clips_alike(tmp_path):
+    clips = ["own/a/sad/1", "own/b/sad/1", "own/b/sad/2"]
+    lists = {"train": ["elsewhere/sad/1.wav"], "test": ["b/sad/2.wav"]}
+    folder = write_fold(tmp_path, corpus="own", **lists)
+    assert read_fold(folder, "own", clips) == ({"own/b/sad/2": "test"}, ["elsewhere/sad/1.wav"])
+
+
+def test_a_line_of_a_clip_that_was_rejected_is_not_another_clip_of_that_name(tmp_path):
+    """Of b/sad/1 and a/sad/1 only the latter is here: the line of the former names no clip."""
+    clips = clips_of("own", ["a/sad/1.wav", "b/sad/2.wav"])
+    lists = {"train": ["downloads/own/a/sad/1.wav"], "test": ["downloads/own/b/sad/1.wav"]}
+    folder = write_fold(tmp_path, corpus="own", **lists)
+    fold, absent = read_fold(folder, "own", list(clips["clip"]))
+    assert fold == {"own/a/sad/1": "train"}
+    assert absent == ["downloads/own/b/sad/1.wav"]
+
+
+# Several corpora
+
+
+@pytest.fixture
+def several():
+    """Clips of AESDD and SAVEE, four speakers each."""
+    return table(4, 3), clips_of("savee", savee_paths("{speaker}/{name}.wav"))
+
+
+def by_speaker(clips):
+    return [clips["speaker"] == speaker for speaker in sorted(clips["speaker"].unique())]
+
+
+def test_folds_of_several_corpora_are_joined_one_by_one(tmp_path, several):
+    clips = pd.concat(several, ignore_index=True)
+    for own in several:
+        publish(tmp_path, own, *by_speaker(own))
+    made = make_folds(clips, emobox(tmp_path))
+    tested = [column(clips, fold, "speaker")["test"] for fold in made]
+    assert tested == [{"1", "DC"}, {"2", "JE"}, {"3", "JK"}, {"4", "KL"}]
+    for fold in made:
+        assert set(fold) == set(clips["clip"])
+        assert column(clips, fold, "corpus")["val"] == {"aesdd", "savee"}
+        assert set(column(clips, fold, "emotion")["train"]) == set(clips["emotion"])
+    shuffled = clips.sample(frac=1, random_state=0)
+    assert make_folds(shuffled, emobox(tmp_path)) == made
+
+
+def test_corpora_with_unlike_numbers_of_folds_are_refused_with_the_numbers(tmp_path, several):
+    aesdd_clips, savee_clips = several
+    publish(tmp_path, aesdd_clips, *by_speaker(aesdd_clips)[:1])
+    publish(tmp_path, savee_clips, *by_speaker(savee_clips))
+    text = refusal(pd.concat(several, ignore_index=True), emobox(tmp_path))
+    assert "unlike numbers of them: 1 of aesdd, 4 of savee" in text
+    for own, number in zip(several, (1, 4), strict=True):
+        assert len(make_folds(own, emobox(tmp_path))) == number
+
+
+def test_a_corpus_without_lists_is_refused_by_name(tmp_path, several):
+    publish(tmp_path, several[0], *by_speaker(several[0]))
+    text = refusal(pd.concat(several, ignore_index=True), emobox(tmp_path))
+    assert "no fold_<n>/savee_test_fold_<n>.jsonl below it" in text
+    assert repr(str(tmp_path)) in text
+
+
+def test_lists_of_further_corpora_are_not_read(tmp_path, several):
+    publish(tmp_path, several[1], *by_speaker(several[1]))
+    alone = make_folds(several[1], emobox(tmp_path))
+    publish(tmp_path, several[0], *by_speaker(several[0]))
+    for file in ("aesdd/fold_1/aesdd_train_fold_1.jsonl", "savee/fold_1/tess_test_fold_1.jsonl"):
+        (tmp_path / file).write_text("no JSON")
+    assert make_folds(several[1], emobox(tmp_path)) == alone
+
+
+def test_a_name_that_two_corpora_share_is_found_in_each(tmp_path):
+    corpora = [table(3, 2), table(3, 2, corpus="demo")]
+    clips = pd.concat(corpora, ignore_index=True)
+    publish(tmp_path, corpora[0], corpora[0]["speaker"] == "1")
+    publish(tmp_path, corpora[1], corpora[1]["speaker"] == "2")
+    (fold,) = make_folds(clips, emobox(tmp_path))
+    assert set(fold) == set(clips["clip"])
+    speakers = clips["corpus"] + clips["speaker"]
+    assert set(speakers[clips["clip"].map(fold) == "test"]) == {"aesdd1", "demo2"}
+
+
+def test_val_is_drawn_of_the_corpus_that_publishes_none(tmp_path, several):
+    aesdd_clips, savee_clips = several
+    clips = pd.concat(several, ignore_index=True)
+    val, test = (aesdd_clips["speaker"] == name for name in "12")
+    write_fold(
+        tmp_path / "aesdd",
+        train=published(aesdd_clips, ~test & ~val),
+        valid=published(aesdd_clips, val),
+        test=published(aesdd_clips, test),
+    )
+    publish(tmp_path, savee_clips, savee_clips["speaker"] == "JE")
+    (fold,) = make_folds(clips, emobox(tmp_path))
+    valued = clips[clips["clip"].map(fold) == "val"]
+    assert set(valued["speaker"][valued["corpus"] == "aesdd"]) == {"1"}
+    of_savee = valued[valued["corpus"] == "savee"]
+    assert set(of_savee["emotion"]) == set(savee_clips["emotion"])
+    assert "JE" not in set(of_savee["speaker"])
+
+
+def test_what_is_published_is_told_corpus_by_corpus(tmp_path, several):
+    for own in several:
+        publish(tmp_path, own, *by_speaker(own))
+    fewer = [own[~own["clip"].str.contains("/a02|_n03")] for own in several]
+    told = read_published(pd.concat(fewer, ignore_index=True), tmp_path)
+    assert list(told) == ["aesdd", "savee"]
+    for clips, left, folds in zip(several, fewer, told.values(), strict=True):
+        gone = clips[~clips["clip"].isin(left["clip"])]
+        assert len(folds) == 4
+        for fold, absent in folds:
+            assert set(fold) == set(left["clip"])
+            assert sorted(absent) == sorted(f"downloads/{path}" for path in gone["path"])
+
+
+# The stage
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder to run the stage in; a function writes its params.yaml and clips.csv."""
+    monkeypatch.chdir(tmp_path)
+
+    def prepare(clips, **split):
+        values = yaml.safe_load((ROOT / "params.yaml").read_text())
+        values["split"] |= {"scheme": "emobox", "emobox": "lists"} | split
+        values["pull"]["corpora"] = list(clips["corpus"].unique())
+        Path("params.yaml").write_text(yaml.safe_dump(values))
+        rows = clips.reindex(columns=list(tables.CLIP_COLUMNS), fill_value="")
+        rows = rows.assign(seconds=1.0, sample_rate=16000, channels=1)
+        tables.write_csv(Path("clips.csv"), rows.to_dict("records"), tables.CLIP_COLUMNS)
+
+    return prepare
+
+
+def run_stage():
+    stage.main(Path("clips.csv"), Path("splits.csv"), Path("split.json"))
+    return tables.read_csv(Path("splits.csv")), json.loads(Path("split.json").read_text())
+
+
+def test_the_stage_counts_what_is_published_and_not_here_once(project, several, capsys):
+    for own in several:
+        publish(Path("lists"), own, *by_speaker(own))
+    clips = pd.concat(several, ignore_index=True)
+    here = clips[~clips["clip"].str.contains("/a02|_n03")]
+    extra = clips_of("aesdd", ["sad/s19 (1).wav", "sad/s20 (1).wav"])
+    project(pd.concat([here, extra], ignore_index=True))
+    rows, facts = run_stage()
+    assert facts["scheme"] == "emobox"
+    assert facts["folds"] == 4
+    # In each of four folds 4 clips of AESDD and 4 of SAVEE are not here, and 2 are in no list.
+    assert len(clips) - len(here) == 8
+    assert facts["published_clips_not_here"] == 8
+    assert facts["clips_in_no_fold"] == 2
+    assert facts["groups_on_both_sides"] == 0
+    assert sum(facts["clips_per_fold"].values()) == len(here)
+    assert len(rows) == 4 * len(here)
+    assert set(rows["clip"]) == set(here["clip"])
+    out = capsys.readouterr().out
+    assert "note: 8 published clips not here" in out
+    assert "note: 2 clips in no fold" in out
+
+
+def test_the_stage_says_nothing_of_what_is_all_here(project, several, capsys):
+    publish(Path("lists"), several[1], *by_speaker(several[1]))
+    project(several[1], val=0.0)
+    _, facts = run_stage()
+    assert facts["published_clips_not_here"] == 0
+    assert facts["clips_per_fold"] == {"train": 63.0, "val": 0.0, "test": 21.0}
+    assert "note" not in capsys.readouterr().out
+
+
+def test_other_schemes_know_of_no_published_clips(project, several):
+    clips = pd.concat(several, ignore_index=True)
+    project(clips, scheme="speaker")
+    rows, facts = run_stage()
+    assert "published_clips_not_here" not in facts
+    assert facts["clips_in_no_fold"] == 0
+    assert set(rows["clip"]) == set(clips["clip"])
