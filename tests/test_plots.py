@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from ser.corpora import EMOTIONS
+from ser.emotions import EMOTIONS
 from ser.plots import compare, dataset, results
 
 GREY = (0.299, 0.587, 0.114)
