@@ -16,6 +16,8 @@ _FULL_SCALE = 0.9995  # 16-bit full scale is 0.99997, 8-bit 0.992
 _BLOCK = 1 << 16  # samples per channel read at once
 # What programs write that stream a WAV of yet unknown length: ffmpeg 0xFFFFFFFF, sox 0x7FFFF000.
 _UNKNOWN_SIZE = 0x7FFFF000
+_LONGEST_OGG_PAGE = 65307  # bytes
+_END_OF_STREAM = 4  # flag of an Ogg page
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ def decode(path: Path) -> Recording:
     try:
         if path.suffix.lower() == ".wav":
             _check_riff(path)
+        elif path.suffix.lower() in (".ogg", ".oga", ".opus"):
+            _check_ogg(path)
         with soundfile.SoundFile(path) as file:
             promised = file.frames
             # Block by block: a damaged header may promise more than memory holds.
@@ -100,6 +104,23 @@ def _check_riff(path: Path) -> None:
     if size < promised < _UNKNOWN_SIZE:
         raise Rejected("truncated", f"{size} of {promised} bytes, none of them samples")
     raise Rejected("zero_length", f"{size} bytes of header without a data chunk")
+
+
+def _check_ogg(path: Path) -> None:
+    """Look for the last page of an Ogg file: libsndfile reads one that was cut off as shorter.
+
+    RFC 3533: The Ogg encapsulation format, version 0.
+
+    Raises:
+        Rejected: truncated.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LONGEST_OGG_PAGE))
+        _, _, page = file.read().rpartition(b"OggS")
+    # After the mark: version, flags, 20 bytes of other numbers, n, the sizes of n parts, the parts.
+    sizes = page[23 : 23 + page[22]] if len(page) > 22 else b""
+    if not sizes or not page[1] & _END_OF_STREAM or len(page) < 23 + len(sizes) + sum(sizes):
+        raise Rejected("truncated", "the last page of the Ogg stream is missing or cut off")
 
 
 def check(recording: Recording, min_seconds: float, max_clipped: float) -> None:

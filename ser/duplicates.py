@@ -7,12 +7,13 @@ Row = dict[str, Any]
 
 
 def set_apart_duplicates(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[Row]]:
-    """Keep the first of recordings that are the same audio, or that bear the same name.
+    """Keep the first of recordings that are the same audio, or that name the same clip.
 
     Of the same audio under two emotions none is kept: nobody knows which label is right.
 
     Args:
-        rows: rows of clips.csv with the digest of the decoded audio, in the order of their paths.
+        rows: rows of clips.csv with the digest of the decoded audio and the identity of the clip;
+            the first of those alike is kept.
 
     Returns:
         (rows kept, rows of rejected.csv).
@@ -30,10 +31,10 @@ def set_apart_duplicates(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Row], 
             reason, detail = "duplicate_audio", f"same audio under another emotion: {others}"
         elif first := sounds.get(row["digest"]):
             reason, detail = "duplicate_audio", f"same audio as {first['path']}"
-        elif row["clip"] in kept:
-            reason, detail = "duplicate_name", f"same name as {kept[row['clip']]['path']}"
+        elif first := kept.get(row["identity"]):
+            reason, detail = "duplicate_name", f"names the same clip as {first['path']}"
         else:
-            kept[row["clip"]] = sounds[row["digest"]] = dict(row)
+            kept[row["identity"]] = sounds[row["digest"]] = dict(row)
             continue
         rejected.append({"path": row["path"], "reason": reason, "detail": detail})
     return list(kept.values()), rejected

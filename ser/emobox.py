@@ -6,12 +6,14 @@ Interspeech 2024. A corpus's folder holds fold_1, fold_2, ... with one list a su
 """
 
 import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 
 from ser.corpora import clip_name
 from ser.errors import UserError
 
+_FOLD = re.compile(r"fold_\d+", re.ASCII)
 _SUBSETS = {"train": "train", "valid": "val", "test": "test"}
 
 
@@ -25,14 +27,31 @@ def fold_folders(path: Path, corpus: str) -> list[Path]:
     Raises:
         UserError: there are none.
     """
-    found = [path] if path.name.startswith("fold_") else path.glob("**/fold_*")
-    folders = [folder for folder in found if any(folder.glob(f"{corpus}_test_*.jsonl"))]
+    found = [path] if _FOLD.fullmatch(path.name) else path.glob("**/fold_*")
+    folders = [
+        folder
+        for folder in found
+        if _FOLD.fullmatch(folder.name) and any(folder.glob(f"{corpus}_*.jsonl"))
+    ]
+    for folder in folders:
+        if not any(folder.glob(f"{corpus}_test_*.jsonl")):
+            raise UserError(f"{folder} has no {corpus}_test_{folder.name}.jsonl beside its train")
     if not folders:
         raise UserError(
             f"split.emobox {str(path)!r}: no fold_<n>/{corpus}_test_fold_<n>.jsonl below it; "
             "expected a folder such as EmoBox's data/aesdd, or its data for several corpora"
         )
-    return sorted(folders, key=lambda folder: (len(folder.name), folder.name, str(folder)))
+    numbers = sorted(folder.name.removeprefix("fold_") for folder in folders)
+    expected = sorted(str(n) for n in range(1, len(folders) + 1))
+    if path not in folders and numbers != expected:
+        raise UserError(
+            f"split.emobox {str(path)!r} has the folds {', '.join(numbers)} of {corpus}: expected "
+            f"{', '.join(expected)}, each once; give the folder of one copy, whole"
+        )
+    for folder in folders:
+        if not any(folder.glob(f"{corpus}_train_*.jsonl")):
+            raise UserError(f"{folder} has no {corpus}_train_{folder.name}.jsonl beside its test")
+    return sorted(folders, key=lambda folder: int(folder.name.removeprefix("fold_")))
 
 
 def read_fold(
@@ -74,15 +93,16 @@ def read_list(file: Path) -> list[str]:
         UserError: a line is no JSON object with the key wav.
     """
     paths = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            paths.append(str(json.loads(line)["wav"]))
+            path = json.loads(line)["wav"]
         except (ValueError, KeyError, TypeError):
-            raise UserError(
-                f"{file}, line {number}: expected a JSON object with the key 'wav'"
-            ) from None
+            path = None
+        if not isinstance(path, str):
+            raise UserError(f"{file}, line {number}: expected a JSON object with the key 'wav'")
+        paths.append(path)
     return paths
 
 

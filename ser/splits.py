@@ -39,6 +39,11 @@ def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
     """
     if clips.empty:
         raise UserError("there are no clips to split")
+    if clips["emotion"].nunique() < 2:
+        raise UserError(
+            f"all clips are {clips['emotion'].iloc[0]}: a recogniser needs at least two emotions "
+            "to tell apart; see clean.emotions and clean.relabel"
+        )
     if split.scheme == "emobox":
         folds = _emobox(clips, split)
     elif split.scheme in ("random", "kfold"):
@@ -60,8 +65,8 @@ def _by_group(clips: pd.DataFrame, split: Split) -> list[Fold]:
             number = int((clips["emotion"] == emotion).sum())
             raise UserError(
                 f"emotion {emotion!r} has {number} clip(s) in {count} group(s) of takes, "
-                f"split.scheme {split.scheme} needs at least {wanted}: leave the emotion's "
-                "clips out of the corpus, or ask for fewer parts (split.folds, split.val: 0)"
+                f"split.scheme {split.scheme} needs at least {wanted}: leave the emotion out "
+                "(clean.emotions), or ask for fewer parts (split.folds, split.val: 0)"
             )
     if split.scheme == "kfold":
         tests = _deal(clips, split.folds, rng)
@@ -293,7 +298,7 @@ def read_published(
     return {
         str(corpus): [
             emobox.read_fold(folder, str(corpus), sorted(own))
-            for folder in emobox.fold_folders(Path(path), str(corpus))
+            for folder in emobox.fold_folders(Path(path).expanduser(), str(corpus))
         ]
         for corpus, own in clips.groupby("corpus")["clip"]
     }

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from ser import params
 from ser.arrays import FloatArray
 from ser.audio import check, decode, standardise
-from ser.corpora import label_files
+from ser.corpora import NAMINGS, label_files
 from ser.corpora.labels import Labels
 from ser.duplicates import set_apart_duplicates
 from ser.emotions import emotion_of
@@ -26,6 +27,7 @@ from ser.tables import CLIP_COLUMNS, write_csv, write_json
 from stages import cli
 
 Row = dict[str, Any]
+Clip = tuple[str, Labels, str]  # path below the raw folder, labels, identity
 
 
 def find_recordings(raw: Path) -> dict[str, list[str]]:
@@ -67,13 +69,21 @@ def settle(labels: Labels, clean: params.Clean) -> Labels:
     return replace(labels, emotion=emotion)
 
 
-def label(raw: Path, clean: params.Clean) -> tuple[list[tuple[str, Labels]], list[Row]]:
+def identity(corpus: str, labels: Labels) -> str:
+    """Say what two files that are one clip share, also where they are spelled in two ways.
+
+    Of a known corpus that is all that the name says; of one's own, the name.
+    """
+    return f"{corpus}/{labels.name if corpus not in NAMINGS else replace(labels, name='')}"
+
+
+def label(raw: Path, clean: params.Clean) -> tuple[list[Clip], list[Row]]:
     """Label every recording below `raw`.
 
     Returns:
-        (path and labels of each clip, rows of rejected.csv).
+        (clips, rows of rejected.csv).
     """
-    clips, rejected = [], []
+    clips, rejected, words = [], [], set()
     for corpus, files in find_recordings(raw).items():
         for file, labels in label_files(corpus, raw / corpus, files, clean.relabel):
             path = f"{corpus}/{file}"
@@ -83,9 +93,14 @@ def label(raw: Path, clean: params.Clean) -> tuple[list[tuple[str, Labels]], lis
                     raise Rejected("unknown_name", "not UTF-8")
                 if isinstance(labels, Rejected):
                     raise labels
-                clips.append((path, settle(labels, clean)))
+                words.add(labels.emotion.strip().lower())
+                with suppress(Rejected):
+                    words.add(emotion_of(labels.emotion, {}))
+                clips.append((path, settle(labels, clean), identity(corpus, labels)))
             except Rejected as verdict:
                 rejected.append(rejection(shown, verdict))
+    if unused := sorted(set(clean.relabel) - words):
+        print(f"  note: no clip is called {' or '.join(unused)}, as clean.relabel names it")
     return clips, rejected
 
 
@@ -94,21 +109,19 @@ def rejection(path: str, verdict: Rejected) -> Row:
     return {"path": path, "reason": verdict.reason, "detail": str(verdict)}
 
 
-def examine(
-    clip: tuple[str, Labels], raw: Path, clean: params.Clean
-) -> tuple[Row, FloatArray | None]:
+def examine(clip: Clip, raw: Path, clean: params.Clean) -> tuple[Row, FloatArray | None]:
     """Decode, check and standardise one recording.
 
     Args:
-        clip: path below `raw`, and what is known of it.
+        clip: path below `raw`, what is known of it, and its identity.
         raw: folder of the recordings.
         clean: what is kept and in what form.
 
     Returns:
-        (row of clips.csv and digest of the decoded audio, waveform float32 [samples]), or
+        (row of clips.csv, digest of the decoded audio and identity, waveform float32 [samples]), or
         (row of rejected.csv, None).
     """
-    path, labels = clip
+    path, labels, same = clip
     try:
         recording = decode(raw / path)
         check(recording, clean.min_seconds, clean.max_clipped)
@@ -136,6 +149,7 @@ def examine(
         "channels": recording.samples.shape[1],
         "subtype": recording.subtype,
         "digest": digest.hexdigest(),
+        "identity": same,
     }
     return row, waveform
 
@@ -171,7 +185,8 @@ def require_clips(good: Sequence[Row], bad: Sequence[Row], wanted: params.Clean)
             raise UserError(
                 f"every clip of {corpus} was rejected ({counts}), for example {own[0]['path']}: "
                 f"{own[0]['detail']}. See data/rejected.csv, check pull.sources.{corpus} and the "
-                "section clean of params.yaml"
+                "section clean of params.yaml; after a change of its files, "
+                "`dvc repro --force pull` reads them again"
             )
     there = {row["emotion"] for row in good}
     if wanted.emotions != "all" and (missing := sorted(set(wanted.emotions) - there)):
@@ -216,6 +231,8 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
             if (row["clip"], row["digest"]) not in stored:
                 stored.add((row["clip"], row["digest"]))
                 store.add(row["path"], waveform)
+    # Of the same audio, the corpus that is known by its names is the better labelled one.
+    good.sort(key=lambda row: (row["corpus"] not in NAMINGS, row["path"]))
     good, duplicates = set_apart_duplicates(good)
     good.sort(key=lambda row: row["clip"])
     bad = sorted(bad + duplicates, key=lambda row: row["path"])
@@ -224,8 +241,9 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
     write_csv(rejected, bad, ("path", "reason", "detail"))
     write_json(metrics, describe(good, bad))
     print(f"clean: {len(good)} clips kept, {len(bad)} rejected (see {rejected})")
-    for row in bad[:20]:
-        print(f"  {row['path']}: {row['reason']}: {row['detail']}")
+    for reason, n in Counter(row["reason"] for row in bad).most_common():
+        example = next(row for row in bad if row["reason"] == reason)
+        print(f"  {n} {reason}, such as {example['path']}: {example['detail']}")
     require_clips(good, bad, settings)
     warn_of_lone_emotions(good)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ser import params, tables
-from ser.corpora import NAMINGS, select_files, sources
+from ser.corpora import NAMINGS, check_table, select_files, sources
 from ser.corpora.files import MARK
 from ser.errors import UserError
 from stages import cli
@@ -26,6 +26,8 @@ def main(raw: Path, metrics: Path) -> None:
         removed = sources.prune(folder, {*pulled.files, MARK})
         if removed:
             print(f"{folder}: removed {removed} files that the source does not have")
+        if unused := check_table(corpus, folder, list(pulled.files)):
+            print(f"{corpus}: columns of labels.csv that are not used: {', '.join(unused)}")
         verified = Counter(pulled.files.values())
         report[corpus] = {
             "source": pull.sources[corpus],

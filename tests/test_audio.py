@@ -176,6 +176,15 @@ def test_a_cut_flac_or_ogg_is_rejected(wav, kind):
         assert rejection(wav, data[:size])[0] in ("truncated", "undecodable", "zero_length")
 
 
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize(("suffix", "subtype"), [(".ogg", "VORBIS"), (".opus", "OPUS")])
+def test_an_ogg_without_its_last_page_is_rejected(tmp_path, suffix, subtype, share):
+    data = encoded(tone(seconds=8.0), rate=16000, kind="OGG", subtype=subtype)
+    assert decoded(tmp_path / f"whole{suffix}", data).seconds == pytest.approx(8.0)
+    reason, _ = rejection(tmp_path / f"cut{suffix}", data[: round(share * len(data))])
+    assert reason in ("truncated", "undecodable")
+
+
 @pytest.mark.parametrize(("suffix", "kind"), [(".flac", "FLAC"), (".mp3", "MP3")])
 def test_a_recording_of_any_other_kind_that_is_cut_by_half_is_rejected(tmp_path, suffix, kind):
     subtype = "MPEG_LAYER_III" if kind == "MP3" else "PCM_16"

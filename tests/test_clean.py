@@ -230,7 +230,7 @@ def test_of_two_files_with_one_name_the_first_is_kept(project):
     assert rejected.iloc[0].to_dict() == {
         "path": "aesdd/y/a01 (1).wav",
         "reason": "duplicate_name",
-        "detail": "same name as aesdd/x/a01 (1).wav",
+        "detail": "names the same clip as aesdd/x/a01 (1).wav",
     }
     expected = speech(2) / np.abs(speech(2)).max()
     assert store["aesdd/x/a01 (1).wav"] == pytest.approx(expected, abs=2e-4)
@@ -334,7 +334,8 @@ def test_a_corpus_of_which_every_clip_is_rejected_is_refused_with_an_example(pro
     assert str(caught.value) == (
         "every clip of tess was rejected (2 unknown_name), for example tess/a/x.wav: expected a "
         "name like 'OAF_back_angry.wav' or 'YAF_dog_ps.wav'. See data/rejected.csv, check "
-        "pull.sources.tess and the section clean of params.yaml"
+        "pull.sources.tess and the section clean of params.yaml; after a change of its files, "
+        "`dvc repro --force pull` reads them again"
     )
     metrics = json.loads(Path("out/clean.json").read_text())
     assert metrics["per_corpus"]["tess"] == {"kept": 0, "rejected": 2}
@@ -599,3 +600,38 @@ def test_recordings_of_ones_own_may_be_of_any_kind_that_is_pulled(project):
     assert rejected.empty
     assert [Path(path).suffix for path in clips["path"]] == list(own.SUFFIXES)
     assert {len(store[path]) for path in clips["path"]} == {RATE}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("aesdd/a05 (1).wav", "aesdd/a05 (01).wav"),
+        ("cremad/1040_ITH_SAD_X.wav", "cremad/1040_ITH_SAD_XX.wav"),
+        ("cremad/1001_DFA_ANG_XX.wav", "cremad/1001_dfa_ang_xx.wav"),
+        ("tess/OA_bite_neutral.wav", "tess/OAF_bite_neutral.wav"),
+        ("ravdess/01-01-05-01-01-01-01.wav", "ravdess/03-01-05-01-01-01-01.wav"),
+    ],
+)
+def test_two_spellings_of_one_clip_are_one_clip(project, one, other):
+    project.put(one, speech(1))
+    project.put(other, speech(2))
+    clips, rejected, _, _ = project.run()
+    assert len(clips) == 1
+    assert list(rejected["reason"]) == ["duplicate_name"]
+    assert rejected["detail"][0].startswith("names the same clip as ")
+
+
+def test_of_the_same_audio_in_two_corpora_the_known_one_is_kept(project):
+    project.put("savee/DC_a01.wav", speech(1))
+    project.put("aown/angry/x.wav", speech(1))
+    project.put("aown/angry/y.wav", speech(2))
+    clips, _, _, _ = project.run()
+    assert list(clips["clip"]) == ["aown/angry/y", "savee/DC_a01"]
+
+
+def test_a_word_that_no_clip_has_is_noted(project, capsys):
+    project.params["clean"]["relabel"] = {"clam": "neutral", "calm": "neutral", "anger": "sad"}
+    put_ravdess(project, "03-01-02-01-01-01-01", "03-01-05-01-01-01-01")
+    project.put("own/anger/x.wav", speech(5))
+    project.run()
+    assert "no clip is called clam, as clean.relabel" in capsys.readouterr().out

@@ -6,7 +6,8 @@ from ser.duplicates import set_apart_duplicates
 
 
 def row(path, clip, digest, emotion="angry"):
-    return {"path": path, "clip": clip, "digest": digest, "emotion": emotion, "speaker": "1"}
+    labels = {"emotion": emotion, "speaker": "1", "identity": clip}
+    return {"path": path, "clip": clip, "digest": digest, **labels}
 
 
 def set_apart(*rows):
@@ -58,7 +59,7 @@ def test_of_the_same_audio_under_several_emotions_none_is_kept():
 def test_of_the_same_name_with_other_audio_the_first_is_kept(emotion):
     kept, rejected = set_apart(row("a/1", "c/x", "A"), row("b/1", "c/x", "B", emotion))
     assert kept == ["a/1"]
-    assert rejected == {"b/1": ("duplicate_name", "same name as a/1")}
+    assert rejected == {"b/1": ("duplicate_name", "names the same clip as a/1")}
 
 
 def test_the_same_file_in_two_folders_is_the_same_audio():
@@ -81,4 +82,4 @@ def test_audio_is_not_lost_whose_first_file_bore_a_name_twice():
     rows = [row("a", "c/x", "A"), row("b", "c/x", "B"), row("c", "c/y", "B")]
     kept, rejected = set_apart(*rows)
     assert kept == ["a", "c"]
-    assert rejected == {"b": ("duplicate_name", "same name as a")}
+    assert rejected == {"b": ("duplicate_name", "names the same clip as a")}

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -199,15 +200,45 @@ def test_a_published_val_is_kept(tmp_path):
 
 def test_published_folds_come_in_the_order_of_their_numbers(tmp_path):
     clips = table(speakers=11, utterances=2)
-    for number in (10, 2, 1, 11, 3):
+    for number in (10, 2, 1, 11, 3, 9, 4, 8, 5, 7, 6):
         test = clips["speaker"] == str(number)
         write_fold(tmp_path, number, train=published(clips, ~test), test=published(clips, test))
     assert [folder.name for folder in fold_folders(tmp_path, "aesdd")] == [
-        f"fold_{number}" for number in (1, 2, 3, 10, 11)
+        f"fold_{number}" for number in range(1, 12)
     ]
     made = make_folds(clips, emobox(tmp_path))
     tested = [column(clips, fold, "speaker")["test"] for fold in made]
-    assert tested == [{"1"}, {"2"}, {"3"}, {"10"}, {"11"}]
+    assert tested == [{str(number)} for number in range(1, 12)]
+
+
+def test_a_fold_that_lacks_is_missed(tmp_path):
+    clips = table(speakers=4)
+    publish(tmp_path, clips, *(clips["speaker"] == name for name in "1234"))
+    shutil.rmtree(tmp_path / "aesdd/fold_2")
+    assert "has the folds 1, 3, 4 of aesdd: expected 1, 2, 3" in refusal(clips, emobox(tmp_path))
+
+
+def test_two_copies_of_the_lists_are_refused(tmp_path):
+    clips = table(speakers=4)
+    for copy in "ab":
+        publish(tmp_path / copy, clips, clips["speaker"] == "1")
+    assert "has the folds 1, 1 of aesdd" in refusal(clips, emobox(tmp_path))
+
+
+@pytest.mark.parametrize("subset", ["train", "test"])
+def test_a_list_that_lacks_is_missed(tmp_path, subset):
+    clips = table(speakers=4)
+    publish(tmp_path, clips, clips["speaker"] == "1", clips["speaker"] == "2")
+    (tmp_path / f"aesdd/fold_2/aesdd_{subset}_fold_2.jsonl").unlink()
+    assert f"fold_2 has no aesdd_{subset}_fold_2.jsonl" in refusal(clips, emobox(tmp_path))
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe", b'{"wav": null}', b'{"wav": 3}'])
+def test_a_list_of_other_bytes_or_values_is_refused_with_the_line(tmp_path, line):
+    file = tmp_path / "aesdd_test_fold_1.jsonl"
+    file.write_bytes(b'{"wav": "a.wav"}\n' + line)
+    with pytest.raises(UserError, match=r"fold_1\.jsonl, line 2: expected a JSON object"):
+        read_list(file)
 
 
 def test_takes_that_are_published_on_both_sides_stay_there_and_are_counted(tmp_path):

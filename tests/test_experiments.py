@@ -93,9 +93,7 @@ def test_a_wrong_experiment_is_refused_with_what_is_valid(folder, text, expected
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(
-        UserError, match=r"no experiment 's9': expected one of .*s0-cnn3"
-    ):
+    with pytest.raises(UserError, match=r"no experiment 's9': expected one of .*s0-cnn3"):
         experiments.read("s9")
 
 

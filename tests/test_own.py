@@ -2,7 +2,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from ser.corpora import label_files, own
+from ser.corpora import check_table, label_files, own
 from ser.corpora.labels import Labels
 from ser.errors import UserError
 from ser.rejection import Rejected
@@ -118,7 +118,10 @@ def test_folders_that_are_called_like_emotions_do_not_matter_beside_a_table(tmp_
 
 def test_a_file_that_is_listed_and_not_there_is_rejected_and_the_others_are_not(tmp_path):
     result = labelled(tmp_path, ["b.wav"], "path,emotion\na.wav,sad\nb.wav,sad\n")
-    assert result["a.wav"] == ("missing_file", "labels.csv lists it, and no recording is called so")
+    assert result["a.wav"] == (
+        "missing_file",
+        "labels.csv lists it, and no recording (.wav, .flac, .ogg, .oga, .opus, .mp3) is called so",
+    )
     assert result["b.wav"].name == "b"
 
 
@@ -241,6 +244,11 @@ def test_an_empty_table_is_refused(tmp_path, table):
 
 def test_an_empty_field_at_the_end_of_a_row_is_none(tmp_path):
     assert labelled(tmp_path, ["a.wav"], "path,emotion\na.wav,sad,\n")["a.wav"].emotion == "sad"
+
+
+def test_columns_that_say_nothing_known_are_told(tmp_path):
+    (tmp_path / "labels.csv").write_text("path,emotion,Speaker ID,gender,\na.wav,sad,1,male,\n")
+    assert check_table("own", tmp_path, ["a.wav", "labels.csv"]) == ["speaker id"]
 
 
 def test_a_windows_drive_is_refused(tmp_path):

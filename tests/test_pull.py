@@ -806,6 +806,15 @@ def test_hidden_files_and_those_of_macos_are_no_recordings(project, recordings):
     assert report()["other_files"] == 4
 
 
+def own_recordings(folder, *paths):
+    """Audio, of no use but for its names, and a table of it if one is wanted."""
+    source = write(folder, *paths)
+    for path in paths:
+        if path.lower() == "labels.csv":
+            (folder / path).write_text("path,emotion\na/1.wav,sad\n")
+    return source
+
+
 def run_own(source):
     set_pull(corpora=["own"], sources={"own": source})
     pull.main(RAW, METRICS)
@@ -822,9 +831,36 @@ def refused_own(source):
 def test_own_recordings_bring_all_kinds_of_audio_and_their_table(project, tmp_path):
     kept = {"a/1.wav", "a/2.FLAC", "b/3.ogg", "b/4.mp3", "Labels.csv"}
     others = {"b/labels.csv", "notes.txt", "a/6.wav.txt", ".labels.csv"}
-    assert run_own(write(tmp_path / "mine", *kept, *others)) == kept
+    assert run_own(own_recordings(tmp_path / "mine", *kept, *others)) == kept
     facts = yaml.safe_load(METRICS.read_text())["own"]
     assert (facts["files"], facts["other_files"]) == (5, 4)
+
+
+def test_damaged_table_is_refused_at_once_and_read_again_when_corrected(project, tmp_path):
+    source = own_recordings(tmp_path / "mine", "a/1.wav", "labels.csv")
+    (tmp_path / "mine/labels.csv").write_text("path;emotion\na/1.wav;sad\n")
+    assert "labels.csv needs each of the columns path and emotion" in refused_own(source)
+    (tmp_path / "mine/labels.csv").write_text("path,emotion\na/1.wav,sad\n")
+    assert run_own(source) == {"a/1.wav", "labels.csv"}
+
+
+def test_columns_of_the_table_that_are_not_used_are_told(project, tmp_path, capsys):
+    source = own_recordings(tmp_path / "mine", "a/1.wav", "labels.csv")
+    (tmp_path / "mine/labels.csv").write_text("path,emotion,speakers\na/1.wav,sad,anna\n")
+    run_own(source)
+    assert "own: columns of labels.csv that are not used: speakers" in capsys.readouterr().out
+
+
+def test_names_with_blanks_of_other_kinds_are_names(project, tmp_path):
+    name = "sad/Recording at 10.15.31\u202fPM.wav"
+    assert run_own(own_recordings(tmp_path / "mine", name)) == {name}
+
+
+@pytest.mark.parametrize("query", ["X-Amz-Signature=hunter2", "a=1&token=hunter2", "Key=hunter2"])
+def test_secrets_in_a_query_are_refused_and_not_shown(query):
+    with pytest.raises(UserError, match="looks like a secret") as caught:
+        sources.parse(f"https://host/a.zip?{query}#md5={'0' * 32}")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_table_without_recordings_is_refused(project, tmp_path):

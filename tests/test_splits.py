@@ -663,8 +663,14 @@ def test_across_corpora_lone_emotions_of_both_sides_are_named_together():
     text = refusal(clips, cross("b"))
     assert "only one side has calm (a), fear (b). Set" in text
     assert "both have, [angry]" in text
-    common = clips[clips["emotion"] == "angry"]
-    assert len(make_folds(common, cross("b"))) == 1
+
+
+@pytest.mark.parametrize("scheme", [*SCHEMES, "cross_corpus"])
+def test_one_emotion_is_nothing_to_tell_apart(scheme):
+    clips = pd.concat([table(corpus="a"), table(corpus="b")], ignore_index=True)
+    settings = split(scheme, test_corpora=["b"])
+    text = refusal(clips[clips["emotion"] == "angry"], settings)
+    assert "all clips are angry: a recogniser needs at least two emotions" in text
 
 
 def test_across_corpora_one_without_clips_is_refused_by_name():

@@ -213,6 +213,17 @@ def test_damaged_cache_is_fetched_again(server):
     assert cached() == [archive]
 
 
+def test_what_a_killed_download_left_is_removed(server):
+    run(offer(server))
+    old, new = (cached()[0].parent / f"tmp{name}" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    run(offer(server))
+    assert not old.exists()
+    assert new.exists()  # somebody may be writing it
+
+
 def test_archives_of_one_name_are_kept_apart(server):
     first = offer(server, path="/1/Audio.zip")
     other = {"s01 (1).wav": b"RIFF"}

@@ -84,6 +84,18 @@ def select_files(corpus: str, seen: Collection[str], source: str) -> list[str]:
     return audio
 
 
+def check_table(corpus: str, folder: Path, paths: Sequence[str]) -> list[str]:
+    """Read the table of one's own corpus, if it has one.
+
+    Returns:
+        Its columns that are not used.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    return [] if corpus in NAMINGS else own.labeller(folder, paths, {}).unused
+
+
 def label_files(
     corpus: str, folder: Path, paths: Sequence[str], relabel: Mapping[str, str]
 ) -> list[tuple[str, Labels | Rejected]]:
@@ -108,7 +120,13 @@ def label_files(
         parse, missing = labeller.parse, labeller.missing
         files = [path for path in paths if PurePosixPath(path).name.lower() != own.TABLE]
     labelled: list[tuple[str, Labels | Rejected]] = [
-        (path, Rejected("missing_file", f"{own.TABLE} lists it, and no recording is called so"))
+        (
+            path,
+            Rejected(
+                "missing_file",
+                f"{own.TABLE} lists it, and no recording ({', '.join(own.SUFFIXES)}) is called so",
+            ),
+        )
         for path in missing
     ]
     for path in files:

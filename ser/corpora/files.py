@@ -1,5 +1,7 @@
 """Where the files of a source may go, how they are written, and what is said of them."""
 
+import filecmp
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,8 +52,12 @@ def inside(folder: Path, path: str, source: str) -> Path:
         UserError: it would leave the folder, or its name cannot stand in a table.
     """
     refuse_to_leave(path, source)
-    if not path.isprintable():  # bytes of another encoding are surrogates here
-        raise UserError(f"{source}: the name {path!r} is not readable as UTF-8: rename the file")
+    # Bytes of another encoding are surrogates here (Cs).
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
+        raise UserError(
+            f"{source}: the name {path!r} is not readable as UTF-8, or has control characters: "
+            "rename the file"
+        )
     target = folder / path
     if not target.parent.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{target.parent} is a link that leaves {folder}: remove it")
@@ -62,13 +68,15 @@ def inside(folder: Path, path: str, source: str) -> Path:
 def whole(target: Path) -> Iterator[Path]:
     """Give the name to write a file under; it gets its final one only when nothing failed.
 
-    The file is replaced, never written into: DVC may have linked it to its cache.
+    The file is replaced, never written into: DVC may have linked it to its cache. One that is the
+    same stays.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     try:
         yield part
-        part.replace(target)
+        if not (target.is_file() and filecmp.cmp(part, target, shallow=False)):
+            part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 

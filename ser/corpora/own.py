@@ -12,7 +12,7 @@ from ser.errors import UserError
 from ser.rejection import Rejected
 
 TABLE = "labels.csv"
-# Those that libsndfile reads and of which it notices that one was cut off.
+# Those that are read, and refused where they were cut off (but for an MP3 without its Xing header).
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3")
 _REQUIRED = ("path", "emotion")
 _OPTIONAL = tuple(f.name for f in fields(Labels) if f.name not in ("name", "emotion", "sung"))
@@ -25,10 +25,12 @@ class Labeller:
     Attributes:
         parse: path below the folder -> labels; raises `Rejected`.
         missing: the paths that a table lists and that are not there.
+        unused: columns of the table that say nothing known.
     """
 
     parse: Callable[[str], Labels]
     missing: list[str]
+    unused: list[str]
 
 
 def find_table(paths: Collection[str], where: str) -> str | None:
@@ -62,10 +64,10 @@ def labeller(folder: Path, paths: Collection[str], relabel: Mapping[str, str]) -
     """
     table = find_table(paths, str(folder))
     if table is None:
-        return Labeller(lambda path: _by_folder(path, relabel), [])
-    rows = _read_table(folder / table, PurePosixPath(table).parent)
+        return Labeller(lambda path: _by_folder(path, relabel), [], [])
+    rows, unused = _read_table(folder / table, PurePosixPath(table).parent)
     missing = sorted(set(rows) - {_same_form(path) for path in paths})
-    return Labeller(lambda path: _by_table(path, rows), missing)
+    return Labeller(lambda path: _by_table(path, rows), missing, unused)
 
 
 def _by_folder(path: str, relabel: Mapping[str, str]) -> Labels:
@@ -98,8 +100,11 @@ def _by_table(path: str, rows: Mapping[str, Mapping[str, str]]) -> Labels:
     return replace(labels, utterance=labels.utterance or name)
 
 
-def _read_table(file: Path, parent: PurePosixPath) -> dict[str, dict[str, str]]:
-    """Read labels.csv: path below the corpus's folder -> its other columns.
+def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Read labels.csv.
+
+    Returns:
+        (path below the corpus's folder -> its other columns, columns that are not used).
 
     Raises:
         UserError: it is no table, lacks a column, names a path twice or one outside of its folder.
@@ -129,7 +134,7 @@ def _read_table(file: Path, parent: PurePosixPath) -> dict[str, dict[str, str]]:
         rows[path] = {column: row[column] for column in used if column != "path"}
     if not rows:
         raise UserError(f"{file} lists no recordings")
-    return rows
+    return rows, [column for column in header if column and column not in used]
 
 
 def _below(path: str, where: str) -> PurePosixPath:

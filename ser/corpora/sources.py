@@ -29,6 +29,9 @@ _REVISION = re.compile(r"(?!.*\.\.)[^\s/][^\s]*")
 _DATASET = re.compile(r"[\w-]+/[\w-]+(/versions/[1-9]\d*)?", re.ASCII)
 # <user>:<password>@, also where a character of the password ends the part it should stand in.
 _CREDENTIALS = re.compile(r"//[^/]*@|:/{1,2}[^/]*:(?!\d+/).*@")
+_SECRET = re.compile(
+    r"(^|[&;])[^=&;]*(signature|sig|token|key|secret|passw|credential)[^=&;]*=", re.IGNORECASE
+)
 _CHECKSUM = re.compile(
     r"(?:(md5)[=:](?=\w{32}$)|(sha1)[=:](?=\w{40}$)|(sha256)[=:](?=\w{64}$)|(sha512)[=:](?=\w{128}$))"
     r"([0-9a-f]+)",
@@ -86,6 +89,11 @@ def _parse_url(text: str) -> Source:
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
+    if _SECRET.search(parts.query):
+        raise UserError(
+            f"a source of pull.sources at {parts.hostname} holds what looks like a secret in its "
+            "query: no secrets in params.yaml; fetch the file by hand and use a `path:` source"
+        )
     if not parts.hostname or not parts.path.strip("/"):
         raise UserError(f"source {text!r} in pull.sources names no file: expected {_FORMS}")
     checksum = _CHECKSUM.fullmatch(fragment)
@@ -192,7 +200,10 @@ def _bring_path(path: Path, folder: Path, select: Select) -> Pulled:
         return _copy(path, folder, select, str(path))
     if path.is_file():
         return _unpack(path, folder, select, "unverified")
-    raise UserError(f"path:{path} does not exist: expected a folder, a zip or a tar")
+    raise UserError(
+        f"path:{path} does not exist (looked for {here}): expected a folder, a zip or a tar; "
+        "experiments that run in a folder of their own need absolute paths"
+    )
 
 
 def _copy(source: Path, folder: Path, select: Select, origin: str) -> Pulled:

@@ -1,6 +1,7 @@
 """One file from the web, verified by a checksum that is known beforehand (the package pooch)."""
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ser.errors import UserError
 _TRIES = 3
 _TIMEOUT = (8, 30)  # seconds, to connect and between two blocks
 _BLOCK = 2**20  # bytes
+_ABANDONED = 3600  # seconds since anything was written
 
 
 class _BusyError(Exception):
@@ -74,8 +76,16 @@ def download(url: str, checksum: str, redirect_hosts: Sequence[str]) -> Path:
         ) from None
 
 
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what pooch had begun to download when it was killed."""
+    for path in folder.glob("tmp*"):
+        if time.time() - path.stat().st_mtime > _ABANDONED:
+            path.unlink(missing_ok=True)
+
+
 def _retrieve(url: str, checksum: str, downloader: pooch.HTTPDownloader) -> Path:
     folder = pooch.os_cache("ser")
+    _remove_leftovers(folder)
     try:
         return Path(pooch.retrieve(url, checksum, path=folder, downloader=downloader))
     except requests.HTTPError as error:
