@@ -34,8 +34,11 @@ def fold_folders(path: Path, corpus: str) -> list[Path]:
         if _FOLD.fullmatch(folder.name) and any(folder.glob(f"{corpus}_*.jsonl"))
     ]
     for folder in folders:
-        if not any(folder.glob(f"{corpus}_test_*.jsonl")):
-            raise UserError(f"{folder} has no {corpus}_test_{folder.name}.jsonl beside its train")
+        for subset, other in (("test", "train"), ("train", "test")):
+            if not any(folder.glob(f"{corpus}_{subset}_*.jsonl")):
+                raise UserError(
+                    f"{folder} has no {corpus}_{subset}_{folder.name}.jsonl beside its {other}"
+                )
     if not folders:
         raise UserError(
             f"split.emobox {str(path)!r}: no fold_<n>/{corpus}_test_fold_<n>.jsonl below it; "
@@ -48,9 +51,6 @@ def fold_folders(path: Path, corpus: str) -> list[Path]:
             f"split.emobox {str(path)!r} has the folds {', '.join(numbers)} of {corpus}: expected "
             f"{', '.join(expected)}, each once; give the folder of one copy, whole"
         )
-    for folder in folders:
-        if not any(folder.glob(f"{corpus}_train_*.jsonl")):
-            raise UserError(f"{folder} has no {corpus}_train_{folder.name}.jsonl beside its test")
     return sorted(folders, key=lambda folder: int(folder.name.removeprefix("fold_")))
 
 

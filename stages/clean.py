@@ -3,8 +3,6 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -18,8 +16,8 @@ from ser.audio import check, decode, standardise
 from ser.corpora import NAMINGS, label_files
 from ser.corpora.labels import Labels
 from ser.duplicates import set_apart_duplicates
-from ser.emotions import emotion_of
 from ser.errors import UserError
+from ser.labelling import identity, settle, words_for
 from ser.parallel import ordered_map, worker_count
 from ser.rejection import REASONS, Rejected
 from ser.store import StoreWriter
@@ -55,28 +53,6 @@ def find_recordings(raw: Path) -> dict[str, list[str]]:
     }
 
 
-def settle(labels: Labels, clean: params.Clean) -> Labels:
-    """Name the emotion as this project does; refuse a clip that is not wanted.
-
-    Raises:
-        Rejected: unknown_emotion, song or excluded_emotion.
-    """
-    emotion = emotion_of(labels.emotion, clean.relabel)
-    if labels.sung and not clean.song:
-        raise Rejected("song", "sung, not spoken: clean.song keeps such clips")
-    if clean.emotions != "all" and emotion not in clean.emotions:
-        raise Rejected("excluded_emotion", f"{emotion}: not in clean.emotions")
-    return replace(labels, emotion=emotion)
-
-
-def identity(corpus: str, labels: Labels) -> str:
-    """Say what two files that are one clip share, also where they are spelled in two ways.
-
-    Of a known corpus that is all that the name says; of one's own, the name.
-    """
-    return f"{corpus}/{labels.name if corpus not in NAMINGS else replace(labels, name='')}"
-
-
 def label(raw: Path, clean: params.Clean) -> tuple[list[Clip], list[Row]]:
     """Label every recording below `raw`.
 
@@ -93,9 +69,7 @@ def label(raw: Path, clean: params.Clean) -> tuple[list[Clip], list[Row]]:
                     raise Rejected("unknown_name", "not UTF-8")
                 if isinstance(labels, Rejected):
                     raise labels
-                words.add(labels.emotion.strip().lower())
-                with suppress(Rejected):
-                    words.add(emotion_of(labels.emotion, {}))
+                words |= words_for(labels.emotion)
                 clips.append((path, settle(labels, clean), identity(corpus, labels)))
             except Rejected as verdict:
                 rejected.append(rejection(shown, verdict))
