@@ -1,29 +1,13 @@
-"""Waveform -> features [frames, dims]: log-mel, MFCC, zero crossings, RMS, chroma.
+"""Waveform -> features: log-mel, MFCC, zero crossings, RMS, chroma; or functionals of the clip."""
 
-Every kind is framed alike: frames of n_fft samples around multiples of hop_length, the waveform
-padded by n_fft // 2 on both sides, so that all have 1 + samples // hop_length frames and can be
-stacked. Each kind equals librosa's function of the same name, computed here from one shared
-spectrogram in single precision instead of one per kind.
-"""
-
-from functools import cache
-
-import librosa.filters
 import numpy as np
-import scipy.fft
-import scipy.signal
-from numpy.lib.stride_tricks import sliding_window_view
 
+from ser import spectra
 from ser.arrays import FloatArray
-from ser.params import N_CHROMA, Features
-
-TOP_DB = 80.0  # range below the loudest point that is kept, in dB
-_POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
-
-
-def frame_count(samples: int, hop_length: int) -> int:
-    """Count the frames of a waveform of so many samples."""
-    return 1 + samples // hop_length
+from ser.descriptors import describe
+from ser.functional_names import broad_names, correlated_names
+from ser.functionals import summarise
+from ser.params import FUNCTIONALS, Features
 
 
 def extract(waveform: FloatArray, sample_rate: int, features: Features) -> FloatArray:
@@ -37,25 +21,28 @@ def extract(waveform: FloatArray, sample_rate: int, features: Features) -> Float
     Returns:
         float32 [frames, dims]: log-mel in dB relative to the clip's maximum (-80..0), MFCC of the
         log-mel in dB relative to full scale, zero crossings per sample (0..1), RMS as a fraction
-        of full scale, chroma relative to the strongest pitch class (0..1).
+        of full scale, chroma relative to the strongest pitch class (0..1). Functionals stand
+        alone: one frame that says all about the clip, float32 [1, dims].
     """
-    frames = _frames(waveform, features, "constant")
-    power = _power_spectrogram(frames, features)
+    if features.kinds == [FUNCTIONALS]:
+        return functionals(waveform, sample_rate, features)[np.newaxis]
+    frames = spectra.cut_frames(waveform, features, "constant")
+    power = spectra.power_spectrogram(frames, features)
     if "logmel" in features.kinds or "mfcc" in features.kinds:
-        mel_db = _mel_db(power, sample_rate, features)
+        mel_db = spectra.mel_decibels(power, sample_rate, features)
     columns = []
     for kind in features.kinds:
         if kind == "logmel":
             columns.append(mel_db - mel_db.max())
         elif kind == "mfcc":
-            cepstrum = scipy.fft.dct(mel_db, type=2, norm="ortho", axis=1)
-            columns.append(cepstrum[:, : features.n_mfcc])
+            columns.append(spectra.cepstrum(mel_db, features.n_mfcc))
         elif kind == "zcr":
-            columns.append(_zero_crossing_rate(_frames(waveform, features, "edge")))
+            edges = spectra.cut_frames(waveform, features, "edge")
+            columns.append(spectra.zero_crossing_rate(edges))
         elif kind == "rms":
             columns.append(np.sqrt(np.mean(np.square(frames), axis=1, keepdims=True)))
         else:
-            columns.append(_chroma(power, sample_rate, features))
+            columns.append(spectra.chroma(power, sample_rate, features))
     return np.concatenate(columns, axis=1, dtype=np.float32)
 
 
@@ -64,60 +51,11 @@ def logmel(waveform: FloatArray, sample_rate: int, features: Features) -> FloatA
     return extract(waveform, sample_rate, features.model_copy(update={"kinds": ["logmel"]}))
 
 
-def _frames(waveform: FloatArray, features: Features, padding: str) -> FloatArray:
-    """Cut a waveform into overlapping frames [frames, n_fft], as a view."""
-    padded = np.pad(waveform, features.n_fft // 2, mode=padding)  # type: ignore[call-overload]
-    wanted = frame_count(len(waveform), features.hop_length)
-    return sliding_window_view(padded, features.n_fft)[:: features.hop_length][:wanted]
-
-
-@cache
-def _window(win_length: int, n_fft: int) -> FloatArray:
-    """Hann window of win_length samples in the middle of n_fft."""
-    window = np.zeros(n_fft, dtype=np.float32)
-    start = (n_fft - win_length) // 2
-    window[start : start + win_length] = scipy.signal.get_window("hann", win_length)
-    return window
-
-
-def _power_spectrogram(frames: FloatArray, features: Features) -> FloatArray:
-    """Compute the squared magnitude of each frame's spectrum [frames, 1 + n_fft // 2]."""
-    spectrum = scipy.fft.rfft(frames * _window(features.win_length, features.n_fft), axis=1)
-    return np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float32)
-
-
-@cache
-def _mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> FloatArray:
-    """Weight of each frequency bin in each mel band [n_mels, 1 + n_fft // 2]."""
-    return librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
-
-
-def _mel_db(power: FloatArray, sample_rate: int, features: Features) -> FloatArray:
-    """Compute the mel spectrogram in dB relative to full scale, no more than TOP_DB deep."""
-    f = features
-    mel = power @ _mel_filters(sample_rate, f.n_fft, f.n_mels, f.fmin, f.fmax).T
-    level = 10 * np.log10(np.maximum(mel, _POWER_FLOOR))
-    return np.maximum(level, level.max() - TOP_DB)
-
-
-def _zero_crossing_rate(frames: FloatArray) -> FloatArray:
-    """Share of neighbouring samples of unlike sign, per frame [frames, 1]."""
-    # librosa.zero_crossings counts values up to 1e-10 as zero, and zero as positive.
-    negative = np.signbit(np.where(np.abs(frames) <= 1e-10, np.float32(0), frames))
-    crossings = np.count_nonzero(negative[:, 1:] != negative[:, :-1], axis=1)
-    return (crossings[:, np.newaxis] / frames.shape[1]).astype(np.float32)
-
-
-@cache
-def _chroma_filters(sample_rate: int, n_fft: int) -> FloatArray:
-    """Weight of each frequency bin in each pitch class [12, 1 + n_fft // 2], at 440 Hz tuning."""
-    return librosa.filters.chroma(sr=sample_rate, n_fft=n_fft, n_chroma=N_CHROMA)
-
-
-def _chroma(power: FloatArray, sample_rate: int, features: Features) -> FloatArray:
-    """Energy per pitch class relative to the frame's strongest [frames, 12]."""
-    energy = power @ _chroma_filters(sample_rate, features.n_fft).T
-    strongest = energy.max(axis=1, keepdims=True)
-    # As librosa.util.normalize: a frame without energy stays as it is.
-    scale: FloatArray = np.where(strongest < np.finfo(np.float32).tiny, 1, strongest)
-    return energy / scale
+def functionals(waveform: FloatArray, sample_rate: int, features: Features) -> FloatArray:
+    """Summarise the clip's descriptors: float32 [functionals], see `functional_names`."""
+    return summarise(
+        describe(waveform, sample_rate, features),
+        broad_names(features.n_mfcc),
+        correlated_names(features.n_mfcc),
+        features.hop_length / sample_rate,
+    )

@@ -10,7 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import nn
 
@@ -51,7 +53,7 @@ def save(folder: Path, description: Description, weights: Sequence[Weights]) -> 
     folder.mkdir(parents=True, exist_ok=True)
     for fold, tensors in zip(description.folds, weights, strict=True):
         write_weights(_weights_file(folder, fold), tensors)
-    text = json.dumps({"format": FORMAT, **asdict(description)}, indent=2)
+    text = json.dumps({"format": FORMAT, **asdict(description)}, indent=2, default=_as_list)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
 
 
@@ -66,6 +68,7 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
         found = described.pop("format", None)
         if found != FORMAT:
             raise UserError(f"{folder}/model.json has format {found}, this code reads {FORMAT}")
+        described["statistics"] = [_as_statistics(of_fold) for of_fold in described["statistics"]]
         description = Description(**described)
         if len(description.statistics) != len(description.folds):
             raise ValueError("model.json: as many statistics as folds expected")
@@ -78,6 +81,20 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
             f"{folder} holds no usable model ({reason}): run `dvc repro train`"
         ) from None
     return description, nets
+
+
+def _as_list(array: NDArray[np.float64]) -> list[float]:
+    return [float(value) for value in array]
+
+
+def _as_statistics(described: dict[str, Any] | None) -> Statistics | None:
+    """Make arrays of the lists that stand for them in JSON."""
+    if described is None:
+        return None
+    return {
+        kind: tuple(np.array(v) if isinstance(v, list) else v for v in values)  # type: ignore[misc]
+        for kind, values in described.items()
+    }
 
 
 def snapshots_folder(folder: Path, fold: int) -> Path:

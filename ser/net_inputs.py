@@ -35,6 +35,11 @@ def problems(
         One text per problem, with what would be needed; empty if there is none.
     """
     kinds, columns = list(dims), sum(dims.values())
+    if (name == "mlp") != (kinds == ["functionals"]):
+        return [
+            f"model.name {name} and features.kinds {kinds} do not go together: mlp takes "
+            "[functionals], all other nets take frames"
+        ]
     found = []
     if name in ("cnn", "resnet") and not any(kind in SPECTRA for kind in kinds):
         found.append(

@@ -1,14 +1,24 @@
-"""Features -> mean 0 and standard deviation 1, by the statistics of a clip or of many."""
+"""Features -> mean 0 and standard deviation 1, by the statistics of a clip or of many.
+
+All columns of a kind share one mean and one deviation, so that the shape of a spectrum stays. The
+columns of functionals are of unlike units: each has its own.
+"""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
 from ser.columns import blocks
+from ser.params import FUNCTIONALS
 
-# Kind of features -> (mean, standard deviation) of all its values.
-Statistics = dict[str, tuple[float, float]]
+# Kind of features -> (mean, standard deviation) of all its values; of functionals, of each column.
+Scale = float | NDArray[np.float64]
+Statistics = dict[str, tuple[Scale, Scale]]
+
+_Moments = tuple[int, Any, Any]  # number, mean, sum of squared deviations
 
 _LEAST_DEVIATION = 1e-8
 
@@ -20,18 +30,26 @@ def measure(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:
         clips: at least one float32 [frames, dims].
         dims: columns of each kind, in the order of stacking.
     """
-    merged = dict.fromkeys(dims, (0, 0.0, 0.0))  # number, mean, sum of squared deviations
+    merged: dict[str, _Moments] = dict.fromkeys(dims, (0, 0.0, 0.0))
     for features in clips:
         for kind, columns in blocks(dims):
             values = features[:, columns].astype(np.float64)
-            mean = float(values.mean())
-            own = (values.size, mean, float(np.square(values - mean).sum()))
-            merged[kind] = _merge(merged[kind], own)
-    return {kind: (mean, (squares / n) ** 0.5) for kind, (n, mean, squares) in merged.items()}
+            axis = 0 if kind == FUNCTIONALS else None
+            mean = values.mean(axis=axis)
+            squares = np.square(values - mean).sum(axis=axis)
+            merged[kind] = _merge(merged[kind], (values.size // mean.size, mean, squares))
+    return {
+        kind: (_plain(mean), _plain((squares / n) ** 0.5))
+        for kind, (n, mean, squares) in merged.items()
+    }
 
 
-def _merge(a: tuple[int, float, float], b: tuple[int, float, float]) -> tuple[int, float, float]:
-    """Join two parts' (number, mean, sum of squared deviations).
+def _plain(value: Any) -> Scale:  # noqa: ANN401 - a number or an array
+    return value if np.ndim(value) else float(value)
+
+
+def _merge(a: _Moments, b: _Moments) -> _Moments:
+    """Join the moments of two parts.
 
     Chan, Golub, LeVeque: Algorithms for computing the sample variance, The American Statistician
     37(3), 1983.
@@ -74,6 +92,6 @@ def normalise(
     normalised = np.empty_like(features)
     for kind, columns in blocks(dims):
         mean, deviation = statistics[kind]
-        scale = np.float32(max(deviation, _LEAST_DEVIATION))
+        scale = np.maximum(deviation, _LEAST_DEVIATION).astype(np.float32)
         normalised[:, columns] = (features[:, columns] - np.float32(mean)) / scale
     return normalised

@@ -7,7 +7,7 @@ is refused before the first stage does any work.
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
 from pydantic import (
@@ -25,6 +25,7 @@ from pydantic import (
 from ser import net_inputs
 from ser.emotions import EMOTIONS
 from ser.errors import UserError
+from ser.functional_names import functional_names
 from ser.net_inputs import FIXED_LENGTHS
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -103,7 +104,8 @@ N_CHROMA = 12  # pitch classes
 
 # Those with a module in ser/corpora, and whatever somebody calls their own.
 Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
-FeatureKind = Literal["logmel", "mfcc", "zcr", "rms", "chroma"]
+FUNCTIONALS: Final = "functionals"  # the one kind that describes clips, not frames
+FeatureKind = Literal["logmel", "mfcc", "zcr", "rms", "chroma", "functionals"]
 
 
 class Section(BaseModel):
@@ -171,6 +173,8 @@ class Features(Section):
     @property
     def dims(self) -> dict[str, int]:
         """Number of columns of each wanted kind, in the order of stacking."""
+        if FUNCTIONALS in self.kinds:
+            return {FUNCTIONALS: len(functional_names(self.n_mels, self.n_mfcc))}
         sizes = {"logmel": self.n_mels, "mfcc": self.n_mfcc, "zcr": 1, "rms": 1, "chroma": N_CHROMA}
         return {kind: sizes[kind] for kind in self.kinds}
 
@@ -179,6 +183,11 @@ class Features(Section):
         problems = []
         if len(set(self.kinds)) < len(self.kinds):
             problems.append(f"kinds names a feature twice: {self.kinds}")
+        if FUNCTIONALS in self.kinds and len(self.kinds) > 1:
+            problems.append(
+                f"kinds {self.kinds}: functionals describe whole clips and stand alone, "
+                "the others describe frames"
+            )
         if self.win_length > self.n_fft:
             problems.append(
                 f"win_length {self.win_length} is longer than n_fft {self.n_fft}: "
@@ -305,7 +314,7 @@ class Split(Section):
 class Model(Section):
     """The net and how it is trained."""
 
-    name: Literal["resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"]
+    name: Literal["mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"]
     layers: Literal[3, 4]
     width: Annotated[int, Field(ge=1, le=1024)]
     batch_norm: bool
@@ -389,6 +398,9 @@ class Params(Section):
                 f"{key} must be 0: a frequency mask covers mel bands, and features.kinds "
                 f"{self.features.kinds} has no logmel"
             )
+        problems = self._of_functionals() if FUNCTIONALS in self.features.kinds else []
+        if problems:
+            raise ValueError("; ".join(problems))
         model = self.model
         refused = net_inputs.problems(
             model.name,
@@ -402,6 +414,27 @@ class Params(Section):
         if refused:
             raise ValueError("; ".join(refused))
         return self
+
+    def _of_functionals(self) -> list[str]:
+        """List the settings that make no sense where a clip is one frame of unlike columns."""
+        augment, model = self.augment, self.model
+        problems = [
+            f"augment.{name}.probability must be 0: it changes frames or neighbouring columns, "
+            "which features.kinds [functionals] has none of"
+            for name in ("feature_noise", "frequency_mask", "time_mask")
+            if augment.copies > 0 and getattr(augment, name).probability > 0
+        ]
+        if model.time_mask > 0:
+            problems.append(
+                "model.time_mask must be 0: it hides frames, which features.kinds [functionals] "
+                "has none of"
+            )
+        if model.normalisation == "clip":
+            problems.append(
+                "model.normalisation must be train or speaker: a single clip's functionals have no "
+                "mean and deviation of their own"
+            )
+        return problems
 
 
 def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ser import params, tables
 from ser.arrays import FloatArray
 from ser.clips import speaker_of
-from ser.features import frame_count, logmel
+from ser.features import logmel
 from ser.plots import dataset
+from ser.spectra import frame_count
 from ser.store import Store
 from stages import cli
 

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from ser.columns import blocks, mel_columns
-from ser.features import N_CHROMA, TOP_DB, extract, frame_count, logmel
-from ser.params import Features
+from ser.features import extract, logmel
+from ser.params import N_CHROMA, Features
+from ser.spectra import TOP_DB, frame_count
 
 RATE = 16000
 KINDS = ["logmel", "mfcc", "zcr", "rms", "chroma"]

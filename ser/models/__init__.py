@@ -15,6 +15,7 @@ from ser.models.cnn import CNN
 from ser.models.conv1d import Conv1D
 from ser.models.dummynet import DummyNet
 from ser.models.exponet import ExpoNet
+from ser.models.mlp import MLP
 from ser.models.resnet import ResNet
 from ser.models.rezonet import RezoNet
 from ser.params import Model
@@ -29,6 +30,7 @@ def _cnn(model: Model, dims: int, emotions: int) -> nn.Module:
 
 # model.name -> how to make the net of (model, columns of the features, number of emotions).
 NETS: dict[str, Callable[[Model, int, int], nn.Module]] = {
+    "mlp": lambda m, dims, emotions: MLP(dims, emotions, m.width, m.dropout),
     "resnet": lambda m, dims, emotions: ResNet(emotions, m.layers, m.width, m.dropout),
     "cnn": _cnn,
     "conv1d": lambda m, dims, emotions: Conv1D(dims, emotions, m.dropout),

@@ -1,0 +1,90 @@
+"""Waveform -> frames -> spectra, mel bands, cepstra, zero crossings, chroma.
+
+Every frame is n_fft samples around a multiple of hop_length, the waveform padded by n_fft // 2 on
+both sides: there are 1 + samples // hop_length of them, whatever is computed. All equals librosa's
+functions of the same names, computed from one shared spectrogram in single precision.
+"""
+
+from functools import cache
+
+import librosa.filters
+import numpy as np
+import scipy.fft
+import scipy.signal
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ser.arrays import FloatArray
+from ser.params import N_CHROMA, Features
+
+TOP_DB = 80.0  # range below the loudest point that is kept, in dB
+_POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
+
+
+def frame_count(samples: int, hop_length: int) -> int:
+    """Count the frames of a waveform of so many samples."""
+    return 1 + samples // hop_length
+
+
+def cut_frames(waveform: FloatArray, features: Features, padding: str) -> FloatArray:
+    """Cut a waveform into overlapping frames [frames, n_fft], as a view."""
+    padded = np.pad(waveform, features.n_fft // 2, mode=padding)  # type: ignore[call-overload]
+    wanted = frame_count(len(waveform), features.hop_length)
+    return sliding_window_view(padded, features.n_fft)[:: features.hop_length][:wanted]
+
+
+@cache
+def _window(win_length: int, n_fft: int) -> FloatArray:
+    """Hann window of win_length samples in the middle of n_fft."""
+    window = np.zeros(n_fft, dtype=np.float32)
+    start = (n_fft - win_length) // 2
+    window[start : start + win_length] = scipy.signal.get_window("hann", win_length)
+    return window
+
+
+def power_spectrogram(frames: FloatArray, features: Features) -> FloatArray:
+    """Compute the squared magnitude of each frame's spectrum [frames, 1 + n_fft // 2]."""
+    spectrum = scipy.fft.rfft(frames * _window(features.win_length, features.n_fft), axis=1)
+    return np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float32)
+
+
+@cache
+def _mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> FloatArray:
+    """Weight of each frequency bin in each mel band [n_mels, 1 + n_fft // 2]."""
+    return librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
+
+
+def mel_decibels(power: FloatArray, sample_rate: int, features: Features) -> FloatArray:
+    """Compute the mel spectrogram in dB relative to full scale, no more than TOP_DB deep."""
+    f = features
+    mel = power @ _mel_filters(sample_rate, f.n_fft, f.n_mels, f.fmin, f.fmax).T
+    level = 10 * np.log10(np.maximum(mel, _POWER_FLOOR))
+    return np.maximum(level, level.max() - TOP_DB)
+
+
+def cepstrum(mel_db: FloatArray, n_mfcc: int) -> FloatArray:
+    """Take the first coefficients of each frame's cosine transform [frames, n_mfcc]."""
+    coefficients: FloatArray = scipy.fft.dct(mel_db, type=2, norm="ortho", axis=1)
+    return coefficients[:, :n_mfcc]
+
+
+def zero_crossing_rate(frames: FloatArray) -> FloatArray:
+    """Share of neighbouring samples of unlike sign, per frame [frames, 1]."""
+    # librosa.zero_crossings counts values up to 1e-10 as zero, and zero as positive.
+    negative = np.signbit(np.where(np.abs(frames) <= 1e-10, np.float32(0), frames))
+    crossings = np.count_nonzero(negative[:, 1:] != negative[:, :-1], axis=1)
+    return (crossings[:, np.newaxis] / frames.shape[1]).astype(np.float32)
+
+
+@cache
+def _chroma_filters(sample_rate: int, n_fft: int) -> FloatArray:
+    """Weight of each frequency bin in each pitch class [12, 1 + n_fft // 2], at 440 Hz tuning."""
+    return librosa.filters.chroma(sr=sample_rate, n_fft=n_fft, n_chroma=N_CHROMA)
+
+
+def chroma(power: FloatArray, sample_rate: int, features: Features) -> FloatArray:
+    """Energy per pitch class relative to the frame's strongest [frames, 12]."""
+    energy = power @ _chroma_filters(sample_rate, features.n_fft).T
+    strongest = energy.max(axis=1, keepdims=True)
+    # As librosa.util.normalize: a frame without energy stays as it is.
+    scale: FloatArray = np.where(strongest < np.finfo(np.float32).tiny, 1, strongest)
+    return energy / scale
