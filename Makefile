@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The stages are started by dvc as plain `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint repro experiment compare tune readme lock
+.PHONY: setup demo test lint repro experiment protocols trials compare tune readme lock
 
 setup: .venv/ready
 
@@ -30,9 +30,19 @@ lint: setup
 repro: setup
 	dvc repro
 
-# One of experiments/*.yaml: make experiment NAME=default-loso
+# One of experiments/*.yaml: make experiment NAME=loso
+# SET changes more params: make experiment NAME=emobox SET='split.emobox=/path/to/EmoBox/data'
 experiment: setup
-	@python -m scripts.experiments '$(NAME)'
+	@python -m scripts.experiments '$(NAME)' $(SET)
+
+# The headline figures, five seeds each: make protocols EMOBOX=/path/to/EmoBox/data
+protocols: setup
+	@python -m scripts.protocols $(if $(EMOBOX),--emobox '$(EMOBOX)') $(NAMES)
+
+# What docs/experiments.md tells, by cross-validation without the test clips:
+# make trials EMOBOX=/path/to/EmoBox/data
+trials: setup
+	@python -m scripts.trials $(if $(EMOBOX),--emobox '$(EMOBOX)') $(NAMES)
 
 # All of experiments/compared.csv, or some: make compare NAMES='default s1-kfold' EPOCHS=10
 compare: setup

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,15 +26,19 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def read(name: str) -> Changes:
+def read(name: str, more: Changes | None = None) -> Changes:
     """Read experiments/<name>.yaml: the params that differ from params.yaml.
 
     A file may name another with `extends`, from whose params it differs.
 
+    Args:
+        name: of the file.
+        more: params that differ from the file's.
+
     Raises:
         UserError: there is no such experiment, or params.yaml with its changes would not be valid.
     """
-    changes = _read(name)
+    changes = merge(_read(name), more or {})
     params.load(ROOT / "params.yaml")  # a mistake there is not the experiment's
     params.parse(resolve(changes), f"params.yaml with experiments/{name}.yaml")
     return changes
@@ -193,9 +197,30 @@ def _git_identity() -> dict[str, str]:
     }
 
 
-def main(name: str) -> None:
+def parse_settings(settings: Sequence[str]) -> Changes:
+    """Turn `split.emobox=/a/folder` and the like into changes of params.
+
+    Raises:
+        UserError: one has no `=`, or its value is no YAML.
+    """
+    changes: Changes = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        try:
+            change = YAML(typ="safe").load(text)
+        except YAMLError:
+            equals = ""
+        if not equals:
+            raise UserError(f"{setting!r}: <key>=<value> expected, such as model.seed=1")
+        for part in reversed(key.split(".")):
+            change = {part: change}
+        changes = merge(changes, change)
+    return changes
+
+
+def main(name: str = "", *settings: str) -> None:
     """Run one experiment and show its figures."""
-    run(name, read(name))
+    run(name, read(name, parse_settings(settings)))
     for metrics in ("train", "evaluate"):
         for key, value in read_metrics(name, metrics).items():
             if isinstance(value, int | float) and not isinstance(value, bool):
@@ -208,7 +233,7 @@ def main(name: str) -> None:
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:2] or [""])
+        main(*sys.argv[1:])
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -1,8 +1,8 @@
 """Waveform -> what can be said of each frame: spectrum, level, pitch, voice.
 
-The field calls these low-level descriptors;
-the sets of its's feature extractors, such as eGeMAPS (Eyben et al.: The Geneva minimalistic
-acoustic parameter set, IEEE Transactions on Affective Computing 7(2), 2016), are built of these.
+The field calls these low-level descriptors; its feature sets, such as eGeMAPS (Eyben et al.: The
+Geneva minimalistic acoustic parameter set, IEEE Transactions on Affective Computing 7(2), 2016),
+are statistics of them.
 """
 
 from functools import cache

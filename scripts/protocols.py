@@ -1,0 +1,151 @@
+"""Measure the experiments of experiments/protocols.csv over five seeds: the headline figures.
+
+    python -m scripts.protocols [--emobox FOLDER] [NAME ...]
+
+Writes metrics/protocols.json; figures of experiments that are not run now stay.
+"""
+
+import argparse
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import dvc.api
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scripts import experiments
+from scripts.workspace import ROOT
+from ser import evaluation
+from ser.errors import UserError
+from ser.tables import read_csv, write_json
+
+FIGURES = ROOT / "metrics/protocols.json"
+SEEDS = (0, 1, 2, 3, 4)  # fixed before the first run; all are reported
+RESAMPLES = 10_000
+_DURATIONS = (0.0, 3.0, 4.0, 5.0, 7.0, np.inf)  # seconds, edges of the groups
+
+
+def listed() -> list[str]:
+    """List the experiments to be measured, in the order of the README's table."""
+    return pd.read_csv(experiments.FOLDER / "protocols.csv")["experiment"].tolist()
+
+
+def read_predictions(name: str) -> pd.DataFrame:
+    """Read every prediction of a finished experiment, one row per tested clip."""
+    reference = experiments.reference(name)
+    text = dvc.api.read("data/predictions.csv", repo=str(ROOT), rev=reference)
+    return pd.read_csv(io.StringIO(text), dtype={"clip": str, "speaker": str})
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    """Give mean, sample standard deviation and each of the seeds' figures."""
+    return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)), "each": values}
+
+
+def interval(shares: NDArray[np.float64], seed: int = 0) -> list[float]:
+    """Estimate the 95 % interval of a mean by resampling the clips with replacement.
+
+    Args:
+        shares: of each clip, the share of the seeds that recognise it, 0..1.
+        seed: of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    means = [shares[rng.integers(len(shares), size=len(shares))].mean() for _ in range(RESAMPLES)]
+    return [float(end) for end in np.percentile(means, [2.5, 97.5])]
+
+
+def summarise(runs: list[pd.DataFrame], seconds: pd.Series) -> dict[str, Any]:
+    """Put the predictions of all seeds together.
+
+    Args:
+        runs: of each seed, a table with the columns clip, fold, speaker, emotion, predicted, and
+            the same clips in the same order.
+        seconds: clip -> its length.
+
+    Returns:
+        Accuracy (0..1) over the seeds with its interval over the clips, UAR, mean and deviation of
+        the folds' accuracies, and the mean accuracy of each speaker, emotion and length.
+    """
+    first = runs[0]
+    hits = pd.DataFrame({i: run["emotion"] == run["predicted"] for i, run in enumerate(runs)})
+    shares = hits.mean(axis=1)
+    emotions = sorted(first["emotion"].unique())
+    uars = [evaluation.accuracy_and_uar(run, emotions)["uar"] for run in runs]
+    groups = pd.cut(first["clip"].map(seconds), _DURATIONS, right=False)
+    lengths = groups.map(lambda group: f"{group.left:g} to {group.right:g} s").astype(str)
+    return {
+        "clips": len(first),
+        "folds": int(first["fold"].nunique()),
+        "accuracy": spread([float(value) for value in hits.mean()])
+        | {"ci95": interval(shares.to_numpy(np.float64))},
+        "uar": spread(uars),
+        "per_fold": shares.groupby(first["fold"]).mean().tolist(),
+        "per_speaker": evaluation.accuracy_by(first["speaker"], shares),
+        "per_emotion": evaluation.accuracy_by(first["emotion"], shares),
+        "per_length": evaluation.accuracy_by(lengths, shares),
+        "confusions": np.sum(
+            [evaluation.count_confusions(run, emotions) for run in runs], axis=0
+        ).tolist(),
+    }
+
+
+def measure(name: str, more: experiments.Changes) -> dict[str, Any]:
+    """Run an experiment once per seed, each as an experiment of its own, and summarise them."""
+    runs, parameters = [], 0
+    for seed in SEEDS:
+        changes = experiments.merge(experiments.read(name, more), {"model": {"seed": seed}})
+        experiments.run(f"{name}-seed{seed}", changes)
+        runs.append(read_predictions(f"{name}-seed{seed}"))
+        parameters = experiments.read_metrics(f"{name}-seed{seed}", "train")["parameters"]
+    baseline = experiments.read_metrics(f"{name}-seed{SEEDS[0]}", "evaluate").get("baseline")
+    clips = read_csv(ROOT / "data/clips.csv").set_index("clip")
+    return {
+        **summarise(runs, clips["seconds"]),
+        "seeds": list(SEEDS),
+        "parameters": parameters,
+        "baseline": baseline,
+    }
+
+
+def main(names: list[str], emobox: Path | None) -> None:
+    """Measure the wanted experiments one after the other, writing after each.
+
+    Raises:
+        UserError: a name is none of those listed, or EmoBox's lists are missing.
+    """
+    order = listed()
+    if unknown := [name for name in names if name not in order]:
+        raise UserError(f"no such protocol: {', '.join(unknown)}; one of {', '.join(order)}")
+    if emobox is not None and not emobox.is_dir():
+        raise UserError(f"--emobox {str(emobox)!r} is no folder: expected EmoBox's `data`")
+    for name in names or order:
+        more: experiments.Changes = {}
+        if name.startswith("emobox"):
+            if emobox is None:
+                raise UserError(
+                    f"{name} needs EmoBox's lists: git clone https://github.com/emo-box/EmoBox, "
+                    f"then EMOBOX=<its folder data>; or name the others of {', '.join(order)}"
+                )
+            more = {"split": {"emobox": str(emobox.resolve())}}
+        figures = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
+        figures[name] = measure(name, more)
+        write_json(FIGURES, {key: figures[key] for key in order if key in figures})
+        a = figures[name]["accuracy"]
+        print(f"\n{name}: accuracy {a['mean']:.1%}, seeds ± {a['std']:.1%}\n", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m scripts.protocols", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--emobox", type=Path, help="folder of EmoBox's lists")
+    arguments = parser.parse_args()
+    try:
+        main(arguments.names, arguments.emobox)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the same command goes on from here")

@@ -1,0 +1,141 @@
+"""Try settings by cross-validation on a corpus without its test clips: experiments/trials.yaml.
+
+    python -m scripts.trials [--emobox FOLDER] [--seeds N] [NAME ...]
+
+The pipeline runs in .trials/, on the recordings that are no test clips of the split in data/ nor,
+where its lists are given, of EmoBox's: what is not there can influence nothing. Writes
+metrics/trials.csv, a row per trial and seed, and plots/accuracy_time.png; rows of trials that are
+not run now stay.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from scripts import experiments
+from scripts.workspace import ROOT, at_least_one, dvc, make_workspace
+from ser import params, splits
+from ser.errors import UserError
+from ser.plots.trials import accuracy_time
+from ser.tables import read_csv, write_table
+
+LIST = experiments.FOLDER / "trials.yaml"
+RESULTS = ROOT / "metrics/trials.csv"
+PICTURE = ROOT / "plots/accuracy_time.png"
+FOLDER = ROOT / ".trials"
+COLUMNS = ("trial", "seed", "clips", "accuracy", "uar", "parameters", "seconds")
+
+
+def listed() -> dict[str, dict[str, Any]]:
+    """Read the trials: name -> tried, kept, and what differs from params.yaml."""
+    return {trial["name"]: trial for trial in YAML(typ="safe").load(LIST)}
+
+
+def changes_of(trial: dict[str, Any]) -> experiments.Changes:
+    """Give the params of a trial that differ from params.yaml."""
+    base = experiments.read(trial["extends"]) if "extends" in trial else {}
+    return experiments.merge(base, trial.get("params", {}))
+
+
+def test_clips(emobox: Path | None) -> set[str]:
+    """Name the test clips of the split in data/, and of EmoBox's folds where they are given."""
+    clips, split = read_csv(ROOT / "data/clips.csv"), read_csv(ROOT / "data/splits.csv")
+    tested = set(split.loc[split["subset"] == "test", "clip"])
+    if emobox is not None:
+        settings = params.load(ROOT / "params.yaml").split
+        wanted = {"scheme": "emobox", "emobox": str(emobox), "val": 0.0}
+        for fold in splits.make_folds(clips, settings.model_copy(update=wanted)):
+            tested |= {clip for clip, subset in fold.items() if subset == "test"}
+    return tested
+
+
+def gather_recordings(without: Iterable[str]) -> Path:
+    """Link the recordings of all other clips into a folder."""
+    target = FOLDER / "recordings"
+    shutil.rmtree(target, ignore_errors=True)
+    clips = read_csv(ROOT / "data/clips.csv")
+    for path in clips.loc[~clips["clip"].isin(without), "path"]:
+        link = target.joinpath(*Path(path).parts[1:])  # without the corpus
+        link.parent.mkdir(parents=True, exist_ok=True)
+        os.link((ROOT / "data/raw" / path).resolve(), link)
+    return target
+
+
+def run(changes: experiments.Changes, recordings: Path, seed: int) -> dict[str, Any]:
+    """Run 5-fold cross-validation; a row of trials.csv but for the trial's name.
+
+    Raises:
+        UserError: a stage failed: its message is above.
+    """
+    fixed = {
+        "pull": {"corpora": ["aesdd"], "sources": {"aesdd": f"path:{recordings}"}},
+        "split": {"scheme": "kfold", "val": 0.0, "seed": seed},
+        "model": {"seed": seed},
+        "evaluate": {"baseline": "none"},
+    }
+    folder = FOLDER / "project"
+    make_workspace(folder, experiments.merge(changes, fixed))
+    for stage in ("extract", "augment", "split", "train", "evaluate"):
+        started = time.monotonic()
+        if dvc(folder, "repro", stage).returncode:
+            raise UserError(f"a trial failed: see above; its files are in {folder}")
+        if stage == "train":
+            seconds = time.monotonic() - started
+    evaluate, train = (
+        json.loads((folder / f"metrics/{name}.json").read_text("utf-8"))
+        for name in ("evaluate", "train")
+    )
+    return {
+        "seed": seed,
+        "clips": evaluate["n_test"],
+        "accuracy": evaluate["accuracy"],
+        "uar": evaluate["uar"],
+        "parameters": train["parameters"],
+        "seconds": seconds / evaluate["n_folds"],
+    }
+
+
+def main(names: list[str], emobox: Path | None, seeds: int) -> None:
+    """Run the wanted trials one after the other, writing after each.
+
+    Raises:
+        UserError: a name is none of those listed, or a trial fails.
+    """
+    trials = listed()
+    if unknown := [name for name in names if name not in trials]:
+        raise UserError(f"no such trial: {', '.join(unknown)}; one of {', '.join(trials)}")
+    recordings = gather_recordings(test_clips(emobox))
+    for name in names or trials:
+        rows = [run(changes_of(trials[name]), recordings, seed) for seed in range(seeds)]
+        new = pd.DataFrame(rows).assign(trial=name)[list(COLUMNS)]
+        old = pd.read_csv(RESULTS) if RESULTS.exists() else new[:0]
+        table = pd.concat([part for part in (old[old["trial"] != name], new) if len(part)])
+        place = table["trial"].map({name: i for i, name in enumerate(trials)})
+        table = table[place.notna()].assign(place=place).sort_values(["place", "seed"])
+        write_table(RESULTS, table.drop(columns="place"), decimals=6)
+        print(f"\n{name}: accuracy {new['accuracy'].mean():.1%} by cross-validation\n", flush=True)
+    curves = {name: trial["curve"] for name, trial in trials.items() if "curve" in trial}
+    accuracy_time(PICTURE, pd.read_csv(RESULTS), curves)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m scripts.trials", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--emobox", type=Path, help="folder of EmoBox's lists")
+    parser.add_argument("--seeds", type=at_least_one, default=2, help="repetitions, 2 unless told")
+    arguments = parser.parse_args()
+    try:
+        main(arguments.names, arguments.emobox, arguments.seeds)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: finished trials are in metrics/trials.csv")
