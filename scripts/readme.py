@@ -1,4 +1,4 @@
-"""Write the README's figures from metrics/, benchmarks/ and experiments/.
+"""Write the figures of README.md and docs/ from metrics/, benchmarks/ and experiments/.
 
 Blocks between `<!-- name -->` and `<!-- /name -->` are replaced; the tests compare the README with
 what this would write.
@@ -9,9 +9,13 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+from ruamel.yaml import YAML
+
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs/experiments.md")
 
 
 def load_metrics(name: str) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def results() -> str:
             protocol,
         ),
         (
-            f"{e['baseline']['kind'].replace('_', ' ')} on clip statistics",
+            f"{e['baseline']['kind'].replace('_', ' ')} on the same features",
             percent(e["baseline"]["accuracy"]),
             percent(e["baseline"]["uar"]),
             "the same clips",
@@ -70,11 +74,90 @@ def results() -> str:
             "the same clips",
         ),
     ]
-    rows += [
+    return table(("system", "accuracy", "UAR", "protocol"), rows + published("default"))
+
+
+def published(experiment: str) -> list[tuple[str, ...]]:
+    """The published figures that stand beside an experiment's."""
+    return [
         (row["system"], row["accuracy"], "", f"{row['protocol']} ({row['reference']})")
         for row in rows_of("benchmarks/published.csv")
+        if row["experiment"] == experiment
     ]
+
+
+def protocols() -> str:
+    """The headline figures over all seeds, beside the published ones."""
+    measured, rows = load_metrics("protocols"), []
+    for line in rows_of("experiments/protocols.csv"):
+        name, protocol = line["experiment"], line["protocol"]
+        if name not in measured:
+            continue
+        accuracy, uar = measured[name]["accuracy"], measured[name]["uar"]
+        low_high = interval(accuracy["ci95"])
+        rows.append(
+            (
+                f"**`{name}`**, {measured[name]['parameters']:,} parameters from scratch",
+                f"**{percent(accuracy['mean'])}** ± {accuracy['std'] * 100:.1f} (95 %: {low_high})",
+                f"{percent(uar['mean'])} ± {uar['std'] * 100:.1f}",
+                f"{protocol}; {measured[name]['clips']} clips tested",
+            )
+        )
+        if baseline := measured[name]["baseline"]:
+            kind = baseline["kind"].replace("_", " ")
+            figures = (percent(baseline["accuracy"]), percent(baseline["uar"]))
+            rows.append((f"{kind} on the same features", *figures, "the same clips"))
+        rows += published(name)
     return table(("system", "accuracy", "UAR", "protocol"), rows)
+
+
+def voices() -> str:
+    """Accuracy of each speaker where none of the speaker's clips is trained on."""
+    measured = load_metrics("protocols")
+    names = [name for name in measured if name.startswith("loso")]
+    rows = []
+    for speaker in measured[names[0]]["per_speaker"]:
+        figures = [measured[name]["per_speaker"][speaker] for name in names]
+        shares = (percent(figure["accuracy"]) for figure in figures)
+        rows.append((speaker, *shares, str(figures[0]["n"])))
+    return table(("speaker", *(f"`{name}`" for name in names), "clips"), rows)
+
+
+def errors() -> str:
+    """What the mistakes on EmoBox's fold are made of."""
+    measured = load_metrics("protocols")["emobox"]
+    rows = [
+        (f"{kind}: {name}", percent(figures["accuracy"]), str(figures["n"]))
+        for kind in ("emotion", "speaker", "length")
+        for name, figures in measured[f"per_{kind}"].items()
+    ]
+    return table(("`emobox`", "accuracy", "clips"), rows)
+
+
+def trials() -> str:
+    """What cross-validation gave for each setting, with what it was compared."""
+    results: dict[str, list[dict[str, str]]] = {}
+    for row in rows_of("metrics/trials.csv"):
+        results.setdefault(row["trial"], []).append(row)
+    rows = []
+    for trial in YAML(typ="safe").load(ROOT / "docs/trials.yaml"):
+        if trial["name"] not in results:
+            continue
+        runs = results[trial["name"]]
+        each = [float(run["accuracy"]) for run in runs]
+        seconds = fmean(float(run["seconds"]) for run in runs)
+        rows.append(
+            (
+                trial["name"],
+                trial["tried"],
+                percent(fmean(each)),
+                ", ".join(f"{share * 100:.1f}" for share in each),
+                f"{seconds:.1f} s",
+                "yes" if trial["kept"] else "no",
+            )
+        )
+    head = ("trial", "what was tried", "accuracy", "each repetition", "training", "kept")
+    return table(head, rows)
 
 
 def emotions() -> str:
@@ -167,6 +250,10 @@ def speed() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "results": results,
+    "protocols": protocols,
+    "voices": voices,
+    "errors": errors,
+    "trials": trials,
     "emotions": emotions,
     "speakers": speakers,
     "compare": compare,
@@ -184,9 +271,9 @@ def render(text: str) -> str:
 
 
 def main() -> None:
-    """Rewrite README.md in place."""
-    readme = ROOT / "README.md"
-    readme.write_text(render(readme.read_text("utf-8")), "utf-8")
+    """Rewrite the pages in place."""
+    for page in PAGES:
+        page.write_text(render(page.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

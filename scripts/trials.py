@@ -1,4 +1,4 @@
-"""Try settings by cross-validation on a corpus without its test clips: experiments/trials.yaml.
+"""Try settings by cross-validation on a corpus without its test clips: docs/trials.yaml.
 
     python -m scripts.trials [--emobox FOLDER] [--seeds N] [NAME ...]
 
@@ -28,7 +28,7 @@ from ser.errors import UserError
 from ser.plots.trials import accuracy_time
 from ser.tables import read_csv, write_table
 
-LIST = experiments.FOLDER / "trials.yaml"
+LIST = ROOT / "docs/trials.yaml"
 RESULTS = ROOT / "metrics/trials.csv"
 PICTURE = ROOT / "plots/accuracy_time.png"
 FOLDER = ROOT / ".trials"

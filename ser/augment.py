@@ -33,6 +33,8 @@ class Draw:
         masked_frame_place: where, 0 (earliest) to 1.
         feature_noise: white noise on the features, in standard deviations of each kind's values.
         feature_noise_seed: of that noise's values.
+        crop_share: how much of the clip is kept, 0..1 of its length.
+        crop_place: where, 0 (its beginning) to 1 (its end).
     """
 
     pitch_semitones: float | None
@@ -47,6 +49,8 @@ class Draw:
     masked_frame_place: float
     feature_noise: float | None
     feature_noise_seed: int
+    crop_share: float | None
+    crop_place: float
 
 
 def draw(augment: Augment, clip: str, copy: int) -> Draw:
@@ -76,11 +80,13 @@ def draw(augment: Augment, clip: str, copy: int) -> Draw:
         masked_frame_place=float(rng.random()),
         feature_noise=value(a.feature_noise.probability, *a.feature_noise.deviations),
         feature_noise_seed=int(rng.integers(2**32)),
+        crop_share=value(a.crop.probability, *a.crop.share),
+        crop_place=float(rng.random()),
     )
 
 
 def change_waveform(waveform: FloatArray, sample_rate: int, changes: Draw) -> FloatArray:
-    """Apply pitch, stretch, shift, gain and noise, in this order.
+    """Apply crop, pitch, stretch, shift, gain and noise, in this order.
 
     Args:
         waveform: float32 [samples] in -1..1.
@@ -88,8 +94,12 @@ def change_waveform(waveform: FloatArray, sample_rate: int, changes: Draw) -> Fl
         changes: as drawn.
 
     Returns:
-        float32 [samples / stretch_rate] in -1..1: scaled down where a change went beyond.
+        float32 [samples * crop_share / stretch_rate] in -1..1: scaled down where a change went
+        beyond.
     """
+    if changes.crop_share is not None:
+        kept = max(1, round(changes.crop_share * len(waveform)))
+        waveform = waveform[_place(len(waveform), kept, changes.crop_place)]
     if changes.pitch_semitones is not None:
         waveform = librosa.effects.pitch_shift(
             waveform, sr=sample_rate, n_steps=changes.pitch_semitones

@@ -231,6 +231,12 @@ class StretchChange(Change):
     rate: Annotated[Range, AfterValidator(_within(0.25, 4))]
 
 
+class CropChange(Change):
+    """A part of the clip instead of the whole, as a share of its length."""
+
+    share: Annotated[Range, AfterValidator(_within(0.05, 1))]
+
+
 class ShiftChange(Change):
     """The clip moved in time; what leaves is lost, what enters is silence."""
 
@@ -266,6 +272,7 @@ class Augment(Section):
 
     copies: Annotated[int, Field(ge=0, le=1000)]
     seed: Seed
+    crop: CropChange
     noise: NoiseChange
     pitch: PitchChange
     stretch: StretchChange

@@ -1,12 +1,11 @@
 import hashlib
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
-import yaml
 
+from scripts import experiments
 from ser import params
 from ser.augment import (
     add_feature_noise,
@@ -20,7 +19,6 @@ from ser.augment import (
 from ser.columns import blocks
 
 RATE = 16000
-COMMITTED = Path(__file__).parents[1] / "params.yaml"
 # change in params -> the key of its range, the field of a draw
 CHANGES = {
     "pitch": ("semitones", "pitch_semitones"),
@@ -31,11 +29,12 @@ CHANGES = {
     "frequency_mask": ("bands", "masked_bands"),
     "time_mask": ("frames", "masked_frames"),
     "feature_noise": ("deviations", "feature_noise"),
+    "crop": ("share", "crop_share"),
 }
 
 
 def augment(seed=0, **probabilities):
-    values = yaml.safe_load(COMMITTED.read_text(encoding="utf-8"))
+    values = experiments.resolve(experiments.read("resnet"))
     values["augment"]["seed"] = seed
     for name in CHANGES:
         values["augment"][name]["probability"] = probabilities.get(name, 1.0)

@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -9,6 +11,7 @@ from ser import model_folder
 from ser.errors import UserError
 from ser.model_folder import Description, load, load_snapshots, save, snapshots_folder
 from ser.models import build
+from ser.normalisation import measure, normalise
 from ser.params import Model
 from ser.training import snapshot_name, write_weights
 
@@ -21,8 +24,8 @@ PREPROCESSING = {
     "features": {"kinds": ["logmel", "rms"], "fmin": 50.0},
     "dims": {"logmel": 16, "rms": 1},
 }
-# Numbers that no decimal fraction writes in full, and as lists: JSON has no tuples.
-STATISTICS = [{"logmel": [1 / 3, 2 / 3], "rms": [-1e-7 / 3, 1e-8]}, None]
+# Numbers that no decimal fraction writes in full.
+STATISTICS = [{"logmel": (1 / 3, 2 / 3), "rms": (-1e-7 / 3, 1e-8)}, None]
 
 
 def make_nets(name, count=2):
@@ -65,6 +68,71 @@ def test_a_model_comes_back_as_it_was_saved(tmp_path, name):
         assert torch.equal(again(features, lengths), net(features, lengths))
         for key, tensor in net.state_dict().items():
             assert torch.equal(tensor, again.state_dict()[key]), key
+
+
+def on_functionals(columns):
+    """A perceptron's description, and nets of it; the columns' statistics are of all sizes."""
+    rng = np.random.default_rng(columns)
+    scales = [rng.normal(size=columns) * 10.0 ** rng.integers(-300, 300, columns) for _ in "ab"]
+    settings = SETTINGS | {"name": "mlp", "normalisation": "train"}
+    preprocessing = PREPROCESSING | {
+        "features": {"kinds": ["functionals"]},
+        "dims": {"functionals": columns},
+    }
+    statistics = [{"functionals": (scales[0], np.abs(scales[1]))}, None]
+    description = replace(
+        described("mlp"), model=settings, preprocessing=preprocessing, statistics=statistics
+    )
+    torch.manual_seed(0)
+    return description, [build(Model.model_validate(settings), columns, 3) for _ in range(2)]
+
+
+@pytest.mark.parametrize("columns", [1, 2, 500])
+def test_statistics_of_functionals_come_back_as_the_arrays_that_they_were(tmp_path, columns):
+    description, nets = on_functionals(columns)
+    save(tmp_path, description, weights_of(nets))
+    found, loaded = load(tmp_path)
+    assert replace(found, statistics=[]) == replace(description, statistics=[])
+    (of_fold, nothing), (expected, _) = found.statistics, description.statistics
+    assert nothing is None
+    assert list(of_fold) == ["functionals"]
+    assert isinstance(of_fold["functionals"], tuple)
+    for array, saved in zip(of_fold["functionals"], expected["functionals"], strict=True):
+        assert isinstance(array, np.ndarray)
+        assert array.dtype == np.float64
+        np.testing.assert_array_equal(array, saved)
+    features, lengths = torch.randn(3, 16, columns), torch.tensor([1, 16, 1])
+    for net, again in zip(nets, loaded, strict=True):
+        assert torch.equal(again(features, lengths), net.eval()(features, lengths))
+
+
+def test_measured_statistics_normalise_after_a_round_trip_as_before(tmp_path):
+    rng = np.random.default_rng(0)
+    dims = {"functionals": 40}
+    clips = [rng.normal(50, 9, (1, 40)).astype(np.float32) for _ in range(20)]
+    statistics = measure(clips, dims)
+    description, nets = on_functionals(40)
+    save(tmp_path, replace(description, statistics=[statistics, None]), weights_of(nets))
+    (again, _) = load(tmp_path)[0].statistics
+    for clip in clips:
+        expected = normalise(clip, dims, statistics)
+        np.testing.assert_array_equal(normalise(clip, dims, again), expected)
+
+
+def test_statistics_of_frames_come_back_as_numbers(folder):
+    of_fold, nothing = load(folder)[0].statistics
+    assert nothing is None
+    for scales in of_fold.values():
+        assert isinstance(scales, tuple)
+        assert [type(scale) for scale in scales] == [float, float]
+
+
+def test_statistics_are_written_as_lists_of_numbers(tmp_path):
+    description, nets = on_functionals(3)
+    save(tmp_path, description, weights_of(nets))
+    values = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+    written = values["statistics"][0]["functionals"]
+    assert written == [scale.tolist() for scale in description.statistics[0]["functionals"]]
 
 
 def test_a_model_is_one_description_and_a_file_of_weights_per_fold(folder):
@@ -159,6 +227,9 @@ def change(folder, **changes):
         {"preprocessing": {"dims": [16, 1]}},
         {"folds": [1, 2]},
         {"folds": None},
+        {"statistics": [None]},
+        {"statistics": None},
+        {"statistics": [[1, 2], None]},
     ],
     ids=lambda changes: next(iter(changes)),
 )

@@ -1,4 +1,6 @@
 import itertools
+import math
+import re
 from typing import get_args
 
 import pytest
@@ -7,6 +9,7 @@ from settings import PLAIN_MODEL
 from torch import nn
 from torch.nn import functional as F
 
+from ser.functional_names import functional_names
 from ser.models import MIN_FRAMES, NETS, build, count_parameters
 from ser.models.layers import flat_size, flatten_columns, mask_frames, mean_over_frames
 from ser.models.resnet import AttentivePooling
@@ -22,11 +25,13 @@ CNN3, CNN4, RESNET = {"name": "cnn"}, {"name": "cnn", "layers": 4}, {"name": "re
 CNN_NORM = {"name": "cnn", "batch_norm": True}
 RESNET4 = {"name": "resnet", "layers": 4}
 CONV1D, REZONET = {"name": "conv1d"}, {"name": "rezonet"}
+MLP = {"name": "mlp", "width": 32}
 CNN_FLAT = {"name": "cnn", "pooling": "flatten", "batch_norm": True} | PAD
 CNN4_FLAT = CNN_FLAT | {"layers": 4}
 DUMMYNET, EXPONET = {"name": "dummynet"} | PAD, {"name": "exponet"} | PAD
 
 ANY_LENGTH = {
+    "mlp": MLP,
     "cnn3": CNN3,
     "cnn4": CNN4,
     "cnn-norm": CNN_NORM,
@@ -107,6 +112,8 @@ def test_a_net_gives_one_finite_logit_per_clip_and_emotion(net, dims, emotions):
 @pytest.mark.parametrize(
     ("net", "dims", "count"),
     [
+        (MLP | {"width": 128}, 2308, 296_197),
+        (MLP | {"width": 256}, 2308, 592_389),
         (CNN3, DIMS, 23_621),
         (CNN4, DIMS, 97_797),
         (CNN_FLAT | {"frames": 256}, 128, 187_365),
@@ -195,6 +202,26 @@ def test_the_resnet_has_the_parameters_of_its_layers(layers, width, emotions):
     linear = 2 * channels * emotions + emotions
     net = make({"width": width, "layers": layers}, emotions=emotions)
     assert count_parameters(net) == stem + blocks + pooling + linear
+
+
+@pytest.mark.parametrize(
+    ("width", "dims", "emotions"), [(1, 1, 2), (16, 20, 5), (128, 2308, 5), (1024, 7, 8)]
+)
+def test_the_mlp_has_the_parameters_of_its_layers(width, dims, emotions):
+    expected = weights(dims, width, 1) + weights(width, emotions, 1)
+    assert count_parameters(make(MLP | {"width": width}, dims, emotions)) == expected
+    # Whatever the other settings are, and without a single fixed number besides.
+    others = {"layers": 4, "batch_norm": True, "dropout": 0.9, "length": "pad", "frames": 99}
+    assert count_parameters(make(MLP | {"width": width} | others, dims, emotions)) == expected
+
+
+def test_the_mlp_has_the_parameters_that_its_docstring_states():
+    pattern = r"5 emotions, (\d+) functionals, width (\d+): ([\d,]+)\."
+    stated = re.search(pattern, NETS["mlp"](Model.model_validate(SETTINGS), 1, 2).__doc__)
+    columns, width, count = (int(number.replace(",", "")) for number in stated.groups())
+    assert columns == len(functional_names(n_mels=64, n_mfcc=24))
+    assert count_parameters(make(MLP | {"width": width}, columns, 5)) == count
+    assert count == weights(columns, width, 1) + weights(width, 5, 1)
 
 
 def test_frozen_parameters_are_not_counted():
@@ -376,6 +403,86 @@ def test_an_unpadded_clip_goes_through_the_rezonets_layers_in_sequence(frames):
             x = nn.MaxPool2d((1, 2))(convolution(x).clamp(min=0))
         x = model.dense(x.mean(dim=3).reshape(3, -1)).clamp(min=0)
         torch.testing.assert_close(model(features, lengths), model.linear(x))
+
+
+def test_functionals_go_through_the_mlps_layers_in_sequence():
+    model = in_use(MLP)
+    features, lengths = padded(random_clips([1] * 6))
+    with torch.no_grad():
+        _, hidden, _, _, output = model.layers
+        x = (features[:, 0] @ hidden.weight.T + hidden.bias).clamp(min=0)
+        expected = x @ output.weight.T + output.bias
+        torch.testing.assert_close(model(features, lengths), expected)
+
+
+def test_the_mlp_looks_at_the_first_frame_alone_whatever_the_lengths_say():
+    model = in_use(MLP)
+    (clip, others) = random_clips([1, 15])
+    features = torch.cat([clip, others])[None].requires_grad_(True)
+    expected = model(clip[None], torch.tensor([1]))
+    for length in (1, 2, 16):
+        torch.testing.assert_close(model(features, torch.tensor([length])), expected)
+    model(features, torch.tensor([16])).square().sum().backward()
+    assert features.grad[0, 0].abs().min() > 0
+    assert not features.grad[0, 1:].any()
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("far", [1000.0, 5.001, 1e30, -1000.0, -1e30])
+def test_a_column_far_from_all_that_was_seen_decides_no_more_than_one_of_5_deviations(
+    far, training
+):
+    model = make(MLP).train(training)
+    clips = torch.stack(random_clips([1] * 4))
+
+    def logits_with(value):
+        changed = clips.clone()
+        changed[:, 0, 7] = value
+        torch.manual_seed(1)  # the same units dropped out
+        with torch.no_grad():
+            return model(changed, torch.tensor([1] * 4))
+
+    at_the_limit = logits_with(math.copysign(5, far))
+    assert torch.equal(logits_with(far), at_the_limit)
+    assert logits_with(far).isfinite().all()
+    assert not torch.equal(logits_with(0.9 * math.copysign(5, far)), at_the_limit)
+
+
+def test_the_mlp_learns_one_clip_at_a_time():
+    clips, labels = random_clips([1] * 8), torch.arange(8) % 4
+    model = make(MLP | {"dropout": 0.5}, emotions=4).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    optimizer = torch.optim.Adam(model.parameters(), 0.003)
+    for step in range(240):
+        features, lengths = padded([clips[step % 8]])
+        loss = F.cross_entropy(model(features, lengths), labels[step % 8, None])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for name, value in model.state_dict().items():
+        assert value.isfinite().all()
+        assert not torch.equal(value, before[name]), name
+    with torch.no_grad():
+        logits = model.eval()(*padded(clips))
+    assert logits.argmax(dim=1).tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_the_mlp_drops_a_fifth_of_the_columns_and_so_much_of_the_units_in_training(dropout):
+    model = make(MLP | {"dropout": dropout, "width": 300}, dims=300, emotions=300)
+    _, hidden, _, _, output = model.layers
+    with torch.no_grad():
+        for linear in (hidden, output):
+            linear.weight.copy_(torch.eye(300))
+            linear.bias.zero_()
+        ones = torch.ones(50, 1, 300)
+        trained = model.train()(ones, torch.tensor([1] * 50))
+        in_evaluation = model.eval()(ones, torch.tensor([1] * 50))
+    assert torch.equal(in_evaluation, torch.ones(50, 300))
+    kept = trained[trained != 0]
+    # What is kept is scaled up, so that the mean stays.
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / 0.8 / (1 - dropout)))
+    assert kept.numel() / trained.numel() == pytest.approx(0.8 * (1 - dropout), abs=0.02)
 
 
 def test_attentive_pooling_without_attention_gives_mean_and_deviation_of_the_own_frames():

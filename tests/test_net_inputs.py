@@ -188,7 +188,46 @@ def test_all_that_a_net_lacks_is_listed():
     assert "one length" in texts[1]
 
 
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("columns", [1, 57, 2308])
+def test_the_perceptron_takes_functionals_of_any_number(columns, batch_size, length):
+    net = {"name": "mlp", "length": length, "batch_size": batch_size}
+    assert refused(net, {"functionals": columns}) == []
+    trained(net, {"functionals": columns})
+
+
+@pytest.mark.parametrize(
+    "dims",
+    [
+        *({kind: 12} for kind in SPECTRA),
+        {"zcr": 1},
+        {"functionals": 40, "rms": 1},
+        {"logmel": 2308},
+    ],
+)
+def test_the_perceptron_takes_no_frames(dims):
+    assert refusal({"name": "mlp"}, dims) == (
+        f"model.name mlp and features.kinds {list(dims)} do not go together: mlp takes "
+        "[functionals], all other nets take frames"
+    )
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("name", [name for name in NETS if name != "mlp"])
+def test_functionals_are_for_the_perceptron_alone(name, batch_size, length):
+    # Whatever else is wrong would be wrong of frames, and goes unsaid.
+    net = {"name": name, "length": length, "batch_size": batch_size, "pooling": "flatten"}
+    assert refusal(net, {"functionals": 2308}) == (
+        f"model.name {name} and features.kinds ['functionals'] do not go together: mlp takes "
+        "[functionals], all other nets take frames"
+    )
+
+
 DIMS = [
+    {"functionals": 1},
+    {"functionals": 40},
     {"zcr": 1},
     {"zcr": 1, "rms": 1},
     {"zcr": 1, "rms": 1, "mfcc": 2},

@@ -110,6 +110,116 @@ def test_constant_features_become_zero(value, others):
         assert not normalise(features, DIMS, statistics).any()
 
 
+FUNCTIONALS = {"functionals": 12}
+
+
+def rows(count, seed=0, frames=1):
+    """Clips of columns of unlike units, as functionals are."""
+    rng = np.random.default_rng(seed)
+    means, deviations = 10.0 ** rng.uniform(-3, 4, (2, 12))
+    return [rng.normal(means, deviations, (frames, 12)).astype(np.float32) for _ in range(count)]
+
+
+def assert_columns_close(measured, arrays):
+    whole = np.concatenate(arrays).astype(np.float64)
+    assert list(measured) == ["functionals"]
+    mean, deviation = measured["functionals"]
+    for found, expected in ((mean, whole.mean(axis=0)), (deviation, whole.std(axis=0))):
+        assert isinstance(found, np.ndarray)
+        assert found.dtype == np.float64
+        assert found.shape == (12,)
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("frames", [1, 7])
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_each_column_of_functionals_has_statistics_of_its_own(count, frames):
+    arrays = rows(count, frames=frames)
+    assert_columns_close(measure(arrays, FUNCTIONALS), arrays)
+    assert_columns_close(measure(iter(arrays), FUNCTIONALS), arrays)
+
+
+def test_a_single_column_of_functionals_has_arrays_of_one():
+    arrays = [np.array([[value]], np.float32) for value in (1, 2, 6)]
+    mean, deviation = measure(arrays, {"functionals": 1})["functionals"]
+    assert mean.tolist() == [3]
+    assert deviation == pytest.approx(np.array([np.sqrt(14 / 3)]))
+
+
+def test_a_high_level_costs_functionals_no_precision():
+    rng = np.random.default_rng(0)
+    arrays = [(rng.normal(0, 1, (1, 12)) + 30000).astype(np.float32) for _ in range(400)]
+    assert_columns_close(measure(arrays, FUNCTIONALS), arrays)
+
+
+def test_groups_of_functionals_are_measured_each_by_its_own_clips():
+    arrays = dict(zip("abcdef", rows(6), strict=True))
+    groups = {"a": "x", "b": "y", "c": "x", "d": "z", "e": "y", "f": "x"}
+    measured = measure_groups(arrays, groups, FUNCTIONALS)
+    assert set(measured) == {"x", "y", "z"}
+    for group, statistics in measured.items():
+        own = [arrays[clip] for clip, name in groups.items() if name == group]
+        assert_columns_close(statistics, own)
+
+
+def test_each_column_of_all_clips_functionals_gets_mean_0_and_deviation_1():
+    arrays = rows(40)
+    statistics = measure(arrays, FUNCTIONALS)
+    results = [normalise(features, FUNCTIONALS, statistics) for features in arrays]
+    assert {result.dtype for result in results} == {np.dtype(np.float32)}
+    assert {result.shape for result in results} == {(1, 12)}
+    whole = np.concatenate(results).astype(np.float64)
+    # As good as single precision is where the mean is far above the deviation.
+    mean, deviation = statistics["functionals"]
+    coarseness = 1e-6 * (1 + np.abs(mean) / deviation)
+    assert (np.abs(whole.mean(axis=0)) < coarseness).all()
+    assert (np.abs(whole.std(axis=0) - 1) < coarseness).all()
+
+
+def test_given_statistics_of_functionals_are_subtracted_and_divided_by_column_by_column():
+    (features,) = rows(1)
+    mean, deviation = np.arange(12.0), np.arange(1, 13) / 3
+    result = normalise(features, FUNCTIONALS, {"functionals": (mean, deviation)})
+    np.testing.assert_allclose(result, (features - mean) / deviation, rtol=1e-5, atol=1e-5)
+    as_they_are = {"functionals": (0.0, 1.0)}  # what balancing gives the clips that it makes
+    np.testing.assert_array_equal(normalise(features, FUNCTIONALS, as_they_are), features)
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+def test_constant_columns_of_functionals_become_zero(count):
+    arrays = rows(count)
+    for features in arrays:
+        features[:, [0, 5, 11]] = 0, 0.1, 12345.678
+    statistics = measure(arrays, FUNCTIONALS)
+    with np.errstate(all="raise"):
+        results = [normalise(features, FUNCTIONALS, statistics) for features in arrays]
+    whole = np.concatenate(results)
+    assert not whole[:, [0, 5, 11]].any()
+    assert np.isfinite(whole).all()
+    assert whole.any() == (count > 1)
+
+
+def test_a_column_that_never_varied_stays_finite_where_it_does():
+    arrays = rows(5)
+    for features in arrays:
+        features[:, 3] = 2.5
+    (other,) = rows(1, seed=1)
+    other[:, 3] = 1e4
+    result = normalise(other, FUNCTIONALS, measure(arrays, FUNCTIONALS))
+    assert np.isfinite(result).all()
+    assert result[0, 3] > 1e6
+
+
+def test_kinds_of_frames_keep_one_mean_and_deviation_beside_functionals():
+    arrays = rows(9, frames=4)
+    measured = measure(arrays, {"functionals": 5, "logmel": 7})
+    mean, deviation = measured["logmel"]
+    whole = np.concatenate(arrays).astype(np.float64)
+    assert mean == pytest.approx(whole[:, 5:].mean(), rel=1e-12)
+    assert deviation == pytest.approx(whole[:, 5:].std(), rel=1e-10)
+    np.testing.assert_allclose(measured["functionals"][0], whole[:, :5].mean(axis=0), rtol=1e-10)
+
+
 @pytest.mark.parametrize("common", [False, True])
 def test_the_input_is_left_alone(common):
     (features,) = clips(1)

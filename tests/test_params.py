@@ -2,14 +2,27 @@ import copy
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from ser.errors import UserError
+from ser.features import extract
+from ser.functional_names import functional_names
 from ser.params import load, parse
 
 COMMITTED = Path(__file__).parents[1] / "params.yaml"
 ABSENT = object()
+ON_FRAMES = {
+    "features.kinds": ["logmel"],
+    "features.n_mfcc": 20,
+    "augment.copies": 4,
+    "model.name": "resnet",
+    "model.normalisation": "clip",
+    "model.batch_size": 16,
+    "model.frequency_mask": 8,
+    "model.time_mask": 24,
+}
 
 
 @pytest.fixture
@@ -26,6 +39,14 @@ def put(values, key, value):
         del values[last]
     else:
         values[last] = value
+
+
+@pytest.fixture
+def on_frames(values):
+    """The committed settings, but for a net that looks at frames, which are masked."""
+    for key, value in ON_FRAMES.items():
+        put(values, key, value)
+    return values
 
 
 def get(params, key):
@@ -182,10 +203,10 @@ def test_ranges_are_two_finite_numbers_in_order(values, key, wrong):
 @pytest.mark.parametrize(
     "key", [k for k in FLOATS if k not in ("features.fmax", "augment.stretch.rate")]
 )
-def test_every_float_may_be_a_number_that_yaml_reads_as_text(values, key):
+def test_every_float_may_be_a_number_that_yaml_reads_as_text(on_frames, key):
     assert yaml.safe_load("1e-05") == "1e-05"
-    put(values, key, "1e-05")
-    assert get(parse(values, "p"), key) == 1e-05
+    put(on_frames, key, "1e-05")
+    assert get(parse(on_frames, "p"), key) == 1e-05
 
 
 def test_fmax_and_the_ends_of_ranges_may_be_numbers_that_yaml_reads_as_text(values):
@@ -258,6 +279,9 @@ def test_counts_are_whole_numbers(values, key, wrong):
         ("augment.feature_noise.deviations", [-0.1, 1.0]),
         ("augment.feature_noise.deviations", [0.0, 100.5]),
         ("augment.feature_noise.probability", -0.1),
+        ("augment.crop.share", [0.04, 1.0]),
+        ("augment.crop.share", [0.5, 1.01]),
+        ("augment.crop.probability", 1.01),
         ("model.label_smoothing", 1.0),
         ("model.mixup", -0.1),
         ("model.patience", -1),
@@ -336,10 +360,10 @@ def test_values_out_of_range_are_refused_with_their_key(values, key, wrong):
         ),
     ],
 )
-def test_values_that_contradict_each_other_are_refused(values, changes, said):
+def test_values_that_contradict_each_other_are_refused(on_frames, changes, said):
     for key, value in changes.items():
-        put(values, key, value)
-    assert said in refusal(values)
+        put(on_frames, key, value)
+    assert said in refusal(on_frames)
 
 
 @pytest.mark.parametrize(
@@ -376,10 +400,10 @@ def test_values_that_contradict_each_other_are_refused(values, changes, said):
         {"clean.emotions": "all", "clean.relabel": {"calm": "neutral"}},
     ],
 )
-def test_values_at_the_edge_of_what_fits_together_are_accepted(values, changes):
+def test_values_at_the_edge_of_what_fits_together_are_accepted(on_frames, changes):
     for key, value in changes.items():
-        put(values, key, value)
-    parse(values, "p")
+        put(on_frames, key, value)
+    parse(on_frames, "p")
 
 
 def test_all_mistakes_are_reported_at_once(values):
@@ -458,6 +482,8 @@ def test_load_reads_params_yaml_of_the_working_folder(tmp_path, monkeypatch, val
         ("model.schedule", "step"),
         ("augment.feature_noise.deviations", [0, 0]),
         ("augment.feature_noise.deviations", [0.0, 100.0]),
+        ("augment.crop.share", [0.05, 1.0]),
+        ("augment.crop.share", [1, 1]),
     ],
 )
 def test_values_at_the_edge_of_their_range_are_accepted(values, key, value):
@@ -466,9 +492,9 @@ def test_values_at_the_edge_of_their_range_are_accepted(values, key, value):
     assert read == (tuple(value) if isinstance(value, list) else value)
 
 
-def test_columns_of_features_are_counted_by_kind_in_the_order_of_stacking(values):
-    put(values, "features.kinds", ["chroma", "zcr", "mfcc", "rms", "logmel"])
-    dims = parse(values, "p").features.dims
+def test_columns_of_features_are_counted_by_kind_in_the_order_of_stacking(on_frames):
+    put(on_frames, "features.kinds", ["chroma", "zcr", "mfcc", "rms", "logmel"])
+    dims = parse(on_frames, "p").features.dims
     assert list(dims.items()) == [
         ("chroma", 12),
         ("zcr", 1),
@@ -479,8 +505,8 @@ def test_columns_of_features_are_counted_by_kind_in_the_order_of_stacking(values
 
 
 NAMES = {
-    "model.name": ["resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"],
-    "features.kinds.0": ["logmel", "mfcc", "zcr", "rms", "chroma"],
+    "model.name": ["mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"],
+    "features.kinds.0": ["logmel", "mfcc", "zcr", "rms", "chroma", "functionals"],
     "split.scheme": [
         *("random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out"),
         *("cross_corpus", "emobox"),
@@ -509,10 +535,12 @@ def test_every_valid_name_is_accepted(values, key, valid):
         changed = copy.deepcopy(values)
         if key == "features.kinds.0":
             changed["features"]["kinds"] = [name]
-            changed["model"]["name"] = "conv1d"
+            changed["model"]["name"] = "mlp" if name == "functionals" else "conv1d"
             assert parse(changed, "p").features.kinds == [name]
         else:
             put(changed, key, name)
+            if key == "model.name":
+                put(changed, "features.kinds", ["functionals" if name == "mlp" else "logmel"])
             assert get(parse(changed, "p"), key) == name
 
 
@@ -682,10 +710,175 @@ def test_other_balances_take_clips_of_their_own_length(values, balance):
         ),
     ],
 )
-def test_what_a_net_lacks_is_refused_before_any_work(values, changes, said):
+def test_what_a_net_lacks_is_refused_before_any_work(on_frames, changes, said):
     for key, value in changes.items():
-        put(values, key, value)
-    text = refusal(values)
+        put(on_frames, key, value)
+    text = refusal(on_frames)
     assert text.startswith("params.yaml is not valid, nothing was run:\n  model.")
     for part in said:
         assert part in text
+
+
+@pytest.fixture
+def on_functionals(values):
+    """The committed settings with a perceptron on functionals, whatever else they say."""
+    values["features"] |= {"kinds": ["functionals"], "n_mels": 64, "n_mfcc": 24}
+    values["augment"]["copies"] = 3
+    for name in ("feature_noise", "frequency_mask", "time_mask"):
+        values["augment"][name]["probability"] = 0.0
+    values["model"] |= {"name": "mlp", "normalisation": "train"}
+    values["model"] |= {"frequency_mask": 0, "time_mask": 0}
+    return values
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"model.normalisation": "speaker"},
+        {"model.mixup": 0.4},
+        {"model.width": 1},
+        {"model.length": "pad", "model.balance": "smote"},
+        {"augment.noise.probability": 1.0, "augment.pitch.probability": 1.0},
+        {"augment.stretch.probability": 1.0, "augment.shift.probability": 1.0},
+        {"augment.gain.probability": 1.0, "augment.crop.probability": 1.0},
+        # Without copies nothing is changed.
+        {"augment.copies": 0, "augment.feature_noise.probability": 1.0},
+        {"augment.copies": 0, "augment.frequency_mask.probability": 1.0},
+        {"augment.copies": 0, "augment.time_mask.probability": 1.0},
+    ],
+)
+def test_what_suits_functionals_is_accepted(on_functionals, changes):
+    for key, value in changes.items():
+        put(on_functionals, key, value)
+    params = parse(on_functionals, "p")
+    assert params.features.dims == {"functionals": 2308}
+    for key, value in changes.items():
+        assert get(params, key) == value
+
+
+CHANGES_FRAMES = (
+    "it changes frames or neighbouring columns, which features.kinds [functionals] has none of"
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"augment.feature_noise.probability": 0.1},
+            f"augment.feature_noise.probability must be 0: {CHANGES_FRAMES}",
+        ),
+        (
+            {"augment.time_mask.probability": 1.0, "augment.copies": 1},
+            f"augment.time_mask.probability must be 0: {CHANGES_FRAMES}",
+        ),
+        (
+            {"augment.frequency_mask.probability": 0.5},
+            "augment.frequency_mask.probability must be 0: ",
+        ),
+        (
+            {"model.frequency_mask": 1},
+            "model.frequency_mask must be 0: a frequency mask covers mel bands, and "
+            "features.kinds ['functionals'] has no logmel",
+        ),
+        (
+            {"model.time_mask": 1},
+            "model.time_mask must be 0: it hides frames, which features.kinds [functionals] has "
+            "none of",
+        ),
+        (
+            {"model.normalisation": "clip"},
+            "model.normalisation must be train or speaker: a single clip's functionals have no "
+            "mean and deviation of their own",
+        ),
+        *[
+            (
+                {"model.name": name},
+                f"model.name {name} and features.kinds ['functionals'] do not go together: mlp "
+                "takes [functionals], all other nets take frames",
+            )
+            for name in NAMES["model.name"]
+            if name != "mlp"
+        ],
+        *[
+            (
+                {"features.kinds": kinds},
+                f"model.name mlp and features.kinds {kinds} do not go together: mlp takes "
+                "[functionals], all other nets take frames",
+            )
+            for kinds in (["logmel"], ["zcr", "rms"], NAMES["features.kinds.0"][:5])
+        ],
+    ],
+)
+def test_what_does_not_suit_functionals_is_refused(on_functionals, changes, said):
+    for key, value in changes.items():
+        put(on_functionals, key, value)
+    first, *problems = refusal(on_functionals).splitlines()
+    assert first == "params.yaml is not valid, nothing was run:"
+    assert len(problems) == 1
+    assert problems[0].startswith(f"  {said}")
+    assert ";" not in problems[0]
+
+
+def test_all_that_does_not_suit_functionals_is_reported_at_once(on_functionals):
+    put(on_functionals, "augment.feature_noise.probability", 0.5)
+    put(on_functionals, "augment.time_mask.probability", 0.5)
+    put(on_functionals, "model.time_mask", 3)
+    put(on_functionals, "model.normalisation", "clip")
+    (line,) = refusal(on_functionals).splitlines()[1:]
+    found = [problem.split(" must be ")[0].strip() for problem in line.split(";")]
+    assert found == [
+        "augment.feature_noise.probability",
+        "augment.time_mask.probability",
+        "model.time_mask",
+        "model.normalisation",
+    ]
+
+
+@pytest.mark.parametrize("kind", NAMES["features.kinds.0"][:5])
+def test_functionals_stand_alone(on_functionals, kind):
+    for kinds in (["functionals", kind], [kind, "functionals"]):
+        put(on_functionals, "features.kinds", kinds)
+        assert (
+            f"\n  features: kinds {kinds}: functionals describe whole clips and stand alone, the "
+            "others describe frames"
+        ) in refusal(on_functionals)
+
+
+def test_functionals_are_named_once(on_functionals):
+    put(on_functionals, "features.kinds", ["functionals", "functionals"])
+    text = refusal(on_functionals)
+    assert "kinds names a feature twice: ['functionals', 'functionals']" in text
+
+
+def test_a_frequency_mask_without_mel_bands_is_refused_whichever_it_is(on_functionals):
+    put(on_functionals, "augment.frequency_mask.probability", 0.5)
+    put(on_functionals, "model.frequency_mask", 2)
+    text = refusal(on_functionals)
+    assert "\n  augment.frequency_mask.probability must be 0" in text
+
+
+@pytest.mark.parametrize(("n_mels", "n_mfcc"), [(1, 1), (40, 13), (64, 24), (128, 40)])
+def test_functionals_are_as_many_as_their_names(on_functionals, n_mels, n_mfcc):
+    on_functionals["features"] |= {"n_mels": n_mels, "n_mfcc": n_mfcc}
+    dims = parse(on_functionals, "p").features.dims
+    assert dims == {"functionals": len(functional_names(n_mels, n_mfcc))}
+
+
+@pytest.mark.parametrize(
+    ("rate", "n_fft"),
+    [(4000, 16), (16000, 16), (16000, 32), (16000, 64), (44100, 64), (48000, 128), (192000, 256)],
+)
+def test_frames_are_refused_or_long_enough_for_all_that_functionals_need(
+    on_functionals, rate, n_fft
+):
+    on_functionals["clean"]["sample_rate"] = rate
+    on_functionals["features"] |= {"n_fft": n_fft, "win_length": n_fft, "hop_length": n_fft // 2}
+    on_functionals["features"] |= {"n_mels": 4, "n_mfcc": 3, "fmax": min(8000.0, rate / 2)}
+    try:
+        features = parse(on_functionals, "p").features
+    except UserError:
+        return
+    noise = np.random.default_rng(0).normal(0, 0.1, rate // 4).astype(np.float32)
+    assert np.isfinite(extract(noise, rate, features)).all()

@@ -15,6 +15,7 @@ import torch
 import yaml
 from sklearn import metrics
 
+from scripts import experiments
 from scripts.stage_deps import data_deps, files_of, imported_files, imported_names
 from ser import model_folder, tables
 from ser.errors import UserError
@@ -96,7 +97,8 @@ def three_folds():
 def make_project(folder, splits=None, changes=None, without=()):
     """What the stages before train leave behind; features `without` are NaN: key -> emotion."""
     folder.mkdir(parents=True, exist_ok=True)
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = experiments.resolve(experiments.read("resnet"))
+    values["features"]["kinds"] = list(DIMS)
     values["model"] |= MODEL | (changes or {})
     values["evaluate"] |= {"bootstrap": 200, "mistakes": 3, "calibration_bins": 5}
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
