@@ -21,7 +21,7 @@ from scripts import experiments
 from scripts.workspace import ROOT
 from ser import evaluation
 from ser.errors import UserError
-from ser.tables import read_csv, write_json
+from ser.tables import write_json
 
 FIGURES = ROOT / "metrics/protocols.json"
 SEEDS = (0, 1, 2, 3, 4)  # fixed before the first run; all are reported
@@ -34,10 +34,9 @@ def listed() -> list[str]:
     return pd.read_csv(experiments.FOLDER / "protocols.csv")["experiment"].tolist()
 
 
-def read_predictions(name: str) -> pd.DataFrame:
-    """Read every prediction of a finished experiment, one row per tested clip."""
-    reference = experiments.reference(name)
-    text = dvc.api.read("data/predictions.csv", repo=str(ROOT), rev=reference)
+def read_table(name: str, path: str) -> pd.DataFrame:
+    """Read a table that DVC keeps of a finished experiment; speakers and the like stay text."""
+    text = dvc.api.read(path, repo=str(ROOT), rev=experiments.reference(name))
     return pd.read_csv(io.StringIO(text), dtype={"clip": str, "speaker": str})
 
 
@@ -99,10 +98,11 @@ def measure(name: str, more: experiments.Changes) -> dict[str, Any]:
     for seed in SEEDS:
         changes = experiments.merge(experiments.read(name, more), {"model": {"seed": seed}})
         experiments.run(f"{name}-seed{seed}", changes)
-        runs.append(read_predictions(f"{name}-seed{seed}"))
+        runs.append(read_table(f"{name}-seed{seed}", "data/predictions.csv"))
         parameters = experiments.read_metrics(f"{name}-seed{seed}", "train")["parameters"]
-    baseline = experiments.read_metrics(f"{name}-seed{SEEDS[0]}", "evaluate").get("baseline")
-    clips = read_csv(ROOT / "data/clips.csv").set_index("clip")
+    first = f"{name}-seed{SEEDS[0]}"
+    baseline = experiments.read_metrics(first, "evaluate").get("baseline")
+    clips = read_table(first, "data/clips.csv").set_index("clip")
     return {
         **summarise(runs, clips["seconds"]),
         "seeds": list(SEEDS),

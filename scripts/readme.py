@@ -77,7 +77,7 @@ def results() -> str:
     return table(("system", "accuracy", "UAR", "protocol"), rows + published("default"))
 
 
-def published(experiment: str) -> list[tuple[str, ...]]:
+def published(experiment: str) -> list[tuple[str, str, str, str]]:
     """The published figures that stand beside an experiment's."""
     return [
         (row["system"], row["accuracy"], "", f"{row['protocol']} ({row['reference']})")

@@ -86,7 +86,9 @@ def run(changes: experiments.Changes, recordings: Path, seed: int) -> dict[str, 
     make_workspace(folder, experiments.merge(changes, fixed))
     for stage in ("extract", "augment", "split", "train", "evaluate"):
         started = time.monotonic()
-        if dvc(folder, "repro", stage).returncode:
+        # What DVC remembers of a former run would take no time.
+        options = ("--force", "--single-item") if stage == "train" else ()
+        if dvc(folder, "repro", *options, stage).returncode:
             raise UserError(f"a trial failed: see above; its files are in {folder}")
         if stage == "train":
             seconds = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""Search learning rate, layers, dropout and augmentation on the validation clips.
+"""Search learning rate, layers or width, dropout and augmentation on the validation clips.
 
     python -m scripts.tune [TRIALS]
 
@@ -42,11 +42,14 @@ def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes
             "copies": trial.suggest_categorical("copies", [0, 2, 4]),
             **{
                 change: {"probability": trial.suggest_categorical(change, [0.0, 0.3, 0.6, 0.9])}
-                for change in ("noise", "pitch", "stretch")
+                for change in ("crop", "noise", "pitch", "stretch")
             },
         },
     }
-    changes["model"]["layers"] = trial.suggest_categorical("layers", allowed_layers(settings))
+    if settings.model.name == "mlp":
+        changes["model"]["width"] = trial.suggest_categorical("width", [64, 128, 256, 512])
+    else:
+        changes["model"]["layers"] = trial.suggest_categorical("layers", allowed_layers(settings))
     return changes
 
 

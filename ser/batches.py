@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ser.arrays import FloatArray
 from ser.columns import mel_columns
-from ser.models import MIN_FRAMES
+from ser.models import min_frames
 from ser.normalisation import Statistics, normalise
 from ser.params import Model
 
@@ -126,7 +126,8 @@ def epoch_batches(examples: Examples, model: Model, rng: np.random.Generator) ->
             clip = normalise(chosen[j], examples.dims, examples.statistics[j])
             clip = fit_length(clip, model.length, model.frames, rng)
             clips.append(mask(clip, examples.dims, model.frequency_mask, model.time_mask, rng))
-        yield mix(collate(clips, examples.labels[batches[i]]), model.mixup, rng)
+        batch = collate(clips, examples.labels[batches[i]], min_frames(model.name))
+        yield mix(batch, model.mixup, rng)
 
 
 def count_batches(clips: int, batch_size: int) -> int:
@@ -151,12 +152,12 @@ def in_order(examples: Examples, model: Model) -> Iterator[tuple[NDArray[np.int6
         for j in positions:
             clip = normalise(examples.versions[j][0], examples.dims, examples.statistics[j])
             clips.append(fit_length(clip, model.length, model.frames, None))
-        yield positions, collate(clips, examples.labels[positions])
+        yield positions, collate(clips, examples.labels[positions], min_frames(model.name))
 
 
-def collate(clips: Sequence[FloatArray], labels: NDArray[np.int64]) -> Batch:
-    """Stack clips [frames, dims], padded with zeros to the longest of them."""
-    lengths = [max(len(clip), MIN_FRAMES) for clip in clips]
+def collate(clips: Sequence[FloatArray], labels: NDArray[np.int64], least: int) -> Batch:
+    """Stack clips [frames, dims], padded with zeros to the longest of them, at least to `least`."""
+    lengths = [max(len(clip), least) for clip in clips]
     features = np.zeros((len(clips), max(lengths), clips[0].shape[1]), dtype=np.float32)
     for row, clip in zip(features, clips, strict=True):
         row[: len(clip)] = clip

@@ -374,3 +374,18 @@ def test_pitch_and_stretch_are_librosas():
     assert change_waveform(waveform, RATE, nothing(stretch_rate=1.1)) == pytest.approx(
         librosa.effects.time_stretch(waveform, rate=1.1), abs=1e-6
     )
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.77, 1.0])
+@pytest.mark.parametrize("place", [0.0, 0.3, 1.0])
+def test_a_crop_is_one_part_of_the_clip_of_exactly_its_share(share, place):
+    waveform = np.linspace(-0.9, 0.9, 1000, dtype=np.float32)
+    cropped = change_waveform(waveform, RATE, nothing(crop_share=share, crop_place=place))
+    start = round(place * (1000 - len(cropped)))
+    assert len(cropped) == round(share * 1000)
+    np.testing.assert_array_equal(cropped, waveform[start : start + len(cropped)])
+
+
+def test_a_crop_leaves_at_least_one_sample():
+    one = np.ones(1, dtype=np.float32)
+    assert len(change_waveform(one, RATE, nothing(crop_share=0.05))) == 1

@@ -312,7 +312,7 @@ def test_mask_leaves_its_input_alone():
 def test_mixup_adds_the_clips_of_a_batch_by_the_weight():
     rng = np.random.default_rng(0)
     clips = [rng.normal(size=(n, 4)).astype(np.float32) for n in (16, 20, 31)]
-    batch = collate(clips, np.array([10, 11, 12]))
+    batch = collate(clips, np.array([10, 11, 12]), MIN_FRAMES)
     mixed = mix(batch, 0.4, np.random.default_rng(3))
     assert 0 < mixed.weight < 1
     assert torch.equal(mixed.labels, batch.labels)
@@ -326,16 +326,16 @@ def test_mixup_adds_the_clips_of_a_batch_by_the_weight():
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
 def test_mixup_weights_follow_the_beta_distribution(alpha):
-    batch = collate([np.zeros((16, 1), np.float32)] * 2, np.array([0, 1]))
+    batch = collate([np.zeros((16, 1), np.float32)] * 2, np.array([0, 1]), MIN_FRAMES)
     rng = np.random.default_rng(0)
     weights = [mix(batch, alpha, rng).weight for _ in range(1000)]
     assert stats.kstest(weights, stats.beta(alpha, alpha).cdf).pvalue > 0.01
 
 
 def test_nothing_is_mixed_with_alpha_0_or_in_a_batch_of_one():
-    pair = collate([np.ones((16, 1), np.float32)] * 2, np.array([0, 1]))
+    pair = collate([np.ones((16, 1), np.float32)] * 2, np.array([0, 1]), MIN_FRAMES)
     assert mix(pair, 0.0, np.random.default_rng(0)) is pair
-    single = collate([np.ones((16, 1), np.float32)], np.array([0]))
+    single = collate([np.ones((16, 1), np.float32)], np.array([0]), MIN_FRAMES)
     assert mix(single, 0.4, np.random.default_rng(0)) is single
 
 
@@ -372,17 +372,19 @@ def test_no_examples_give_no_batches():
 
 def test_collate_pads_with_zeros_to_the_longest_and_to_what_the_nets_need():
     clips = [np.ones((n, 2), dtype=np.float32) for n in (1, 20, 17)]
-    batch = collate(clips, np.array([2, 0, 1]))
+    batch = collate(clips, np.array([2, 0, 1]), MIN_FRAMES)
     assert batch.features.shape == (3, 20, 2)
     assert batch.features.sum(dim=(1, 2)).tolist() == [2, 40, 34]
     assert batch.lengths.tolist() == [MIN_FRAMES, 20, 17]
     assert batch.labels.tolist() == [2, 0, 1]
-    shortest = collate(clips[:1], np.array([2]))
+    shortest = collate(clips[:1], np.array([2]), MIN_FRAMES)
     assert shortest.features.shape == (1, MIN_FRAMES, 2)
 
 
 def test_a_batch_moves_to_a_device_whole():
-    batch = mix(collate([line(20), line(30)], np.array([0, 1])), 0.4, np.random.default_rng(0))
+    batch = mix(
+        collate([line(20), line(30)], np.array([0, 1]), MIN_FRAMES), 0.4, np.random.default_rng(0)
+    )
     moved = batch.to(torch.device("meta"))
     tensors = (moved.features, moved.lengths, moved.labels, moved.mixed_labels)
     assert all(tensor.device.type == "meta" for tensor in tensors)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -84,7 +85,10 @@ def test_an_experiment_takes_over_what_it_extends(folder):
         ("model: {name: lstm}", r"model\.name = 'lstm'.*'resnet', 'cnn', 'conv1d'.*'exponet'"),
         ("features: {kinds: [pitch]}", r"features\.kinds\.0 = 'pitch'.*'logmel', 'mfcc'"),
         ("split: {scheme: best}", r"split\.scheme = 'best'.*'random', 'speaker', 'kfold'"),
-        ("model: {name: exponet}", r"exponet needs clips of one length"),
+        (
+            "features: {kinds: [logmel]}\nmodel: {name: exponet}",
+            r"needs clips of one length",
+        ),
         ("- model", r"sections of params\.yaml expected"),
         ("model: {epochs: [", r"is no valid YAML"),
         ("extends: nothing", r"no experiment 'nothing': expected one of wrong"),
@@ -128,12 +132,14 @@ def project(tmp_path_factory):
     write(
         folder / "experiments",
         plain="model: {seed: 1}",
-        snaps="extends: plain\nmodel: {name: cnn, epochs: 3, snapshots: true}",
+        snaps="extends: plain\nfeatures: {kinds: [logmel]}\n"
+        "model: {name: cnn, normalisation: clip, epochs: 3, snapshots: true}",
         wrong="model: {depth: 3}",
     )
     (folder / "experiments/compared.csv").write_text(
         "experiment,reported_accuracy,reported_on,selected\nsnaps,74.38,x,y\nplain,,,\n"
     )
+    (folder / "experiments/protocols.csv").write_text("experiment,protocol\nplain,random\n")
     identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
     for command in (("add", "--all"), ("commit", "--quiet", "--message", "start")):
         subprocess.run(["git", *identity, *command], cwd=folder, check=True)
@@ -230,6 +236,54 @@ def test_a_comparison_says_what_its_experiments_measured(project):
     assert epochs.tolist() == [1, 1, 3]
     assert shorter.loc["plain"].equals(table.loc["plain"])
     assert "Traceback" not in output
+
+
+def test_a_protocol_is_measured_over_all_seeds(project):
+    output = run(project, "protocols")
+    assert stages_run(output).count("evaluate") == len(protocols.SEEDS)
+    figures = json.loads((project / "metrics/protocols.json").read_text("utf-8"))["plain"]
+    shown = experiments_shown(project)
+    each = [float(shown[f"plain-seed{seed}"]["accuracy"]) for seed in protocols.SEEDS]
+    assert figures["accuracy"]["each"] == pytest.approx(each, abs=1e-5)
+    assert figures["accuracy"]["mean"] == pytest.approx(np.mean(each), abs=1e-5)
+    assert figures["accuracy"]["std"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
+    low, high = figures["accuracy"]["ci95"]
+    assert low <= figures["accuracy"]["mean"] <= high
+    for groups in ("per_speaker", "per_emotion", "per_length"):
+        assert sum(group["n"] for group in figures[groups].values()) == figures["clips"]
+        hits = sum(group["n"] * group["accuracy"] for group in figures[groups].values())
+        assert hits / figures["clips"] == pytest.approx(figures["accuracy"]["mean"], abs=1e-4)
+    assert np.sum(figures["confusions"]) == figures["clips"] * len(protocols.SEEDS)
+    assert "no such protocol" in run(project, "protocols", "snaps", ok=False)
+
+
+def test_emoboxs_fold_needs_its_lists(project):
+    (project / "experiments/protocols.csv").write_text("experiment,protocol\nemobox,fold 1\n")
+    assert "needs EmoBox's lists" in run(project, "protocols", "emobox", ok=False)
+    assert "is no folder" in run(project, "protocols", "--emobox", "nowhere", ok=False)
+
+
+def test_an_interval_over_clips_is_that_of_a_binomial_share():
+    shares = np.repeat([1.0, 0.0], [80, 20])
+    low, high = protocols.interval(shares)
+    deviation = np.sqrt(0.8 * 0.2 / 100)
+    assert low == pytest.approx(0.8 - 1.96 * deviation, abs=0.01)
+    assert high == pytest.approx(0.8 + 1.96 * deviation, abs=0.01)
+
+
+@pytest.mark.parametrize("settings", [["model.seed"], ["model.seed=["]])
+def test_settings_are_keys_with_values(settings):
+    with pytest.raises(UserError, match=r"<key>=<value> expected"):
+        experiments.parse_settings(settings)
+
+
+def test_settings_reach_any_depth():
+    settings = ["split.emobox=/a b/c=d", "augment.noise.probability=0.5", "model.seed=3"]
+    assert experiments.parse_settings(settings) == {
+        "split": {"emobox": "/a b/c=d"},
+        "augment": {"noise": {"probability": 0.5}},
+        "model": {"seed": 3},
+    }
 
 
 def test_an_experiment_that_was_killed_goes_on(project):
@@ -344,12 +398,13 @@ def test_other_code_and_other_params_are_other_studies(studies):
 
 def test_only_layers_that_the_net_can_have_are_tried(studies):
     def layers(**changes):
-        features = studies.features.model_copy(update={"n_mels": changes.pop("n_mels", 64)})
+        of_features = {"kinds": ["logmel"], "n_mels": changes.pop("n_mels", 64)}
+        features = studies.features.model_copy(update=of_features)
         model = studies.model.model_copy(update=changes)
         update = {"model": model, "features": features}
         return tune.allowed_layers(studies.model_copy(update=update))
 
-    assert layers() == [3, 4]
+    assert layers(name="resnet") == [3, 4]
     assert layers(name="cnn", n_mels=8) == [3]
     assert layers(name="conv1d") == [3]
 

@@ -325,7 +325,7 @@ def test_columns_go_together_against_each_other_or_not_at_all():
 def test_a_constant_column_goes_with_no_other(frames, constant):
     values = random_values(frames, 3)
     alone = correlations(values)
-    values = np.insert(values, 1, np.float32(constant), axis=1)
+    values = np.insert(values, 1, constant, axis=1)
     with np.errstate(all="raise"):
         found = correlations(values)
     assert found[[0, 3, 4]].tolist() == [0, 0, 0]  # 0 with 1, 1 with 2, 1 with 3

@@ -40,6 +40,11 @@ NETS: dict[str, Callable[[Model, int, int], nn.Module]] = {
 }
 
 
+def min_frames(name: str) -> int:
+    """Give the fewest frames that a net takes in: shorter clips are padded to these."""
+    return 1 if name == "mlp" else MIN_FRAMES
+
+
 def build(model: Model, dims: int, emotions: int) -> nn.Module:
     """Make the wanted net with fresh weights from torch's global generator.
 
