@@ -14,9 +14,9 @@ import scipy.ndimage
 from ser import spectra
 from ser.arrays import FloatArray
 from ser.functional_names import descriptor_names
-from ser.params import Features
+from ser.params import HIGHEST_PITCH, Features
 
-_LOWEST_PITCH, _HIGHEST_PITCH = 60.0, 500.0  # Hz
+_LOWEST_PITCH = 60.0  # Hz
 _REFERENCE_PITCH = 100.0  # Hz, of 0 semitones
 _OCTAVE_COST = 0.1  # of the longest lag against the shortest: without it pitch falls by octaves
 _HIGHEST = 8000.0  # Hz, where the spectral descriptors end, whatever the sample rate
@@ -79,7 +79,7 @@ def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, Float
     spectrum = scipy.fft.rfft(centred * window, 2 * n, axis=1)
     correlation = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, axis=1)[:, :n]
     energy = correlation[:, :1] + np.float32(1e-9)
-    shortest = max(1, int(sample_rate / _HIGHEST_PITCH))
+    shortest = max(1, int(sample_rate / HIGHEST_PITCH))
     longest = max(shortest + 1, min(int(sample_rate / _LOWEST_PITCH), n))
     lags = slice(shortest, longest)
     peaks = correlation[:, lags] / energy / window_correlation[lags]

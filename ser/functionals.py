@@ -46,7 +46,8 @@ def summarise(
     active = level >= -_ACTIVE_DB
     voiced = active & (voicing > _VOICED)
     if voiced.sum() < _LEAST_FRAMES:
-        voiced = voicing >= np.sort(voicing)[-min(_LEAST_FRAMES, len(voicing))]
+        least = np.sort(voicing[active])[-_LEAST_FRAMES:][0]
+        voiced = active & (voicing >= least)
     parts = []
     for frames in (active, voiced):
         parts += [statistics(every[frames]), steps(every, frames)]
@@ -97,10 +98,10 @@ def means_of_thirds(values: NDArray[np.float64], active: Mask) -> NDArray[np.flo
 
     Args:
         values: [frames, n].
-        active: the frames that count; in a third without any, all do.
+        active: the frames that count.
 
     Returns:
-        [3 * n], one third after the other; a third of no frames is like the whole.
+        [3 * n], one third after the other; a third without active frames is like the whole.
     """
     inside = np.flatnonzero(active)
     means = []

@@ -101,6 +101,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Emotion = Annotated[str, AfterValidator(_emotion)]
 
 N_CHROMA = 12  # pitch classes
+HIGHEST_PITCH = 500.0  # Hz, of the voice
 
 # Those with a module in ser/corpora, and whatever somebody calls their own.
 Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
@@ -424,11 +425,17 @@ class Params(Section):
 
     def _of_functionals(self) -> list[str]:
         """List the settings that make no sense where a clip is one frame of unlike columns."""
-        augment, model = self.augment, self.model
+        augment, model, n_fft = self.augment, self.model, self.features.n_fft
+        shortest = 2 * self.clean.sample_rate / HIGHEST_PITCH
         problems = [
+            f"features.n_fft {n_fft} must be at least {shortest:.0f}, two periods of the highest "
+            f"pitch looked for, {HIGHEST_PITCH:.0f} Hz at clean.sample_rate "
+            f"{self.clean.sample_rate} Hz"
+        ] * (n_fft < shortest)
+        problems += [
             f"augment.{name}.probability must be 0: it changes frames or neighbouring columns, "
             "which features.kinds [functionals] has none of"
-            for name in ("feature_noise", "frequency_mask", "time_mask")
+            for name in ("feature_noise", "time_mask")
             if augment.copies > 0 and getattr(augment, name).probability > 0
         ]
         if model.time_mask > 0:
