@@ -139,9 +139,10 @@ def trials() -> str:
     results: dict[str, list[dict[str, str]]] = {}
     for row in rows_of("metrics/trials.csv"):
         results.setdefault(row["trial"], []).append(row)
-    rows = []
+    rows, waiting = [], []
     for trial in YAML(typ="safe").load(ROOT / "docs/trials.yaml"):
         if trial["name"] not in results:
+            waiting.append(trial["name"])
             continue
         runs = results[trial["name"]]
         each = [float(run["accuracy"]) for run in runs]
@@ -157,7 +158,13 @@ def trials() -> str:
             )
         )
     head = ("trial", "what was tried", "accuracy", "each repetition", "training", "kept")
-    return table(head, rows)
+    return table(head, rows) + not_run(waiting)
+
+
+def not_run(waiting: Sequence[str]) -> str:
+    """Name what a table leaves out for want of figures."""
+    names = ", ".join(f"`{name}`" for name in waiting)
+    return f"\n\nNot run yet: {names}." if waiting else ""
 
 
 def emotions() -> str:
@@ -236,8 +243,7 @@ def compare() -> str:
         *("experiment", "protocol, clips train / val / test", "epochs", "parameters"),
         *("accuracy (95 %)", "UAR", "oracle", "s / epoch", "its project reports"),
     )
-    names = ", ".join(f"`{name}`" for name in waiting)
-    return table(head, shown) + (f"\n\nNot run yet: {names}." if waiting else "")
+    return table(head, shown) + not_run(waiting)
 
 
 def speed() -> str:

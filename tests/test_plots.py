@@ -9,6 +9,7 @@ from PIL import Image
 
 from ser.emotions import EMOTIONS
 from ser.plots import compare, dataset, results
+from ser.plots.trials import accuracy_time
 
 GREY = (0.299, 0.587, 0.114)
 CONFUSION = np.array([[20, 1, 3], [0, 0, 0], [5, 0, 1200]])
@@ -345,3 +346,19 @@ def test_loss_curves_stand_beside_each_other_with_one_legend(tmp_path, figures):
     assert {text.get_text() for text in legend.get_texts()} == {
         "train", "validation", "test, decides nothing",
     }  # fmt: skip
+
+
+def test_accuracy_is_drawn_over_time_for_each_net_and_the_rest(tmp_path):
+    trials = pd.DataFrame(
+        {
+            "trial": ["long", "long", "net, short", "other", "cnn"],
+            "accuracy": [0.9, 0.8, 0.7, 0.6, 0.5],
+            "seconds": [20.0, 30.0, 5.0, 12.0, 100.0],
+        }
+    )
+    path = tmp_path / "accuracy_time.png"
+    accuracy_time(path, trials, {"long": "net", "net, short": "net", "cnn": "cnn"})
+    assert path.stat().st_size > 10_000
+    again = tmp_path / "again.png"
+    accuracy_time(again, trials, {"long": "net", "net, short": "net", "cnn": "cnn"})
+    assert again.read_bytes() == path.read_bytes()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.ticker import ScalarFormatter
 
 from ser.plots.style import ACCENT, DARK, GREY, legend, new_figure, save, style
 
@@ -35,6 +36,8 @@ def accuracy_time(path: Path, trials: pd.DataFrame, curves: Mapping[str, str]) -
             place = (row["seconds"], 100 * row["accuracy"])
             axes.annotate(label, place, (6, -12), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
+    axes.margins(x=0.12)
+    axes.xaxis.set_major_formatter(ScalarFormatter())
     style(
         axes,
         "Accuracy by cross-validation, without the test clips",
