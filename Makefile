@@ -31,9 +31,9 @@ repro: setup
 	dvc repro
 
 # One of experiments/*.yaml: make experiment NAME=loso
-# SET changes more params: make experiment NAME=emobox SET='split.emobox=/path/to/EmoBox/data'
+# SET changes one more param: make experiment NAME=emobox SET='split.emobox=/path/to/EmoBox/data'
 experiment: setup
-	@python -m scripts.experiments '$(NAME)' $(SET)
+	@python -m scripts.experiments '$(NAME)' $(if $(SET),'$(SET)')
 
 # The headline figures, five seeds each: make protocols EMOBOX=/path/to/EmoBox/data
 protocols: setup
@@ -42,7 +42,7 @@ protocols: setup
 # What docs/experiments.md tells, by cross-validation without the test clips:
 # make trials EMOBOX=/path/to/EmoBox/data
 trials: setup
-	@python -m scripts.trials $(if $(EMOBOX),--emobox '$(EMOBOX)') $(NAMES)
+	@python -m scripts.trials --emobox '$(EMOBOX)' $(NAMES)
 
 # All of experiments/compared.csv, or some: make compare NAMES='default s1-kfold' EPOCHS=10
 compare: setup

@@ -38,7 +38,7 @@ def read(name: str, more: Changes | None = None) -> Changes:
     Raises:
         UserError: there is no such experiment, or params.yaml with its changes would not be valid.
     """
-    changes = merge(_read(name), more or {})
+    changes = merge(read_file(name), more or {})
     params.load(ROOT / "params.yaml")  # a mistake there is not the experiment's
     params.parse(resolve(changes), f"params.yaml with experiments/{name}.yaml")
     return changes
@@ -49,7 +49,8 @@ def resolve(changes: Changes) -> dict[str, Any]:
     return merge(YAML(typ="safe").load(ROOT / "params.yaml"), changes)
 
 
-def _read(name: str, *extended_by: str) -> Changes:
+def read_file(name: str, *extended_by: str) -> Changes:
+    """Read what experiments/<name>.yaml and those that it extends change, unchecked as a whole."""
     path = FOLDER / f"{name}.yaml"
     if name not in names():
         raise UserError(f"no experiment {name!r}: expected one of {', '.join(names())}")
@@ -63,7 +64,7 @@ def _read(name: str, *extended_by: str) -> Changes:
         raise UserError(f"{path}: sections of params.yaml expected, such as model: {{epochs: 10}}")
     if "extends" not in changes:
         return changes
-    return merge(_read(changes.pop("extends"), *extended_by, name), changes)
+    return merge(read_file(changes.pop("extends"), *extended_by, name), changes)
 
 
 def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,12 +207,13 @@ def parse_settings(settings: Sequence[str]) -> Changes:
     changes: Changes = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
-        try:
-            change = YAML(typ="safe").load(text)
-        except YAMLError:
-            equals = ""
         if not equals:
             raise UserError(f"{setting!r}: <key>=<value> expected, such as model.seed=1")
+        try:
+            change = YAML(typ="safe").load(text)
+        except (YAMLError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{setting!r}: the value is no YAML ({reason})") from None
         for part in reversed(key.split(".")):
             change = {part: change}
         changes = merge(changes, change)

@@ -124,7 +124,7 @@ def main(names: list[str], emobox: Path | None) -> None:
         raise UserError(f"--emobox {str(emobox)!r} is no folder: expected EmoBox's `data`")
     for name in names or order:
         more: experiments.Changes = {}
-        if name.startswith("emobox"):
+        if experiments.read_file(name).get("split", {}).get("scheme") == "emobox":
             if emobox is None:
                 raise UserError(
                     f"{name} needs EmoBox's lists: git clone https://github.com/emo-box/EmoBox, "

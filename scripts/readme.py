@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -88,10 +88,13 @@ def published(experiment: str) -> list[tuple[str, str, str, str]]:
 
 def protocols() -> str:
     """The headline figures over all seeds, beside the published ones."""
-    measured, rows = load_metrics("protocols"), []
+    measured = load_metrics("protocols")
+    rows: list[tuple[str, ...]] = []
+    waiting = []
     for line in rows_of("experiments/protocols.csv"):
         name, protocol = line["experiment"], line["protocol"]
         if name not in measured:
+            waiting.append(name)
             continue
         accuracy, uar = measured[name]["accuracy"], measured[name]["uar"]
         low_high = interval(accuracy["ci95"])
@@ -101,31 +104,39 @@ def protocols() -> str:
                 f"**{percent(accuracy['mean'])}** ± {accuracy['std'] * 100:.1f} (95 %: {low_high})",
                 f"{percent(uar['mean'])} ± {uar['std'] * 100:.1f}",
                 f"{protocol}; {measured[name]['clips']} clips tested",
+                f"`make protocols NAMES={name}`",
             )
         )
         if baseline := measured[name]["baseline"]:
             kind = baseline["kind"].replace("_", " ")
             figures = (percent(baseline["accuracy"]), percent(baseline["uar"]))
-            rows.append((f"{kind} on the same features", *figures, "the same clips"))
-        rows += published(name)
-    return table(("system", "accuracy", "UAR", "protocol"), rows)
+            rows.append((f"{kind} on the same features", *figures, "the same clips", ""))
+        rows += [(*row, "") for row in published(name)]
+    return table(("system", "accuracy", "UAR", "protocol", "command"), rows) + not_run(waiting)
 
 
 def voices() -> str:
     """Accuracy of each speaker where none of the speaker's clips is trained on."""
     measured = load_metrics("protocols")
     names = [name for name in measured if name.startswith("loso")]
+    if not names:
+        return not_run(["loso"]).strip()
     rows = []
     for speaker in measured[names[0]]["per_speaker"]:
         figures = [measured[name]["per_speaker"][speaker] for name in names]
         shares = (percent(figure["accuracy"]) for figure in figures)
         rows.append((speaker, *shares, str(figures[0]["n"])))
+    folds = [[100 * share for share in measured[name]["per_fold"]] for name in names]
+    spreads = (f"{fmean(shares):.1f} ± {stdev(shares):.1f} %" for shares in folds)
+    rows.append(("mean ± deviation", *spreads, ""))
     return table(("speaker", *(f"`{name}`" for name in names), "clips"), rows)
 
 
 def errors() -> str:
     """What the mistakes on EmoBox's fold are made of."""
-    measured = load_metrics("protocols")["emobox"]
+    measured = load_metrics("protocols").get("emobox")
+    if measured is None:
+        return not_run(["emobox"]).strip()
     rows = [
         (f"{kind}: {name}", percent(figures["accuracy"]), str(figures["n"]))
         for kind in ("emotion", "speaker", "length")

@@ -1,20 +1,20 @@
 """Try settings by cross-validation on a corpus without its test clips: docs/trials.yaml.
 
-    python -m scripts.trials [--emobox FOLDER] [--seeds N] [NAME ...]
+    python -m scripts.trials --emobox FOLDER [--seeds N] [NAME ...]
 
-The pipeline runs in .trials/, on the recordings that are no test clips of the split in data/ nor,
-where its lists are given, of EmoBox's: what is not there can influence nothing. Writes
+The pipeline runs in .trials/, on the recordings that are no test clips, neither of the split in
+params.yaml nor of EmoBox's: what is not there can influence nothing. Writes
 metrics/trials.csv, a row per trial and seed, and plots/accuracy_time.png; rows of trials that are
 not run now stay.
 """
 
 import argparse
+import hashlib
 import json
-import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -46,27 +46,42 @@ def changes_of(trial: dict[str, Any]) -> experiments.Changes:
     return experiments.merge(base, trial.get("params", {}))
 
 
-def test_clips(emobox: Path | None) -> set[str]:
-    """Name the test clips of the split in data/, and of EmoBox's folds where they are given."""
-    clips, split = read_csv(ROOT / "data/clips.csv"), read_csv(ROOT / "data/splits.csv")
-    tested = set(split.loc[split["subset"] == "test", "clip"])
-    if emobox is not None:
-        settings = params.load(ROOT / "params.yaml").split
-        wanted = {"scheme": "emobox", "emobox": str(emobox), "val": 0.0}
-        for fold in splits.make_folds(clips, settings.model_copy(update=wanted)):
-            tested |= {clip for clip, subset in fold.items() if subset == "test"}
-    return tested
-
-
-def gather_recordings(without: Iterable[str]) -> Path:
-    """Link the recordings of all other clips into a folder."""
-    target = FOLDER / "recordings"
-    shutil.rmtree(target, ignore_errors=True)
+def test_clips(emobox: Path) -> set[str]:
+    """Name the test clips of the split in params.yaml and of EmoBox's folds."""
     clips = read_csv(ROOT / "data/clips.csv")
-    for path in clips.loc[~clips["clip"].isin(without), "path"]:
-        link = target.joinpath(*Path(path).parts[1:])  # without the corpus
-        link.parent.mkdir(parents=True, exist_ok=True)
-        os.link((ROOT / "data/raw" / path).resolve(), link)
+    settings = params.load(ROOT / "params.yaml").split
+    wanted = {"scheme": "emobox", "emobox": str(emobox), "val": 0.0}
+    folds = splits.make_folds(clips, settings)
+    folds += splits.make_folds(clips, settings.model_copy(update=wanted))
+    return {clip for fold in folds for clip, subset in fold.items() if subset == "test"}
+
+
+def gather_recordings(without: Collection[str]) -> Path:
+    """Copy the recordings of all other clips into a folder named after them.
+
+    Another choice of clips makes another folder, and so other params: DVC sees the difference.
+
+    Raises:
+        UserError: no clip is left, or the recordings are not of the AESDD or not there.
+    """
+    clips = read_csv(ROOT / "data/clips.csv")
+    if set(clips["corpus"]) != {"aesdd"}:
+        raise UserError(
+            f"trials are on the AESDD, data/ holds {', '.join(sorted(set(clips['corpus'])))}: "
+            "set pull.corpora [aesdd] and run `dvc repro`"
+        )
+    paths = clips.loc[~clips["clip"].isin(without), "path"].tolist()
+    if not paths:
+        raise UserError("every clip is a test clip of the split in params.yaml: none is left")
+    digest = hashlib.blake2b("\n".join(paths).encode(), digest_size=4).hexdigest()
+    target = FOLDER / f"recordings-{digest}"
+    for path in paths:
+        copy = target.joinpath(*Path(path).parts[1:])  # without the corpus
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(ROOT / "data/raw" / path, copy)
+        except OSError as error:
+            raise UserError(f"data/raw/{path}: {error.strerror}; run `dvc repro` first") from None
     return target
 
 
@@ -83,6 +98,8 @@ def run(changes: experiments.Changes, recordings: Path, seed: int) -> dict[str, 
         "evaluate": {"baseline": "none"},
     }
     folder = FOLDER / "project"
+    # What a stopped trial left would shorten the time that is measured.
+    shutil.rmtree(folder / ".checkpoints", ignore_errors=True)
     make_workspace(folder, experiments.merge(changes, fixed))
     for stage in ("extract", "augment", "split", "train", "evaluate"):
         started = time.monotonic()
@@ -106,15 +123,17 @@ def run(changes: experiments.Changes, recordings: Path, seed: int) -> dict[str, 
     }
 
 
-def main(names: list[str], emobox: Path | None, seeds: int) -> None:
+def main(names: list[str], emobox: Path, seeds: int) -> None:
     """Run the wanted trials one after the other, writing after each.
 
     Raises:
-        UserError: a name is none of those listed, or a trial fails.
+        UserError: a name is none of those listed, a trial's params are not valid, or it fails.
     """
     trials = listed()
     if unknown := [name for name in names if name not in trials]:
         raise UserError(f"no such trial: {', '.join(unknown)}; one of {', '.join(trials)}")
+    for name in names or trials:
+        params.parse(experiments.resolve(changes_of(trials[name])), f"trial {name}")
     recordings = gather_recordings(test_clips(emobox))
     for name in names or trials:
         rows = [run(changes_of(trials[name]), recordings, seed) for seed in range(seeds)]
@@ -125,14 +144,14 @@ def main(names: list[str], emobox: Path | None, seeds: int) -> None:
         table = table[place.notna()].assign(place=place).sort_values(["place", "seed"])
         write_table(RESULTS, table.drop(columns="place"), decimals=6)
         print(f"\n{name}: accuracy {new['accuracy'].mean():.1%} by cross-validation\n", flush=True)
-    curves = {name: trial["curve"] for name, trial in trials.items() if "curve" in trial}
-    accuracy_time(PICTURE, pd.read_csv(RESULTS), curves)
+        curves = {name: trial["curve"] for name, trial in trials.items() if "curve" in trial}
+        accuracy_time(PICTURE, pd.read_csv(RESULTS), curves)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m scripts.trials", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--emobox", type=Path, help="folder of EmoBox's lists")
+    parser.add_argument("--emobox", type=Path, required=True, help="folder of EmoBox's lists")
     parser.add_argument("--seeds", type=at_least_one, default=2, help="repetitions, 2 unless told")
     arguments = parser.parse_args()
     try:

@@ -80,7 +80,8 @@ def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, Float
     correlation = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, axis=1)[:, :n]
     energy = correlation[:, :1] + np.float32(1e-9)
     shortest = max(1, int(sample_rate / HIGHEST_PITCH))
-    longest = max(shortest + 1, min(int(sample_rate / _LOWEST_PITCH), n))
+    # Lags beyond half the frame are compared over too few samples.
+    longest = max(shortest + 1, min(int(sample_rate / _LOWEST_PITCH), n // 2))
     lags = slice(shortest, longest)
     peaks = correlation[:, lags] / energy / window_correlation[lags]
     peaks = peaks * np.linspace(1, 1 - _OCTAVE_COST, longest - shortest, dtype=np.float32)

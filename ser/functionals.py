@@ -114,7 +114,7 @@ def means_of_thirds(values: NDArray[np.float64], active: Mask) -> NDArray[np.flo
 def rhythm(
     level: FloatArray, active: Mask, voiced: Mask, frame_seconds: float
 ) -> NDArray[np.float64]:
-    """Describe length, pauses and pace.
+    """Describe length, pauses (with the one before the first word) and pace.
 
     Args:
         level: of each frame, in dB below the loudest.

@@ -406,7 +406,7 @@ class Params(Section):
                 f"{key} must be 0: a frequency mask covers mel bands, and features.kinds "
                 f"{self.features.kinds} has no logmel"
             )
-        problems = self._of_functionals() if FUNCTIONALS in self.features.kinds else []
+        problems = self._problems_of_functionals() if FUNCTIONALS in self.features.kinds else []
         if problems:
             raise ValueError("; ".join(problems))
         model = self.model
@@ -423,21 +423,27 @@ class Params(Section):
             raise ValueError("; ".join(refused))
         return self
 
-    def _of_functionals(self) -> list[str]:
+    def _problems_of_functionals(self) -> list[str]:
         """List the settings that make no sense where a clip is one frame of unlike columns."""
         augment, model, n_fft = self.augment, self.model, self.features.n_fft
         shortest = 2 * self.clean.sample_rate / HIGHEST_PITCH
-        problems = [
-            f"features.n_fft {n_fft} must be at least {shortest:.0f}, two periods of the highest "
-            f"pitch looked for, {HIGHEST_PITCH:.0f} Hz at clean.sample_rate "
-            f"{self.clean.sample_rate} Hz"
-        ] * (n_fft < shortest)
-        problems += [
-            f"augment.{name}.probability must be 0: it changes frames or neighbouring columns, "
-            "which features.kinds [functionals] has none of"
-            for name in ("feature_noise", "time_mask")
-            if augment.copies > 0 and getattr(augment, name).probability > 0
-        ]
+        problems = []
+        if n_fft < shortest:
+            problems.append(
+                f"features.n_fft {n_fft} must be at least {shortest:.0f}, two periods of the "
+                f"highest pitch looked for, {HIGHEST_PITCH:.0f} Hz at clean.sample_rate "
+                f"{self.clean.sample_rate} Hz"
+            )
+        if augment.copies > 0 and augment.feature_noise.probability > 0:
+            problems.append(
+                "augment.feature_noise.probability must be 0: its deviation is of all columns "
+                "together, and those of features.kinds [functionals] are of unlike units"
+            )
+        if augment.copies > 0 and augment.time_mask.probability > 0:
+            problems.append(
+                "augment.time_mask.probability must be 0: it hides frames, which features.kinds "
+                "[functionals] has none of"
+            )
         if model.time_mask > 0:
             problems.append(
                 "model.time_mask must be 0: it hides frames, which features.kinds [functionals] "

@@ -271,10 +271,17 @@ def test_an_interval_over_clips_is_that_of_a_binomial_share():
     assert high == pytest.approx(0.8 + 1.96 * deviation, abs=0.01)
 
 
-@pytest.mark.parametrize("settings", [["model.seed"], ["model.seed=["]])
-def test_settings_are_keys_with_values(settings):
-    with pytest.raises(UserError, match=r"<key>=<value> expected"):
-        experiments.parse_settings(settings)
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("model.seed", "<key>=<value> expected"),
+        ("model.seed=[", "is no YAML"),
+        ("model.seed=2024-13-45", "is no YAML"),
+    ],
+)
+def test_settings_are_keys_with_values(setting, said):
+    with pytest.raises(UserError, match=said):
+        experiments.parse_settings([setting])
 
 
 def test_settings_reach_any_depth():

@@ -1,9 +1,13 @@
 """Trials by cross-validation see no test clip."""
 
+import json
+import shutil
+
 import pytest
 
 from scripts import experiments, trials
-from ser import params
+from ser import params, splits
+from ser.errors import UserError
 from ser.tables import read_csv, write_csv
 
 
@@ -21,36 +25,65 @@ def test_no_trial_is_there_twice():
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """Four recordings, of which one is a test clip of the project's split."""
+    """Recordings of two speakers, and EmoBox's lists, which test what speaker 1 says first."""
     rows = []
-    for i in range(4):
-        path = tmp_path / f"data/raw/aesdd/anger/a0{i + 1} (1).wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(bytes([i]))
-        row = {"clip": f"aesdd/{path.stem}", "corpus": "aesdd", "path": f"aesdd/anger/{path.name}"}
-        rows.append(row | {"emotion": "angry", "speaker": "1", "utterance": str(i), "take": ""})
+    for emotion, letter in (("angry", "a"), ("sad", "s")):
+        for utterance in range(1, 11):
+            for speaker in "12":
+                name = f"{letter}{utterance:02d} ({speaker})"
+                path = tmp_path / f"data/raw/aesdd/{emotion}/{name}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(name)
+                row = {"clip": f"aesdd/{name}", "corpus": "aesdd", "speaker": speaker}
+                row |= {"path": f"aesdd/{emotion}/{name}.wav", "emotion": emotion}
+                rows.append(row | {"utterance": str(utterance), "take": ""})
     write_csv(tmp_path / "data/clips.csv", rows, list(rows[0]))
-    splits = [
-        {"clip": row["clip"], "fold": 1, "subset": subset}
-        for row, subset in zip(rows, ("train", "test", "val", "train"), strict=True)
-    ]
-    write_csv(tmp_path / "data/splits.csv", splits, list(splits[0]))
+    fold = tmp_path / "emobox/fold_1"
+    fold.mkdir(parents=True)
+    for subset, wanted in (("test", True), ("train", False)):
+        lines = [
+            json.dumps({"key": row["clip"], "wav": row["path"].replace("aesdd/", "downloads/", 1)})
+            for row in rows
+            if (row["utterance"] == "1" and row["speaker"] == "1") == wanted
+        ]
+        (fold / f"aesdd_{subset}_fold_1.jsonl").write_text("\n".join(lines))
+    shutil.copyfile(trials.ROOT / "params.yaml", tmp_path / "params.yaml")
     monkeypatch.setattr(trials, "ROOT", tmp_path)
     monkeypatch.setattr(trials, "FOLDER", tmp_path / ".trials")
     return tmp_path
 
 
-def test_test_clips_are_not_among_the_recordings(project):
-    tested = trials.test_clips(None)
-    assert tested == {"aesdd/a02 (1)"}
-    recordings = trials.gather_recordings(tested)
-    found = {path.relative_to(recordings).as_posix() for path in recordings.rglob("*.wav")}
-    assert found == {"anger/a01 (1).wav", "anger/a03 (1).wav", "anger/a04 (1).wav"}
+def names_of(recordings):
+    return {f"aesdd/{path.stem}" for path in recordings.rglob("*.wav")}
+
+
+def test_no_test_clip_is_among_the_recordings(project):
+    tested = trials.test_clips(project / "emobox")
     clips = read_csv(project / "data/clips.csv")
-    assert len(found) + len(tested) == len(clips)
+    (fold,) = splits.make_folds(clips, params.load(project / "params.yaml").split)
+    of_split = {clip for clip, subset in fold.items() if subset == "test"}
+    assert tested == of_split | {"aesdd/a01 (1)", "aesdd/s01 (1)"}
+    recordings = trials.gather_recordings(tested)
+    assert names_of(recordings) == set(clips["clip"]) - tested
+    for path in recordings.rglob("*.wav"):
+        assert path.read_text() == path.stem
 
 
-def test_gathering_anew_forgets_the_former_recordings(project):
-    trials.gather_recordings(set())
-    recordings = trials.gather_recordings({"aesdd/a01 (1)", "aesdd/a02 (1)"})
-    assert len(list(recordings.rglob("*.wav"))) == 2
+def test_other_clips_are_gathered_elsewhere_so_that_dvc_sees_them(project):
+    some = trials.gather_recordings({"aesdd/a01 (1)"})
+    others = trials.gather_recordings({"aesdd/a02 (1)"})
+    assert some != others
+    assert trials.gather_recordings({"aesdd/a01 (1)"}) == some
+    assert "aesdd/a01 (1)" not in names_of(some)
+
+
+def test_without_any_clip_left_there_is_nothing_to_try(project):
+    every = set(read_csv(project / "data/clips.csv")["clip"])
+    with pytest.raises(UserError, match="every clip is a test clip"):
+        trials.gather_recordings(every)
+
+
+def test_missing_recordings_are_named(project):
+    (project / "data/raw/aesdd/sad/s03 (2).wav").unlink()
+    with pytest.raises(UserError, match=r"s03 \(2\)\.wav: No such file.*dvc repro"):
+        trials.gather_recordings(set())

@@ -1,6 +1,7 @@
 """The picture of what cross-validation gave against what the training took."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
@@ -25,16 +26,15 @@ def accuracy_time(path: Path, trials: pd.DataFrame, curves: Mapping[str, str]) -
     axes = figure.subplots()
     others = means[net.isna()]
     axes.plot(others["seconds"], 100 * others["accuracy"], "x", color=GREY, label="other settings")
-    for (name, part), (colour, marker, dash) in zip(means.groupby(net), _LOOKS, strict=False):
+    for (name, part), (colour, marker, dash) in zip(means.groupby(net), cycle(_LOOKS)):
         ordered = part.sort_values("seconds")
         axes.plot(
             ordered["seconds"], 100 * ordered["accuracy"],
             color=colour, marker=marker, linestyle=dash, label=str(name),
         )  # fmt: skip
         for trial, row in ordered.iterrows():
-            label = str(trial).removeprefix(f"{name}, ")
             place = (row["seconds"], 100 * row["accuracy"])
-            axes.annotate(label, place, (6, -12), textcoords="offset points", fontsize=8)
+            axes.annotate(str(trial), place, (6, -12), textcoords="offset points", fontsize=8)
     axes.set_xscale("log")
     axes.margins(x=0.12)
     axes.xaxis.set_major_formatter(ScalarFormatter())
