@@ -45,6 +45,13 @@ def spread(values: list[float]) -> dict[str, Any]:
     return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)), "each": values}
 
 
+def name_length(seconds: pd.Interval) -> str:
+    """Name a group of clips by their lengths."""
+    if np.isinf(seconds.right):
+        return f"{seconds.left:g} s and more"
+    return f"{seconds.left:g} to {seconds.right:g} s"
+
+
 def interval(shares: NDArray[np.float64], seed: int = 0) -> list[float]:
     """Estimate the 95 % interval of a mean by resampling the clips with replacement.
 
@@ -75,7 +82,7 @@ def summarise(runs: list[pd.DataFrame], seconds: pd.Series) -> dict[str, Any]:
     emotions = sorted(first["emotion"].unique())
     uars = [evaluation.accuracy_and_uar(run, emotions)["uar"] for run in runs]
     groups = pd.cut(first["clip"].map(seconds), _DURATIONS, right=False)
-    lengths = groups.map(lambda group: f"{group.left:g} to {group.right:g} s").astype(str)
+    lengths = groups.map(name_length).astype(str)
     return {
         "clips": len(first),
         "folds": int(first["fold"].nunique()),
