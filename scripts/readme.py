@@ -110,7 +110,14 @@ def protocols() -> str:
         if baseline := measured[name]["baseline"]:
             kind = baseline["kind"].replace("_", " ")
             figures = (percent(baseline["accuracy"]), percent(baseline["uar"]))
-            rows.append((f"{kind} on the same features", *figures, "the same clips", ""))
+            rows.append(
+                (
+                    f"{kind} on the same features",
+                    *figures,
+                    "the same clips, no voice adapted to",
+                    "",
+                )
+            )
         rows += [(*row, "") for row in published(name)]
     return table(("system", "accuracy", "UAR", "protocol", "command"), rows) + not_run(waiting)
 
