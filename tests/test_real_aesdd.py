@@ -11,13 +11,18 @@ import pytest
 import soundfile
 from dagshub_server import DagsHubServer
 
+from scripts import experiments
 from scripts.workspace import ROOT, dvc, make_workspace
 from ser.store import Store
 
 AESDD = ROOT.parent / "shared" / "aesdd"
 EMOBOX = ROOT.parent / "shared" / "emobox" / "aesdd"
 CLIPS_PER_EMOTION = 30
-CHANGES = {"model": {"width": 8, "epochs": 8}, "augment": {"copies": 1}}
+# The CNN on log-mel spectrograms, which can be compared with librosa's.
+CHANGES = experiments.merge(
+    experiments.read("resnet"),
+    {"model": {"width": 8, "epochs": 8}, "augment": {"copies": 1}},
+)
 
 pytestmark = [
     pytest.mark.real,
