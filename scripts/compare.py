@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import dvc.api
 import pandas as pd
 from ruamel.yaml import YAML
 
@@ -127,11 +126,8 @@ def collect(name: str, seconds: float | None) -> dict[str, Any]:
 
 def collect_history(name: str) -> pd.DataFrame:
     """Gather the learning curves of a finished experiment, with those on the test clips if kept."""
-    ref = experiments.reference(name)
     history = pd.read_csv(io.StringIO(experiments.read_result(name, "plots/history.csv")))
-    tested = pd.read_csv(
-        io.StringIO(dvc.api.read("data/test_history.csv", repo=str(ROOT), rev=ref))
-    )
+    tested = pd.read_csv(io.StringIO(experiments.read_data(name, "data/test_history.csv")))
     merged = history.merge(tested, how="left", on=["fold", "epoch"])
     return merged.assign(experiment=name)[list(HISTORY_COLUMNS)]
 

@@ -165,6 +165,15 @@ def read_result(name: str, path: str) -> str:
     return git("show", f"{reference(name)}:{path}")
 
 
+def read_data(name: str, path: str) -> str:
+    """Read a text file that DVC keeps from an experiment of the current commit."""
+    # Takes a second to import, which those who only run an experiment need not wait for.
+    import dvc.api
+
+    text: str = dvc.api.read(path, repo=str(ROOT), rev=reference(name))
+    return text
+
+
 def read_metrics(name: str, metrics: str) -> dict[str, Any]:
     """Read metrics/<metrics>.json of an experiment of the current commit."""
     values: dict[str, Any] = json.loads(read_result(name, f"metrics/{metrics}.json"))

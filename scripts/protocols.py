@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import dvc.api
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -36,7 +35,7 @@ def listed() -> list[str]:
 
 def read_table(name: str, path: str) -> pd.DataFrame:
     """Read a table that DVC keeps of a finished experiment; speakers and the like stay text."""
-    text = dvc.api.read(path, repo=str(ROOT), rev=experiments.reference(name))
+    text = experiments.read_data(name, path)
     return pd.read_csv(io.StringIO(text), dtype={"clip": str, "speaker": str})
 
 
@@ -73,8 +72,8 @@ def summarise(runs: list[pd.DataFrame], seconds: pd.Series) -> dict[str, Any]:
         seconds: clip -> its length.
 
     Returns:
-        Accuracy (0..1) over the seeds with its interval over the clips, UAR, mean and deviation of
-        the folds' accuracies, and the mean accuracy of each speaker, emotion and length.
+        Accuracy (0..1) over the seeds with its interval over the clips, UAR, and the mean accuracy
+        of each fold, speaker, emotion and length.
     """
     first = runs[0]
     hits = pd.DataFrame({i: run["emotion"] == run["predicted"] for i, run in enumerate(runs)})
@@ -101,20 +100,19 @@ def summarise(runs: list[pd.DataFrame], seconds: pd.Series) -> dict[str, Any]:
 
 def measure(name: str, more: experiments.Changes) -> dict[str, Any]:
     """Run an experiment once per seed, each as an experiment of its own, and summarise them."""
-    runs, parameters = [], 0
+    changes = experiments.read(name, more)
+    runs = []
     for seed in SEEDS:
-        changes = experiments.merge(experiments.read(name, more), {"model": {"seed": seed}})
-        experiments.run(f"{name}-seed{seed}", changes)
-        runs.append(read_table(f"{name}-seed{seed}", "data/predictions.csv"))
-        parameters = experiments.read_metrics(f"{name}-seed{seed}", "train")["parameters"]
-    first = f"{name}-seed{SEEDS[0]}"
-    baseline = experiments.read_metrics(first, "evaluate").get("baseline")
-    clips = read_table(first, "data/clips.csv").set_index("clip")
+        run = f"{name}-seed{seed}"
+        experiments.run(run, experiments.merge(changes, {"model": {"seed": seed}}))
+        runs.append(read_table(run, "data/predictions.csv"))
+    # All but the weights is the same for every seed.
+    clips = read_table(run, "data/clips.csv").set_index("clip")
     return {
         **summarise(runs, clips["seconds"]),
         "seeds": list(SEEDS),
-        "parameters": parameters,
-        "baseline": baseline,
+        "parameters": experiments.read_metrics(run, "train")["parameters"],
+        "baseline": experiments.read_metrics(run, "evaluate").get("baseline"),
     }
 
 
