@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The stages are started by dvc as plain `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint repro experiment protocols trials compare tune readme lock
+.PHONY: setup demo test lint repro experiment protocols trials compare tune bench readme lock
 
 setup: .venv/ready
 
@@ -51,6 +51,12 @@ compare: setup
 # Search for better params on the val clips: make tune TRIALS=20
 tune: setup
 	@python -m scripts.tune $(TRIALS)
+
+# Speed against what one would do otherwise, on the data of a finished `dvc repro`; best on an idle
+# machine. audiomentations wants an older soxr than ours, but works with it: hence --no-deps.
+bench: setup
+	@pip install --quiet --no-deps --requirement benchmarks/requirements.txt
+	@python -m benchmarks.run
 
 # Write the README's figures anew from metrics/.
 readme: setup

@@ -2,16 +2,20 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
-from scripts.workspace import ROOT, dvc_command, dvc_environment
+from scripts.workspace import ROOT, dvc, dvc_command, dvc_environment
 from ser import params
 from ser.errors import UserError
 
@@ -115,33 +119,102 @@ def run(
     former = git("for-each-ref", "--format=%(objectname)", reference(name)).strip()
     if former:
         git("update-ref", "-d", reference(name))
+    seconds = []
+    try:
+        for line in _run_dvc(ROOT, name, changes, [target] if target else [], checkpoints, {}):
+            print(line, end="", flush=True)
+            if match := _EPOCH.match(line.strip()):
+                seconds.append(float(match[1]))
+    except UserError:
+        if former:
+            git("update-ref", reference(name), former)
+        raise
+    return median(seconds) if seconds else None
+
+
+def run_beside(name: str, changes: Changes, label: str, workers: int, *targets: str) -> None:
+    """Run a DVC experiment as `run` does, where others of this project run at the same time.
+
+    DVC hands experiments over to their runs by one queue per repository, from which a run takes
+    the newest: two that start at once may get each other's, or one twice. A clone has a queue
+    and locks of its own; DVC's cache, which it shares with the project, is made to be shared.
+
+    Args:
+        name: of the experiment.
+        changes: the params that differ.
+        label: what its lines are to begin with.
+        workers: local processes that it may use.
+        targets: stages to stop at; what they made stays in DVC's cache, and there is no experiment.
+
+    Raises:
+        UserError: a stage failed; its own message was among the lines.
+    """
+    # One thread each, however many run at once: it decides about the rounding, so about figures.
+    environment = {"SER_WORKERS": str(workers), "OMP_NUM_THREADS": "1"}
+    with _clone() as folder:
+        lines = _run_dvc(folder, name, changes, targets, ROOT / ".checkpoints", environment)
+        for line in lines:
+            print(f"{label}: {line}", end="", flush=True)
+        if not targets:
+            ref = reference(name)
+            options = ("--quiet", "--no-auto-gc", "--no-write-fetch-head")
+            git("fetch", *options, str(folder), f"+{ref}:{ref}")
+
+
+def _run_dvc(
+    root: Path,
+    name: str,
+    changes: Changes,
+    targets: Sequence[str],
+    checkpoints: Path,
+    environment: Mapping[str, str],
+) -> Iterator[str]:
+    """Run an experiment of the project, or the clone of it, in `root`; yield what it prints."""
     # ++ also sets keys of mappings that may have any: pull.sources, clean.relabel.
     settings = [
         f"--set-param=++{key}={json.dumps(value, ensure_ascii=False)}"
         for key, value in flatten(changes)
     ]
-    command = dvc_command("exp", "run", "--temp", "--name", name, *settings)
-    if target:
-        command.append(target)
-    environment = dvc_environment() | {"SER_CHECKPOINTS": str(checkpoints)} | _git_identity()
-    seconds = []
     with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
+        dvc_command("exp", "run", "--temp", "--name", name, *settings, *targets),
+        cwd=root,
+        env={
+            **dvc_environment(),
+            **_git_identity(),
+            "SER_CHECKPOINTS": str(checkpoints),
+            **environment,
+        },
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as process:
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-            if match := _EPOCH.match(line.strip()):
-                seconds.append(float(match[1]))
+        yield from process.stdout or ()
     if process.returncode:
-        if former:
-            git("update-ref", reference(name), former)
         raise UserError(f"experiment {name} failed: see above")
-    return median(seconds) if seconds else None
+
+
+_CLONING = Lock()  # git allows one at a time to look at the working tree
+
+
+@contextmanager
+def _clone() -> Iterator[Path]:
+    """Give a clone of the project as it is now, with the project's DVC cache; remove it after."""
+    parent = ROOT / ".dvc/tmp/exps/standalone"  # where `dvc exp run --temp` has its folders
+    parent.mkdir(parents=True, exist_ok=True)
+    identity = ("-c", "user.name=ser", "-c", "user.email=ser@localhost")
+    with TemporaryDirectory(prefix="clone-", dir=parent, ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        with _CLONING:
+            # It borrows the project's objects, those of uncommitted changes among them.
+            git("clone", "--quiet", "--shared", str(ROOT), name)
+            if changed := git(*identity, "stash", "create").strip():
+                git("-C", name, *identity, "stash", "apply", "--quiet", changed)
+        settings = ROOT / ".dvc/config.local"
+        if settings.exists():
+            shutil.copyfile(settings, folder / ".dvc/config.local")
+        cache = dvc(ROOT, "cache", "dir", check=True, stdout=subprocess.PIPE).stdout.strip()
+        dvc(folder, "config", "--quiet", "--local", "cache.dir", cache, check=True)
+        yield folder
 
 
 def head() -> str:

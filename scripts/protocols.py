@@ -9,6 +9,7 @@ import argparse
 import io
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from scripts import experiments
 from scripts.workspace import ROOT
 from ser import evaluation
 from ser.errors import UserError
+from ser.parallel import scheduler_address, worker_count
 from ser.tables import write_json
 
 FIGURES = ROOT / "metrics/protocols.json"
 SEEDS = (0, 1, 2, 3, 4)  # fixed before the first run; all are reported
 RESAMPLES = 10_000
+SHARED = ("explore", "augment", "split", "extract")  # the last stages that no seed changes
 _DURATIONS = (0.0, 3.0, 4.0, 5.0, 7.0, np.inf)  # seconds, edges of the groups
 
 
@@ -98,21 +101,55 @@ def summarise(runs: list[pd.DataFrame], seconds: pd.Series) -> dict[str, Any]:
     }
 
 
+def at_once() -> int:
+    """How many seeds run at the same time: all on a cluster, else as many as there are processes.
+
+    Raises:
+        UserError: SER_WORKERS is no whole number from 1 on.
+    """
+    return len(SEEDS) if scheduler_address() else min(len(SEEDS), worker_count())
+
+
+def run_seeds(name: str, changes: experiments.Changes) -> None:
+    """Run an experiment once per seed, each as an experiment of its own, several at once.
+
+    No figure depends on how many run at once.
+
+    Raises:
+        UserError: a stage failed; seeds that have not begun by then never do.
+    """
+    # What all seeds share is done first, by one alone.
+    experiments.run_beside(name, changes, name, worker_count(), *SHARED)
+    pool = ThreadPoolExecutor(at_once())
+    try:
+        seeds = [
+            pool.submit(
+                experiments.run_beside,
+                f"{name}-seed{seed}",
+                experiments.merge(changes, {"model": {"seed": seed}}),
+                f"{name}-seed{seed}",
+                max(1, worker_count() // at_once()),
+            )
+            for seed in SEEDS
+        ]
+        for seed in as_completed(seeds):
+            seed.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def measure(name: str, more: experiments.Changes) -> dict[str, Any]:
-    """Run an experiment once per seed, each as an experiment of its own, and summarise them."""
-    changes = experiments.read(name, more)
-    runs = []
-    for seed in SEEDS:
-        run = f"{name}-seed{seed}"
-        experiments.run(run, experiments.merge(changes, {"model": {"seed": seed}}))
-        runs.append(read_table(run, "data/predictions.csv"))
+    """Run an experiment with all seeds, and summarise what they give."""
+    run_seeds(name, experiments.read(name, more))
+    names = [f"{name}-seed{seed}" for seed in SEEDS]
+    runs = [read_table(run, "data/predictions.csv") for run in names]
     # All but the weights is the same for every seed.
-    clips = read_table(run, "data/clips.csv").set_index("clip")
+    clips = read_table(names[0], "data/clips.csv").set_index("clip")
     return {
         **summarise(runs, clips["seconds"]),
         "seeds": list(SEEDS),
-        "parameters": experiments.read_metrics(run, "train")["parameters"],
-        "baseline": experiments.read_metrics(run, "evaluate").get("baseline"),
+        "parameters": experiments.read_metrics(names[0], "train")["parameters"],
+        "baseline": experiments.read_metrics(names[0], "evaluate").get("baseline"),
     }
 
 

@@ -14,8 +14,15 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from scripts import scaling
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs/experiments.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs/experiments.md",
+    ROOT / "docs/speed.md",
+    ROOT / "docs/scale.md",
+)
 
 
 def load_metrics(name: str) -> dict[str, Any]:
@@ -257,12 +264,53 @@ def compare() -> str:
     return table(head, shown) + not_run(waiting)
 
 
+def bench() -> str:
+    """How fast the work is against what one would do otherwise."""
+    rows = [
+        (
+            row["work"],
+            row["against"],
+            f"**{float(row['ratio']):.1f} times**",
+            f"{float(row['goal']):g}",
+        )
+        for row in rows_of("benchmarks/results.csv")
+    ]
+    return table(("work", "against", "as fast", "goal"), rows)
+
+
+def limits() -> str:
+    """Seconds of each row of `bench`, and how long this machine needs at least."""
+    rows = []
+    for row in rows_of("benchmarks/results.csv"):
+        ours, bound = float(row["seconds"]), row["bound_seconds"]
+        least = f"{seconds(float(bound))}: {row['bound']}" if bound else ""
+        share = f"{float(bound) / ours:.0%}" if bound else ""
+        other = seconds(float(row["other_seconds"]))
+        rows.append((row["work"], seconds(ours), row["against"], other, least, share, row["note"]))
+    head = ("work", "time", "against", "its time", "least possible", "of our time", "note")
+    return table(head, rows)
+
+
+def seconds(value: float) -> str:
+    """Write a time with three digits."""
+    return f"{value:.3g} s" if value >= 1 else f"{value * 1000:.3g} ms"
+
+
 def speed() -> str:
     """Seconds of each stage."""
     rows = [(row["step"], row["seconds"]) for row in rows_of("benchmarks/pipeline.csv")]
     cores = dict(rows).pop("cores")
     shown = [(step, f"{seconds} s") for step, seconds in rows if step != "cores"]
     return f"On {cores} CPU cores, no GPU:\n\n" + table(("step", "time"), shown)
+
+
+def scale() -> str:
+    """Time, memory and disk of ever more clips."""
+    return f"{scaling.conditions(_scale())}\n\n{table(*scaling.measured(_scale()))}"
+
+
+def _scale() -> list[scaling.Row]:
+    return scaling.read(rows_of("benchmarks/scale.csv"))
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -276,6 +324,13 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "compare": compare,
     "dataset": dataset,
     "speed": speed,
+    "bench": bench,
+    "limits": limits,
+    "scale": scale,
+    "scale_costs": lambda: table(*scaling.costs(_scale())),
+    "scale_assumptions": lambda: table(*scaling.assumptions()),
+    "scale_plan": lambda: table(*scaling.plan(_scale())),
+    "scale_limits": lambda: table(*scaling.limits(_scale())),
 }
 
 

@@ -1,11 +1,13 @@
-"""Write into dvc.yaml, as deps of each stage, the repository's files that its script imports.
+"""Write into dvc.yaml, as deps of each stage, the repository's files that its scripts import.
 
 A stage whose code changed and whose deps do not name that code would keep a stale result. Run
 this after changing an import; the tests compare dvc.yaml with what it would write.
 """
 
 import ast
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
@@ -13,18 +15,25 @@ from ruamel.yaml.comments import CommentedSeq
 PACKAGES = ("ser", "stages")
 
 
-def imported_files(script: Path, root: Path) -> list[str]:
-    """List a script and all files of the repository that it imports, directly or not.
+def scripts_of(stage: Mapping[str, Any], root: Path) -> list[Path]:
+    """List the scripts that the commands of a stage start: `python -m stages.<name> ...`."""
+    commands = stage["cmd"] if isinstance(stage["cmd"], list) else [stage["cmd"]]
+    modules = [command.split()[2] for command in commands]
+    return [root.joinpath(*module.split(".")).with_suffix(".py") for module in modules]
+
+
+def imported_files(scripts: Sequence[Path], root: Path) -> list[str]:
+    """List scripts and all files of the repository that they import, directly or not.
 
     Args:
-        script: a Python file below `root`.
+        scripts: Python files below `root`.
         root: folder of the repository.
 
     Returns:
         Posix paths relative to `root`, sorted; packages count by their __init__.py.
     """
     found: set[Path] = set()
-    waiting = [script]
+    waiting = list(scripts)
     while waiting:
         file = waiting.pop()
         if file in found:
@@ -68,8 +77,8 @@ def main(root: Path) -> None:
     yaml.indent(mapping=2, sequence=4, offset=2)
     path = root / "dvc.yaml"
     pipeline = yaml.load(path)
-    for name, stage in pipeline["stages"].items():
-        code = imported_files(root / "stages" / f"{name}.py", root)
+    for stage in pipeline["stages"].values():
+        code = imported_files(scripts_of(stage, root), root)
         deps = CommentedSeq([*data_deps(stage["deps"]), *code])
         stage["deps"] = deps
     yaml.dump(pipeline, path)

@@ -8,12 +8,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
 
 from ser.arrays import FloatArray
 from ser.columns import blocks, mel_columns
 from ser.params import Augment
+from ser.vocoder import pitch_shift, time_stretch
 
 
 @dataclass(frozen=True)
@@ -101,29 +101,17 @@ def change_waveform(waveform: FloatArray, sample_rate: int, changes: Draw) -> Fl
         kept = max(1, round(changes.crop_share * len(waveform)))
         waveform = waveform[_place(len(waveform), kept, changes.crop_place)]
     if changes.pitch_semitones is not None:
-        waveform = librosa.effects.pitch_shift(
-            waveform, sr=sample_rate, n_steps=changes.pitch_semitones
-        )
+        waveform = pitch_shift(waveform, sample_rate, changes.pitch_semitones)
     if changes.stretch_rate is not None:
-        waveform = librosa.effects.time_stretch(waveform, rate=changes.stretch_rate)
+        waveform = time_stretch(waveform, changes.stretch_rate)
     if changes.shift_seconds is not None:
         waveform = shift(waveform, round(changes.shift_seconds * sample_rate))
     if changes.gain_db is not None:
         waveform = waveform * np.float32(10 ** (changes.gain_db / 20))
     if changes.noise_snr_db is not None:
         waveform = add_noise(waveform, changes.noise_snr_db, changes.noise_seed)
-    peak = float(np.abs(waveform).max(initial=0.0))
-    return np.asarray(waveform / np.float32(max(peak, 1.0)), dtype=np.float32)
-
-
-def compile_changes(sample_rate: int) -> None:
-    """Let librosa compile what it compiles on its first call.
-
-    It caches that on disk, and processes that fill the cache at the same time damage it: call this
-    before any are started.
-    """
-    noise = np.random.default_rng(0).standard_normal(8192, dtype=np.float32)
-    librosa.effects.pitch_shift(noise, sr=sample_rate, n_steps=1)
+    peak = max(waveform.max(initial=0), -waveform.min(initial=0))
+    return waveform / peak if peak > 1 else waveform
 
 
 def shift(waveform: FloatArray, samples: int) -> FloatArray:
@@ -137,9 +125,24 @@ def shift(waveform: FloatArray, samples: int) -> FloatArray:
 
 def add_noise(waveform: FloatArray, snr_db: float, seed: int) -> FloatArray:
     """Add white Gaussian noise whose power lies snr_db below the waveform's mean power."""
-    noise = np.random.default_rng(seed).standard_normal(len(waveform), dtype=np.float32)
-    power = float(np.mean(np.square(waveform, dtype=np.float64)))
-    return waveform + noise * np.float32(np.sqrt(power) * 10 ** (-snr_db / 20))
+    noise = white_noise(len(waveform), seed)
+    power = np.dot(waveform, waveform) / max(1, len(waveform))
+    noise *= np.float32(np.sqrt(power) * 10 ** (-snr_db / 20))
+    noise += waveform
+    return noise
+
+
+def white_noise(samples: int, seed: int) -> FloatArray:
+    """Draw Gaussian noise of mean 0 and power 1: float32 [samples].
+
+    Box, Muller: A note on the generation of random normal deviates, Annals of Mathematical
+    Statistics 29(2), 1958: twice as fast as numpy's own, which draws them one by one.
+    """
+    half = (samples + 1) // 2
+    uniform = np.random.default_rng(seed).random((2, half), dtype=np.float32)
+    radius = np.sqrt(-2 * np.log(1 - uniform[0]))  # 0 may be drawn, 1 never is
+    angle = np.float32(2 * np.pi) * uniform[1]
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:samples]
 
 
 def change_features(features: FloatArray, dims: Mapping[str, int], changes: Draw) -> FloatArray:

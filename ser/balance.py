@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
@@ -83,8 +84,13 @@ def _interpolate(
     flat = np.stack(
         [
             fit_length(
-                normalise(versions[0], examples.dims, statistics), model.length, model.frames, None
-            ).ravel()
+                torch.from_numpy(normalise(versions[0], examples.dims, statistics)),
+                model.length,
+                model.frames,
+                None,
+            )
+            .numpy()
+            .ravel()
             for versions, statistics in zip(examples.versions, examples.statistics, strict=True)
         ]
     )

@@ -5,10 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from ser.arrays import FloatArray
 
@@ -43,6 +39,12 @@ def predict(
         test: features of each test clip.
         seed: of the solver.
     """
+    # Takes a second to import, which an evaluation without this need not wait for.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
     machine = (
         LogisticRegression(C=0.1, max_iter=2000, random_state=seed)
         if kind == "logistic_regression"

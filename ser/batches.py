@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from ser.arrays import FloatArray
 from ser.columns import mel_columns
@@ -16,6 +17,8 @@ from ser.params import Model
 
 # Batches are cut from so many batches' worth of clips sorted by length, which saves padding.
 _POOL = 8
+PREDICTED_AT_ONCE = 64  # clips
+_ROOM = 4 << 30  # bytes of features kept in memory
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,53 @@ class Examples:
         return len(self.versions)
 
 
+class Clips:
+    """The normalised features of examples on the device that computes with them.
+
+    They stay there from their first use on if all of them fit: nothing is copied then while a net
+    is trained. What does not fit is read and normalised anew each time.
+    """
+
+    def __init__(self, examples: Examples, device: torch.device) -> None:
+        self.examples = examples
+        self.device = device
+        self._labels = torch.from_numpy(examples.labels).to(device)
+        columns = sum(examples.dims.values())
+        rows = sum(len(features) for versions in examples.versions for features in versions)
+        self._keeps = 4 * columns * rows <= _room(device)
+        self._kept: dict[tuple[int, int], Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def labels_of(self, positions: NDArray[np.int64]) -> Tensor:
+        """Give the labels of some clips: int64 [positions]."""
+        return self._labels[torch.from_numpy(positions).to(self.device, non_blocking=True)]
+
+    def frames(self, clip: int, version: int = 0) -> int:
+        """Count the frames of a clip's version."""
+        return len(self.examples.versions[clip][version])
+
+    def features(self, clip: int, version: int = 0) -> Tensor:
+        """Give the normalised features of a clip's version: float32 [frames, dims]."""
+        if (clip, version) in self._kept:
+            return self._kept[clip, version]
+        raw = self.examples.versions[clip][version]
+        normalised = normalise(raw, self.examples.dims, self.examples.statistics[clip])
+        features = torch.from_numpy(normalised).to(self.device)
+        if self._keeps:
+            self._kept[clip, version] = features
+        return features
+
+
+def _room(device: torch.device) -> int:
+    """Give how many bytes of features may stay on a device."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free // 4  # for the train clips, and as much for the val clips
+    return _ROOM
+
+
 @dataclass(frozen=True)
 class Batch:
     """A batch ready for a net.
@@ -57,20 +107,20 @@ class Batch:
     mixed_labels: Tensor
     weight: float
 
-    def to(self, device: torch.device) -> "Batch":
-        """Copy to a device."""
+    def part(self, rows: list[int]) -> "Batch":
+        """Take some of the clips, padded as they are."""
         return Batch(
-            self.features.to(device),
-            self.lengths.to(device),
-            self.labels.to(device),
-            self.mixed_labels.to(device),
+            self.features[rows],
+            self.lengths[rows],
+            self.labels[rows],
+            self.mixed_labels[rows],
             self.weight,
         )
 
 
 def fit_length(
-    features: FloatArray, length: str, frames: int, rng: np.random.Generator | None
-) -> FloatArray:
+    features: Tensor, length: str, frames: int, rng: np.random.Generator | None
+) -> Tensor:
     """Bring normalised features to a length.
 
     Args:
@@ -93,24 +143,22 @@ def fit_length(
         start = int(rng.integers(n - frames + 1))
         return features[start : start + frames]
     if n > frames and length == "resize":
-        steps = torch.nn.functional.interpolate(
-            torch.from_numpy(features.T[None]), size=frames, mode="linear", align_corners=False
-        )
-        return steps[0].numpy().T
-    return np.pad(features[:frames], ((0, max(0, frames - n)), (0, 0)))
+        steps = F.interpolate(features.T[None], size=frames, mode="linear", align_corners=False)
+        return steps[0].T
+    return F.pad(features[:frames], (0, 0, 0, max(0, frames - n)))
 
 
-def epoch_batches(examples: Examples, model: Model, rng: np.random.Generator) -> Iterator[Batch]:
+def epoch_batches(clips: Clips, model: Model, rng: np.random.Generator) -> Iterator[Batch]:
     """Yield an epoch of training batches: every clip once, shuffled, masked and mixed.
 
     Of each clip a random one of its versions is taken. Clips of similar length share a batch.
     Everything random comes from `rng`.
     """
-    if len(examples) == 0:
+    if len(clips) == 0:
         return
-    chosen = [versions[int(rng.integers(len(versions)))] for versions in examples.versions]
-    lengths = np.array([len(features) for features in chosen])
-    order = rng.permutation(len(examples))
+    chosen = [int(rng.integers(len(versions))) for versions in clips.examples.versions]
+    lengths = np.array([clips.frames(i, version) for i, version in enumerate(chosen)])
+    order = rng.permutation(len(clips))
     pool = _POOL * model.batch_size
     sorted_order = np.concatenate(
         [
@@ -121,13 +169,13 @@ def epoch_batches(examples: Examples, model: Model, rng: np.random.Generator) ->
     cuts = [i * model.batch_size for i in range(1, count_batches(len(order), model.batch_size))]
     batches = np.split(sorted_order, cuts)
     for i in rng.permutation(len(batches)):
-        clips = []
-        for j in batches[i]:
-            clip = normalise(chosen[j], examples.dims, examples.statistics[j])
-            clip = fit_length(clip, model.length, model.frames, rng)
-            clips.append(mask(clip, examples.dims, model.frequency_mask, model.time_mask, rng))
-        batch = collate(clips, examples.labels[batches[i]], min_frames(model.name))
-        yield mix(batch, model.mixup, rng)
+        batch = []
+        for j in batches[i].tolist():
+            clip = fit_length(clips.features(j, chosen[j]), model.length, model.frames, rng)
+            dims = clips.examples.dims
+            batch.append(mask(clip, dims, model.frequency_mask, model.time_mask, rng))
+        labels = clips.labels_of(batches[i])
+        yield mix(collate(batch, labels, min_frames(model.name)), model.mixup, rng)
 
 
 def count_batches(clips: int, batch_size: int) -> int:
@@ -139,39 +187,42 @@ def count_batches(clips: int, batch_size: int) -> int:
     return -(-clips // batch_size) - lone
 
 
-def in_order(examples: Examples, model: Model) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+def in_order(
+    clips: Clips, model: Model, batch_size: int = PREDICTED_AT_ONCE
+) -> Iterator[tuple[NDArray[np.int64], Batch]]:
     """Yield batches for prediction with the positions of their clips; nothing is random.
 
     Clips are taken by length, so that little is padded.
     """
-    if len(examples) == 0:
+    if len(clips) == 0:
         return
-    order = np.argsort([len(versions[0]) for versions in examples.versions], kind="stable")
-    for positions in np.split(order, range(model.batch_size, len(order), model.batch_size)):
-        clips = []
-        for j in positions:
-            clip = normalise(examples.versions[j][0], examples.dims, examples.statistics[j])
-            clips.append(fit_length(clip, model.length, model.frames, None))
-        yield positions, collate(clips, examples.labels[positions], min_frames(model.name))
+    order = np.argsort([clips.frames(i) for i in range(len(clips))], kind="stable")
+    for positions in np.split(order, range(batch_size, len(order), batch_size)):
+        batch = [
+            fit_length(clips.features(i), model.length, model.frames, None)
+            for i in positions.tolist()
+        ]
+        labels = clips.labels_of(positions)
+        yield positions, collate(batch, labels, min_frames(model.name))
 
 
-def collate(clips: Sequence[FloatArray], labels: NDArray[np.int64], least: int) -> Batch:
+def collate(clips: Sequence[Tensor], labels: Tensor, least: int) -> Batch:
     """Stack clips [frames, dims], padded with zeros to the longest of them, at least to `least`."""
     lengths = [max(len(clip), least) for clip in clips]
-    features = np.zeros((len(clips), max(lengths), clips[0].shape[1]), dtype=np.float32)
+    features = clips[0].new_zeros(len(clips), max(lengths), clips[0].shape[1])
     for row, clip in zip(features, clips, strict=True):
         row[: len(clip)] = clip
-    targets = torch.from_numpy(labels)
-    return Batch(torch.from_numpy(features), torch.tensor(lengths), targets, targets, 1.0)
+    on_device = torch.tensor(lengths).to(features.device, non_blocking=True)
+    return Batch(features, on_device, labels, labels, 1.0)
 
 
 def mask(
-    features: FloatArray,
+    features: Tensor,
     dims: Mapping[str, int],
     widest: int,
     longest: int,
     rng: np.random.Generator,
-) -> FloatArray:
+) -> Tensor:
     """Hide one band of mel bands and one run of frames, at random (SpecAugment).
 
     Park et al.: SpecAugment, Interspeech 2019. What is hidden becomes 0, the clip's mean.
@@ -183,7 +234,7 @@ def mask(
         longest: most frames hidden, 0: none; never more than half the clip.
         rng: where the widths and places come from.
     """
-    features = features.copy()
+    features = features.clone()
     if widest > 0:
         bands = features[:, mel_columns(dims)]
         start, stop = _run(rng, bands.shape[1], widest)
@@ -215,6 +266,7 @@ def mix(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
         return batch
     weight = float(rng.beta(alpha, alpha))
     other = torch.from_numpy(rng.permutation(len(batch.labels)))
+    other = other.to(batch.features.device, non_blocking=True)
     return Batch(
         weight * batch.features + (1 - weight) * batch.features[other],
         torch.maximum(batch.lengths, batch.lengths[other]),

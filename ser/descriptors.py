@@ -9,7 +9,8 @@ from functools import cache
 
 import numpy as np
 import scipy.fft
-import scipy.ndimage
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from ser import spectra
 from ser.arrays import FloatArray
@@ -21,6 +22,7 @@ _REFERENCE_PITCH = 100.0  # Hz, of 0 semitones
 _OCTAVE_COST = 0.1  # of the longest lag against the shortest: without it pitch falls by octaves
 _HIGHEST = 8000.0  # Hz, where the spectral descriptors end, whatever the sample rate
 _POWER_FLOOR = 1e-10
+_FRAMES_AT_ONCE = 64  # so that their spectra stay in the processor's cache
 
 
 def describe(waveform: FloatArray, sample_rate: int, features: Features) -> dict[str, FloatArray]:
@@ -46,7 +48,7 @@ def describe(waveform: FloatArray, sample_rate: int, features: Features) -> dict
         *(mel_db - mel_db.max()).T,
         *spectra.cepstrum(mel_db, features.n_mfcc).T,
         level - level.max(),
-        spectra.zero_crossing_rate(spectra.cut_frames(waveform, features, "edge"))[:, 0],
+        spectra.zero_crossing_rate(waveform, features)[:, 0],
         *spectral_shape(power[:, heard], frequencies[heard]),
         12 * np.log2(pitch / _REFERENCE_PITCH),
         voicing,
@@ -74,23 +76,34 @@ def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, Float
         peak, 0 for noise to about 1 for a periodic sound), float32 [frames] each.
     """
     n = frames.shape[1]
-    window, window_correlation = _pitch_window(n)
-    centred = frames - frames.mean(axis=1, keepdims=True)
-    spectrum = scipy.fft.rfft(centred * window, 2 * n, axis=1)
-    correlation = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, axis=1)[:, :n]
-    energy = correlation[:, :1] + np.float32(1e-9)
     shortest = max(1, int(sample_rate / HIGHEST_PITCH))
     # Lags beyond half the frame are compared over too few samples.
     longest = max(shortest + 1, min(int(sample_rate / _LOWEST_PITCH), n // 2))
-    lags = slice(shortest, longest)
-    peaks = correlation[:, lags] / energy / window_correlation[lags]
-    peaks = peaks * np.linspace(1, 1 - _OCTAVE_COST, longest - shortest, dtype=np.float32)
+    found = [
+        _strongest_lag(frames[start : start + _FRAMES_AT_ONCE], shortest, longest)
+        for start in range(0, len(frames), _FRAMES_AT_ONCE)
+    ]
+    lag, voicing = (np.concatenate(values) for values in zip(*found, strict=True))
+    neighbours = sliding_window_view(np.pad(sample_rate / lag, 2, mode="symmetric"), 5)
+    return np.median(neighbours, axis=1).astype(np.float32), voicing
+
+
+def _strongest_lag(
+    frames: FloatArray, shortest: int, longest: int
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Find where each frame's autocorrelation is highest, and how high, from one lag to another."""
+    n = frames.shape[1]
+    # Silence behind the frame, or what is beyond its end would be taken from its beginning.
+    size = scipy.fft.next_fast_len(n + longest, real=True)
+    window, window_correlation = _pitch_window(n)
+    centred = frames - frames.mean(axis=1, keepdims=True)
+    spectrum = scipy.fft.rfft(centred * window, size, axis=1)
+    correlation = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, size, axis=1)
+    energy = correlation[:, :1] + np.float32(1e-9)
+    peaks = correlation[:, shortest:longest] / energy / window_correlation[shortest:longest]
+    peaks *= np.linspace(1, 1 - _OCTAVE_COST, longest - shortest, dtype=np.float32)
     best = peaks.argmax(axis=1)
-    pitch = sample_rate / (best + shortest)
-    return (
-        scipy.ndimage.median_filter(pitch, 5).astype(np.float32),
-        peaks[np.arange(len(best)), best],
-    )
+    return best + shortest, peaks[np.arange(len(best)), best]
 
 
 @cache
@@ -116,20 +129,20 @@ def spectral_shape(power: FloatArray, frequencies: FloatArray) -> list[FloatArra
         50 to 1000 against 1000 to 5000 Hz, in dB; 50 to 2000 against 2000 to 5000 Hz, in dB.
     """
     shares = power / (power.sum(axis=1, keepdims=True) + np.float32(1e-12))
-    centroid = shares @ frequencies
-    spread = np.sqrt(np.maximum(shares @ frequencies**2 - centroid**2, 0))
+    centroid, square = (shares @ np.stack([frequencies, frequencies**2], axis=1)).T
+    spread = np.sqrt(np.maximum(square - centroid**2, 0))
     below = np.cumsum(shares, axis=1)
     rolloffs = [
-        frequencies[np.minimum((below < share).sum(axis=1), len(frequencies) - 1)]
+        frequencies[np.minimum(np.count_nonzero(below < share, axis=1), len(frequencies) - 1)]
         for share in (0.25, 0.85)
     ]
-    flux = np.sqrt(np.square(np.diff(np.sqrt(shares), axis=0, prepend=0)).sum(axis=1))
-    flux[0] = 0
+    moved = np.diff(np.sqrt(shares), axis=0)
+    flux = np.pad(np.sqrt(np.square(moved).sum(axis=1)), (1, 0))
     floored = power + np.float32(_POWER_FLOOR)
     flatness = np.log(floored).mean(axis=1) - np.log(floored.mean(axis=1))
 
     def band(low: float, high: float) -> FloatArray:
-        inside = (frequencies >= low) & (frequencies < high)
+        inside = slice(*np.searchsorted(frequencies, (low, high)))
         level: FloatArray = 10 * np.log10(power[:, inside].sum(axis=1) + _POWER_FLOOR)
         return level
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -98,9 +97,11 @@ def classification_report(
     Returns:
         One row per emotion, columns emotion, precision, recall, f1, support.
     """
-    precision, recall, f1, support = precision_recall_fscore_support(
-        actual, predicted, labels=range(len(emotions)), zero_division=0
-    )
+    counts = _confusions(actual, predicted, len(emotions))
+    hits, support, guesses = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    # Where the denominator is 0 the figure is 0.
+    precision, recall = hits / np.maximum(guesses, 1), hits / np.maximum(support, 1)
+    f1 = 2 * hits / np.maximum(guesses + support, 1)
     return pd.DataFrame(
         {
             "emotion": list(emotions),
@@ -119,8 +120,12 @@ def count_confusions(table: pd.DataFrame, emotions: Sequence[str]) -> Indices:
         table: columns emotion and predicted.
         emotions: of the rows and columns, in order.
     """
-    counts: Indices = confusion_matrix(table["emotion"], table["predicted"], labels=list(emotions))
-    return counts
+    actual, predicted = (indices(table[column], emotions) for column in ("emotion", "predicted"))
+    return _confusions(actual, predicted, len(emotions))
+
+
+def _confusions(actual: Indices, predicted: Indices, emotions: int) -> Indices:
+    return np.bincount(actual * emotions + predicted, minlength=emotions**2).reshape(emotions, -1)
 
 
 def reliability(probabilities: Floats, actual: Indices, bins: int) -> pd.DataFrame:
@@ -182,6 +187,12 @@ def summarise(
             for row in report.to_dict("records")
         },
     }
+
+
+def headline(figures: Mapping[str, Any]) -> str:
+    """Say the accuracy with its interval, of what `summarise` computes."""
+    low, high = figures["accuracy_ci95"]
+    return f"Accuracy {figures['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%})"
 
 
 def accuracy_by(groups: pd.Series, hits: pd.Series) -> dict[str, dict[str, float]]:

@@ -37,8 +37,7 @@ def extract(waveform: FloatArray, sample_rate: int, features: Features) -> Float
         elif kind == "mfcc":
             columns.append(spectra.cepstrum(mel_db, features.n_mfcc))
         elif kind == "zcr":
-            edges = spectra.cut_frames(waveform, features, "edge")
-            columns.append(spectra.zero_crossing_rate(edges))
+            columns.append(spectra.zero_crossing_rate(waveform, features))
         elif kind == "rms":
             columns.append(np.sqrt(np.mean(np.square(frames), axis=1, keepdims=True)))
         else:

@@ -61,8 +61,13 @@ def summarise(
 
 def statistics(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compute mean, deviation and percentiles of each column: [frames, n] -> [7 * n]."""
-    percentiles = np.percentile(values, _PERCENTILES, axis=0)
-    return np.concatenate([values.mean(axis=0), values.std(axis=0), percentiles.ravel()])
+    # As np.percentile, which looks for its values in a slower way than by sorting all.
+    ordered = np.sort(np.ascontiguousarray(values.T), axis=1)
+    place = np.array(_PERCENTILES) / 100 * (len(values) - 1)
+    below = place.astype(np.int64)
+    above = np.minimum(below + 1, len(values) - 1)
+    percentiles = ordered[:, below] + (ordered[:, above] - ordered[:, below]) * (place - below)
+    return np.concatenate([values.mean(axis=0), values.std(axis=0), percentiles.T.ravel()])
 
 
 def steps(values: NDArray[np.float64], frames: Mask) -> NDArray[np.float64]:

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import nn
 
+from ser import models
 from ser.errors import UserError
-from ser.models import build
 from ser.normalisation import Statistics
 from ser.params import Model
 from ser.training import Weights, snapshot_epoch, write_weights
 
 FORMAT = 2
-LIBRARIES = ("librosa", "noisereduce", "numpy", "scipy", "soundfile", "soxr", "torch")
+LIBRARIES = ("numpy", "scipy", "soundfile", "soxr", "torch")
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,19 @@ def load_snapshots(
         yield snapshot_epoch(path), _read_net(path, description)
 
 
-def _read_net(weights: Path, description: Description) -> nn.Module:
-    model = Model.model_validate(description.model)
+def count_parameters(description: Description) -> int:
+    """Count the trainable parameters of one fold's net."""
+    return models.count_parameters(_build(description))
+
+
+def _build(description: Description) -> nn.Module:
     dims = sum(description.preprocessing["dims"].values())
-    net = build(model, dims, len(description.emotions))
+    model = Model.model_validate(description.model)
+    return models.build(model, dims, len(description.emotions))
+
+
+def _read_net(weights: Path, description: Description) -> nn.Module:
+    net = _build(description)
     net.load_state_dict(safetensors.torch.load_file(weights))
     return net.eval()
 

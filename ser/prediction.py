@@ -7,11 +7,13 @@ import pandas as pd
 from torch import nn
 
 from ser import model_folder
+from ser.batches import Clips
 from ser.clips import speaker_of
+from ser.devices import choose_device, make_deterministic
 from ser.params import Model
 from ser.recordings import Recordings
 from ser.store import Store
-from ser.training import choose_device, loss_and_accuracy, make_deterministic, predict
+from ser.training import loss_and_accuracy, predict
 
 
 def predict_folds(
@@ -37,7 +39,8 @@ def predict_folds(
         rows = splits[(splits["fold"] == fold) & (splits["subset"] == "test")]
         test = clips[clips["clip"].isin(rows["clip"])]
         examples = recordings.examples(test["clip"].tolist(), emotions, of_train)
-        probabilities = predict(net.to(device), examples, settings, device)
+        tests = Clips(examples, device)
+        probabilities = predict(net.to(device), tests, settings)
         part = test[["clip", "emotion"]].assign(
             fold=fold,
             speaker=speaker_of(test),
@@ -46,7 +49,7 @@ def predict_folds(
         part[emotions] = probabilities.astype(np.float64)
         parts.append(part)
         for epoch, snapshot in model_folder.load_snapshots(model, description, fold):
-            probabilities = predict(snapshot.to(device), examples, settings, device)
+            probabilities = predict(snapshot.to(device), tests, settings)
             loss, accuracy = loss_and_accuracy(probabilities, examples.labels)
             tested.append((fold, epoch, loss, accuracy))
     columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]

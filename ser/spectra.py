@@ -7,17 +7,17 @@ functions of the same names, computed from one shared spectrogram in single prec
 
 from functools import cache
 
-import librosa.filters
 import numpy as np
 import scipy.fft
-import scipy.signal
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ser.arrays import FloatArray
+from ser.filters import chroma_filters, hann, mel_filters
 from ser.params import N_CHROMA, Features
 
 TOP_DB = 80.0  # range below the loudest point that is kept, in dB
 _POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
+_MEL_GROUPS = 4  # more of them weight fewer zeros, in smaller matrix products
 
 
 def frame_count(samples: int, hop_length: int) -> int:
@@ -37,7 +37,7 @@ def _window(win_length: int, n_fft: int) -> FloatArray:
     """Hann window of win_length samples in the middle of n_fft."""
     window = np.zeros(n_fft, dtype=np.float32)
     start = (n_fft - win_length) // 2
-    window[start : start + win_length] = scipy.signal.get_window("hann", win_length)
+    window[start : start + win_length] = hann(win_length)
     return window
 
 
@@ -48,15 +48,31 @@ def power_spectrogram(frames: FloatArray, features: Features) -> FloatArray:
 
 
 @cache
-def _mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> FloatArray:
-    """Weight of each frequency bin in each mel band [n_mels, 1 + n_fft // 2]."""
-    return librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
+def _mel_groups(
+    sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
+) -> list[tuple[slice, slice, FloatArray]]:
+    """Cut the mel filters into groups of neighbouring bands, each with the bins it covers.
+
+    Returns:
+        (bands, bins, weights [bins, bands]) of each group.
+    """
+    filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
+    groups = []
+    for bands in np.array_split(np.arange(n_mels), min(_MEL_GROUPS, n_mels)):
+        rows = slice(bands[0], bands[-1] + 1)
+        covered = np.flatnonzero(filters[rows].any(axis=0))
+        # Narrow bands may cover no bin at all.
+        bins = slice(covered[0], covered[-1] + 1) if len(covered) else slice(0, 0)
+        groups.append((rows, bins, np.ascontiguousarray(filters[rows, bins].T)))
+    return groups
 
 
 def mel_decibels(power: FloatArray, sample_rate: int, features: Features) -> FloatArray:
     """Compute the mel spectrogram in dB relative to full scale, no more than TOP_DB deep."""
     f = features
-    mel = power @ _mel_filters(sample_rate, f.n_fft, f.n_mels, f.fmin, f.fmax).T
+    mel = np.empty((len(power), f.n_mels), dtype=np.float32)
+    for bands, bins, weights in _mel_groups(sample_rate, f.n_fft, f.n_mels, f.fmin, f.fmax):
+        np.matmul(power[:, bins], weights, out=mel[:, bands])
     level = 10 * np.log10(np.maximum(mel, _POWER_FLOOR))
     return np.maximum(level, level.max() - TOP_DB)
 
@@ -67,18 +83,25 @@ def cepstrum(mel_db: FloatArray, n_mfcc: int) -> FloatArray:
     return coefficients[:, :n_mfcc]
 
 
-def zero_crossing_rate(frames: FloatArray) -> FloatArray:
-    """Share of neighbouring samples of unlike sign, per frame [frames, 1]."""
+def zero_crossing_rate(waveform: FloatArray, features: Features) -> FloatArray:
+    """Share of neighbouring samples of unlike sign, per frame [frames, 1].
+
+    The waveform goes on beyond its ends as at its first and its last sample.
+    """
+    padded = np.pad(waveform, features.n_fft // 2, mode="edge")
     # librosa.zero_crossings counts values up to 1e-10 as zero, and zero as positive.
-    negative = np.signbit(np.where(np.abs(frames) <= 1e-10, np.float32(0), frames))
-    crossings = np.count_nonzero(negative[:, 1:] != negative[:, :-1], axis=1)
-    return (crossings[:, np.newaxis] / frames.shape[1]).astype(np.float32)
+    negative = np.signbit(np.where(np.abs(padded) <= 1e-10, np.float32(0), padded))
+    # Crossings up to each sample: frames overlap, each sample is looked at once.
+    crossed = np.pad(np.cumsum(negative[1:] != negative[:-1]), (1, 0))
+    first = np.arange(frame_count(len(waveform), features.hop_length)) * features.hop_length
+    crossings = crossed[first + features.n_fft - 1] - crossed[first]
+    return (crossings[:, np.newaxis] / features.n_fft).astype(np.float32)
 
 
 @cache
 def _chroma_filters(sample_rate: int, n_fft: int) -> FloatArray:
     """Weight of each frequency bin in each pitch class [12, 1 + n_fft // 2], at 440 Hz tuning."""
-    return librosa.filters.chroma(sr=sample_rate, n_fft=n_fft, n_chroma=N_CHROMA)
+    return chroma_filters(sample_rate, n_fft, N_CHROMA)
 
 
 def chroma(power: FloatArray, sample_rate: int, features: Features) -> FloatArray:

@@ -5,8 +5,8 @@ of one speaker saying one utterance with one emotion (a group) stay on one side.
 each gives its share to every subset, unless whole corpora are tested.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from ser.errors import UserError
 from ser.params import Split
 
 SUBSETS = ("train", "val", "test")
+COLUMNS = ("clip", "corpus", "emotion", "speaker", "utterance")  # of clips.csv, all that counts
 
 Fold = dict[str, str]  # clip -> subset
 Names = dict[str, list[str]]  # corpus -> its speakers
@@ -59,12 +60,11 @@ def _by_group(clips: pd.DataFrame, split: Split) -> list[Fold]:
     """Test clips stratified by emotion: one test set (random), or each clip tested once (kfold)."""
     rng = np.random.default_rng(split.seed)
     wanted = split.folds if split.scheme == "kfold" else 2 if split.val == 0 else 3
-    groups = group_of(clips).groupby(clips["emotion"]).nunique()
-    for emotion, count in groups.items():
+    for emotion, own in clips.groupby("emotion"):
+        count = group_of(own).nunique()
         if count < wanted:
-            number = int((clips["emotion"] == emotion).sum())
             raise UserError(
-                f"emotion {emotion!r} has {number} clip(s) in {count} group(s) of takes, "
+                f"emotion {emotion!r} has {len(own)} clip(s) in {count} group(s) of takes, "
                 f"split.scheme {split.scheme} needs at least {wanted}: leave the emotion out "
                 "(clean.emotions), or ask for fewer parts (split.folds, split.val: 0)"
             )
@@ -95,10 +95,11 @@ def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
         parts = _test_speakers(names, split, rng)
     folds = []
     for part in parts:
+        tested = set(part)
         others = {
             corpus: left
             for corpus, own in names.items()
-            if (left := [name for name in own if name not in part])
+            if (left := [name for name in own if name not in tested])
         }
         val = _val_speakers(others, names, split.val, rng)
         total = sum(map(len, names.values()))
@@ -237,9 +238,13 @@ def _deal(clips: pd.DataFrame, folds: int, rng: np.random.Generator) -> list[set
     return tests
 
 
-def _shuffled_groups(clips: pd.DataFrame, rng: np.random.Generator) -> list[list[str]]:
-    groups = [sorted(group["clip"]) for _, group in clips.groupby(group_of(clips))]
-    return [groups[i] for i in rng.permutation(len(groups))]
+def _shuffled_groups(clips: pd.DataFrame, rng: np.random.Generator) -> Iterator[list[str]]:
+    """Give the clips of each group in turn, the groups in an order that is drawn."""
+    numbers, names = pd.factorize(group_of(clips), sort=True)
+    by_group = clips["clip"].to_numpy()[np.argsort(numbers, kind="stable")]
+    ends = np.cumsum(np.bincount(numbers, minlength=len(names)))
+    for group in rng.permutation(len(names)):
+        yield sorted(by_group[ends[group - 1] if group else 0 : ends[group]])
 
 
 def _fold(clips: pd.DataFrame, test: set[str], val: set[str]) -> Fold:
@@ -249,11 +254,18 @@ def _fold(clips: pd.DataFrame, test: set[str], val: set[str]) -> Fold:
     }
 
 
+def _is_in(clips: pd.DataFrame, fold: Mapping[str, str], subset: str) -> np.ndarray:
+    """Say of each clip whether a fold has it in a subset: bool [clips]."""
+    return np.fromiter((fold.get(clip) == subset for clip in clips["clip"]), bool, len(clips))
+
+
 def _require_every_emotion(clips: pd.DataFrame, fold: Fold, where: str) -> None:
-    subset = clips["clip"].map(fold)
-    tested = clips[clips["corpus"].isin(clips["corpus"][subset == "test"])]
-    for name, needed in (("train", set(clips["emotion"])), ("test", set(tested["emotion"]))):
-        there = set(clips["emotion"][subset == name])
+    tested = clips["corpus"].isin(clips["corpus"][_is_in(clips, fold, "test")].unique())
+    for name, needed in (
+        ("train", set(clips["emotion"])),
+        ("test", set(clips["emotion"][tested])),
+    ):
+        there = set(clips["emotion"][_is_in(clips, fold, name)])
         if missing := sorted(needed - there):
             held = ", ".join(sorted(there)) or "nothing"
             raise UserError(
@@ -306,15 +318,16 @@ def read_published(
 
 def shared_groups(clips: pd.DataFrame, fold: Mapping[str, str]) -> int:
     """Count the groups that have takes both among the test clips and among the others."""
-    listed = clips[clips["clip"].isin(list(fold))]
-    is_test = listed["clip"].map(fold) == "test"
-    groups = group_of(listed)
-    return len(set(groups[is_test]) & set(groups[~is_test]))
+    shared = 0
+    for _, own in clips.groupby("emotion"):  # a group has one: never the names of all in memory
+        groups = group_of(own)
+        is_test = _is_in(own, fold, "test")
+        is_other = _is_in(own, fold, "train") | _is_in(own, fold, "val")
+        shared += len(set(groups[is_test]) & set(groups[is_other]))
+    return shared
 
 
 def subset_sizes(folds: Sequence[Mapping[str, str]]) -> dict[str, float]:
     """Give the mean number of clips per fold in each subset."""
-    return {
-        subset: math.fsum(list(fold.values()).count(subset) for fold in folds) / len(folds)
-        for subset in SUBSETS
-    }
+    counts = [Counter(fold.values()) for fold in folds]
+    return {subset: sum(count[subset] for count in counts) / len(folds) for subset in SUBSETS}

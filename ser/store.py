@@ -7,7 +7,9 @@ description of how they were made.
 
 import json
 import math
+from array import array
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +21,7 @@ from ser.errors import UserError
 
 
 class StoreWriter:
-    """Writes arrays to a store one by one, so that memory never holds more than one.
+    """Writes arrays to a store one by one: memory holds one, and 8 bytes of each before it.
 
     Use as a context manager; the store is complete when the context is left without an error.
     """
@@ -35,12 +37,14 @@ class StoreWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._row_shape = row_shape
-        self._meta = dict(meta)
-        self._keys: list[str] = []
-        self._offsets = [0]
+        self._offsets = array("q", [0])
         (folder / "store.json").unlink(missing_ok=True)  # unreadable until it is complete
         self._file = (folder / "values.npy").open("wb")
         self._write_header()
+        self._part = folder / "store.json.part"
+        self._json = self._part.open("w", encoding="utf-8")
+        text = json.dumps({"meta": dict(meta), "keys": []}, indent=1)
+        self._json.write(text.removesuffix("]\n}"))
 
     def _write_header(self) -> None:
         # NumPy pads the header so that the first axis may grow without moving the data.
@@ -52,16 +56,16 @@ class StoreWriter:
         self._file.seek(0)
         np.lib.format.write_array_header_1_0(self._file, header)
 
-    def add(self, key: str, array: FloatArray) -> None:
+    def add(self, key: str, values: FloatArray) -> None:
         """Append an array [length, *row_shape] float32."""
-        if array.shape[1:] != self._row_shape:
-            raise ValueError(f"{key}: shape {array.shape} does not end in {self._row_shape}")
-        self._file.write(np.ascontiguousarray(array, dtype="<f4").tobytes())
-        self._keys.append(key)
-        self._offsets.append(self._offsets[-1] + len(array))
+        if values.shape[1:] != self._row_shape:
+            raise ValueError(f"{key}: shape {values.shape} does not end in {self._row_shape}")
+        self._file.write(np.ascontiguousarray(values, dtype="<f4").tobytes())
+        self._json.write(f"{',' if len(self) else ''}\n  {json.dumps(key)}")
+        self._offsets.append(self._offsets[-1] + len(values))
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._offsets) - 1
 
     @property
     def rows(self) -> int:
@@ -77,12 +81,35 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._json.write("\n ]\n}\n" if len(self) else "]\n}\n")
+        self._json.close()
         if kind is None:
             self._write_header()
             np.save(self._folder / "offsets.npy", np.array(self._offsets, dtype=np.int64))
-            text = json.dumps({"meta": self._meta, "keys": self._keys}, indent=1)
-            (self._folder / "store.json").write_text(text + "\n", encoding="utf-8")
+            self._part.replace(self._folder / "store.json")
+        else:
+            self._part.unlink()
         self._file.close()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an array lies: sent to another process, it costs nothing beside the array itself.
+
+    Attributes:
+        file: values.npy, by a path that other machines know it by.
+        offset: of the array's first byte.
+        shape: of the array.
+    """
+
+    file: Path
+    offset: int
+    shape: tuple[int, ...]
+
+    def read(self) -> FloatArray:
+        """Read the array into memory of its own."""
+        numbers = np.fromfile(self.file, "<f4", math.prod(self.shape), offset=self.offset)
+        return numbers.reshape(self.shape)
 
 
 class Store(Mapping[str, FloatArray]):
@@ -97,10 +124,11 @@ class Store(Mapping[str, FloatArray]):
         try:
             described = json.loads((folder / "store.json").read_text(encoding="utf-8"))
             self._offsets = np.load(folder / "offsets.npy", allow_pickle=False)
-            self._file = folder / "values.npy"
+            self._file = folder.absolute() / "values.npy"
             # An empty array cannot be mapped.
             empty = self._offsets[-1] == 0
             self._values = np.load(self._file, mmap_mode=None if empty else "r", allow_pickle=False)
+            self._header_bytes = self._file.stat().st_size - self._values.nbytes
             self.meta: dict[str, Any] = described["meta"]
             self._index = {key: i for i, key in enumerate(described["keys"])}
             arrays, rows = len(self._offsets) - 1, self._offsets[-1]
@@ -114,8 +142,16 @@ class Store(Mapping[str, FloatArray]):
 
     def __getitem__(self, key: str) -> FloatArray:
         i = self._index[key]
-        array: FloatArray = self._values[self._offsets[i] : self._offsets[i + 1]]
-        return array
+        values: FloatArray = self._values[self._offsets[i] : self._offsets[i + 1]]
+        return values
+
+    def place(self, key: str) -> Place:
+        """Say where an array lies."""
+        i = self._index[key]
+        start, end = int(self._offsets[i]), int(self._offsets[i + 1])
+        shape = (end - start, *self._values.shape[1:])
+        row_bytes = self._values.itemsize * math.prod(self._values.shape[1:])
+        return Place(self._file, self._header_bytes + start * row_bytes, shape)
 
     def read(self, key: str) -> FloatArray:
         """Read an array into memory of its own.
@@ -123,15 +159,7 @@ class Store(Mapping[str, FloatArray]):
         Reading all of them one after the other so holds one at a time; those that are mapped may
         stay in memory for as long as the store is open.
         """
-        i = self._index[key]
-        start, end = int(self._offsets[i]), int(self._offsets[i + 1])
-        row_shape = self._values.shape[1:]
-        numbers = math.prod(row_shape)
-        header = self._file.stat().st_size - self._values.nbytes
-        flat = np.fromfile(
-            self._file, "<f4", (end - start) * numbers, offset=header + 4 * start * numbers
-        )
-        return flat.reshape(-1, *row_shape)
+        return self.place(key).read()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._index)

@@ -6,7 +6,6 @@ repeated without the ones before it, so a checkpoint needs no state of a generat
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ser.balance import class_weights
-from ser.batches import Batch, Examples, count_batches, epoch_batches, in_order
+from ser.batches import Batch, Clips, Examples, count_batches, epoch_batches, in_order
+from ser.devices import Team
 from ser.errors import UserError
 from ser.models import build
 from ser.params import Model
@@ -75,38 +75,19 @@ class Criterion:
 
 @dataclass
 class Progress:
-    """An unfinished training: all that the next epoch depends on, and what is kept of the past."""
+    """An unfinished training: all that the next epoch depends on, and what is kept of the past.
+
+    Attributes:
+        net: with the weights so far.
+        trained: the same as it is called in training, by several processes perhaps.
+    """
 
     net: nn.Module
+    trained: nn.Module
     optimizer: torch.optim.Optimizer
     history: list[Epoch] = field(default_factory=list)
     best: Weights = field(default_factory=dict)
     best_epoch: int = 0
-
-
-def choose_device() -> torch.device:
-    """Pick where nets run: SER_DEVICE (cpu, cuda, cuda:1, mps), or a GPU where there is one.
-
-    Raises:
-        UserError: SER_DEVICE names no device of this machine.
-    """
-    name = os.environ.get("SER_DEVICE", "")
-    if not name:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"SER_DEVICE={name!r} cannot be used here: {reason}") from None
-    return device
-
-
-def make_deterministic() -> None:
-    """Let torch use no algorithm whose result differs from run to run on one machine."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
 
 
 def learning_rate_at(progress: float, peak: float, schedule: str, decay_at: float) -> float:
@@ -142,7 +123,7 @@ def fit(
     emotions: int,
     model: Model,
     fold: int,
-    device: torch.device,
+    team: Team,
     checkpoint: Path,
     snapshots: Path,
     on_epoch: Callable[[list[Epoch]], None],
@@ -155,38 +136,43 @@ def fit(
         emotions: number of classes.
         model: the net and how it is trained.
         fold: number of the fold; part of every seed.
-        device: where to compute.
+        team: the processes that train together, and where.
         checkpoint: file that is rewritten after each epoch. It stays: the caller removes it once
             the whole training is stored elsewhere.
         snapshots: folder of every epoch's weights, written if model.snapshots is set.
-        on_epoch: called with the history so far after each epoch.
+        on_epoch: called with the history so far after each epoch, by the first process alone.
 
     Returns:
         (weights of the last epoch, or of the best by validation loss with model.patience > 0;
         history).
 
     Raises:
-        UserError: early stopping without val clips, or a loss that is not finite.
+        UserError: early stopping without val clips, a loss that is not finite, or processes that do
+            not see one checkpoint.
     """
     if model.patience > 0 and len(val) == 0:
         raise UserError(
             f"model.patience {model.patience} stops by the validation loss, but fold {fold} has "
             "no val clips: set split.val above 0, or model.patience: 0"
         )
-    state = _begin(train, emotions, model, fold, device)
+    state = _begin(train, emotions, model, fold, team)
     weights = torch.ones(emotions)
     if model.balance == "class_weights":
         weights = torch.from_numpy(class_weights(train.labels, emotions))
-    criterion = Criterion(weights.to(device), model.label_smoothing)
+    criterion = Criterion(weights.to(team.device), model.label_smoothing)
+    clips, val_clips = Clips(train, team.device), Clips(val, team.device)
     if checkpoint.exists():
-        _restore(state, checkpoint, device)
+        _restore(state, checkpoint)
         if len(state.history) > _last_epoch(model):
             # It was stopped later than this training is to be: begin again.
             shutil.rmtree(snapshots, ignore_errors=True)
-            state = _begin(train, emotions, model, fold, device)
+            state = _begin(train, emotions, model, fold, team)
+    _check_alike(state, team, checkpoint)
     while not _finished(state, model):
         epoch = len(state.history) + 1
-        _run_epoch(state, train, val, criterion, model, fold, epoch, device)
+        _run_epoch(state, clips, val_clips, criterion, model, fold, epoch, team)
+        if not team.leads:
+            continue
         if model.snapshots:
             write_weights(snapshots / snapshot_name(epoch), _weights(state.net))
         _save(state, checkpoint)
@@ -194,48 +180,64 @@ def fit(
     return (state.best if model.patience > 0 else _weights(state.net)), state.history
 
 
-def predict(
-    net: nn.Module, examples: Examples, model: Model, device: torch.device
-) -> NDArray[np.float32]:
+def predict(net: nn.Module, clips: Clips, model: Model) -> NDArray[np.float32]:
     """Compute the probability of every emotion for every clip.
 
+    Args:
+        net: on the clips' device.
+        clips: at least one.
+        model: how clips are brought to a length.
+
     Returns:
-        float32 [clips, emotions], in the order of the examples; rows sum to 1.
+        float32 [clips, emotions], in the order of the clips; rows sum to 1.
     """
-    if len(examples) == 0:
+    if len(clips) == 0:
         raise ValueError("there are no clips to predict")
     net.eval()
-    rows: dict[int, NDArray[np.float32]] = {}
+    order, parts = [], []
     with torch.inference_mode():
-        for positions, batch in in_order(examples, model):
-            batch = batch.to(device)
-            probabilities = net(batch.features, batch.lengths).softmax(dim=1).cpu().numpy()
-            rows.update(zip(positions.tolist(), probabilities, strict=True))
-    return np.stack([rows[i] for i in range(len(examples))])
+        for positions, batch in in_order(clips, model):
+            order.append(positions)
+            parts.append(net(batch.features, batch.lengths).softmax(dim=1))
+        probabilities: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    return probabilities[np.argsort(np.concatenate(order))]
 
 
-def _seed(model: Model, fold: int, epoch: int) -> np.random.Generator:
+def seed_epoch(model: Model, fold: int, epoch: int) -> np.random.Generator:
     """Seed torch's generator (weights, dropout) and return one for the data; epoch 0: weights."""
     key = (model.seed, fold, epoch)
     torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
     return np.random.default_rng(key)
 
 
-def _begin(
-    train: Examples, emotions: int, model: Model, fold: int, device: torch.device
-) -> Progress:
-    _seed(model, fold, 0)
-    net = build(model, sum(train.dims.values()), emotions).to(device)
+def _begin(train: Examples, emotions: int, model: Model, fold: int, team: Team) -> Progress:
+    seed_epoch(model, fold, 0)
+    net = build(model, sum(train.dims.values()), emotions).to(team.device)
     rate, decay = model.learning_rate, model.weight_decay
     optimizer: torch.optim.Optimizer
+    # Fused: one call for all weights. On small nets the others take longer than the gradients.
     if model.optimizer == "sgd":
         optimizer = torch.optim.SGD(
-            net.parameters(), rate, momentum=0.9, weight_decay=decay, nesterov=True
+            net.parameters(), rate, momentum=0.9, weight_decay=decay, nesterov=True, fused=True
         )
     else:
         kind = torch.optim.AdamW if model.optimizer == "adamw" else torch.optim.Adam
-        optimizer = kind(net.parameters(), rate, weight_decay=decay)
-    return Progress(net, optimizer)
+        optimizer = kind(net.parameters(), rate, weight_decay=decay, fused=True)
+    return Progress(net, team.share(net), optimizer)
+
+
+def _check_alike(state: Progress, team: Team, checkpoint: Path) -> None:
+    """Refuse to go on where the processes stand at different epochs.
+
+    Raises:
+        UserError: in all of them.
+    """
+    done = len(state.history)
+    if team.sum(torch.tensor(float(done != team.agree(done)), device=team.device)) > 0:
+        raise UserError(
+            f"the processes do not see the same {checkpoint}: all machines must share the "
+            "project's folder, or the one that SER_CHECKPOINTS names"
+        )
 
 
 def _finished(state: Progress, model: Model) -> bool:
@@ -250,70 +252,74 @@ def _last_epoch(model: Model) -> int:
 
 def _run_epoch(
     state: Progress,
-    train: Examples,
-    val: Examples,
+    train: Clips,
+    val: Clips,
     criterion: Criterion,
     model: Model,
     fold: int,
     epoch: int,
-    device: torch.device,
+    team: Team,
 ) -> None:
     """Train for one epoch, validate, add to the history, keep the weights if they are the best."""
-    rng = _seed(model, fold, epoch)
+    rng = seed_epoch(model, fold, epoch)
     steps = count_batches(len(train), model.batch_size)
     # Summed on the device: a look at each loss would make a GPU wait for every step.
-    loss_sum = torch.zeros((), device=device)
-    hits = torch.zeros((), device=device)
-    state.net.train()
+    loss_sum = torch.zeros((), device=team.device)
+    hits = torch.zeros((), device=team.device)
+    state.trained.train()
     for step, batch in enumerate(epoch_batches(train, model, rng)):
         progress = (epoch - 1 + step / steps) / model.epochs
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate_at(
                 progress, model.learning_rate, model.schedule, model.decay_epoch / model.epochs
             )
-        loss, correct = _step(state, batch.to(device), criterion)
-        loss_sum += loss * len(batch.labels)
+        losses, correct = _step(state, batch, criterion, team)
+        loss_sum += losses
         hits += correct
-    train_loss = float(loss_sum) / len(train)
-    val_loss, val_accuracy = _validate(state.net, val, model, device)
+    train_loss = float(team.sum(loss_sum)) / len(train)
+    train_accuracy = float(team.sum(hits)) / len(train)
+    # All go by one process's figures, should theirs differ in the last digit.
+    val_loss, val_accuracy = team.agree(_validate(state.net, val, model))
     for subset, mean in (("training", train_loss), ("validation", val_loss)):
         if mean is not None and not math.isfinite(mean):
             raise UserError(
                 f"fold {fold}, epoch {epoch}: the {subset} loss is {mean}; lower "
                 f"model.learning_rate ({model.learning_rate})"
             )
-    state.history.append(
-        Epoch(fold, epoch, train_loss, val_loss, float(hits) / len(train), val_accuracy)
-    )
-    losses = [e.val_loss for e in state.history if e.val_loss is not None]
-    if model.patience > 0 and losses[-1] == min(losses) and losses.count(losses[-1]) == 1:
+    state.history.append(Epoch(fold, epoch, train_loss, val_loss, train_accuracy, val_accuracy))
+    val_losses = [e.val_loss for e in state.history if e.val_loss is not None]
+    newest = val_losses[-1] if val_losses else None
+    if model.patience > 0 and newest == min(val_losses) and val_losses.count(newest) == 1:
         state.best, state.best_epoch = _weights(state.net), epoch
 
 
-def _step(state: Progress, batch: Batch, criterion: Criterion) -> tuple[Tensor, Tensor]:
-    """Take one step; return the batch's loss and its (weighted) number of hits."""
-    logits = state.net(batch.features, batch.lengths)
+def _step(state: Progress, batch: Batch, criterion: Criterion, team: Team) -> tuple[Tensor, Tensor]:
+    """Take one step; return the sum of the clips' losses and the (weighted) number of hits.
+
+    Where several processes train together: what this one adds to them.
+    """
+    own, share = team.take(batch)
+    logits = state.trained(own.features, own.lengths)
     guess = logits.detach().argmax(dim=1)
-    loss = criterion.loss(logits, batch.labels)
-    hits = (guess == batch.labels).sum().float()
-    if batch.weight < 1:
-        other_loss = criterion.loss(logits, batch.mixed_labels)
-        loss = batch.weight * loss + (1 - batch.weight) * other_loss
-        other_hits = (guess == batch.mixed_labels).sum()
-        hits = batch.weight * hits + (1 - batch.weight) * other_hits
+    loss = criterion.loss(logits, own.labels)
+    hits = (guess == own.labels).sum().float()
+    if own.weight < 1:
+        other_loss = criterion.loss(logits, own.mixed_labels)
+        loss = own.weight * loss + (1 - own.weight) * other_loss
+        other_hits = (guess == own.mixed_labels).sum()
+        hits = own.weight * hits + (1 - own.weight) * other_hits
+    loss = loss * share
     state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    team.backward(loss)
     state.optimizer.step()
-    return loss.detach(), hits
+    return loss.detach() * (len(batch.labels) / team.size), hits * (share > 0)
 
 
-def _validate(
-    net: nn.Module, val: Examples, model: Model, device: torch.device
-) -> tuple[float | None, float | None]:
+def _validate(net: nn.Module, val: Clips, model: Model) -> tuple[float | None, float | None]:
     """Compute cross-entropy (without smoothing) and accuracy on the val clips, if there are any."""
     if len(val) == 0:
         return None, None
-    return loss_and_accuracy(predict(net, val, model, device), val.labels)
+    return loss_and_accuracy(predict(net, val, model), val.examples.labels)
 
 
 def loss_and_accuracy(
@@ -385,7 +391,7 @@ def _save(state: Progress, checkpoint: Path) -> None:
     partial.replace(checkpoint)
 
 
-def _restore(state: Progress, checkpoint: Path, device: torch.device) -> None:
+def _restore(state: Progress, checkpoint: Path) -> None:
     """Take up the training where the checkpoint left it.
 
     Raises:
@@ -399,10 +405,14 @@ def _restore(state: Progress, checkpoint: Path, device: torch.device) -> None:
         state.best = _below("best.", tensors)
         state.best_epoch = described["best_epoch"]
         state.history = [Epoch(**epoch) for epoch in described["history"]]
+        parameters = list(state.net.parameters())
         moments: dict[int, dict[str, Any]] = {}
         for key, tensor in _below("optimizer.", tensors).items():
             i, name = key.split(".")
-            moments.setdefault(int(i), {})[name] = tensor.to(device) if name != "step" else tensor
+            if name != "step":
+                # Fused optimizers go through both in the order of memory, and do not compare them.
+                tensor = torch.empty_like(parameters[int(i)]).copy_(tensor)
+            moments.setdefault(int(i), {})[name] = tensor
         groups = state.optimizer.state_dict()["param_groups"]
         state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
     except (

@@ -1,57 +1,77 @@
 """Make changed copies of every clip and compute their features."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from functools import partial
+from itertools import tee
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from ser import params
 from ser.arrays import FloatArray
-from ser.augment import Draw, change_features, change_waveform, compile_changes, draw
+from ser.augment import Draw, change_features, change_waveform, draw
 from ser.features import extract
-from ser.parallel import ordered_map, worker_count
-from ser.store import Store, StoreWriter
-from ser.tables import read_csv, write_csv
+from ser.parallel import ordered_map
+from ser.store import Place, Store, StoreWriter
+from ser.tables import count_rows, read_rows, write_csv
 from stages import cli
 
 
-def features_of_copy(
-    job: tuple[FloatArray, Draw], sample_rate: int, features: params.Features
-) -> FloatArray:
-    """Change a waveform [samples] as drawn; return its features [frames, dims]."""
-    waveform, changes = job
-    changed = change_waveform(waveform, sample_rate, changes)
-    return change_features(extract(changed, sample_rate, features), features.dims, changes)
+class Job(NamedTuple):
+    """The copies of one clip that are to be made: of what waveform, and what is changed in each."""
+
+    clip: str
+    place: Place
+    draws: list[Draw]
+
+
+def jobs(clips: Path, waveforms: Store, augment: params.Augment) -> Iterator[Job]:
+    """Draw the copies of all clips, clip by clip."""
+    numbers = range(1, augment.copies + 1)
+    for row in read_rows(clips) if numbers else ():
+        clip = row["clip"]
+        draws = [draw(augment, clip, number) for number in numbers]
+        yield Job(clip, waveforms.place(row["path"]), draws)
+
+
+def features_of_copies(job: Job, sample_rate: int, features: params.Features) -> list[FloatArray]:
+    """Change a clip's waveform [samples] as drawn; return the copies' features [frames, dims]."""
+    waveform = job.place.read()
+    changed = (change_waveform(waveform, sample_rate, changes) for changes in job.draws)
+    return [
+        change_features(extract(copy, sample_rate, features), features.dims, changes)
+        for copy, changes in zip(changed, job.draws, strict=True)
+    ]
+
+
+def stored(
+    done: Iterable[Job], results: Iterable[list[FloatArray]], store: StoreWriter
+) -> Iterator[dict[str, Any]]:
+    """Store the features of each copy; yield its row of copies.csv."""
+    for job, made in zip(done, results, strict=True):
+        for number, (changes, array) in enumerate(zip(job.draws, made, strict=True), start=1):
+            key = f"{job.clip}#{number}"
+            store.add(key, array)
+            yield {"key": key, "clip": job.clip, "copy": number, **asdict(changes)}
 
 
 def main(clips: Path, clean: Path, augmented: Path) -> None:
     """Write a store of the copies' features, and copies.csv: whose copy, changed how."""
     settings = params.load()
     features = settings.features
-    table = read_csv(clips)
+    total = count_rows(clips)
     waveforms = Store(clean)
-    copies = [
-        (clip, path, copy, draw(settings.augment, clip, copy))
-        for clip, path in zip(table["clip"], table["path"], strict=True)
-        for copy in range(1, settings.augment.copies + 1)
-    ]
-    work = partial(features_of_copy, sample_rate=waveforms.meta["sample_rate"], features=features)
-    if copies:
-        compile_changes(waveforms.meta["sample_rate"])
-    jobs = ((waveforms.read(path), changes) for _, path, _, changes in copies)
-    with StoreWriter(augmented, (sum(features.dims.values()),), {"dims": features.dims}) as store:
-        results = ordered_map(work, jobs, worker_count())
-        progress = tqdm(results, "augment", len(copies), unit="copy", disable=None)
-        for (clip, _, copy, _), array in zip(copies, progress, strict=True):
-            store.add(f"{clip}#{copy}", array)
-    rows = [
-        {"key": f"{clip}#{copy}", "clip": clip, "copy": copy, **asdict(changes)}
-        for clip, _, copy, changes in copies
-    ]
+    work = partial(features_of_copies, sample_rate=waveforms.meta["sample_rate"], features=features)
+    # tee holds the jobs that are being worked on.
+    begun, done = tee(jobs(clips, waveforms, settings.augment))
     columns = ["key", "clip", "copy", *(field.name for field in fields(Draw))]
-    write_csv(augmented / "copies.csv", rows, columns)
-    print(f"augment: {len(store)} copies of {len(table)} clips, {store.rows} frames")
+    with StoreWriter(augmented, (sum(features.dims.values()),), {"dims": features.dims}) as store:
+        results = ordered_map(work, begun)
+        progress = tqdm(results, "augment", total, unit="clip", disable=None)
+        write_csv(augmented / "copies.csv", stored(done, progress, store), columns)
+    print(f"augment: {len(store)} copies of {total} clips, {store.rows} frames")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from ser import baseline, evaluation, model_folder, params, prediction
-from ser.plots import results
 from ser.store import Store
 from ser.tables import read_csv, write_json, write_table
 from stages import cli
@@ -39,14 +38,10 @@ def describe(
     return figures, bins
 
 
-def draw(
-    plots: Path,
-    table: pd.DataFrame,
-    emotions: list[str],
-    figures: dict[str, Any],
-    reliability: pd.DataFrame,
+def tabulate(
+    plots: Path, table: pd.DataFrame, figures: dict[str, Any], reliability: pd.DataFrame
 ) -> None:
-    """Write the pictures of the predictions and the tables behind them."""
+    """Write the tables behind the pictures of the predictions."""
     confusions = table.rename(columns={"emotion": "actual"})[["actual", "predicted"]]
     write_table(plots / "confusion.csv", confusions)
     report = pd.DataFrame(
@@ -54,26 +49,7 @@ def draw(
     )
     write_table(plots / "report.csv", report.round(6))
     write_table(plots / "reliability.csv", reliability[reliability["count"] > 0].round(6))
-    results.confusion_matrix(
-        plots / "confusion.png",
-        evaluation.count_confusions(table, emotions),
-        emotions,
-        headline(figures),
-    )
-    results.reliability_diagram(
-        plots / "reliability.png",
-        reliability["confidence"].to_numpy(),
-        reliability["accuracy"].to_numpy(),
-        reliability["count"].to_numpy(),
-        figures["ece"],
-    )
     print(report.round(3).to_string(index=False))
-
-
-def headline(figures: dict[str, Any]) -> str:
-    """Say the accuracy with its interval."""
-    low, high = figures["accuracy_ci95"]
-    return f"Accuracy {figures['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%})"
 
 
 def main(
@@ -81,14 +57,13 @@ def main(
     features: Path,
     splits: Path,
     model: Path,
-    history: Path,
     metrics: Path,
     predictions: Path,
     mistakes: Path,
     test_history: Path,
     plots: Path,
 ) -> None:
-    """Write the figures, the predictions behind them, and their pictures."""
+    """Write the figures, the predictions behind them, and the tables for the pictures."""
     all_params = params.load()
     settings, scheme = all_params.evaluate, all_params.split.scheme
     clip_table, split_table, store = read_csv(clips), read_csv(splits), Store(features)
@@ -116,14 +91,10 @@ def main(
     write_table(predictions, table, decimals=7)
     worst = evaluation.confident_mistakes(table, emotions, settings.mistakes)
     write_table(mistakes, worst, decimals=6)
-    curves = read_csv(history)
-    if len(tested):
-        curves = curves.merge(tested, on=["fold", "epoch"])
     write_table(test_history, tested, decimals=6)
-    results.learning_curves(plots / "history.png", curves)
-    draw(plots, table, emotions, figures, reliability)
+    tabulate(plots, table, figures, reliability)
     print(
-        f"evaluate: {headline(figures)}; UAR {figures['uar']:.1%}, {len(table)} clips, "
+        f"evaluate: {evaluation.headline(figures)}; UAR {figures['uar']:.1%}, {len(table)} clips, "
         f"split {scheme}"
     )
 
@@ -135,7 +106,6 @@ if __name__ == "__main__":
         "features",
         "splits",
         "model",
-        "history",
         "metrics",
         "predictions",
         "mistakes",

@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from ser import params, tables
 from ser.arrays import FloatArray
 from ser.clips import speaker_of
 from ser.features import logmel
+from ser.filters import mel_frequencies
 from ser.plots import dataset
 from ser.spectra import frame_count
 from ser.store import Store
@@ -94,9 +94,8 @@ def _gallery_speakers(speakers: pd.Index) -> list[str]:
 def _band_hertz(features: params.Features) -> NDArray[np.float64]:
     """The middle of each mel band in Hz [n_mels]."""
     f = features
-    hertz = librosa.mel_frequencies(n_mels=f.n_mels + 2, fmin=f.fmin, fmax=f.fmax)
     # The first and the last are the outer edges of the outer bands.
-    return np.asarray(hertz[1:-1])
+    return mel_frequencies(f.n_mels + 2, f.fmin, f.fmax)[1:-1]
 
 
 def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:

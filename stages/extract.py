@@ -1,7 +1,7 @@
 """Compute the features of every clip."""
 
-from collections.abc import Iterator
 from functools import partial
+from itertools import tee
 from pathlib import Path
 
 from tqdm import tqdm
@@ -9,9 +9,9 @@ from tqdm import tqdm
 from ser import params
 from ser.arrays import FloatArray
 from ser.features import extract
-from ser.parallel import ordered_map, worker_count
-from ser.store import Store, StoreWriter
-from ser.tables import read_csv
+from ser.parallel import ordered_map
+from ser.store import Place, Store, StoreWriter
+from ser.tables import count_rows, read_rows
 from stages import cli
 
 
@@ -20,19 +20,25 @@ def features_meta(clean: Store, features: params.Features) -> dict[str, object]:
     return {"clean": clean.meta, "features": features.model_dump(), "dims": features.dims}
 
 
+def features_of(place: Place, sample_rate: int, features: params.Features) -> FloatArray:
+    """Read a waveform [samples]; return its features [frames, dims]."""
+    return extract(place.read(), sample_rate, features)
+
+
 def main(clips: Path, clean: Path, features: Path) -> None:
     """Write a store of features: clip -> float32 [frames, dims]."""
     settings = params.load().features
-    table = read_csv(clips)
+    total = count_rows(clips)
     waveforms = Store(clean)
-    work = partial(extract, sample_rate=waveforms.meta["sample_rate"], features=settings)
-    loaded: Iterator[FloatArray] = (waveforms.read(path) for path in table["path"])
+    work = partial(features_of, sample_rate=waveforms.meta["sample_rate"], features=settings)
+    rows, same = tee(read_rows(clips))  # which holds those that are being worked on
+    places = (waveforms.place(row["path"]) for row in rows)
     meta = features_meta(waveforms, settings)
     with StoreWriter(features, (sum(settings.dims.values()),), meta) as store:
-        results = ordered_map(work, loaded, worker_count())
-        progress = tqdm(results, "extract", len(table), unit="clip", disable=None)
-        for clip, array in zip(table["clip"], progress, strict=True):
-            store.add(clip, array)
+        results = ordered_map(work, places)
+        progress = tqdm(results, "extract", total, unit="clip", disable=None)
+        for row, array in zip(same, progress, strict=True):
+            store.add(row["clip"], array)
     print(f"extract: {len(store)} clips, {store.rows} frames of {meta['dims']}")
 
 

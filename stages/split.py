@@ -1,32 +1,34 @@
 """Decide who is trained on and who is tested."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ser import params
-from ser.splits import make_folds, read_published, shared_groups, subset_sizes
+from ser.splits import COLUMNS, Fold, make_folds, read_published, shared_groups, subset_sizes
 from ser.tables import read_csv, write_csv, write_json
 from stages import cli
+
+
+def rows(folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
+    """Give the rows of splits.csv."""
+    for number, fold in enumerate(folds, start=1):
+        for clip, subset in fold.items():
+            yield {"clip": clip, "fold": number, "subset": subset}
 
 
 def main(clips: Path, splits: Path, metrics: Path) -> None:
     """Write splits.csv (clip, fold, subset) and what is to be known of the split."""
     settings = params.load().split
-    table = read_csv(clips)
+    table = read_csv(clips, COLUMNS)
     folds = make_folds(table, settings)
-    rows = [
-        {"clip": clip, "fold": number, "subset": subset}
-        for number, fold in enumerate(folds, start=1)
-        for clip, subset in fold.items()
-    ]
-    write_csv(splits, rows, ("clip", "fold", "subset"))
-    listed = {row["clip"] for row in rows}
+    write_csv(splits, rows(folds), ("clip", "fold", "subset"))
     sizes = subset_sizes(folds)
     facts: dict[str, Any] = {
         "scheme": settings.scheme,
         "folds": len(folds),
         "clips_per_fold": sizes,
-        "clips_in_no_fold": len(table) - len(listed),
+        "clips_in_no_fold": sum(not any(clip in fold for fold in folds) for clip in table["clip"]),
         "groups_on_both_sides": sum(shared_groups(table, fold) for fold in folds),
     }
     if settings.scheme == "emobox":

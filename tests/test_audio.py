@@ -103,6 +103,14 @@ def test_24_bit_and_float_hold_their_values_exactly(wav):
     assert np.array_equal(decoded(wav, encoded(values, subtype="FLOAT")).samples[:, 0], values)
 
 
+def test_a_recording_longer_than_a_block_is_decoded_whole(wav):
+    samples = np.random.default_rng(0).uniform(-1, 1, (1 << 20) + 5).astype(np.float32)
+    data = encoded(samples, subtype="FLOAT")
+    assert np.array_equal(decoded(wav, data).samples[:, 0], samples)
+    whole = encoded(samples[: 1 << 20], subtype="FLOAT")
+    assert np.array_equal(decoded(wav, whole).samples[:, 0], samples[: 1 << 20])
+
+
 def test_a_name_in_capitals_is_judged_as_a_wav(tmp_path):
     data = encoded(tone())
     assert rejection(tmp_path / "A.WAV", data[:-2])[0] == "truncated"
@@ -363,6 +371,18 @@ def test_as_much_as_max_clipped_is_kept():
     assert refused(samples)[0] == "clipped"
 
 
+def test_checks_of_several_channels_look_at_each_of_them():
+    quiet, loud = np.zeros(RATE), tone()
+    check(recording(np.stack([quiet, loud], axis=1)), 0.1, 0.01)
+    bad = loud.copy()
+    bad[3] = np.nan
+    assert refused(np.stack([loud, bad], axis=1))[0] == "not_finite"
+    over = np.stack([loud, np.clip(tone(level=-3), -1, 1)], axis=1)
+    share = np.mean(np.abs(over) >= 0.9995)
+    check(recording(over), 0.1, share)
+    assert refused(over, max_clipped=0.99 * share)[0] == "clipped"
+
+
 # One form for all
 
 
@@ -389,6 +409,16 @@ def test_channels_are_averaged():
     waveform = standardise(recording(np.stack([left, right], axis=1)), RATE, "none", 0.25)
     mean = (left + right) / 2
     assert waveform == pytest.approx(mean / np.abs(mean).max(), abs=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6])
+def test_any_number_of_channels_is_averaged(channels):
+    samples = np.random.default_rng(0).uniform(-1, 1, (4000, channels)).astype(np.float32)
+    before = samples.copy()
+    waveform = standardise(recording(samples), RATE, "none", 0.25)
+    mean = samples.mean(axis=1)
+    assert waveform == pytest.approx(mean / np.abs(mean).max(), abs=1e-6)
+    assert np.array_equal(samples, before)
 
 
 @pytest.mark.parametrize("level", [2e-4, 0.5, 1.0, 7.0])

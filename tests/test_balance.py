@@ -5,7 +5,7 @@ from settings import PLAIN_MODEL
 from sklearn.utils.class_weight import compute_class_weight
 
 from ser.balance import NEIGHBOURS, balance, class_weights
-from ser.batches import Examples, epoch_batches, fit_length
+from ser.batches import Clips, Examples, epoch_batches, fit_length
 from ser.errors import UserError
 from ser.normalisation import normalise
 from ser.params import Model
@@ -51,7 +51,7 @@ def flat(examples, length="pad"):
     """Each example's first version as smote compares them."""
     return np.stack(
         [
-            fit_length(normalise(v[0], DIMS, s), length, FRAMES, None).ravel()
+            fit_length(torch.from_numpy(normalise(v[0], DIMS, s)), length, FRAMES, None).flatten()
             for v, s in zip(examples.versions, examples.statistics, strict=True)
         ]
     ).astype(np.float64)
@@ -177,7 +177,8 @@ def test_new_examples_reach_the_batches_as_they_were_made(kind):
     made = [versions[0] for versions in result.versions[len(examples) :]]
     assert {array.shape for array in made} == {(FRAMES, 4)}
     assert {array.dtype for array in made} == {np.dtype(np.float32)}
-    batches = list(epoch_batches(result, settings(kind), np.random.default_rng(0)))
+    clips = Clips(result, torch.device("cpu"))
+    batches = list(epoch_batches(clips, settings(kind), np.random.default_rng(0)))
     rows = {
         (row.numpy().tobytes(), label)
         for batch in batches

@@ -7,6 +7,7 @@ from scipy import stats
 from settings import PLAIN_MODEL
 
 from ser.batches import (
+    Clips,
     Examples,
     collate,
     count_batches,
@@ -22,6 +23,7 @@ from ser.params import Model
 
 SETTINGS = PLAIN_MODEL | {"batch_size": 4}
 DIMS = {"mfcc": 3, "logmel": 8, "rms": 1}
+CPU = torch.device("cpu")
 
 
 def settings(**changes):
@@ -38,16 +40,20 @@ def random_examples(count, seed=0, shortest=5, longest=60):
     return Examples(versions, np.arange(count), DIMS, [None] * count)
 
 
+def random_clips(*args, **kwargs):
+    return Clips(random_examples(*args, **kwargs), CPU)
+
+
 def line(n, dims=2):
     """Features that rise by 1 from frame to frame, each column from a place of its own."""
-    return (np.arange(n)[:, None] + 10.0 * np.arange(dims)).astype(np.float32)
+    return (torch.arange(n)[:, None] + 10 * torch.arange(dims)).float()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 9, 29, 31, 32, 33, 57, 65, 100])
 @pytest.mark.parametrize("batch_size", [1, 2, 4, 7])
 def test_an_epoch_holds_every_clip_once(count, batch_size):
     model = settings(batch_size=batch_size, mixup=0.3, time_mask=4, frequency_mask=2)
-    batches = list(epoch_batches(random_examples(count), model, np.random.default_rng(1)))
+    batches = list(epoch_batches(random_clips(count), model, np.random.default_rng(1)))
     labels = [label for batch in batches for label in batch.labels.tolist()]
     assert sorted(labels) == list(range(count))
     assert len(batches) == count_batches(count, batch_size)
@@ -75,12 +81,12 @@ def test_each_clip_is_normalised_by_its_statistics():
     clip = np.arange(48, dtype=np.float32).reshape(16, 3)
     dims = {"mfcc": 2, "rms": 1}
     statistics = [None, {"mfcc": (0.0, 1.0), "rms": (0.0, 1.0)}, {"mfcc": (10, 2), "rms": (0, 4)}]
-    examples = Examples([[clip]] * 3, np.arange(3), dims, statistics)
+    clips = Clips(Examples([[clip]] * 3, np.arange(3), dims, statistics), CPU)
     own = [(part - part.mean()) / part.std() for part in np.split(clip.astype(float), [2], axis=1)]
     expected = [np.hstack(own), clip, np.hstack([(clip[:, :2] - 10) / 2, clip[:, 2:] / 4])]
     (_, predicted), (trained,) = (
-        next(in_order(examples, settings())),
-        epoch_batches(examples, settings(), np.random.default_rng(0)),
+        next(in_order(clips, settings())),
+        epoch_batches(clips, settings(), np.random.default_rng(0)),
     )
     for batch in (predicted, trained):
         for row, label in zip(batch.features, batch.labels.tolist(), strict=True):
@@ -89,7 +95,7 @@ def test_each_clip_is_normalised_by_its_statistics():
 
 def test_without_masks_and_mixup_an_epoch_holds_the_clips_as_they_are():
     examples = random_examples(30)
-    for batch in epoch_batches(examples, settings(), np.random.default_rng(2)):
+    for batch in epoch_batches(Clips(examples, CPU), settings(), np.random.default_rng(2)):
         rows = zip(batch.features, batch.lengths.tolist(), batch.labels.tolist(), strict=True)
         for row, length, label in rows:
             clip = normalise(examples.versions[label][0], DIMS, None)
@@ -124,11 +130,9 @@ def versions_in(batches, examples):
 
 def test_an_epoch_takes_one_version_of_each_clip_and_in_time_every_one():
     examples, rng = several_versions(), np.random.default_rng(0)
-    counts = np.zeros((10, 3), dtype=int)
+    clips, counts = Clips(examples, CPU), np.zeros((10, 3), dtype=int)
     for _ in range(60):
-        for clip, version in versions_in(
-            epoch_batches(examples, settings(), rng), examples
-        ).items():
+        for clip, version in versions_in(epoch_batches(clips, settings(), rng), examples).items():
             counts[clip, version] += 1
     assert (counts.sum(axis=1) == 60).all()
     assert stats.chisquare(counts.sum(axis=0)).pvalue > 0.01
@@ -137,16 +141,16 @@ def test_an_epoch_takes_one_version_of_each_clip_and_in_time_every_one():
 
 def test_prediction_takes_the_first_version_of_each_clip():
     examples = several_versions()
-    batches = [batch for _, batch in in_order(examples, settings())]
+    batches = [batch for _, batch in in_order(Clips(examples, CPU), settings())]
     assert versions_in(batches, examples) == dict.fromkeys(range(10), 0)
 
 
 def test_an_epoch_is_decided_by_its_generator_alone():
     model = settings(mixup=0.3, time_mask=6, frequency_mask=3, length="crop", frames=20)
-    examples = random_examples(40)
+    clips = random_clips(40)
 
     def epoch(seed):
-        return list(epoch_batches(examples, model, np.random.default_rng(seed)))
+        return list(epoch_batches(clips, model, np.random.default_rng(seed)))
 
     for a, b in zip(epoch(5), epoch(5), strict=True):
         assert torch.equal(a.features, b.features)
@@ -162,7 +166,7 @@ def test_an_epoch_leaves_torchs_and_numpys_global_generators_alone():
     torch.manual_seed(3)
     state, old = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     model = settings(mixup=0.3, time_mask=6, frequency_mask=3)
-    list(epoch_batches(random_examples(20), model, np.random.default_rng(0)))
+    list(epoch_batches(random_clips(20), model, np.random.default_rng(0)))
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(np.random.get_state()[1], old)  # noqa: NPY002
 
@@ -171,7 +175,7 @@ def test_clips_of_similar_length_share_a_batch():
     examples = random_examples(64, longest=400)
     lengths = np.array([max(len(f), MIN_FRAMES) for (f,) in examples.versions])
     model = settings(batch_size=8)
-    batches = list(epoch_batches(examples, model, np.random.default_rng(0)))
+    batches = list(epoch_batches(Clips(examples, CPU), model, np.random.default_rng(0)))
     frames = sum(batch.features.shape[0] * batch.features.shape[1] for batch in batches)
     # 64 clips are one pool: their batches are the slices of all the clips sorted by length.
     assert frames == 8 * np.sort(lengths)[7::8].sum()
@@ -211,9 +215,9 @@ def test_length_resize_equals_numpys_interpolation():
     features = np.random.default_rng(0).normal(size=(75, 3)).astype(np.float32)
     places = (np.arange(32) + 0.5) * 75 / 32 - 0.5
     expected = [np.interp(places, np.arange(75), column) for column in features.T]
-    result = fit_length(features, "resize", 32, None)
+    result = fit_length(torch.from_numpy(features), "resize", 32, None)
     np.testing.assert_allclose(result, np.transpose(expected), atol=1e-5)
-    assert result.dtype == np.float32
+    assert result.dtype == torch.float32
 
 
 def test_length_crop_takes_every_window_in_training():
@@ -236,8 +240,7 @@ def test_length_crop_takes_the_whole_clip_in_prediction_or_if_it_is_shorter():
 @pytest.mark.parametrize("length", ["pad", "resize"])
 def test_fixed_lengths_reach_the_batches(length):
     model = settings(length=length, frames=32)
-    examples = random_examples(9)
-    for batch in epoch_batches(examples, model, np.random.default_rng(0)):
+    for batch in epoch_batches(random_clips(9), model, np.random.default_rng(0)):
         assert batch.features.shape[1:] == (32, 12)
         assert batch.lengths.tolist() == [32] * len(batch.lengths)
 
@@ -245,15 +248,16 @@ def test_fixed_lengths_reach_the_batches(length):
 def test_crop_limits_the_batches_of_training_only():
     model = settings(length="crop", frames=32)
     examples = random_examples(9, shortest=40)
-    for batch in epoch_batches(examples, model, np.random.default_rng(0)):
+    clips = Clips(examples, CPU)
+    for batch in epoch_batches(clips, model, np.random.default_rng(0)):
         assert batch.features.shape[1] == 32
-    longest = max(batch.features.shape[1] for _, batch in in_order(examples, model))
+    longest = max(batch.features.shape[1] for _, batch in in_order(clips, model))
     assert longest == max(len(f) for (f,) in examples.versions)
 
 
 def hidden(features, widest, longest, rng):
     """Which columns and which frames a mask hid, of features that hold no zero."""
-    result = mask(features, DIMS, widest, longest, rng)
+    result = mask(torch.from_numpy(features), DIMS, widest, longest, rng).numpy()
     frames = np.flatnonzero((result == 0).all(axis=1))
     columns = np.flatnonzero((result == 0).all(axis=0))
     visible = np.ones_like(features)
@@ -297,22 +301,22 @@ def test_a_frequency_mask_wider_than_the_mel_bands_hides_at_most_all_of_them():
 
 
 def test_masks_of_0_change_nothing_and_need_no_mel_bands():
-    features = np.ones((20, 3), dtype=np.float32)
+    features = torch.ones(20, 3)
     result = mask(features, {"mfcc": 3}, 0, 0, np.random.default_rng(0))
-    np.testing.assert_array_equal(result, features)
+    assert torch.equal(result, features)
 
 
 def test_mask_leaves_its_input_alone():
-    features = np.ones((20, 12), dtype=np.float32)
+    features = torch.ones(20, 12)
     for seed in range(5):
         mask(features, DIMS, 4, 9, np.random.default_rng(seed))
     assert features.all()
 
 
 def test_mixup_adds_the_clips_of_a_batch_by_the_weight():
-    rng = np.random.default_rng(0)
-    clips = [rng.normal(size=(n, 4)).astype(np.float32) for n in (16, 20, 31)]
-    batch = collate(clips, np.array([10, 11, 12]), MIN_FRAMES)
+    generator = torch.Generator().manual_seed(0)
+    clips = [torch.randn(n, 4, generator=generator) for n in (16, 20, 31)]
+    batch = collate(clips, torch.tensor([10, 11, 12]), MIN_FRAMES)
     mixed = mix(batch, 0.4, np.random.default_rng(3))
     assert 0 < mixed.weight < 1
     assert torch.equal(mixed.labels, batch.labels)
@@ -326,16 +330,16 @@ def test_mixup_adds_the_clips_of_a_batch_by_the_weight():
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0])
 def test_mixup_weights_follow_the_beta_distribution(alpha):
-    batch = collate([np.zeros((16, 1), np.float32)] * 2, np.array([0, 1]), MIN_FRAMES)
+    batch = collate([torch.zeros(16, 1)] * 2, torch.tensor([0, 1]), MIN_FRAMES)
     rng = np.random.default_rng(0)
     weights = [mix(batch, alpha, rng).weight for _ in range(1000)]
     assert stats.kstest(weights, stats.beta(alpha, alpha).cdf).pvalue > 0.01
 
 
 def test_nothing_is_mixed_with_alpha_0_or_in_a_batch_of_one():
-    pair = collate([np.ones((16, 1), np.float32)] * 2, np.array([0, 1]), MIN_FRAMES)
+    pair = collate([torch.ones(16, 1)] * 2, torch.tensor([0, 1]), MIN_FRAMES)
     assert mix(pair, 0.0, np.random.default_rng(0)) is pair
-    single = collate([np.ones((16, 1), np.float32)], np.array([0]), MIN_FRAMES)
+    single = collate([torch.ones(16, 1)], torch.tensor([0]), MIN_FRAMES)
     assert mix(single, 0.4, np.random.default_rng(0)) is single
 
 
@@ -343,7 +347,8 @@ def test_nothing_is_mixed_with_alpha_0_or_in_a_batch_of_one():
 def test_in_order_covers_every_position_once_and_says_which(batch_size):
     examples = random_examples(30)
     seen = []
-    for positions, batch in in_order(examples, settings(batch_size=batch_size)):
+    for positions, batch in in_order(Clips(examples, CPU), settings(), batch_size):
+        assert len(positions) == min(batch_size, 30 - len(seen))
         assert batch.labels.tolist() == positions.tolist()  # the label is the position
         for row, position in zip(batch.features, positions, strict=True):
             clip = normalise(examples.versions[position][0], DIMS, None)
@@ -355,37 +360,105 @@ def test_in_order_covers_every_position_once_and_says_which(batch_size):
 
 
 def test_in_order_masks_and_mixes_nothing():
-    examples = random_examples(6)
-    plain = [batch for _, batch in in_order(examples, settings())]
+    clips = random_clips(6)
+    plain = [batch for _, batch in in_order(clips, settings(), 4)]
     model = settings(mixup=0.4, frequency_mask=8, time_mask=20)
-    for (_, batch), expected in zip(in_order(examples, model), plain, strict=True):
+    for (_, batch), expected in zip(in_order(clips, model, 4), plain, strict=True):
         assert torch.equal(batch.features, expected.features)
         assert batch.weight == 1
 
 
 def test_no_examples_give_no_batches():
-    nothing = Examples([], np.array([], dtype=np.int64), DIMS, [])
+    nothing = Clips(Examples([], np.array([], dtype=np.int64), DIMS, []), CPU)
     assert len(nothing) == 0
     assert list(in_order(nothing, settings())) == []
     assert list(epoch_batches(nothing, settings(), np.random.default_rng(0))) == []
 
 
 def test_collate_pads_with_zeros_to_the_longest_and_to_what_the_nets_need():
-    clips = [np.ones((n, 2), dtype=np.float32) for n in (1, 20, 17)]
-    batch = collate(clips, np.array([2, 0, 1]), MIN_FRAMES)
+    clips = [torch.ones(n, 2) for n in (1, 20, 17)]
+    batch = collate(clips, torch.tensor([2, 0, 1]), MIN_FRAMES)
     assert batch.features.shape == (3, 20, 2)
     assert batch.features.sum(dim=(1, 2)).tolist() == [2, 40, 34]
     assert batch.lengths.tolist() == [MIN_FRAMES, 20, 17]
     assert batch.labels.tolist() == [2, 0, 1]
-    shortest = collate(clips[:1], np.array([2]), MIN_FRAMES)
+    shortest = collate(clips[:1], torch.tensor([2]), MIN_FRAMES)
     assert shortest.features.shape == (1, MIN_FRAMES, 2)
 
 
-def test_a_batch_moves_to_a_device_whole():
-    batch = mix(
-        collate([line(20), line(30)], np.array([0, 1]), MIN_FRAMES), 0.4, np.random.default_rng(0)
-    )
-    moved = batch.to(torch.device("meta"))
-    tensors = (moved.features, moved.lengths, moved.labels, moved.mixed_labels)
-    assert all(tensor.device.type == "meta" for tensor in tensors)
-    assert moved.weight == batch.weight
+@pytest.mark.parametrize("length", ["own", "crop", "pad", "resize"])
+def test_batches_lie_wholly_on_the_device_of_their_clips(length):
+    model = settings(length=length, frames=20, mixup=0.3, time_mask=6, frequency_mask=3)
+    meta = torch.device("meta")
+    clips = Clips(random_examples(9), meta)
+    batches = [batch for _, batch in in_order(clips, model)]
+    for batch in (*batches, *epoch_batches(clips, model, np.random.default_rng(0))):
+        for tensor in (batch.features, batch.lengths, batch.labels, batch.mixed_labels):
+            assert tensor.device == meta
+
+
+@pytest.mark.parametrize("rows", [[0], [2, 0], [1, 3], [0, 1, 2, 3]])
+def test_a_part_of_a_batch_has_the_clips_labels_and_padding_of_its_rows(rows):
+    clips = [line(n) for n in (20, 30, 16, 25)]
+    whole = mix(collate(clips, torch.arange(4), MIN_FRAMES), 0.4, np.random.default_rng(0))
+    part = whole.part(rows)
+    assert part.features.shape == (len(rows), 30, 2)
+    for place, row in enumerate(rows):
+        assert torch.equal(part.features[place], whole.features[row])
+    for name in ("lengths", "labels", "mixed_labels"):
+        assert getattr(part, name).tolist() == [getattr(whole, name).tolist()[row] for row in rows]
+    assert part.weight == whole.weight
+
+
+def two_kinds_of_statistics(count=12):
+    """Three versions of each clip; every other clip has statistics of its own."""
+    rng = np.random.default_rng(0)
+    versions = [
+        [rng.normal(3, 2, (int(n), 12)).astype(np.float32) for n in rng.integers(5, 60, 3)]
+        for _ in range(count)
+    ]
+    given = {"mfcc": (1.0, 2.0), "logmel": (3.0, 0.5), "rms": (0.0, 4.0)}
+    return Examples(versions, np.arange(count), DIMS, [None, given] * (count // 2))
+
+
+@pytest.mark.parametrize("room", [0, 4 << 30], ids=["not kept", "kept"])
+def test_clips_hold_what_normalise_gives_whether_they_are_kept_or_not(monkeypatch, room):
+    monkeypatch.setattr("ser.batches._ROOM", room)
+    examples = two_kinds_of_statistics()
+    clips = Clips(examples, CPU)
+    for _ in range(2):
+        for i, versions in enumerate(examples.versions):
+            for j, version in enumerate(versions):
+                expected = normalise(version, DIMS, examples.statistics[i])
+                np.testing.assert_array_equal(clips.features(i, j), expected)
+                assert clips.frames(i, j) == len(version)
+    assert (clips.features(3, 1) is clips.features(3, 1)) == (room > 0)
+    assert clips.labels_of(np.array([5, 0, 5])).tolist() == [5, 0, 5]
+
+
+@pytest.mark.parametrize("length", ["own", "crop", "pad", "resize"])
+def test_kept_clips_give_the_same_batches_as_clips_normalised_anew(monkeypatch, length):
+    model = settings(length=length, frames=20, mixup=0.3, time_mask=6, frequency_mask=3)
+
+    def three_epochs_and_a_prediction():
+        clips, rng = Clips(two_kinds_of_statistics(), CPU), np.random.default_rng(1)
+        found = [batch for _ in range(3) for batch in epoch_batches(clips, model, rng)]
+        return [*found, *(batch for _, batch in in_order(clips, model, 5))]
+
+    kept = three_epochs_and_a_prediction()
+    monkeypatch.setattr("ser.batches._ROOM", 0)
+    for mine, expected in zip(kept, three_epochs_and_a_prediction(), strict=True):
+        assert torch.equal(mine.features, expected.features)
+        assert torch.equal(mine.lengths, expected.lengths)
+        assert torch.equal(mine.labels, expected.labels)
+        assert torch.equal(mine.mixed_labels, expected.mixed_labels)
+        assert mine.weight == expected.weight
+
+
+@pytest.mark.parametrize("more", [0, -1])
+def test_clips_are_kept_if_all_their_versions_fit(monkeypatch, more):
+    examples = two_kinds_of_statistics()
+    values = sum(version.size for versions in examples.versions for version in versions)
+    monkeypatch.setattr("ser.batches._ROOM", 4 * values + more)
+    clips = Clips(examples, CPU)
+    assert (clips.features(0) is clips.features(0)) == (more == 0)

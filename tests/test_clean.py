@@ -310,6 +310,8 @@ def test_a_link_to_nothing_is_not_dropped_in_silence(project):
     _, rejected, _, _ = project.run()
     assert list(rejected["path"]) == ["aesdd/a02 (1).wav"]
     assert list(rejected["reason"]) == ["undecodable"]
+    assert "'aesdd/a02 (1).wav'" in rejected["detail"][0]
+    assert str(project.folder) not in rejected["detail"][0]
 
 
 def test_a_name_that_is_no_utf_8_does_not_stop_the_run(project):

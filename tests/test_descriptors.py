@@ -3,6 +3,7 @@ from itertools import pairwise
 import librosa
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from ser.columns import blocks
 from ser.descriptors import describe, harmonic_differences, spectral_shape, track_pitch
@@ -163,6 +164,29 @@ def test_voicing_is_that_of_each_frame():
     _, voicing = track_pitch(frames, RATE)
     assert voicing[3] < 0.3
     assert np.delete(voicing, 3).min() > 0.9
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 200])
+@rates_and_frames
+def test_pitch_is_where_the_autocorrelation_summed_lag_by_lag_is_highest(rate, n_fft, count):
+    frames = np.random.default_rng(count).normal(0, 0.1, (count, n_fft)).astype(np.float32)
+    frames += frames_of(voice(170), rate, n_fft, count=count)
+    shortest, end = lag_bounds(rate, n_fft)
+    end = min(end, n_fft // 2)
+    window = np.hanning(n_fft)
+    of_window = np.correlate(window, window, "full")[n_fft - 1 :]
+    lags = np.arange(shortest, end)
+    lag, height = [], []
+    for frame in (frames - frames.mean(axis=1, keepdims=True)).astype(np.float64) * window:
+        correlation = np.array([frame[: n_fft - i] @ frame[i:] for i in lags])
+        peaks = correlation / (frame @ frame) / (of_window[lags] / of_window[0])
+        peaks *= np.linspace(1, 1 - OCTAVE_COST, len(lags))
+        lag.append(lags[peaks.argmax()])
+        height.append(peaks.max())
+    pitch, voicing = track_pitch(frames, rate)
+    expected = scipy.ndimage.median_filter(rate / np.array(lag), 5)
+    assert pitch == pytest.approx(expected, rel=1e-6)
+    assert voicing == pytest.approx(height, abs=1e-5)
 
 
 @rates_and_frames

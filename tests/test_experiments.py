@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from scripts import compare, experiments, protocols, tune
-from scripts.workspace import ROOT, dvc, dvc_environment, make_workspace
+from scripts.workspace import ROOT, change_params, dvc, dvc_environment, make_workspace
 from ser import params
 from ser.errors import UserError
 
@@ -239,11 +239,21 @@ def test_a_comparison_says_what_its_experiments_measured(project):
 
 
 def test_a_protocol_is_measured_over_all_seeds(project):
+    change_params(project / "params.yaml", {"evaluate": {"bootstrap": 150}})  # not committed
     output = run(project, "protocols")
-    assert output.count("Reproducing experiment 'plain-seed") == len(protocols.SEEDS)
+    subprocess.run(["git", "checkout", "--quiet", "params.yaml"], cwd=project, check=True)
+    for seed in protocols.SEEDS:
+        name = f"plain-seed{seed}"
+        assert f"{name}: Reproducing experiment '{name}'" in output
+    # What all share is done once; each line says whose it is.
+    assert stages_run(output).count("augment") <= 1
+    assert all(line.startswith("plain") for line in output.splitlines() if "Running" in line)
     figures = json.loads((project / "metrics/protocols.json").read_text("utf-8"))["plain"]
     shown = experiments_shown(project)
-    each = [float(shown[f"plain-seed{seed}"]["accuracy"]) for seed in protocols.SEEDS]
+    of_seeds = [shown[f"plain-seed{seed}"] for seed in protocols.SEEDS]
+    each = [float(row["accuracy"]) for row in of_seeds]
+    assert {row["evaluate.bootstrap"] for row in of_seeds} == {"150"}
+    assert [row["model.seed"] for row in of_seeds] == [str(seed) for seed in protocols.SEEDS]
     assert figures["accuracy"]["each"] == pytest.approx(each, abs=1e-5)
     assert figures["accuracy"]["mean"] == pytest.approx(np.mean(each), abs=1e-5)
     assert figures["accuracy"]["std"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
@@ -255,6 +265,16 @@ def test_a_protocol_is_measured_over_all_seeds(project):
         assert hits / figures["clips"] == pytest.approx(figures["accuracy"]["mean"], abs=1e-4)
     assert np.sum(figures["confusions"]) == figures["clips"] * len(protocols.SEEDS)
     assert "no such protocol" in run(project, "protocols", "snaps", ok=False)
+
+
+@pytest.mark.parametrize(
+    ("workers", "scheduler", "expected"),
+    [("1", "", 1), ("2", "", 2), ("64", "", 5), ("1", "tcp://127.0.0.1:8786", 5)],
+)
+def test_as_many_seeds_run_at_once_as_there_is_room_for(monkeypatch, workers, scheduler, expected):
+    monkeypatch.setenv("SER_WORKERS", workers)
+    monkeypatch.setenv("SER_DASK_SCHEDULER", scheduler)
+    assert protocols.at_once() == expected
 
 
 def test_emoboxs_fold_needs_its_lists(project):

@@ -1,11 +1,15 @@
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
 
 from ser.columns import blocks, mel_columns
 from ser.features import extract, logmel
+from ser.filters import mel_filters
 from ser.params import N_CHROMA, Features
-from ser.spectra import TOP_DB, frame_count
+from ser.spectra import TOP_DB, cut_frames, frame_count, mel_decibels, power_spectrogram
 
 RATE = 16000
 KINDS = ["logmel", "mfcc", "zcr", "rms", "chroma"]
@@ -85,6 +89,18 @@ def test_each_kind_equals_librosas(kind, sound, setting):
         assert result == pytest.approx(expected, abs=1e-7)
     else:
         assert result == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("n_mels", [1, 2, 3, 5, 64, 200])
+@pytest.mark.parametrize(("fmin", "fmax"), [(0.0, 8000.0), (50.0, 400.0), (7000.0, 7100.0)])
+def test_mel_levels_are_those_of_all_filters_at_once(n_mels, fmin, fmax):
+    f = features(["logmel"], n_mels=n_mels, n_mfcc=1, fmin=fmin, fmax=fmax)
+    power = power_spectrogram(cut_frames(chirp(), f, "constant"), f).astype(np.float64)
+    mel = power @ mel_filters(RATE, f.n_fft, n_mels, fmin, fmax).T.astype(np.float64)
+    expected = 10 * np.log10(np.maximum(mel, 1e-10))
+    expected = np.maximum(expected, expected.max() - TOP_DB)
+    levels = mel_decibels(power.astype(np.float32), RATE, f)
+    assert levels == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -187,3 +203,10 @@ def test_extracting_leaves_the_waveform_as_it_is():
     waveform.setflags(write=False)
     extract(waveform, RATE, features(KINDS))
     assert np.array_equal(waveform, chirp())
+
+
+def test_the_work_on_clips_waits_for_no_slow_import():
+    slow = "{'librosa', 'noisereduce', 'numba', 'scipy.signal', 'torch'}"
+    program = f"import sys, ser.audio, ser.augment, ser.features; print({slow} & set(sys.modules))"
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"

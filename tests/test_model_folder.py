@@ -152,6 +152,13 @@ def test_equal_models_are_stored_as_equal_bytes(folder, tmp_path):
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
 
 
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+def test_the_parameters_counted_are_those_of_one_folds_net(name):
+    net = make_nets(name)[0]
+    expected = sum(parameter.numel() for parameter in net.parameters())
+    assert model_folder.count_parameters(described(name)) == expected
+
+
 def test_as_many_weights_as_folds_are_needed(tmp_path):
     with pytest.raises(ValueError, match="zip"):
         save(tmp_path, described(), weights_of(make_nets("resnet", 1)))

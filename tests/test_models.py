@@ -11,7 +11,16 @@ from torch.nn import functional as F
 
 from ser.functional_names import functional_names
 from ser.models import MIN_FRAMES, NETS, build, count_parameters
-from ser.models.layers import flat_size, flatten_columns, mask_frames, mean_over_frames
+from ser.models.layers import (
+    Dropout,
+    Part,
+    flat_size,
+    flatten_columns,
+    frame_mask,
+    mask_frames,
+    mean_over_frames,
+    share_dropout,
+)
 from ser.models.resnet import AttentivePooling
 from ser.params import Model
 
@@ -378,6 +387,24 @@ def test_an_unpadded_clip_goes_through_the_cnns_layers_in_sequence(pooling, laye
         torch.testing.assert_close(model(features, lengths), model.linear(x))
 
 
+@pytest.mark.parametrize("changes", [CNN3, CNN4, CNN_NORM], ids=["cnn3", "cnn4", "cnn-norm"])
+def test_the_cnn_equals_one_that_pools_after_relu(changes):
+    fast, plain = in_use(changes, 33), in_use(changes, 33)
+    features, lengths = padded(random_clips([40, 17, 29], 33))
+    logits = fast(features, lengths)
+    x, left = features.mT[:, None], lengths
+    for convolution, norm in zip(plain.convolutions, plain.norms, strict=True):
+        x = F.max_pool2d(torch.relu(norm(convolution(x))), 2)
+        left = left // 2
+        x = x * frame_mask(left, x.shape[-1])[:, None, None]
+    expected = plain.linear(x.sum(dim=(2, 3)) / (left * x.shape[2])[:, None])
+    assert torch.equal(logits, expected)
+    for result in (logits, expected):
+        F.cross_entropy(result, torch.tensor([0, 3, 1])).backward()
+    for (name, own), other in zip(fast.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, other.grad, atol=1e-6, rtol=1e-6, msg=name)
+
+
 @pytest.mark.parametrize("frames", [16, 29, 40])
 def test_an_unpadded_clip_goes_through_the_conv1ds_layers_in_sequence(frames):
     model = in_use(CONV1D)
@@ -509,6 +536,75 @@ def test_frames_are_masked_from_each_length_on(shape):
     for clip, length in zip(masked, [6, 1, 4], strict=True):
         assert (clip[..., :length] == 1).all()
         assert (clip[..., length:] == 0).all()
+
+
+@pytest.mark.parametrize("lengths", [[6, 6, 6], [7, 6, 9], [6, 5, 6], [1, 2, 6]])
+def test_masking_equals_the_multiplication_also_where_it_is_spared(lengths):
+    lengths = torch.tensor(lengths)
+    fast = torch.randn(3, 2, 4, 6, requires_grad=True)
+    plain = fast.detach().clone().requires_grad_(True)
+    weights = torch.randn(3, 2, 4, 6)
+    masked = mask_frames(fast, lengths)
+    expected = plain * frame_mask(lengths, 6)[:, None, None]
+    assert torch.equal(masked, expected)
+    assert (masked is fast) == bool((lengths >= 6).all())
+    for result in (masked, expected):
+        (weights * result).sum().backward()
+    assert torch.equal(fast.grad, plain.grad)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 0.9])
+def test_dropout_of_one_process_equals_torchs(probability):
+    x, own, torchs = torch.randn(7, 5, 3), Dropout(probability), nn.Dropout(probability)
+    results = []
+    for layer in (own, torchs):
+        torch.manual_seed(3)
+        results.append([layer(x), layer(x), torch.rand(2)])
+    for mine, expected in zip(*results, strict=True):
+        assert torch.equal(mine, expected)
+    assert own.eval()(x) is x
+
+
+PARTS = {
+    "halves": [[0, 2, 4], [1, 3, 5]],
+    "uneven": [[0, 3], [1, 4], [2, 5]],
+    "more than clips": [[0, 4], [1, 5], [2], [3], [0]],  # one computes a clip that does not count
+}
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("clips", [6, 7])
+def test_parts_of_a_batch_are_dropped_out_as_the_whole_is(parts, clips):
+    x, layer, part = torch.randn(clips, 5, 3), Dropout(0.4), Part()
+    torch.manual_seed(3)
+    whole = [layer(x), layer(x), torch.rand(2)]
+    share_dropout(nn.Sequential(nn.Sequential(layer)), part)
+    for rows in parts:
+        torch.manual_seed(3)
+        part.rows, part.clips = rows, clips
+        for result, expected in zip([layer(x[rows]), layer(x[rows])], whole, strict=False):
+            torch.testing.assert_close(result, expected[rows])
+        assert torch.equal(torch.rand(2), whole[2])  # all go on with the same random numbers
+    assert torch.equal(layer.eval()(x[rows]), x[rows])
+
+
+@every_net
+def test_parts_of_a_batch_have_the_logits_of_the_whole_in_training(net):
+    model = make(net | {"dropout": 0.5}).train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.eval()  # these do see other clips
+    features, lengths = padded(random_clips(fitting(net, [40, 16, 33, 60, 21])))
+    torch.manual_seed(3)
+    with torch.no_grad():
+        whole = model(features, lengths)
+        part = Part()
+        share_dropout(model, part)
+        for rows in ([0, 2, 4], [1, 3], [0]):
+            torch.manual_seed(3)
+            part.rows, part.clips = rows, 5
+            result = model(features[rows], lengths[rows])
+            torch.testing.assert_close(result, whole[rows], atol=1e-5, rtol=1e-5)
 
 
 def test_the_mean_is_over_each_clips_own_frames():

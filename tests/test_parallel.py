@@ -1,11 +1,14 @@
 import itertools
 import os
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
 
 from ser.errors import UserError
-from ser.parallel import ordered_map, worker_count
+from ser.parallel import local_map, ordered_map, worker_count
 
 
 def square(number):
@@ -30,24 +33,24 @@ def process(_):
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize("items", [0, 1, 3, 50])
 def test_results_come_in_the_order_of_the_items(workers, items):
-    assert list(ordered_map(square, range(items), workers)) == [n * n for n in range(items)]
+    assert list(local_map(square, range(items), workers)) == [n * n for n in range(items)]
 
 
 def test_results_do_not_depend_on_the_number_of_workers():
-    one = list(ordered_map(product, range(12), 1))
-    assert list(ordered_map(product, range(12), 2)) == one
+    one = list(local_map(product, range(12), 1))
+    assert list(local_map(product, range(12), 2)) == one
 
 
 def test_one_worker_works_here_and_two_work_elsewhere():
-    assert set(ordered_map(process, range(3), 1)) == {os.getpid()}
-    elsewhere = set(ordered_map(process, range(20), 2))
+    assert set(local_map(process, range(3), 1)) == {os.getpid()}
+    elsewhere = set(local_map(process, range(20), 2))
     assert os.getpid() not in elsewhere
     assert len(elsewhere) <= 2
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_arrives_in_its_place_with_its_type(workers):
-    results = ordered_map(refuse_seven, range(20), workers)
+    results = local_map(refuse_seven, range(20), workers)
     assert [next(results) for _ in range(7)] == list(range(7))
     with pytest.raises(UserError, match="seven is refused"):
         next(results)
@@ -60,7 +63,7 @@ def test_an_error_of_the_items_themselves_arrives(workers):
         raise OSError("no more")
 
     with pytest.raises(OSError, match="no more"):
-        list(ordered_map(square, items(), workers))
+        list(local_map(square, items(), workers))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -72,11 +75,48 @@ def test_endless_items_are_taken_only_a_little_ahead(workers):
             taken.append(number)
             yield number
 
-    results = ordered_map(square, items(), workers)
+    results = local_map(square, items(), workers)
     for number in range(30):
         assert next(results) == number * number
         assert len(taken) <= number + 1 + 4 * workers
     results.close()
+
+
+def die_of_seven(number):
+    if number == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_killed_process_is_said_with_its_place():
+    results = local_map(die_of_seven, range(30), 2)
+    with pytest.raises(UserError, match=r"killed at item \d+ or .*SER_WORKERS=1"):
+        list(results)
+
+
+def note_and_linger(job):
+    number, folder = job
+    (folder / str(number)).touch()
+    while number and not (folder / "go on").exists():
+        time.sleep(0.01)
+    return number
+
+
+def test_who_stops_early_does_not_wait_for_what_has_not_begun(tmp_path):
+    results = local_map(note_and_linger, ((number, tmp_path) for number in range(100)), 2)
+    assert next(results) == 0
+    # Two are at work and wait; what the pool has handed over by now it cannot take back.
+    threading.Timer(0.5, (tmp_path / "go on").touch).start()
+    results.close()
+    begun = [path for path in tmp_path.iterdir() if path.name != "go on"]
+    assert len(begun) < 1 + 4 * 2
+
+
+def test_by_default_as_many_processes_work_as_ser_workers_says(monkeypatch):
+    monkeypatch.setenv("SER_WORKERS", "1")
+    assert set(ordered_map(process, range(3))) == {os.getpid()}
+    monkeypatch.setenv("SER_WORKERS", "2")
+    assert os.getpid() not in set(ordered_map(process, range(3)))
 
 
 def test_ser_workers_sets_the_number_of_processes(monkeypatch):

@@ -42,9 +42,18 @@ def speakers(count, emotions=EMOTIONS):
 
 
 def reliability(path, bins):
-    counts = np.arange(bins) * 11
-    confidence = np.where(counts > 0, (np.arange(bins) + 0.5) / bins, np.nan)
-    results.reliability_diagram(path, confidence, confidence**2, counts, 0.123)
+    places = np.arange(1, bins)  # the first bin is empty
+    confidence = (places + 0.5) / bins
+    table = pd.DataFrame(
+        {
+            "low": places / bins,
+            "high": (places + 1) / bins,
+            "confidence": confidence,
+            "accuracy": confidence**2,
+            "count": places * 11,
+        }
+    )
+    results.reliability_diagram(path, table.astype(str), 0.123)
 
 
 def gallery(path, emotions, names, missing=()):
@@ -321,9 +330,9 @@ def test_waveform_fills_the_time_axis(tmp_path, figures):
 def test_reliability_counts_and_title(tmp_path, figures):
     reliability(tmp_path / "a.png", 10)
     upper, lower = figures[0].axes
-    assert [text.get_text() for text in lower.texts] == [str(11 * i) for i in range(10)]
+    assert [text.get_text() for text in lower.texts] == [str(11 * i) for i in range(1, 10)]
     assert "0.123" in upper.get_title(loc="left")
-    assert [bar.get_x() for bar in lower.patches] == pytest.approx(np.arange(10) / 10)
+    assert [bar.get_x() for bar in lower.patches] == pytest.approx(np.arange(1, 10) / 10)
     assert all(bar.get_hatch() for bar in lower.patches)
 
 

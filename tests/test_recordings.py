@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from settings import PLAIN_MODEL
 
-from ser.batches import in_order
+from ser.batches import Clips, in_order
 from ser.params import Model
 from ser.recordings import Recordings
 from ser.store import Store, StoreWriter
@@ -48,9 +49,9 @@ def make_recordings(folder, normalisation, changed=None, copies=None):
 
 def normalised(examples):
     """The clips as a net sees them, without what is padded."""
-    model = Model.model_validate(PLAIN_MODEL | {"batch_size": 1})
+    clips, model = Clips(examples, torch.device("cpu")), Model.model_validate(PLAIN_MODEL)
     found = {
-        int(places[0]): batch.features[0].numpy() for places, batch in in_order(examples, model)
+        int(places[0]): batch.features[0].numpy() for places, batch in in_order(clips, model, 1)
     }
     return [found[i] for i in range(len(examples))]
 

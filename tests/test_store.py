@@ -1,4 +1,6 @@
 import json
+import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -209,3 +211,28 @@ def test_an_aborted_writer_leaves_no_readable_store_where_one_was_before(tmp_pat
 def test_a_store_can_be_written_over(tmp_path):
     write(tmp_path, features(), (3,))
     assert np.array_equal(Store(write(tmp_path, waveforms()))["b"], waveforms()["b"])
+
+
+def test_an_array_is_read_from_its_place_alone(tmp_path, monkeypatch):
+    arrays = features()
+    write(tmp_path / "store", arrays, (3,))
+    monkeypatch.chdir(tmp_path)
+    places = {key: Store(Path("store")).place(key) for key in arrays}
+    monkeypatch.chdir("/")
+    for key, place in pickle.loads(pickle.dumps(places)).items():
+        assert place.shape == arrays[key].shape
+        assert np.array_equal(place.read(), arrays[key])
+    assert len(pickle.dumps(places["many"])) < 500
+
+
+@pytest.mark.parametrize("keys", [[], ["a"], ['"quoted" \\ ψ \n', "b", "c"]])
+def test_the_description_is_plain_json_whatever_the_keys(tmp_path, keys):
+    meta = {"keys": [], "list": [{"a": []}]}
+    write(tmp_path, dict.fromkeys(keys, np.ones(2, dtype=np.float32)), meta=meta)
+    text = (tmp_path / "store.json").read_text(encoding="utf-8")
+    assert text == json.dumps({"meta": meta, "keys": keys}, indent=1) + "\n"
+    assert list(Store(tmp_path)) == keys
+
+
+def test_an_aborted_writer_leaves_no_part_of_a_description(tmp_path):
+    assert not list(aborted(tmp_path).glob("*.json*"))

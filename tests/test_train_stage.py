@@ -14,147 +14,70 @@ import pytest
 import torch
 import yaml
 from sklearn import metrics
+from toy_project import (
+    EMOTIONS,
+    EPOCHS,
+    FOLDS,
+    ROOT,
+    TRAIN_PATHS,
+    clip_names,
+    contents,
+    make_project,
+    one_split,
+    results,
+    run,
+    set_params,
+    start,
+    three_folds,
+    train_here,
+)
 
-from scripts import experiments
-from scripts.stage_deps import data_deps, files_of, imported_files, imported_names
+from scripts.stage_deps import (
+    data_deps,
+    files_of,
+    imported_files,
+    imported_names,
+    scripts_of,
+)
 from ser import model_folder, tables
 from ser.errors import UserError
-from ser.store import Store, StoreWriter
-from stages import evaluate, train
+from ser.store import Store
+from stages import draw, evaluate
 
-ROOT = Path(__file__).resolve().parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-EMOTIONS = ["angry", "neutral", "sad"]
-SPEAKERS = ["1", "2"]
-DIMS = {"logmel": 8, "rms": 1}
-FOLDS, EPOCHS = 3, 40
-MODEL = {
-    "name": "cnn",
-    "layers": 3,
-    "dropout": 0.2,
-    "length": "own",
-    "copies": "all",
-    "batch_size": 16,
-    "epochs": EPOCHS,
-    "optimizer": "adamw",
-    "learning_rate": 0.005,
-    "schedule": "one_cycle",
-    "mixup": 0.2,
-    "frequency_mask": 2,
-    "time_mask": 4,
-    "patience": 0,
-    "seed": 0,
-}
-TRAIN_PATHS = [
-    "clips.csv",
-    "features",
-    "augmented",
-    "splits.csv",
-    "model",
-    "plots/history.csv",
-    "train.json",
-]
 EVALUATE_PATHS = [
     "clips.csv",
     "features",
     "splits.csv",
     "model",
-    "plots/history.csv",
     "evaluate.json",
     "predictions.csv",
     "mistakes.csv",
     "test_history.csv",
     "plots",
 ]
+DRAW_PATHS = [
+    "evaluate.json",
+    "predictions.csv",
+    "plots/reliability.csv",
+    "plots/history.csv",
+    "test_history.csv",
+    "plots",
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _one_thread_of_the_cpu():
-    """Nets this small are slower on several threads, by far on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _one_process_on_the_cpu(one_thread):
+    """Folds are trained one after the other, so that a test knows what comes first."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SER_DEVICE", "cpu")
+        patch.setenv("SER_WORKERS", "1")
         yield
-    torch.set_num_threads(threads)
 
 
-def clip_names():
-    """Clip, speaker and emotion of the tiny corpus, in clips.csv's order."""
-    return [(f"toy/{e}{n}{s}", s, e) for e in sorted(EMOTIONS) for n in range(3) for s in SPEAKERS]
-
-
-def three_folds():
-    """Each take is tested in one fold and validated in another."""
-    rows = []
-    for fold in range(FOLDS):
-        for i, (clip, _, _) in enumerate(clip_names()):
-            subset = ("test", "val", "train")[(i // len(SPEAKERS) + fold) % 3]
-            rows.append({"clip": clip, "fold": fold + 1, "subset": subset})
-    return rows
-
-
-def make_project(folder, splits=None, changes=None, without=()):
-    """What the stages before train leave behind; features `without` are NaN: key -> emotion."""
-    folder.mkdir(parents=True, exist_ok=True)
-    values = experiments.resolve(experiments.read("resnet"))
-    values["features"]["kinds"] = list(DIMS)
-    values["model"] |= MODEL | (changes or {})
-    values["evaluate"] |= {"bootstrap": 200, "mistakes": 3, "calibration_bins": 5}
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
-    rng = np.random.default_rng(0)
-
-    def features(key, emotion):
-        clip = rng.normal(0, 2, (int(rng.integers(16, 32)), 9))
-        clip[:, 2 * EMOTIONS.index(emotion)] += 4
-        return (clip * np.nan if key in without else clip).astype(np.float32)
-
-    rows, copies = [], []
-    meta = {"clean": {"sample_rate": 16000}, "features": {"kinds": list(DIMS)}, "dims": DIMS}
-    with (
-        StoreWriter(folder / "features", (9,), meta) as originals,
-        StoreWriter(folder / "augmented", (9,), {"dims": DIMS}) as augmented,
-    ):
-        for clip, speaker, emotion in clip_names():
-            originals.add(clip, features(clip, emotion))
-            row = dict.fromkeys(tables.CLIP_COLUMNS, "")
-            row |= {"clip": clip, "corpus": "toy", "emotion": emotion, "speaker": speaker}
-            row |= {"seconds": 1.0, "sample_rate": 16000, "channels": 1}
-            rows.append(row)
-            augmented.add(f"{clip}#1", features(f"{clip}#1", emotion))
-            copies.append({"key": f"{clip}#1", "clip": clip, "copy": 1})
-    tables.write_csv(folder / "clips.csv", rows, tables.CLIP_COLUMNS)
-    tables.write_csv(folder / "augmented" / "copies.csv", copies, ["key", "clip", "copy"])
-    columns = ["clip", "fold", "subset"]
-    tables.write_csv(folder / "splits.csv", splits or three_folds(), columns)
-    return folder
-
-
-def start(stage, folder, paths, **kwargs):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SER_DEVICE": "cpu"}
-    environment |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-    return subprocess.Popen(
-        [sys.executable, "-m", f"stages.{stage}", *paths],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        **kwargs,
-    )
-
-
-def run(stage, folder, paths):
-    process = start(stage, folder, paths)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out.decode(), err.decode()
-
-
-def train_here(folder, output=None):
-    """Run the stage in this process; return what it printed."""
-    output = output or io.StringIO()
-    with chdir(folder), redirect_stdout(output):
-        train.main(*map(Path, TRAIN_PATHS))
-    return output.getvalue()
+def goes_on(fold, folder):
+    """What is printed of a fold whose checkpoint is found in a project."""
+    return f"fold {fold}: goes on from {folder.resolve() / '.checkpoints'}{os.sep}"
 
 
 def evaluate_here(folder):
@@ -162,21 +85,6 @@ def evaluate_here(folder):
     with chdir(folder), redirect_stdout(io.StringIO()):
         evaluate.main(*map(Path, EVALUATE_PATHS))
     return json.loads((folder / "evaluate.json").read_text())
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def results(folder):
-    """All that the train stage writes."""
-    return contents(folder / "model") | {
-        name: (folder / name).read_bytes() for name in ("plots/history.csv", "train.json")
-    }
 
 
 @pytest.fixture(scope="module")
@@ -241,24 +149,17 @@ def test_a_finished_training_leaves_no_checkpoint(whole):
 def test_a_killed_training_goes_on_and_ends_with_the_identical_files(whole, copy_of_killed):
     folder = copy_of_killed
     before = (folder / "plots/history.csv").read_bytes()
-    assert before.count(b"\n") >= 1 + EPOCHS + 2
+    assert before.count(b"\n") == 1 + EPOCHS  # the finished fold
     assert not (folder / "model").exists()
     code, out, err = run("train", folder, TRAIN_PATHS)
     assert code == 0, err
-    assert f"fold 1/{FOLDS}: goes on from .checkpoints" in out
-    assert f"fold 2/{FOLDS}: goes on from .checkpoints" in out
+    assert goes_on(1, folder) in out
+    assert goes_on(2, folder) in out
     assert f"fold 1/{FOLDS} epoch" not in out  # the finished fold is not trained again
     assert f"fold 2/{FOLDS} epoch 1/" not in out
     assert (folder / "plots/history.csv").read_bytes().startswith(before)
     assert results(folder) == results(whole[0])
     assert list((folder / ".checkpoints").iterdir()) == []
-
-
-def set_params(folder, **changes):
-    path = folder / "params.yaml"
-    values = yaml.safe_load(path.read_text())
-    values["model"] |= changes
-    path.write_text(yaml.safe_dump(values))
 
 
 def change_params(folder):
@@ -294,7 +195,7 @@ def change_an_emotion(folder):
 class Interrupting(io.StringIO):
     """An output that is interrupted, as by Ctrl-C, when it is told of an epoch."""
 
-    def __init__(self, at="epoch"):
+    def __init__(self, at=" epoch "):
         super().__init__()
         self._at = at
 
@@ -308,7 +209,7 @@ def test_an_unchanged_input_uses_its_checkpoints(copy_of_killed):
     output = Interrupting()
     with pytest.raises(KeyboardInterrupt):
         train_here(copy_of_killed, output)
-    assert output.getvalue().startswith(f"fold 1/{FOLDS}: goes on from .checkpoints")
+    assert output.getvalue().startswith(goes_on(1, copy_of_killed))
 
 
 @pytest.mark.parametrize(
@@ -324,14 +225,6 @@ def test_a_changed_input_uses_no_checkpoint_of_the_former_one(copy_of_killed, ch
     assert output.getvalue() == ""
     after = contents(copy_of_killed / ".checkpoints")
     assert before.items() < after.items()
-
-
-def one_split():
-    subsets = ("train", "val", "test")
-    return [
-        {"clip": clip, "fold": 1, "subset": subsets[i // len(SPEAKERS) % 3]}
-        for i, (clip, _, _) in enumerate(clip_names())
-    ]
 
 
 def clips_of(*subsets):
@@ -382,29 +275,13 @@ def test_without_val_clips_the_validation_figures_are_null(tmp_path):
     assert pd.read_csv(folder / "plots/history.csv")["val_loss"].isna().all()
 
 
-def test_a_fingerprint_tells_apart_contents_and_values(tmp_path):
-    first, second = tmp_path / "a", tmp_path / "b"
-    first.write_text("one")
-    second.write_text("two")
-    names = [train.fingerprint([first, second], 1, "x")]
-    assert train.fingerprint([second, first], 1, "x") == names[0]
-    names.append(train.fingerprint([first, second], 2, "x"))
-    names.append(train.fingerprint([first], 1, "x"))
-    first.write_text("onet")
-    second.write_text("wo")
-    names.append(train.fingerprint([first, second], 1, "x"))
-    first.write_text("two")
-    second.write_text("one")
-    names.append(train.fingerprint([first, second], 1, "x"))
-    assert len(set(names)) == len(names)
-
-
 @pytest.fixture(scope="module")
 def evaluated(whole, tmp_path_factory):
     """The trained project with the results of its evaluation."""
     folder = Path(shutil.copytree(whole[0], tmp_path_factory.mktemp("evaluated") / "project"))
     with chdir(folder), redirect_stdout(io.StringIO()) as out:
         evaluate.main(*map(Path, EVALUATE_PATHS))
+        draw.main(*map(Path, DRAW_PATHS))
     return folder, out.getvalue()
 
 
@@ -746,7 +623,7 @@ def test_a_stopped_training_goes_on_and_ends_with_the_identical_files(tmp_path, 
     for stop in (1, 3):
         set_params(folder, stop_after=stop)
         out = train_here(folder)
-        assert ("goes on from .checkpoints" in out) == (stop == 3)
+        assert (goes_on(1, folder) in out) == (stop == 3)
         history = (folder / "plots/history.csv").read_bytes()
         assert history.count(b"\n") == 1 + stop
         assert expected.startswith(history)
@@ -755,9 +632,16 @@ def test_a_stopped_training_goes_on_and_ends_with_the_identical_files(tmp_path, 
         assert (checkpoints / "fold-1.safetensors").is_file()
         shutil.rmtree(folder / "model")  # as DVC does before it runs a stage
     set_params(folder, stop_after=0)
-    assert "goes on from .checkpoints" in train_here(folder)
+    assert goes_on(1, folder) in train_here(folder)
     assert results(folder) == results(whole)
     assert list((folder / ".checkpoints").iterdir()) == []
+
+
+def test_the_history_is_written_after_each_epoch_of_a_single_fold(tmp_path):
+    folder = make_project(tmp_path, one_split(), {"epochs": 5})
+    with pytest.raises(KeyboardInterrupt):
+        train_here(folder, Interrupting("fold 1/1 epoch 3/5"))
+    assert pd.read_csv(folder / "plots/history.csv")["epoch"].tolist() == [1, 2, 3]
 
 
 def test_a_lost_snapshot_is_reported(tmp_path):
@@ -807,7 +691,7 @@ def test_ser_checkpoints_names_where_checkpoints_are_kept(tmp_path):
     )
     lines = done.stdout.splitlines()
     assert len(lines) == 1 + 1 + 2
-    assert lines[1].startswith(f"fold 1/1: goes on from {kept}{os.sep}")
+    assert lines[1].startswith(f"fold 1: goes on from {kept.resolve()}{os.sep}")
     assert list(kept.iterdir()) == []
     for folder in (first, second):
         assert not (folder / ".checkpoints").exists()
@@ -825,40 +709,41 @@ def test_early_stopping_without_val_clips_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_code_among_a_stages_deps_is_what_its_script_imports(stage):
+def test_the_code_among_a_stages_deps_is_what_its_scripts_import(stage):
     deps = STAGES[stage]["deps"]
     code = [dep for dep in deps if dep.endswith(".py")]
-    assert code == imported_files(ROOT / "stages" / f"{stage}.py", ROOT)
+    assert code == imported_files(scripts_of(STAGES[stage], ROOT), ROOT)
     assert deps == [*data_deps(deps), *code]
 
 
-# Prints, as JSON, stage -> the repository's files that run when it is imported.
+# Prints, as JSON, script -> the repository's files that run when it is imported.
 _IMPORTS = """
 import importlib, json, pathlib, sys
 root, files = pathlib.Path(sys.argv[1]), {}
-for stage in sys.argv[2:]:
+for script in sys.argv[2:]:
     for name in [n for n in sys.modules if n.split(".")[0] in ("ser", "stages", "scripts")]:
         del sys.modules[name]
-    importlib.import_module("stages." + stage)
+    importlib.import_module("stages." + script)
     paths = [pathlib.Path(getattr(m, "__file__", None) or "/") for m in sys.modules.values()]
     own = [p.relative_to(root) for p in paths if p.is_relative_to(root)]
-    files[stage] = sorted(p.as_posix() for p in own if p.parts[0] in ("ser", "stages", "scripts"))
+    files[script] = sorted(p.as_posix() for p in own if p.parts[0] in ("ser", "stages", "scripts"))
 print(json.dumps(files))
 """
 
 
 def test_every_file_that_a_stage_loads_is_among_its_deps():
+    scripts = {path.stem: name for name in STAGES for path in scripts_of(STAGES[name], ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", _IMPORTS, str(ROOT), *STAGES],
+        [sys.executable, "-c", _IMPORTS, str(ROOT), *scripts],
         env={**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"},
         capture_output=True,
         text=True,
         check=True,
         timeout=120,
     )
-    for stage, files in json.loads(done.stdout).items():
-        assert f"stages/{stage}.py" in files
-        assert set(files) <= set(STAGES[stage]["deps"]), stage
+    for script, files in json.loads(done.stdout).items():
+        assert f"stages/{script}.py" in files
+        assert set(files) <= set(STAGES[scripts[script]]["deps"]), script
 
 
 def test_imports_of_every_form_are_found(tmp_path):
@@ -878,7 +763,9 @@ def test_imports_of_every_form_are_found(tmp_path):
     names = imported_names(script)
     assert {"ser.one", "ser.two", "ser.three", "ser.four", "ser.five"} <= set(names)
     files = [f"ser/{n}.py" for n in ("__init__", "five", "four", "one", "six", "three", "two")]
-    assert imported_files(script, tmp_path) == ["script.py", *files]
+    assert imported_files([script], tmp_path) == ["script.py", *files]
+    again = [tmp_path / "ser" / "five.py", tmp_path / "ser" / "six.py", script]
+    assert imported_files(again, tmp_path) == ["script.py", *files]
 
 
 def test_an_imports_files_are_its_packages_and_its_module(tmp_path):

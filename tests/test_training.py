@@ -10,8 +10,10 @@ import safetensors.torch
 import torch
 from settings import PLAIN_MODEL
 from sklearn import metrics
+from torch import nn
 
-from ser.batches import Examples
+from ser.batches import Clips, Examples, epoch_batches, in_order
+from ser.devices import Team
 from ser.errors import UserError
 from ser.models import build
 from ser.normalisation import normalise
@@ -19,7 +21,6 @@ from ser.params import Model
 from ser.training import (
     Criterion,
     Epoch,
-    choose_device,
     fit,
     kept_epoch,
     learning_rate_at,
@@ -79,7 +80,11 @@ def train(model, checkpoint, val=None, on_epoch=lambda history: None, data=None,
     val = examples(6, seed=1) if val is None else val
     data = data or examples(15)
     snapshots = snapshots_of(checkpoint)
-    return fit(data, val, 3, model, fold, CPU, checkpoint, snapshots, on_epoch)
+    return fit(data, val, 3, model, fold, Team(CPU), checkpoint, snapshots, on_epoch)
+
+
+def predicted(net, data, model):
+    return predict(net, Clips(data, CPU), model)
 
 
 def snapshots_of(checkpoint):
@@ -260,7 +265,7 @@ def test_the_validation_loss_is_not_weighted(tmp_path):
     model = settings(balance="class_weights", epochs=2)
     val = examples(7, seed=4, noise=3)
     weights, history = train(model, tmp_path / "c", val=val, data=unequal_examples())
-    right = predict(net_of(model, weights), val, model, CPU)[np.arange(7), val.labels]
+    right = predicted(net_of(model, weights), val, model)[np.arange(7), val.labels]
     assert history[-1].val_loss == pytest.approx(-np.log(right).mean(), rel=1e-5)
 
 
@@ -277,6 +282,65 @@ def test_a_lone_clip_left_over_is_learnt_with_the_batch_before_it(tmp_path, name
         assert tensor.isfinite().all()
         if key.endswith("num_batches_tracked"):
             assert tensor == 2 * (count // 6)
+
+
+class ObviousCNN(nn.Module):
+    """Three layers of convolution, ReLU and pooling, for one clip at a time."""
+
+    def __init__(self, emotions, dropout):
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise((1, 16, 32, 64))
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(64, emotions)
+
+    def forward(self, clip):
+        x = clip.T[None, None]
+        for convolution in self.convolutions:
+            x = nn.functional.max_pool2d(nn.functional.relu(convolution(x)), 2)
+        return self.linear(self.dropout(x.mean(dim=(2, 3))))
+
+
+def seed_torch(model, epoch):
+    key = (model.seed, 1, epoch)
+    torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+    return np.random.default_rng(key)
+
+
+OBVIOUS_OPTIMIZERS = {
+    "adam": lambda p: torch.optim.Adam(p, 0.001, weight_decay=0.01, fused=False),
+    "adamw": lambda p: torch.optim.AdamW(p, 0.001, weight_decay=0.01, fused=False),
+    "sgd": lambda p: torch.optim.SGD(
+        p, 0.001, momentum=0.9, weight_decay=0.01, nesterov=True, fused=False
+    ),
+}
+
+
+@pytest.mark.parametrize("optimizer", OBVIOUS_OPTIMIZERS)
+def test_training_clip_by_clip_equals_an_obvious_loop(tmp_path, optimizer):
+    changes = {"batch_size": 1, "epochs": 2, "learning_rate": 0.001, "dropout": 0.3}
+    model, data = settings(optimizer=optimizer, **changes), examples(24, noise=2)
+    weights, history = train(model, tmp_path / "c", data=data)
+
+    seed_torch(model, epoch=0)
+    net = ObviousCNN(3, 0.3)
+    optimizer = OBVIOUS_OPTIMIZERS[optimizer](net.parameters())
+    marked = Clips(replace(data, labels=np.arange(24)), CPU)
+    for epoch in (1, 2):
+        rng = seed_torch(model, epoch)
+        losses = []
+        for i in [batch.labels.item() for batch in epoch_batches(marked, model, rng)]:
+            clip = torch.from_numpy(normalise(data.versions[i][0], DIMS, None))
+            loss = nn.functional.cross_entropy(net(clip), torch.tensor(data.labels[i : i + 1]))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert history[epoch - 1].train_loss == pytest.approx(np.mean(losses), abs=1e-6)
+    assert weights.keys() == net.state_dict().keys()
+    for name, tensor in net.state_dict().items():
+        torch.testing.assert_close(weights[name], tensor, atol=1e-6, rtol=1e-5)
 
 
 def test_loss_and_accuracy_equal_scikit_learns():
@@ -302,7 +366,7 @@ def test_an_easy_task_is_learnt_wholly(tmp_path, name):
     assert history[-1].train_accuracy == 1
     assert history[-1].val_accuracy == 1
     unseen = examples(9, seed=7)
-    probabilities = predict(net_of(model, weights), unseen, model, CPU)
+    probabilities = predicted(net_of(model, weights), unseen, model)
     assert probabilities.argmax(axis=1).tolist() == unseen.labels.tolist()
 
 
@@ -334,7 +398,7 @@ def test_one_step_of_sgd_follows_the_gradient_of_the_smoothed_cross_entropy(tmp_
 def test_validation_is_the_cross_entropy_and_accuracy_of_the_predictions(tmp_path):
     model, val = settings(label_smoothing=0.3, epochs=2), examples(7, seed=4, noise=3)
     weights, history = train(model, tmp_path / "c", val=val)
-    probabilities = predict(net_of(model, weights), val, model, CPU)
+    probabilities = predicted(net_of(model, weights), val, model)
     right = probabilities[np.arange(7), val.labels]
     assert history[-1].val_loss == pytest.approx(-np.log(right).mean(), rel=1e-5)
     assert history[-1].val_accuracy == (probabilities.argmax(axis=1) == val.labels).mean()
@@ -383,7 +447,7 @@ def test_early_stopping_keeps_the_best_epochs_weights_and_waits_for_patience(tmp
     best = int(np.argmin(losses))
     assert len(history) == best + 1 + 3
     assert len(history) < 30
-    probabilities = predict(net_of(model, weights), val, model, CPU).astype(np.float64)
+    probabilities = predicted(net_of(model, weights), val, model).astype(np.float64)
     loss = -np.log(probabilities[np.arange(6), val.labels]).mean()
     assert loss == pytest.approx(losses[best], rel=1e-6)
     # They are the weights that a training of just so many epochs ends with.
@@ -492,9 +556,13 @@ def breaking(data, reads):
 
 
 @pytest.mark.parametrize("reads", [0, 1, 8, 14, 15, 22, 44])
-def test_a_training_stopped_within_an_epoch_goes_on_to_the_identical_result(tmp_path, reads):
+def test_a_training_stopped_within_an_epoch_goes_on_to_the_identical_result(
+    tmp_path, monkeypatch, reads
+):
     model, data = settings(**EVERYTHING), examples(15)
     weights, history = train(model, tmp_path / "whole", data=data)
+    # Without room for them, the clips are normalised by their statistics in every epoch.
+    monkeypatch.setattr("ser.batches._ROOM", 0)
     with pytest.raises(Killed):
         train(model, tmp_path / "c", data=breaking(data, reads))
     assert (tmp_path / "c").exists() == (reads >= 15)
@@ -704,33 +772,49 @@ def test_a_damaged_checkpoint_is_named_and_to_be_removed(tmp_path, damage):
 
 
 @pytest.mark.parametrize("name", ["cnn", "resnet"])
-def test_predictions_sum_to_1_and_do_not_depend_on_the_batch_size(tmp_path, name):
+def test_predictions_sum_to_1_and_do_not_depend_on_the_batch_size(name):
     torch.manual_seed(0)
-    net, data = build(settings(name=name), 8, 3), examples(20, noise=2)
-    expected = predict(net, data, settings(batch_size=1), CPU)
-    assert expected.shape == (20, 3)
+    # More clips than are predicted at once.
+    net, data = build(settings(name=name), 8, 3), examples(70, noise=2)
+    clips = Clips(data, CPU)
+    expected = predict(net, clips, settings())
+    assert expected.shape == (70, 3)
     assert expected.dtype == np.float32
     np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-6)
-    assert len(np.unique(expected.round(6), axis=0)) == 20
-    for batch_size in (2, 7, 20, 64):
-        result = predict(net, data, settings(batch_size=batch_size), CPU)
-        np.testing.assert_allclose(result, expected, atol=1e-5)
+    assert len(np.unique(expected.round(6), axis=0)) == 70
+    for batch_size in (1, 2, 7, 70):
+        with torch.no_grad():
+            for positions, batch in in_order(clips, settings(), batch_size):
+                rows = net(batch.features, batch.lengths).softmax(dim=1)
+                np.testing.assert_allclose(rows, expected[positions], atol=1e-6)
+        again = predict(net, clips, settings(batch_size=batch_size))
+        np.testing.assert_array_equal(again, expected)
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+def test_predictions_do_not_depend_on_padding(name):
+    torch.manual_seed(0)
+    net, data = build(settings(name=name), 8, 3), examples(9, noise=2)
+    expected = predicted(net, data, settings())
+    (longest,) = np.full((1, 300, 8), 7, dtype=np.float32)
+    padded = Examples([*data.versions, [longest]], np.arange(10), DIMS, [None] * 10)
+    np.testing.assert_allclose(predicted(net, padded, settings())[:9], expected, atol=1e-6)
 
 
 def test_predictions_follow_the_order_of_the_examples(tmp_path):
     torch.manual_seed(0)
     net, data = build(settings(), 8, 3), examples(9, noise=2)
-    expected = predict(net, data, settings(), CPU)
+    expected = predicted(net, data, settings())
     order = np.random.default_rng(0).permutation(9)
     shuffled = Examples([data.versions[i] for i in order], data.labels[order], DIMS, [None] * 9)
-    np.testing.assert_allclose(predict(net, shuffled, settings(), CPU), expected[order], atol=1e-5)
+    np.testing.assert_allclose(predicted(net, shuffled, settings()), expected[order], atol=1e-5)
 
 
 @pytest.mark.parametrize("length", ["own", "pad", "resize", "crop"])
 def test_prediction_draws_nothing(length):
     net, data = build(settings(dropout=0.5), 8, 3), examples(9)
     model = settings(dropout=0.5, length=length, frames=20, mixup=0.4, time_mask=9)
-    first, second = (predict(net, data, model, CPU) for _ in range(2))
+    first, second = (predicted(net, data, model) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -739,20 +823,8 @@ def test_clips_shorter_than_the_nets_need_are_predicted():
     clips = [[rng.normal(size=(n, 8)).astype(np.float32)] for n in (1, 2, 15, 40)]
     data = Examples(clips, np.zeros(4, dtype=np.int64), DIMS, [None] * 4)
     net = build(settings(), 8, 3)
-    together = predict(net, data, settings(), CPU)
+    together = predicted(net, data, settings())
     assert np.isfinite(together).all()
-    np.testing.assert_allclose(predict(net, data, settings(batch_size=1), CPU), together, atol=1e-5)
-
-
-def test_ser_device_names_the_device(monkeypatch):
-    monkeypatch.setenv("SER_DEVICE", "cpu")
-    assert choose_device() == torch.device("cpu")
-    monkeypatch.setenv("SER_DEVICE", "")
-    assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@pytest.mark.parametrize("name", ["gpu", "cpu ", "cuda:-1", "cuda:99", "vulkan", "hpu", "meta"])
-def test_a_device_that_is_not_here_is_refused(monkeypatch, name):
-    monkeypatch.setenv("SER_DEVICE", name)
-    with pytest.raises(UserError, match=f"SER_DEVICE='{name}' cannot be used here: .+"):
-        choose_device()
+    for i in range(4):
+        alone = Examples(clips[i : i + 1], data.labels[:1], DIMS, [None])
+        np.testing.assert_allclose(predicted(net, alone, settings())[0], together[i], atol=1e-5)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ser.models.layers import mask_frames
+from ser.models.layers import Dropout, mask_frames
 
 
 class CNN(nn.Module):
@@ -53,14 +53,15 @@ class CNN(nn.Module):
         places = 1
         if flat_input is not None:
             places = (flat_input[0] // 2**layers) * (flat_input[1] // 2**layers)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(channels[-1] * places, emotions)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Compute the logits of a batch."""
         x = features.transpose(1, 2).unsqueeze(1)  # [batch, 1, dims, frames]
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = F.max_pool2d(torch.relu(norm(convolution(x))), 2)
+            # ReLU keeps order: after the pooling it gives the same with a quarter of the work.
+            x = torch.relu(F.max_pool2d(norm(convolution(x)), 2))
             lengths = lengths // 2
             x = mask_frames(x, lengths)
         pooled = x.flatten(1) if self.flat else x.sum(dim=(2, 3)) / (lengths * x.shape[2])[:, None]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ser.models.layers import mask_frames, mean_over_frames
+from ser.models.layers import Dropout, mask_frames, mean_over_frames
 
 _CHANNELS = (256, 256, 128, 64)
 
@@ -30,7 +30,7 @@ class Conv1D(nn.Module):
             nn.Conv1d(before, after, 5, padding=2)
             for before, after in itertools.pairwise((dims, *_CHANNELS))
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.dense = nn.Linear(_CHANNELS[-1], 32)
         self.linear = nn.Linear(32, emotions)
 

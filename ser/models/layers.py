@@ -1,7 +1,10 @@
-"""What several nets have in common: keeping padding out, and features as one row of numbers."""
+"""What several nets have in common: keeping padding out, dropout, features as one row."""
+
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def mask_frames(x: Tensor, lengths: Tensor) -> Tensor:
@@ -14,6 +17,9 @@ def mask_frames(x: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         x with zeros in the frames from lengths on.
     """
+    # Only where a look at the lengths need not wait for a GPU.
+    if lengths.device.type == "cpu" and bool((lengths >= x.shape[-1]).all()):
+        return x
     mask = frame_mask(lengths, x.shape[-1])
     return x * mask.view(len(mask), *[1] * (x.ndim - 2), -1)
 
@@ -44,3 +50,42 @@ def flat_size(net: nn.Module, *shape: int) -> int:
         size = net.eval()(torch.zeros(1, *shape)).numel()
         net.train(training)
     return int(size)
+
+
+@dataclass
+class Part:
+    """Which clips of a batch this process computes, where several train together.
+
+    Attributes:
+        rows: their places in the batch.
+        clips: size of the batch.
+    """
+
+    rows: list[int] = field(default_factory=list)
+    clips: int = 0
+
+
+class Dropout(nn.Module):
+    """Dropout that draws for the whole batch, whichever part of it this process computes.
+
+    Srivastava et al.: Dropout, JMLR 15, 2014. Shapes: [batch, ...] -> the same.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+        self.part: Part | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop values in training, each with the probability; scale up the others."""
+        if self.part is None or not self.training:
+            return F.dropout(x, self.probability, self.training)
+        kept = F.dropout(x.new_ones(self.part.clips, *x.shape[1:]), self.probability)
+        return x * kept[self.part.rows]
+
+
+def share_dropout(net: nn.Module, part: Part) -> None:
+    """Let all dropouts of a net draw for the batch that `part` is of."""
+    for module in net.modules():
+        if isinstance(module, Dropout):
+            module.part = part

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from ser.models.layers import Dropout
+
 _INPUT_DROPOUT = 0.2  # as Srivastava et al. advise: Dropout, JMLR 15, 2014
 _FURTHEST = 5.0  # deviations: a column far outside of what was trained on must not decide alone
 
@@ -18,10 +20,10 @@ class MLP(nn.Module):
     def __init__(self, dims: int, emotions: int, width: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Dropout(_INPUT_DROPOUT),
+            Dropout(_INPUT_DROPOUT),
             nn.Linear(dims, width),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(width, emotions),
         )
 

@@ -5,7 +5,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from ser.models.layers import frame_mask, mask_frames
+from ser.models.layers import Dropout, frame_mask, mask_frames
 
 
 class ResidualBlock(nn.Module):
@@ -81,7 +81,7 @@ class ResNet(nn.Module):
             ResidualBlock(before, after, 2) for before, after in itertools.pairwise(channels)
         )
         self.pooling = AttentivePooling(channels[-1])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(2 * channels[-1], emotions)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:

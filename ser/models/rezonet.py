@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ser.models.layers import mask_frames, mean_over_frames
+from ser.models.layers import Dropout, mask_frames, mean_over_frames
 
 
 class RezoNet(nn.Module):
@@ -38,7 +38,7 @@ class RezoNet(nn.Module):
             ]
         )
         self.dense = nn.Linear(64 * (dims // 8), 80)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(80, emotions)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:

@@ -122,34 +122,39 @@ def _curve(
     )
 
 
-def reliability_diagram(
-    path: Path,
-    confidence: NDArray[np.float64],
-    accuracy: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    ece: float,
-) -> None:
+def reliability_diagram(path: Path, table: pd.DataFrame, ece: float) -> None:
     """Draw how often predictions of each confidence are right, and how many there are.
 
     Args:
         path: the picture.
-        confidence: [bins] mean confidence of the predictions in each bin, NaN in an empty one.
-        accuracy: [bins] share of them that is right, NaN in an empty bin.
-        counts: [bins] how many predictions; the bins divide 0 to 1 evenly.
+        table: a row per bin of confidence that is not empty, columns low and high (its edges),
+            confidence and accuracy (means over its predictions) and count.
         ece: expected calibration error.
     """
-    edges = np.linspace(0, 1, len(counts) + 1)[:-1]
-    bars = {"width": 1 / len(counts), "align": "edge", "edgecolor": DARK, "linewidth": 0.8}
+    table = table.apply(pd.to_numeric)
+    bars = {
+        "width": table["high"] - table["low"],
+        "align": "edge",
+        "edgecolor": DARK,
+        "linewidth": 0.8,
+    }
     figure = new_figure(5.6, 6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.bar(edges, accuracy, color=LIGHT, label="accuracy in the bin", **bars)
+    upper.bar(table["low"], table["accuracy"], color=LIGHT, label="accuracy in the bin", **bars)
     upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfectly calibrated")
-    upper.scatter(confidence, accuracy, s=28, color=ACCENT, zorder=3, label="at mean confidence")
+    upper.scatter(
+        table["confidence"],
+        table["accuracy"],
+        s=28,
+        color=ACCENT,
+        zorder=3,
+        label="at mean confidence",
+    )
     style(upper, f"Reliability (expected calibration error {ece:.3f})", "", "accuracy")
     upper.set(xlim=(0, 1), ylim=(0, 1))
     legend(upper)
-    drawn = lower.bar(edges, counts, color=LIGHT, hatch="///", **bars)
-    if len(counts) <= _MOST_BINS_WITH_COUNTS:
+    drawn = lower.bar(table["low"], table["count"], color=LIGHT, hatch="///", **bars)
+    if len(table) <= _MOST_BINS_WITH_COUNTS:
         lower.bar_label(drawn, fontsize=TICK_SIZE, padding=2)
     lower.margins(y=0.25)
     style(lower, "", "confidence (probability of the predicted emotion)", "clips")

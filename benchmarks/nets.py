@@ -1,0 +1,213 @@
+"""Training and evaluation against the plain loops of a notebook."""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import notebook
+from benchmarks.measure import Row, interleave
+from scripts import experiments
+from ser import features, folds, models, params, training
+from ser.arrays import FloatArray
+from ser.audio import decode, standardise
+from ser.batches import Clips, Examples, epoch_batches
+from ser.devices import Team
+from ser.normalisation import normalise
+from ser.recordings import Recordings
+from ser.store import Store
+from ser.tables import read_csv
+
+WANTED_ACCURACY = 0.74
+_PATIENCE = 12  # times our seconds that the other way gets to reach the accuracy
+_EPOCHS = 3  # repeats of an epoch
+
+Data = dict[str, FloatArray]
+
+
+def notebook_params() -> params.Params:
+    """Give the settings of the notebook's net: experiments/s0-cnn3-bs1.yaml."""
+    changes = experiments.read_file("s0-cnn3-bs1")
+    return params.parse(experiments.resolve(changes), "s0-cnn3-bs1")
+
+
+def spectrograms(raw: Path, paths: Sequence[str], settings: params.Params) -> list[FloatArray]:
+    """Compute log-mel spectrograms [frames, dims] of recordings, without noise reduction."""
+    rate = settings.clean.sample_rate
+    return [
+        features.extract(
+            standardise(decode(raw / path), rate, "none", 0.0), rate, settings.features
+        )
+        for path in paths
+    ]
+
+
+def as_images(arrays: Sequence[FloatArray], labels: Sequence[int]) -> notebook.Spectrograms:
+    """Make what the notebook trains on: standardised [1, bands, frames]."""
+    images = [
+        torch.from_numpy(np.ascontiguousarray(normalise(a, {"logmel": a.shape[1]}, None).T[None]))
+        for a in arrays
+    ]
+    return notebook.Spectrograms(images, [int(label) for label in labels])
+
+
+def sgemm_flops() -> float:
+    """Measure the floating-point operations per second of a large matrix product."""
+    a = torch.rand(2048, 2048)
+    (seconds,) = interleave(lambda: a @ a)
+    return float(2 * 2048**3 / seconds)
+
+
+def epoch_one_by_one(
+    arrays: Sequence[FloatArray], labels: Sequence[int], emotions: int, device: torch.device
+) -> Row:
+    """One epoch of the notebook's net, one clip at a time: ser.training against its loop."""
+    model = notebook_params().model.model_copy(update={"stop_after": 1, "snapshots": False})
+    dims = {"logmel": arrays[0].shape[1]}
+    no_clips = Examples([], np.zeros(0, np.int64), dims, [])
+    examples = Examples([[a] for a in arrays], np.array(labels), dims, [None] * len(arrays))
+    losses: dict[str, float] = {}
+
+    def ours() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoint, snapshots = Path(folder, "c.safetensors"), Path(folder, "snapshots")
+            team = Team(device)
+            _, history = training.fit(
+                examples, no_clips, emotions, model, 1, team, checkpoint, snapshots, lambda _: None
+            )
+        losses["ours"] = history[0].train_loss
+
+    # The same first weights, order of clips and dropout as ours.
+    training.seed_epoch(model, 1, 0)
+    first = models.build(model, dims["logmel"], emotions).state_dict()
+    places = Examples(examples.versions, np.arange(len(arrays)), dims, examples.statistics)
+    rng = training.seed_epoch(model, 1, 1)
+    host = torch.device("cpu")
+    order = [int(batch.labels) for batch in epoch_batches(Clips(places, host), model, rng)]
+    images = as_images(arrays, labels)
+
+    def theirs() -> None:
+        net = notebook.Net(emotions)
+        net.load_state_dict(dict(zip(net.state_dict(), first.values(), strict=True)))
+        optimizer = torch.optim.Adam(net.to(device).parameters(), model.learning_rate)
+        training.seed_epoch(model, 1, 1)
+        losses["theirs"] = notebook.train_epoch(net, optimizer, images, order, device)
+
+    our_seconds, their_seconds = interleave(ours, theirs, repeats=_EPOCHS)
+    net = notebook.Net(emotions)
+    with FlopCounterMode(display=False) as counter:
+        for image, _ in (images[i] for i in range(len(images))):
+            net(image[None]).sum().backward()
+    return Row(
+        f"an epoch of the notebook's net, batch size 1, {device.type}",
+        "the notebook's PyTorch loop",
+        our_seconds,
+        their_seconds,
+        1.5 if device.type == "cpu" else 3.0,
+        "the net's operations at the speed of a large matrix product",
+        counter.get_total_flops() / sgemm_flops() if device.type == "cpu" else float("nan"),
+        f"mean losses of the epoch differ by {abs(losses['ours'] - losses['theirs']):.1e}",
+    )
+
+
+def time_to_accuracy(inputs: folds.Inputs, images: Data, device: torch.device) -> Row:
+    """Seconds until the val clips are recognised well: the default net against the notebook's."""
+    model = params.load().model
+    clips, splits = read_csv(inputs.clips), read_csv(inputs.splits)
+    emotions = sorted(set(clips["emotion"]))
+    reached: list[float] = []
+    start = time.perf_counter()
+
+    def look(history: list[training.Epoch], _: float) -> None:
+        accuracy = history[-1].val_accuracy
+        if not reached and accuracy is not None and accuracy >= WANTED_ACCURACY:
+            reached.append(time.perf_counter() - start)
+
+    with tempfile.TemporaryDirectory() as folder:
+        folds.train_fold(1, inputs, model, Path(folder), look, Team(device))
+    (ours,) = reached
+    subset = clips["clip"].map(splits[splits["fold"] == 1].set_index("clip")["subset"])
+    sets = {
+        name: as_images(
+            [images[clip] for clip in part["clip"]], [emotions.index(e) for e in part["emotion"]]
+        )
+        for name, part in clips.groupby(subset)
+    }
+    torch.manual_seed(0)
+    net = notebook.Net(len(emotions)).to(device)
+    optimizer = torch.optim.Adam(net.parameters(), notebook_params().model.learning_rate)
+    best, epochs, start = 0.0, 0, time.perf_counter()
+    while best < WANTED_ACCURACY and time.perf_counter() - start < _PATIENCE * ours:
+        notebook.train_epoch(net, optimizer, sets["train"], None, device)
+        best = max(best, notebook.measure_accuracy(net, sets["val"], device))
+        epochs += 1
+    theirs = time.perf_counter() - start
+    return Row(
+        f"training until {WANTED_ACCURACY:.0%} of the val clips are recognised",
+        "the notebook's net and loop",
+        ours,
+        theirs,
+        10.0,
+        "",
+        float("nan"),
+        f"the notebook's net is at {best:.0%} after {epochs} epochs"
+        + ("" if best >= WANTED_ACCURACY else ", where it was stopped: the ratio is at least this"),
+    )
+
+
+def evaluation(inputs: folds.Inputs, device: torch.device) -> Row:
+    """Prediction of all clips by the default net, in batches against one by one."""
+    settings = params.load().model
+    clips, store = read_csv(inputs.clips), Store(inputs.features)
+    emotions = sorted(set(clips["emotion"]))
+    recordings = Recordings(clips, store, settings.normalisation)
+    names = clips["clip"].tolist()
+    statistics = recordings.measure(names)
+    examples = recordings.examples(names, emotions, statistics)
+    net = models.build(settings, sum(recordings.dims.values()), len(emotions)).to(device).eval()
+
+    def one_by_one() -> None:
+        with torch.no_grad():
+            for clip in names:
+                x = torch.from_numpy(normalise(store[clip], recordings.dims, statistics))
+                net(x[None].to(device), torch.tensor([len(x)]).to(device)).softmax(1).cpu()
+
+    def at_once() -> None:
+        training.predict(net, Clips(examples, device), settings)
+
+    ours, theirs = interleave(at_once, one_by_one)
+    with FlopCounterMode(display=False) as counter:
+        at_once()
+    return Row(
+        "prediction of all clips",
+        "the same net, clip by clip",
+        ours,
+        theirs,
+        3.0,
+        "the net's operations at the speed of a large matrix product",
+        counter.get_total_flops() / sgemm_flops(),
+    )
+
+
+def rows(root: Path) -> list[Row]:
+    """Measure all rows of this module on the data of a finished `dvc repro`."""
+    data = root / "data"
+    inputs = folds.Inputs(
+        data / "clips.csv", data / "splits.csv", data / "features", data / "augmented"
+    )
+    clips = read_csv(inputs.clips)
+    arrays = spectrograms(data / "raw", clips["path"].tolist(), notebook_params())
+    emotions = sorted(set(clips["emotion"]))
+    labels = [emotions.index(emotion) for emotion in clips["emotion"]]
+    every = slice(None, None, 2)  # half of the clips tell as much
+    host = torch.device("cpu")
+    measured = [epoch_one_by_one(arrays[every], labels[every], len(emotions), host)]
+    if torch.cuda.is_available():
+        gpu = torch.device("cuda")
+        measured.append(epoch_one_by_one(arrays[every], labels[every], len(emotions), gpu))
+    images = dict(zip(clips["clip"], arrays, strict=True))
+    return [*measured, time_to_accuracy(inputs, images, host), evaluation(inputs, host)]

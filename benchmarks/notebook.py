@@ -1,0 +1,85 @@
+"""The net and the training loop of many student notebooks, as plain as they are written there."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+
+class Spectrograms(Dataset[tuple[Tensor, int]]):
+    """Spectrograms of unlike lengths with their labels."""
+
+    def __init__(self, spectrograms: Sequence[Tensor], labels: Sequence[int]) -> None:
+        self._spectrograms, self._labels = spectrograms, labels
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        return self._spectrograms[i], self._labels[i]
+
+
+class Net(nn.Module):
+    """Three convolutions with ReLU and max-pooling, average, dropout, linear.
+
+    Shapes: [batch, 1, bands, frames] -> [batch, emotions].
+    """
+
+    def __init__(self, emotions: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 16, 3, padding=1)
+        self.conv2 = nn.Conv2d(16, 32, 3, padding=1)
+        self.conv3 = nn.Conv2d(32, 64, 3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.average = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(0.25)
+        self.linear = nn.Linear(64, emotions)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the logits of a batch."""
+        x = self.pool(torch.relu(self.conv1(x)))
+        x = self.pool(torch.relu(self.conv2(x)))
+        x = self.pool(torch.relu(self.conv3(x)))
+        logits: Tensor = self.linear(self.dropout(self.average(x).flatten(1)))
+        return logits
+
+
+def train_epoch(
+    net: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    clips: Spectrograms,
+    order: Sequence[int] | None,
+    device: torch.device,
+) -> float:
+    """Train for one epoch, one clip at a time; return the mean loss.
+
+    Args:
+        net: on the device.
+        optimizer: of its weights.
+        clips: [1, bands, frames] each.
+        order: of the clips; None: at random.
+        device: where to compute.
+    """
+    criterion = nn.CrossEntropyLoss()
+    loader = DataLoader(clips, batch_size=1, shuffle=order is None, sampler=order)
+    net.train()
+    running_loss = 0.0
+    for inputs, labels in loader:
+        inputs, labels = inputs.to(device), labels.to(device)
+        optimizer.zero_grad()
+        loss = criterion(net(inputs), labels)
+        loss.backward()
+        optimizer.step()
+        running_loss += loss.item()
+    return running_loss / len(clips)
+
+
+def measure_accuracy(net: nn.Module, clips: Spectrograms, device: torch.device) -> float:
+    """Predict one clip at a time; return the share that is right."""
+    net.eval()
+    hits = 0
+    with torch.no_grad():
+        for inputs, labels in DataLoader(clips, batch_size=1):
+            hits += int(net(inputs.to(device)).argmax(dim=1).item() == labels.item())
+    return hits / len(clips)

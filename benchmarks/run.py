@@ -1,0 +1,85 @@
+"""Measure this project's work against what one would do otherwise: make bench.
+
+    python -m benchmarks.run
+
+Needs the data of a finished `dvc repro`. Writes benchmarks/results.csv: seconds of both ways, from
+the same run, in turn; their ratio; and how long this machine needs at least.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import nets, sound
+from benchmarks.measure import Row, interleave
+from scripts.workspace import ROOT, dvc_command
+from ser.tables import read_csv, write_csv
+
+RESULTS = ROOT / "benchmarks/results.csv"
+COLUMNS = (
+    *("work", "against", "seconds", "other_seconds", "ratio", "goal"),
+    *("bound", "bound_seconds", "note"),
+)
+_ONE_STAGE = "stages:\n  nothing:\n    cmd: touch out\n    outs: [out]\n"
+
+
+def nothing_to_do() -> Row:
+    """`dvc repro` where nothing changed, against a project of one stage without data."""
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder)
+        (small / "dvc.yaml").write_text(_ONE_STAGE, "utf-8")
+        for command in (("git", "init", "-q"), dvc_command("init", "-q"), dvc_command("repro")):
+            subprocess.run(command, cwd=small, check=True, stdout=subprocess.DEVNULL)
+
+        def repro(project: Path) -> None:
+            command = dvc_command("repro", "--quiet")
+            subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL)
+
+        ours, theirs, start = interleave(
+            lambda: repro(ROOT),
+            lambda: repro(small),
+            lambda: subprocess.run(dvc_command("--version"), check=True, stdout=subprocess.DEVNULL),
+        )
+    return Row(
+        "`dvc repro` with nothing to do",
+        "a project of one stage without data",
+        ours,
+        theirs,
+        0.5,
+        "the start of dvc (`dvc --version`)",
+        start,
+    )
+
+
+def rows() -> Iterator[Row]:
+    """Measure everything, row by row."""
+    paths = [ROOT / "data/raw" / path for path in read_csv(ROOT / "data/clips.csv")["path"]]
+    yield from sound.rows(paths)
+    yield from nets.rows(ROOT)
+    yield nothing_to_do()
+
+
+def main() -> None:
+    """Write benchmarks/results.csv."""
+    results = []
+    for row in rows():
+        verdict = "reached" if row.ratio >= row.goal else "missed"
+        print(
+            f"{row.work} | {row.against}: {row.ours:.3f} s, {row.theirs:.3f} s, "
+            f"{row.ratio:.2f} times as fast, goal {row.goal:g} {verdict}; {row.note}",
+            flush=True,
+        )
+        cells = (row.work, row.against, row.ours, row.theirs, row.ratio, row.goal)
+        bound = (
+            ("", "") if row.bound_seconds != row.bound_seconds else (row.bound, row.bound_seconds)
+        )
+        results.append(dict(zip(COLUMNS, (*cells, *bound, row.note), strict=True)))
+    write_csv(RESULTS, results, COLUMNS)
+
+
+if __name__ == "__main__":
+    if not (ROOT / "data/model").exists():
+        sys.exit("error: data/ is not there yet: run `dvc repro` first")
+    main()

@@ -1,0 +1,222 @@
+"""The work on single clips, one after the other on one core, against librosa and others.
+
+A bound is what no program can do without that computes the same with the same libraries: reading
+the bytes, soxr's resampling, scipy's Fourier transforms of data that lie in the processor's cache.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import audiomentations
+import librosa
+import noisereduce
+import numpy as np
+import scipy.fft
+import soxr
+from threadpoolctl import threadpool_limits
+
+from benchmarks.measure import Row, interleave
+from ser import params
+from ser.arrays import FloatArray
+from ser.audio import check, decode, standardise
+from ser.augment import Draw, change_waveform
+from ser.features import logmel
+from ser.spectra import frame_count
+
+RATE = 16000  # Hz
+NOISE_SECONDS = 0.25
+_CLIPS = 60
+_AUGMENTED_SECONDS = 100.0
+_CACHED_FRAMES = 32
+_MEL_SETTINGS = ("n_fft", "win_length", "hop_length", "n_mels", "fmin", "fmax")
+_KERNELS = {
+    "pitch_semitones": "the vocoder's transforms and soxr alone",
+    "stretch_rate": "the vocoder's transforms alone",
+    "noise_snr_db": "drawing uniform numbers alone",
+    "shift_seconds": "copying alone",
+    "gain_db": "multiplying by -1 alone",
+}
+
+Change = Callable[[FloatArray], FloatArray]
+# What is drawn, the other way, what bounds both.
+Case = tuple[dict[str, float], Change, Callable[[FloatArray], object]]
+
+
+def rows(paths: Sequence[Path]) -> Iterator[Row]:
+    """Measure all rows on some of the recordings."""
+    chosen = paths[:: max(1, len(paths) // _CLIPS)]
+    small = params.load().features
+    large = {"n_fft": 2048, "win_length": 2048, "hop_length": 512, "n_mels": 128, "fmin": 0.0}
+    with threadpool_limits(1):
+        yield spectrogram_row(chosen, small, "none", 8.0)
+        yield spectrogram_row(chosen, small.model_copy(update=large), "none", 8.0)
+        yield spectrogram_row(chosen[::3], small, "stationary", 3.0)
+        yield from augmentation_rows(clips_of(chosen, _AUGMENTED_SECONDS))
+
+
+def one_by_one(function: Callable[..., object], items: Sequence[Any]) -> Callable[[], None]:
+    """Make a function that does the work on all items and keeps none of the results."""
+
+    def run() -> None:
+        for item in items:
+            function(item)
+
+    return run
+
+
+def clips_of(paths: Sequence[Path], seconds: float) -> list[FloatArray]:
+    """Standardise recordings until they are so many seconds long: float32 [samples] each."""
+    clips: list[FloatArray] = []
+    for path in paths:
+        if sum(map(len, clips)) < seconds * RATE:
+            clips.append(standardise(decode(path), RATE, "none", NOISE_SECONDS))
+    return clips
+
+
+def ours(path: Path, noise_reduction: str, features: params.Features) -> FloatArray:
+    """Compute a recording's log-mel spectrogram as the stages do: [frames, n_mels]."""
+    recording = decode(path)
+    check(recording, 0.5, 0.01)
+    return logmel(standardise(recording, RATE, noise_reduction, NOISE_SECONDS), RATE, features)
+
+
+def theirs(path: Path, noise_reduction: str, features: params.Features) -> FloatArray:
+    """Compute the same by librosa (and noisereduce): [n_mels, frames]."""
+    f = features
+    waveform, _ = librosa.load(path, sr=RATE)
+    if noise_reduction == "stationary":
+        beginning = waveform[: round(NOISE_SECONDS * RATE)]
+        waveform = noisereduce.reduce_noise(waveform, RATE, stationary=True, y_noise=beginning)
+    settings = {name: getattr(f, name) for name in _MEL_SETTINGS}
+    power = librosa.feature.melspectrogram(y=waveform, sr=RATE, **settings)
+    decibels: FloatArray = librosa.power_to_db(power, ref=np.max)
+    return decibels
+
+
+def spectrogram_row(
+    paths: Sequence[Path], features: params.Features, noise_reduction: str, goal: float
+) -> Row:
+    """Decode, resample, reduce the noise if wanted, log-mel spectrogram.
+
+    Bound: reading the bytes, resampling, transforming (for noise reduction to and fro as well).
+    """
+    reduced = noise_reduction != "none"
+    recordings = {path: decode(path) for path in paths}
+
+    def kernels(path: Path) -> None:
+        path.read_bytes()
+        recording = recordings[path]
+        resampled = soxr.resample(recording.samples[:, 0], recording.sample_rate, RATE)
+        if reduced:
+            transform(2 * frame_count(len(resampled), 256), 1024)
+        transform(frame_count(len(resampled), features.hop_length), features.n_fft)
+
+    settings: dict[str, Any] = {"noise_reduction": noise_reduction, "features": features}
+    seconds, other_seconds, bound = interleave(
+        one_by_one(partial(ours, **settings), paths),
+        one_by_one(partial(theirs, **settings), paths),
+        one_by_one(kernels, paths),
+    )
+    steps = "decode, resample, reduce noise, log-mel" if reduced else "decode, resample, log-mel"
+    return Row(
+        f"{steps} ({features.n_mels} bands, n_fft {features.n_fft})",
+        "librosa and noisereduce" if reduced else "librosa",
+        seconds,
+        other_seconds,
+        goal,
+        "reading the bytes, soxr and the transforms alone",
+        bound,
+        f"{len(paths)} clips; {agreement(paths, noise_reduction, features)}",
+    )
+
+
+def augmentation_rows(clips: Sequence[FloatArray]) -> Iterator[Row]:
+    """Measure each change of a waveform, clip by clip; both ways return the changed waveform.
+
+    Bounds: the two transforms of each frame of the phase vocoder, for pitch with soxr's resampling
+    as well; drawing uniform numbers; copying the samples; multiplying them.
+    """
+
+    def vocoder(clip: FloatArray) -> None:
+        transform(2 * frame_count(len(clip), 512), 2048)
+
+    def vocoder_and_soxr(clip: FloatArray) -> None:
+        vocoder(clip)
+        soxr.resample(clip, RATE * 2 ** (1.5 / 12), RATE)
+
+    def uniform(clip: FloatArray) -> None:
+        np.random.default_rng(0).random(len(clip), dtype=np.float32)
+
+    def by_librosa(change: Callable[..., FloatArray], **settings: float) -> Change:
+        return lambda clip: change(clip, **settings)
+
+    def by_audiomentations(name: str, *settings: object, **others: object) -> Change:
+        change = getattr(audiomentations, name)(*settings, **others, p=1.0)
+        return lambda clip: change(clip, RATE)
+
+    pitch, stretch = {"pitch_semitones": 1.5}, {"stretch_rate": 1.1}
+    effects = librosa.effects
+    of_librosa: list[Case] = [
+        (pitch, by_librosa(effects.pitch_shift, sr=RATE, n_steps=1.5), vocoder_and_soxr),
+        (stretch, by_librosa(effects.time_stretch, rate=1.1), vocoder),
+    ]
+    other = by_audiomentations
+    of_audiomentations: list[Case] = [
+        (pitch, other("PitchShift", 1.5, 1.5), vocoder_and_soxr),
+        (stretch, other("TimeStretch", 1.1, 1.1, leave_length_unchanged=False), vocoder),
+        ({"noise_snr_db": 20.0}, other("AddGaussianSNR", 20.0, 20.0), uniform),
+        ({"shift_seconds": 0.1}, other("Shift", 0.1, 0.1, "seconds", rollover=False), np.copy),
+        ({"gain_db": -3.0}, other("Gain", -3.0, -3.0), np.negative),
+    ]
+    for against, cases in (("librosa", of_librosa), ("audiomentations", of_audiomentations)):
+        for setting, change, kernel in cases:
+            yield change_row(clips, setting, against, change, kernel)
+
+
+def change_row(
+    clips: Sequence[FloatArray],
+    setting: dict[str, float],
+    against: str,
+    change: Change,
+    kernel: Callable[[FloatArray], object],
+) -> Row:
+    """Measure one change. Bound: the kernel alone."""
+    nothing: dict[str, Any] = {field.name: None for field in fields(Draw)} | {"noise_seed": 0}
+    changes = Draw(**nothing | setting)
+    seconds, other_seconds, bound = interleave(
+        one_by_one(partial(change_waveform, sample_rate=RATE, changes=changes), clips),
+        one_by_one(change, clips),
+        one_by_one(kernel, clips),
+    )
+    name = next(iter(setting))
+    return Row(
+        f"augmentation: {name.split('_')[0]}",
+        against,
+        seconds,
+        other_seconds,
+        3.0,
+        _KERNELS[name],
+        bound,
+        f"{sum(map(len, clips)) / RATE:.0f} s of clips",
+    )
+
+
+def transform(frames: int, n_fft: int) -> None:
+    """Run at least so many real Fourier transforms, on frames that stay in the cache."""
+    block = np.ones((_CACHED_FRAMES, n_fft), dtype=np.float32)
+    for _ in range(0, frames, _CACHED_FRAMES):
+        scipy.fft.rfft(block, axis=1)
+
+
+def agreement(paths: Sequence[Path], noise_reduction: str, features: params.Features) -> str:
+    """Say how far both log-mel spectrograms are apart."""
+    settings: dict[str, Any] = {"noise_reduction": noise_reduction, "features": features}
+    differences = [ours(path, **settings) - theirs(path, **settings).T for path in paths]
+    apart = np.abs(np.concatenate(differences))
+    return (
+        f"99.9 % of the values within {np.quantile(apart, 0.999):.1g} dB of theirs, all within "
+        f"{apart.max():.1g} dB"
+    )

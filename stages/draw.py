@@ -1,0 +1,38 @@
+"""Draw the results."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ser import evaluation
+from ser.plots import results
+from ser.tables import read_csv
+from stages import cli
+
+
+def main(
+    metrics: Path,
+    predictions: Path,
+    reliability: Path,
+    history: Path,
+    test_history: Path,
+    plots: Path,
+) -> None:
+    """Write confusion matrix, reliability diagram and learning curves as pictures."""
+    figures: dict[str, Any] = json.loads(metrics.read_text("utf-8"))
+    emotions = list(figures["per_class"])
+    results.confusion_matrix(
+        plots / "confusion.png",
+        evaluation.count_confusions(read_csv(predictions), emotions),
+        emotions,
+        evaluation.headline(figures),
+    )
+    results.reliability_diagram(plots / "reliability.png", read_csv(reliability), figures["ece"])
+    curves, tested = read_csv(history), read_csv(test_history)
+    if len(tested):
+        curves = curves.merge(tested, on=["fold", "epoch"])
+    results.learning_curves(plots / "history.png", curves)
+
+
+if __name__ == "__main__":
+    cli.run(main, "metrics", "predictions", "reliability", "history", "test_history", "plots")

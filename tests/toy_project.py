@@ -1,0 +1,166 @@
+"""A tiny corpus as the stages before train leave it, and the train stage run on it."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from contextlib import chdir, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from scripts import experiments
+from ser import tables
+from ser.store import StoreWriter
+from stages import train
+
+ROOT = Path(__file__).resolve().parents[1]
+EMOTIONS = ["angry", "neutral", "sad"]
+SPEAKERS = ["1", "2"]
+DIMS = {"logmel": 8, "rms": 1}
+FOLDS, EPOCHS = 3, 40
+MODEL = {
+    "name": "cnn",
+    "layers": 3,
+    "dropout": 0.2,
+    "length": "own",
+    "copies": "all",
+    "batch_size": 16,
+    "epochs": EPOCHS,
+    "optimizer": "adamw",
+    "learning_rate": 0.005,
+    "schedule": "one_cycle",
+    "mixup": 0.2,
+    "frequency_mask": 2,
+    "time_mask": 4,
+    "patience": 0,
+    "seed": 0,
+}
+TRAIN_PATHS = [
+    "clips.csv",
+    "features",
+    "augmented",
+    "splits.csv",
+    "model",
+    "plots/history.csv",
+    "train.json",
+]
+
+
+def clip_names():
+    """Clip, speaker and emotion of the tiny corpus, in clips.csv's order."""
+    return [(f"toy/{e}{n}{s}", s, e) for e in sorted(EMOTIONS) for n in range(3) for s in SPEAKERS]
+
+
+def three_folds():
+    """Each take is tested in one fold and validated in another."""
+    rows = []
+    for fold in range(FOLDS):
+        for i, (clip, _, _) in enumerate(clip_names()):
+            subset = ("test", "val", "train")[(i // len(SPEAKERS) + fold) % 3]
+            rows.append({"clip": clip, "fold": fold + 1, "subset": subset})
+    return rows
+
+
+def one_split():
+    subsets = ("train", "val", "test")
+    return [
+        {"clip": clip, "fold": 1, "subset": subsets[i // len(SPEAKERS) % 3]}
+        for i, (clip, _, _) in enumerate(clip_names())
+    ]
+
+
+def make_project(folder, splits=None, changes=None, without=()):
+    """What the stages before train leave behind; features `without` are NaN: key -> emotion."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = experiments.resolve(experiments.read("resnet"))
+    values["features"]["kinds"] = list(DIMS)
+    values["model"] |= MODEL | (changes or {})
+    values["evaluate"] |= {"bootstrap": 200, "mistakes": 3, "calibration_bins": 5}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    rng = np.random.default_rng(0)
+
+    def features(key, emotion):
+        clip = rng.normal(0, 2, (int(rng.integers(16, 32)), 9))
+        clip[:, 2 * EMOTIONS.index(emotion)] += 4
+        return (clip * np.nan if key in without else clip).astype(np.float32)
+
+    rows, copies = [], []
+    meta = {"clean": {"sample_rate": 16000}, "features": {"kinds": list(DIMS)}, "dims": DIMS}
+    with (
+        StoreWriter(folder / "features", (9,), meta) as originals,
+        StoreWriter(folder / "augmented", (9,), {"dims": DIMS}) as augmented,
+    ):
+        for clip, speaker, emotion in clip_names():
+            originals.add(clip, features(clip, emotion))
+            row = dict.fromkeys(tables.CLIP_COLUMNS, "")
+            row |= {"clip": clip, "corpus": "toy", "emotion": emotion, "speaker": speaker}
+            row |= {"seconds": 1.0, "sample_rate": 16000, "channels": 1}
+            rows.append(row)
+            augmented.add(f"{clip}#1", features(f"{clip}#1", emotion))
+            copies.append({"key": f"{clip}#1", "clip": clip, "copy": 1})
+    tables.write_csv(folder / "clips.csv", rows, tables.CLIP_COLUMNS)
+    tables.write_csv(folder / "augmented" / "copies.csv", copies, ["key", "clip", "copy"])
+    columns = ["clip", "fold", "subset"]
+    tables.write_csv(folder / "splits.csv", splits or three_folds(), columns)
+    return folder
+
+
+def set_params(folder, **changes):
+    path = folder / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    values["model"] |= changes
+    path.write_text(yaml.safe_dump(values))
+
+
+def start(stage, folder, paths, variables=None, launcher=(), **kwargs):
+    """Start a stage in a process of its own, by a launcher's command line if there is one."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SER_DEVICE": "cpu"}
+    environment |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"} | (variables or {})
+    return subprocess.Popen(
+        [sys.executable, *launcher, "-m", f"stages.{stage}", *paths],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **kwargs,
+    )
+
+
+def ending(process):
+    """Wait until a process, and all that it started, has ended; kill them if they do not."""
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # of a session of its own
+        raise
+    return process.returncode, out.decode(), err.decode()
+
+
+def run(stage, folder, paths, variables=None, launcher=()):
+    return ending(start(stage, folder, paths, variables, launcher, start_new_session=True))
+
+
+def train_here(folder, output=None):
+    """Run the stage in this process; return what it printed."""
+    output = output or io.StringIO()
+    with chdir(folder), redirect_stdout(output):
+        train.main(*map(Path, TRAIN_PATHS))
+    return output.getvalue()
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def results(folder):
+    """All that the train stage writes."""
+    return contents(folder / "model") | {
+        name: (folder / name).read_bytes() for name in ("plots/history.csv", "train.json")
+    }
