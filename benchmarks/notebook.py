@@ -1,23 +1,32 @@
 """The net and the training loop of many student notebooks, as plain as they are written there."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+FloatArray = NDArray[np.float32]
+
 
 class Spectrograms(Dataset[tuple[Tensor, int]]):
-    """Spectrograms of unlike lengths with their labels."""
+    """Spectrograms float32 [1, bands, frames] of unlike lengths, with their labels."""
 
-    def __init__(self, spectrograms: Sequence[Tensor], labels: Sequence[int]) -> None:
+    def __init__(self, spectrograms: Sequence[FloatArray], labels: Sequence[int]) -> None:
         self._spectrograms, self._labels = spectrograms, labels
 
     def __len__(self) -> int:
         return len(self._labels)
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
-        return self._spectrograms[i], self._labels[i]
+        return torch.from_numpy(self._spectrograms[i]), self._labels[i]
 
 
 class Net(nn.Module):
@@ -62,7 +71,14 @@ def train_epoch(
         device: where to compute.
     """
     criterion = nn.CrossEntropyLoss()
-    loader = DataLoader(clips, batch_size=1, shuffle=order is None, sampler=order)
+    # A generator of its own: the loader's draws would change the dropout's.
+    loader = DataLoader(
+        clips,
+        batch_size=1,
+        shuffle=order is None,
+        sampler=order,
+        generator=torch.Generator().manual_seed(0),
+    )
     net.train()
     running_loss = 0.0
     for inputs, labels in loader:
@@ -83,3 +99,47 @@ def measure_accuracy(net: nn.Module, clips: Spectrograms, device: torch.device) 
         for inputs, labels in DataLoader(clips, batch_size=1):
             hits += int(net(inputs.to(device)).argmax(dim=1).item() == labels.item())
     return hits / len(clips)
+
+
+@contextmanager
+def in_its_own_process(
+    function: Callable[..., float],
+    *arguments: Any,  # noqa: ANN401
+) -> Iterator[Callable[[], float]]:
+    """Give a call of a function that runs in another process, as a notebook's does.
+
+    There PyTorch is as it comes: this project's settings of it do not count.
+    """
+    context = get_context("spawn")
+    with ProcessPoolExecutor(1, context, _begin, (function, arguments)) as pool:
+        yield lambda: pool.submit(_call).result()
+
+
+_job: list[Any] = []
+
+
+def _begin(*job: Any) -> None:  # noqa: ANN401
+    os.environ.pop("ONEDNN_PRIMITIVE_CACHE_CAPACITY", None)
+    _job[:] = job
+
+
+def _call() -> float:
+    function, arguments = _job
+    return float(function(*arguments))
+
+
+def first_epoch(
+    weights: Sequence[Tensor],
+    learning_rate: float,
+    clips: Spectrograms,
+    order: Sequence[int],
+    seed: int,
+    emotions: int,
+    device: torch.device,
+) -> float:
+    """Train a net with given first weights for one epoch; return the mean loss."""
+    net = Net(emotions)
+    net.load_state_dict(dict(zip(net.state_dict(), weights, strict=True)))
+    optimizer = torch.optim.Adam(net.to(device).parameters(), learning_rate)
+    torch.manual_seed(seed)
+    return train_epoch(net, optimizer, clips, order, device)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
+# oneDNN compiles its convolutions for every new shape, and clips are of many lengths: the thousand
+# that it remembers by default are those of a hundred clips.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
+
 
 def choose_device() -> torch.device:
     """Pick where nets run: SER_DEVICE (cpu, cuda, cuda:1, mps), or a GPU where there is one.

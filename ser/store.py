@@ -127,7 +127,10 @@ class Store(Mapping[str, FloatArray]):
             self._file = folder.absolute() / "values.npy"
             # An empty array cannot be mapped.
             empty = self._offsets[-1] == 0
-            self._values = np.load(self._file, mmap_mode=None if empty else "r", allow_pickle=False)
+            # Mapped, but as a plain array: slices of a memmap take five times as long to make.
+            self._values = np.asarray(
+                np.load(self._file, mmap_mode=None if empty else "r", allow_pickle=False)
+            )
             self._header_bytes = self._file.stat().st_size - self._values.nbytes
             self.meta: dict[str, Any] = described["meta"]
             self._index = {key: i for i, key in enumerate(described["keys"])}

@@ -1,4 +1,5 @@
 import json
+import mmap
 import pickle
 from pathlib import Path
 
@@ -122,8 +123,10 @@ def test_an_array_of_another_shape_is_refused_with_its_key(tmp_path):
 def test_arrays_are_mapped_and_not_loaded_and_cannot_be_written_to(tmp_path):
     block = np.arange(2_000_000, dtype=np.float32)
     store = Store(write(tmp_path, {str(i): block + i for i in range(4)}))
-    last = store["3"]
-    assert isinstance(last, np.memmap)
+    last = owner = store["3"]
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    assert isinstance(owner, mmap.mmap)
     assert last[-1] == block[-1] + 3
     with pytest.raises(ValueError, match="read-only"):
         last[0] = 1
