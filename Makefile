@@ -56,6 +56,7 @@ tune: setup
 # machine. audiomentations wants an older soxr than ours, but works with it: hence --no-deps.
 bench: setup
 	@pip install --quiet --no-deps --requirement benchmarks/requirements.txt
+	@python -m benchmarks.imports
 	@python -m benchmarks.run
 
 # Write the README's figures anew from metrics/.

@@ -291,6 +291,12 @@ def limits() -> str:
     return table(head, rows)
 
 
+def imports() -> str:
+    """Seconds until each stage's script has imported what it needs."""
+    rows = rows_of("benchmarks/imports.csv")
+    return table(("script", "imports"), [(row["script"], f"{row['seconds']} s") for row in rows])
+
+
 def seconds(value: float) -> str:
     """Write a time with three digits."""
     return f"{value:.3g} s" if value >= 1 else f"{value * 1000:.3g} ms"
@@ -326,6 +332,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "speed": speed,
     "bench": bench,
     "limits": limits,
+    "imports": imports,
     "scale": scale,
     "scale_costs": lambda: table(*scaling.costs(_scale())),
     "scale_assumptions": lambda: table(*scaling.assumptions()),
