@@ -17,7 +17,7 @@ class Row:
         against: what a user would do otherwise.
         ours: seconds, the median of all repeats.
         theirs: seconds of the other way, likewise.
-        goal: the least ratio wanted; for a goal "at most", see `at_most`.
+        goal: the least ratio wanted.
         bound: what the work cannot go below on this machine.
         bound_seconds: how long that alone takes, in seconds; NaN if it was not found.
         note: what a reader must know of the comparison.

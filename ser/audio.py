@@ -178,16 +178,19 @@ def standardise(
         float32 [samples] in -1..1.
 
     Raises:
-        Rejected: silent: the channels, or the noise reduction, cancel everything.
+        Rejected: silent: the channels, or the noise reduction, cancel everything; or not_finite.
     """
     waveform, *others = recording.samples.T
     if others:
-        waveform = sum(others, start=waveform) / np.float32(1 + len(others))
+        with np.errstate(over="ignore"):  # refused below
+            waveform = sum(others, start=waveform) / np.float32(1 + len(others))
     if recording.sample_rate != sample_rate:
         waveform = soxr.resample(waveform, recording.sample_rate, sample_rate)
     if noise_reduction == "stationary":
         waveform = reduce_noise(waveform, sample_rate, noise_seconds)
     peak = float(max(waveform.max(initial=0), -waveform.min(initial=0)))
+    if not np.isfinite(peak):
+        raise Rejected("not_finite", "the sum of its channels is beyond what a float32 holds")
     if peak < 10 ** (SILENCE_DB / 20):
         raise Rejected("silent", "nothing is left after the channels are averaged and cleaned")
     return np.asarray(waveform / np.float32(peak), dtype=np.float32)

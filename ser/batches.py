@@ -18,7 +18,7 @@ from ser.params import Model
 # Batches are cut from so many batches' worth of clips sorted by length, which saves padding.
 _POOL = 8
 PREDICTED_AT_ONCE = 64  # clips
-_ROOM = 4 << 30  # bytes of features kept in memory
+_ROOM = 1 << 30  # bytes of features kept in memory
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Batch:
     mixed_labels: Tensor
     weight: float
 
-    def part(self, rows: list[int]) -> "Batch":
+    def part(self, rows: slice) -> "Batch":
         """Take some of the clips, padded as they are."""
         return Batch(
             self.features[rows],

@@ -22,7 +22,6 @@ _REFERENCE_PITCH = 100.0  # Hz, of 0 semitones
 _OCTAVE_COST = 0.1  # of the longest lag against the shortest: without it pitch falls by octaves
 _HIGHEST = 8000.0  # Hz, where the spectral descriptors end, whatever the sample rate
 _POWER_FLOOR = 1e-10
-_FRAMES_AT_ONCE = 64  # so that their spectra stay in the processor's cache
 
 
 def describe(waveform: FloatArray, sample_rate: int, features: Features) -> dict[str, FloatArray]:
@@ -80,8 +79,8 @@ def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, Float
     # Lags beyond half the frame are compared over too few samples.
     longest = max(shortest + 1, min(int(sample_rate / _LOWEST_PITCH), n // 2))
     found = [
-        _strongest_lag(frames[start : start + _FRAMES_AT_ONCE], shortest, longest)
-        for start in range(0, len(frames), _FRAMES_AT_ONCE)
+        _strongest_lag(frames[start : start + spectra.FRAMES_AT_ONCE], shortest, longest)
+        for start in range(0, len(frames), spectra.FRAMES_AT_ONCE)
     ]
     lag, voicing = (np.concatenate(values) for values in zip(*found, strict=True))
     neighbours = sliding_window_view(np.pad(sample_rate / lag, 2, mode="symmetric"), 5)

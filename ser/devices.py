@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ser.batches import Batch
 from ser.errors import UserError
 from ser.models.layers import Part, share_dropout
+from ser.params import Model
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -49,6 +51,16 @@ def make_deterministic() -> None:
     torch.backends.cudnn.benchmark = False
 
 
+def limit_threads(model: Model) -> None:
+    """Keep small nets on one thread of a CPU: their steps are too short to be shared.
+
+    Threads would wait for each other, above all where a core has other work to do. One thread also
+    gives the same sums on any number of cores.
+    """
+    if model.name == "mlp" or model.batch_size == 1:
+        torch.set_num_threads(1)
+
+
 def use_tensor_cores() -> None:
     """Let a GPU multiply matrices with 10 bits of mantissa (TF32), sums and weights with 23.
 
@@ -83,9 +95,19 @@ class Team:
         return self.rank == 0
 
     def share(self, net: nn.Module) -> nn.Module:
-        """Wrap a net on the device so that its gradients are those of all processes."""
+        """Wrap a net on the device so that its gradients are those of all processes.
+
+        Raises:
+            UserError: a net with batch norms, in several processes on CPUs.
+        """
         if self._fabric is None:
             return net
+        norms = any(isinstance(module, _BatchNorm) for module in net.modules())
+        if norms and self.device.type != "cuda":
+            raise UserError(
+                "the net has batch norms, and several CPU processes cannot compute those of a "
+                "whole batch: set SER_DEVICES to 1, or train on GPUs"
+            )
         share_dropout(net, self._part)
         if self.device.type == "cuda":
             net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
@@ -101,10 +123,11 @@ class Team:
         if self._fabric is None:
             return batch, 1.0
         clips = len(batch.labels)
-        own = list(range(self.rank, clips, self.size))
+        own = len(range(self.rank, clips, self.size))
         # A process for which there is no clip takes one that counts nothing: all must take part.
-        self._part.rows, self._part.clips = own or [0], clips
-        return batch.part(self._part.rows), len(own) * self.size / clips
+        rows = slice(self.rank, clips, self.size) if own else slice(0, 1)
+        self._part.rows, self._part.clips = rows, clips
+        return batch.part(rows), own * self.size / clips
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients."""

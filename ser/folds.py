@@ -16,7 +16,7 @@ import ser.training
 from ser import model_folder
 from ser.balance import balance
 from ser.batches import Examples
-from ser.devices import Team, choose_device, make_deterministic, use_tensor_cores
+from ser.devices import Team, choose_device, limit_threads, make_deterministic, use_tensor_cores
 from ser.errors import UserError
 from ser.normalisation import Statistics
 from ser.parallel import ordered_map, scheduler_address
@@ -85,7 +85,7 @@ def train_folds(
     """Train each fold; yield the results in their order.
 
     Several folds on CPUs are trained at once, each on one thread; a single fold, or one on a GPU,
-    or by several processes together, has all that there is for itself.
+    or by several processes together, has all that it can use for itself.
 
     Args:
         folds: their numbers.
@@ -105,7 +105,7 @@ def train_folds(
 
 
 def one_by_one(folds: Sequence[int], team: Team) -> bool:
-    """Tell whether folds are trained one after the other, each with all that there is."""
+    """Tell whether folds are trained one after the other, in this process."""
     if team.size > 1:
         return True
     return not scheduler_address() and (team.device.type != "cpu" or len(folds) == 1)
@@ -133,6 +133,7 @@ def train_fold(
         UserError: as `ser.training.fit`, or snapshots of another training are there.
     """
     make_deterministic()
+    limit_threads(model)
     use_tensor_cores()
     team = team or Team(choose_device())
     clips, splits = read_csv(inputs.clips), read_csv(inputs.splits)
@@ -201,6 +202,7 @@ def name_training(folds: Sequence[int], inputs: Inputs, model: Model, team: Team
     code = [*library.glob("*.py"), *library.glob("models/*.py")]
     # Where a training was stopped makes no difference to the epochs before.
     settings = model.model_copy(update={"stop_after": 0})
+    limit_threads(model)
     threads = torch.get_num_threads() if one_by_one(folds, team) else 1
     place = (torch.__version__, team.device.type, team.size, threads)
     # Threads may differ between the processes of a team: they go by the first one's name.

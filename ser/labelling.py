@@ -95,6 +95,8 @@ def _row(corpus: str, file: str, labels: Labels | Rejected, clean: Clean) -> Row
     try:
         if shown != path:
             raise Rejected("unknown_name", "not UTF-8")
+        if "\r" in path:
+            raise Rejected("unknown_name", "a carriage return, which csv takes for the row's end")
         if isinstance(labels, Rejected):
             raise labels
         row["word"] = labels.emotion

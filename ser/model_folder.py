@@ -4,6 +4,7 @@ With model.snapshots there is also a folder of every epoch's weights per fold.
 """
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -49,8 +50,9 @@ class Description:
 
 
 def save(folder: Path, description: Description, weights: Sequence[Weights]) -> None:
-    """Write a model: one dict of weights per fold of the description."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a model in place of a former one: one dict of weights per fold of the description."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for fold, tensors in zip(description.folds, weights, strict=True):
         write_weights(_weights_file(folder, fold), tensors)
     text = json.dumps({"format": FORMAT, **asdict(description)}, indent=2, default=_as_list)

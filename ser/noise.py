@@ -31,6 +31,8 @@ def gate(waveform: FloatArray, sample_rate: int, noise: FloatArray) -> FloatArra
     Returns:
         float32 [samples].
     """
+    if len(waveform) == 0:
+        return waveform
     threshold = noise_threshold(np.resize(noise, max(_N_FFT, len(noise)))[:_CHUNK])
     # noisereduce refuses rates so low that a hop lasts longer than the smoothing.
     bins = int(_SMOOTH_HZ / (sample_rate / (_N_FFT / 2)))

@@ -9,7 +9,7 @@ from torch import nn
 from ser import model_folder
 from ser.batches import Clips
 from ser.clips import speaker_of
-from ser.devices import choose_device, make_deterministic
+from ser.devices import choose_device, limit_threads, make_deterministic
 from ser.params import Model
 from ser.recordings import Recordings
 from ser.store import Store
@@ -33,6 +33,7 @@ def predict_folds(
     device = choose_device()
     make_deterministic()
     settings, emotions = Model.model_validate(description.model), description.emotions
+    limit_threads(settings)
     recordings = Recordings(clips, features, settings.normalisation)
     parts, tested = [], []
     for fold, net, of_train in zip(description.folds, nets, description.statistics, strict=True):

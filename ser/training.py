@@ -6,7 +6,9 @@ repeated without the ones before it, so a checkpoint needs no state of a generat
 
 import json
 import math
+import os
 import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -386,7 +388,8 @@ def _save(state: Progress, checkpoint: Path) -> None:
         {"history": [vars(epoch) for epoch in state.history], "best_epoch": state.best_epoch}
     )
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = checkpoint.with_suffix(".part")
+    # A name of its own: a cluster that lost sight of a worker lets another train the same.
+    partial = checkpoint.with_suffix(f".{socket.gethostname()}-{os.getpid()}.part")
     safetensors.torch.save_file(tensors, partial, metadata={"progress": text})
     partial.replace(checkpoint)
 

@@ -68,8 +68,8 @@ def stretch(spectra: Spectra, rate: float) -> Spectra:
     steps = np.arange(0, len(spectra), rate)
     before = steps.astype(np.int64)
     share = (steps - before).astype(np.float32)[:, np.newaxis]
-    # After the last frame comes silence.
-    spectra = np.pad(spectra, ((0, 1), (0, 0))) + _PHASE_OF_SILENCE
+    # After the last frame comes silence; by rounding, the last step may be the first behind it.
+    spectra = np.pad(spectra, ((0, 2), (0, 0))) + _PHASE_OF_SILENCE
     magnitude = np.abs(spectra)
     growth = magnitude[1:] / magnitude[:-1] - 1
     stretched = spectra[before]

@@ -18,8 +18,8 @@ _GO_BACK = (
 
 def _fail(text: str) -> NoReturn:
     """End the stage with status 1, saying what is wrong and what to do."""
-    # Of several processes that train one net together, the first one speaks.
-    if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) != "0":
+    # Of several processes that train one net together, the first one of each machine speaks.
+    if os.environ.get("LOCAL_RANK", "0") != "0":
         sys.exit(1)
     # An experiment that runs in a folder of its own, within .dvc, leaves the workspace alone.
     advice = [_WHAT_NEXT] if ".dvc" in Path.cwd().parts else [_WHAT_NEXT, _GO_BACK]

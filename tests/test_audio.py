@@ -404,6 +404,14 @@ def test_resampling_leaves_nothing_of_a_tone_above_the_new_nyquist_frequency():
     assert spectrum[alias - 3 : alias + 4].max() < 1e-4 * spectrum.max()
 
 
+def test_channels_whose_sum_overflows_are_refused():
+    samples = np.full((RATE, 2), 1e-3, np.float32)
+    samples[100] = 3e38
+    with pytest.raises(Rejected, match="beyond what a float32 holds") as error:
+        standardise(recording(samples), RATE, "none", 0.25)
+    assert error.value.reason == "not_finite"
+
+
 def test_channels_are_averaged():
     left, right = tone(440, level=0.4), tone(300, level=0.2)
     waveform = standardise(recording(np.stack([left, right], axis=1)), RATE, "none", 0.25)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from settings import PLAIN_MODEL
 from toy_project import (
     TRAIN_PATHS,
     make_project,
@@ -17,8 +18,9 @@ from toy_project import (
 )
 
 from ser import model_folder
-from ser.devices import choose_device, join
+from ser.devices import choose_device, join, limit_threads
 from ser.errors import UserError
+from ser.params import Model
 
 # 12 examples in batches of 7 and 5, which no two processes share evenly; all that is drawn.
 UNEVEN = {"epochs": 4, "batch_size": 7, "dropout": 0.3, "mixup": 0.3, "label_smoothing": 0.1}
@@ -130,3 +132,25 @@ def test_what_ends_the_training_of_two_processes_is_said_without_a_traceback(tmp
     assert err.count("error: ") == 1  # by one process alone
     assert "Traceback" not in err
     assert not (folder / "model").exists()
+
+
+def test_several_cpu_processes_refuse_batch_norms_which_they_could_not_share(tmp_path):
+    folder = make_project(tmp_path, one_split(), {"batch_norm": True})
+    code, _, err = run("train", folder, TRAIN_PATHS, TWO)
+    assert code == 1
+    assert err.count("error: the net has batch norms") == 1
+    assert "SER_DEVICES" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("model", "threads"), [({"name": "mlp"}, 1), ({"batch_size": 1}, 1), ({"batch_size": 8}, 2)]
+)
+def test_small_steps_are_kept_on_one_thread(model, threads):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        limit_threads(Model.model_validate(PLAIN_MODEL | model))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

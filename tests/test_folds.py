@@ -144,6 +144,15 @@ def test_training_imports_nothing_that_it_does_not_need(tmp_path):
     assert found == ""
 
 
+def test_evaluation_starts_without_what_draws_or_reads_sound():
+    code = "import sys, stages.evaluate; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "torch" in done.stdout.split()
+    assert set(_NEEDLESS).isdisjoint(done.stdout.split())
+
+
 def test_a_fingerprint_tells_apart_contents_and_values(tmp_path):
     first, second = tmp_path / "a", tmp_path / "b"
     first.write_text("one")

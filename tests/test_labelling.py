@@ -87,3 +87,10 @@ def test_a_row_has_what_its_labels_say_or_why_it_is_rejected(tmp_path):
     }
     assert bad.pop("detail")
     assert bad == {"path": "aesdd/y.wav", "corpus": "aesdd", "reason": "unknown_name"}
+
+
+def test_a_name_that_would_break_a_table_is_rejected(tmp_path):
+    put(tmp_path, "aesdd/x/s05 (3).wav", "aesdd/x\r/s06 (3).wav")
+    rows = sorted(label(tmp_path, CLEAN), key=lambda row: row["path"])
+    assert [row.get("reason") for row in rows] == ["unknown_name", None]
+    assert "carriage return" in rows[0]["detail"]

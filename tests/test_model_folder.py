@@ -51,6 +51,13 @@ def folder(tmp_path):
     return tmp_path / "model"
 
 
+def test_a_model_takes_the_place_of_a_former_one(folder):
+    (folder / "fold-1-epochs").mkdir()
+    save(folder, described("cnn"), weights_of(make_nets("cnn")))
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"model.json", "fold-1.safetensors", "fold-4.safetensors"}
+
+
 @pytest.mark.parametrize("name", ["cnn", "resnet"])
 def test_a_model_comes_back_as_it_was_saved(tmp_path, name):
     nets = make_nets(name)

@@ -92,3 +92,7 @@ def test_smoothing_is_a_convolution_with_two_triangles(bins, frames):
     expected = scipy.signal.convolve2d(mask, weights / weights.sum(), mode="same")
     assert smooth(mask, bins, frames) == pytest.approx(expected, abs=1e-6)
     assert smooth(np.ones((40, 60), bool), bins, frames).max() == pytest.approx(1)
+
+
+def test_of_no_samples_none_are_left():
+    assert len(gate(np.zeros(0, np.float32), 16000, np.ones(2000, np.float32))) == 0

@@ -87,3 +87,12 @@ def test_short_waveforms_are_stretched_to_their_length(samples, rate):
     assert len(stretched) == round(samples / rate)
     assert np.isfinite(stretched).all()
     assert len(pitch_shift(speech_like(samples), RATE, 3.0)) == samples
+
+
+@pytest.mark.parametrize(("rate", "frames"), [(0.82, 205), (0.816, 102), (0.938, 469)])
+def test_a_last_step_rounded_up_to_the_end_is_silence(rate, frames):
+    assert np.arange(0, frames, rate)[-1] == frames
+    spectra = np.ones((frames, 5), dtype=np.complex64)
+    stretched = stretch(spectra, rate)
+    assert np.abs(stretched[-1]).max() < 1e-9
+    np.testing.assert_allclose(np.abs(stretched[:-2]), 1, rtol=1e-5)

@@ -61,7 +61,7 @@ class Part:
         clips: size of the batch.
     """
 
-    rows: list[int] = field(default_factory=list)
+    rows: slice = field(default_factory=lambda: slice(None))
     clips: int = 0
 
 
