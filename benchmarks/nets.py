@@ -146,7 +146,6 @@ def time_to_accuracy(inputs: folds.Inputs, images: Data, device: torch.device) -
         best = max(best, notebook.measure_accuracy(net, sets["val"], device))
         epochs += 1
     theirs = time.perf_counter() - start
-    limit_threads(model)
     return Row(
         f"training until {WANTED_ACCURACY:.0%} of the val clips are recognised",
         "the notebook's net and loop",
@@ -163,6 +162,7 @@ def time_to_accuracy(inputs: folds.Inputs, images: Data, device: torch.device) -
 def evaluation(inputs: folds.Inputs, device: torch.device) -> Row:
     """Prediction of all clips by the default net, in batches against one by one."""
     settings = params.load().model
+    limit_threads(settings)
     clips, store = read_csv(inputs.clips), Store(inputs.features)
     emotions = sorted(set(clips["emotion"]))
     recordings = Recordings(clips, store, settings.normalisation)
@@ -196,7 +196,6 @@ def evaluation(inputs: folds.Inputs, device: torch.device) -> Row:
 
 def rows(root: Path) -> list[Row]:
     """Measure all rows of this module on the data of a finished `dvc repro`."""
-    limit_threads(params.load().model)  # as the stages do
     data = root / "data"
     inputs = folds.Inputs(
         data / "clips.csv", data / "splits.csv", data / "features", data / "augmented"

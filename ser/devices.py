@@ -52,12 +52,12 @@ def make_deterministic() -> None:
 
 
 def limit_threads(model: Model) -> None:
-    """Keep small nets on one thread of a CPU: their steps are too short to be shared.
+    """Keep perceptrons on one thread of a CPU: their steps are too short to be shared.
 
     Threads would wait for each other, above all where a core has other work to do. One thread also
     gives the same sums on any number of cores.
     """
-    if model.name == "mlp" or model.batch_size == 1:
+    if model.name == "mlp":
         torch.set_num_threads(1)
 
 

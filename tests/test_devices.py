@@ -144,9 +144,9 @@ def test_several_cpu_processes_refuse_batch_norms_which_they_could_not_share(tmp
 
 
 @pytest.mark.parametrize(
-    ("model", "threads"), [({"name": "mlp"}, 1), ({"batch_size": 1}, 1), ({"batch_size": 8}, 2)]
+    ("model", "threads"), [({"name": "mlp"}, 1), ({"name": "cnn"}, 2), ({"name": "resnet"}, 2)]
 )
-def test_small_steps_are_kept_on_one_thread(model, threads):
+def test_perceptrons_are_kept_on_one_thread(model, threads):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)

@@ -121,6 +121,8 @@ def start(stage, folder, paths, variables=None, launcher=(), **kwargs):
     environment |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"} | (variables or {})
     return subprocess.Popen(
         [sys.executable, *launcher, "-m", f"stages.{stage}", *paths],
+        # A background job has Ctrl-C ignored, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
