@@ -72,10 +72,8 @@ def main() -> None:
             flush=True,
         )
         cells = (row.work, row.against, row.ours, row.theirs, row.ratio, row.goal)
-        bound = (
-            ("", "") if row.bound_seconds != row.bound_seconds else (row.bound, row.bound_seconds)
-        )
-        results.append(dict(zip(COLUMNS, (*cells, *bound, row.note), strict=True)))
+        cells += (row.bound, row.bound_seconds, row.note)
+        results.append(dict(zip(COLUMNS, cells, strict=True)))
     write_csv(RESULTS, results, COLUMNS)
 
 
