@@ -14,7 +14,7 @@ from benchmarks.measure import Row, interleave
 from scripts import experiments
 from ser import features, folds, models, params, training
 from ser.arrays import FloatArray
-from ser.audio import decode, standardise
+from ser.audio import standardise
 from ser.batches import Clips, Examples, epoch_batches
 from ser.devices import Team, limit_threads
 from ser.normalisation import normalise

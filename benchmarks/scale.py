@@ -39,7 +39,7 @@ from tqdm import tqdm
 from scripts.scaling import DVC, Row, judge
 from scripts.workspace import ROOT, at_least_one, change_params, dvc_command
 from ser.arrays import FloatArray
-from ser.audio import decode
+from ser.decoding import decode
 from ser.corpora import aesdd
 from ser.parallel import worker_count
 from ser.rejection import Rejected

@@ -1,128 +1,15 @@
-"""Recordings: decode them, say why one is of no use, bring the others into one form."""
-
-import struct
-from dataclasses import dataclass
-from pathlib import Path
+"""Decoded recordings: say why one is of no use, bring the others into one form."""
 
 import numpy as np
-import soundfile
 import soxr
 
 from ser import noise
 from ser.arrays import FloatArray
+from ser.decoding import Recording
 from ser.rejection import Rejected
 
 SILENCE_DB = -80.0  # peak, relative to full scale; 16-bit dither lies near -90 dB
 _FULL_SCALE = 0.9995  # 16-bit full scale is 0.99997, 8-bit 0.992
-_BLOCK = 1 << 20  # samples read at once
-# What programs write that stream a WAV of yet unknown length: ffmpeg 0xFFFFFFFF, sox 0x7FFFF000.
-_UNKNOWN_SIZE = 0x7FFFF000
-_LONGEST_OGG_PAGE = 65307  # bytes
-_END_OF_STREAM = 4  # flag of an Ogg page
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A decoded file.
-
-    Attributes:
-        samples: float32 [samples, channels], integer formats scaled to -1..1.
-        sample_rate: in Hz.
-        subtype: sample format as libsndfile names it, such as PCM_16.
-    """
-
-    samples: FloatArray
-    sample_rate: int
-    subtype: str
-
-    @property
-    def seconds(self) -> float:
-        """Length in seconds."""
-        return len(self.samples) / self.sample_rate
-
-
-def decode(path: Path) -> Recording:
-    """Decode a recording of any format that libsndfile reads.
-
-    Raises:
-        Rejected: zero_length, truncated or undecodable.
-    """
-    try:
-        if path.suffix.lower() == ".wav":
-            _check_riff(path)
-        elif path.suffix.lower() in (".ogg", ".oga", ".opus"):
-            _check_ogg(path)
-        with soundfile.SoundFile(path) as file:
-            promised = file.frames
-            # Block by block: a damaged header may promise more than memory holds.
-            block = max(1, _BLOCK // file.channels)
-            blocks = [file.read(block, dtype="float32", always_2d=True)]
-            while len(blocks[-1]) == block:
-                blocks.append(file.read(block, dtype="float32", always_2d=True))
-            rate, subtype = file.samplerate, file.subtype
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise Rejected("undecodable", str(getattr(error, "error_string", error))) from None
-    samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-    if len(samples) == 0:
-        raise Rejected("zero_length", "no samples")
-    if len(samples) < promised:
-        raise Rejected("truncated", f"{len(samples)} of {promised} samples per channel")
-    return Recording(samples, rate, subtype)
-
-
-def _check_riff(path: Path) -> None:
-    """Compare what a WAV file's chunk headers promise with what the file holds.
-
-    libsndfile reads a WAV that was cut off as if it were merely shorter.
-
-    Raises:
-        Rejected: zero_length, truncated or undecodable.
-    """
-    size = path.stat().st_size
-    if size == 0:
-        raise Rejected("zero_length", "an empty file")
-    with path.open("rb") as file:
-        riff = file.read(12)
-        if riff[:4] != b"RIFF" or riff[8:] != b"WAVE":
-            return  # some other format behind the name: libsndfile will tell
-        promised = struct.unpack("<I", riff[4:8])[0] + 8
-        block_align = 1
-        while len(header := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", header)
-            start = file.tell()
-            if name == b"fmt " and length >= 16:
-                block_align = max(1, int.from_bytes(file.read(14)[12:], "little"))
-            elif name == b"data":
-                held = size - start
-                if length == 0 and held == 0:
-                    raise Rejected("zero_length", f"{size} bytes with an empty data chunk")
-                if length < _UNKNOWN_SIZE and held // block_align < length // block_align:
-                    raise Rejected(
-                        "truncated",
-                        f"{held // block_align} of {length // block_align} samples per channel",
-                    )
-                return
-            file.seek(start + length + length % 2)
-    if size < promised < _UNKNOWN_SIZE:
-        raise Rejected("truncated", f"{size} of {promised} bytes, none of them samples")
-    raise Rejected("zero_length", f"{size} bytes of header without a data chunk")
-
-
-def _check_ogg(path: Path) -> None:
-    """Look for the last page of an Ogg file: libsndfile reads one that was cut off as shorter.
-
-    RFC 3533: The Ogg encapsulation format, version 0.
-
-    Raises:
-        Rejected: truncated.
-    """
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _LONGEST_OGG_PAGE))
-        _, _, page = file.read().rpartition(b"OggS")
-    # After the mark: version, flags, 20 bytes of other numbers, n, the sizes of n parts, the parts.
-    sizes = page[23 : 23 + page[22]] if len(page) > 22 else b""
-    if not sizes or not page[1] & _END_OF_STREAM or len(page) < 23 + len(sizes) + sum(sizes):
-        raise Rejected("truncated", "the last page of the Ogg stream is missing or cut off")
 
 
 def check(recording: Recording, min_seconds: float, max_clipped: float) -> None:

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from ser.arrays import FloatArray
 from ser.columns import mel_columns
-from ser.models import min_frames
+from ser.lengths import places
+from ser.net_inputs import min_frames
 from ser.normalisation import Statistics, normalise
 from ser.params import Model
 
@@ -143,8 +144,9 @@ def fit_length(
         start = int(rng.integers(n - frames + 1))
         return features[start : start + frames]
     if n > frames and length == "resize":
-        steps = F.interpolate(features.T[None], size=frames, mode="linear", align_corners=False)
-        return steps[0].T
+        before, after, weight = (torch.from_numpy(array) for array in places(n, frames))
+        before, after, weight = (part.to(features.device) for part in (before, after, weight))
+        return features[before] + (features[after] - features[before]) * weight[:, None]
     return F.pad(features[:frames], (0, 0, 0, max(0, frames - n)))
 
 

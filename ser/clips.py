@@ -1,5 +1,7 @@
 """Who and what the rows of clips.csv belong to."""
 
+from typing import Any
+
 import pandas as pd
 
 _UNKNOWN = "unknown"
@@ -13,3 +15,31 @@ def speaker_of(clips: pd.DataFrame) -> pd.Series:
 def group_of(clips: pd.DataFrame) -> pd.Series:
     """Name the group of takes that each clip belongs to: who says what with which emotion."""
     return speaker_of(clips) + "/" + clips["utterance"] + "/" + clips["emotion"]
+
+
+def describe_corpus(clips: pd.DataFrame) -> dict[str, Any]:
+    """Say what a table of clips holds.
+
+    Returns:
+        corpora.<name>.{clips, speakers, languages}, emotions.<name> (clips), and seconds.{total,
+        min, median, max} of a clip.
+    """
+    seconds = clips["seconds"]
+    emotions = clips["emotion"].value_counts().sort_index()
+    return {
+        "corpora": {
+            str(name): {
+                "clips": len(own),
+                "speakers": int(own["speaker"].nunique()),
+                "languages": sorted(set(own["language"]) - {""}),
+            }
+            for name, own in clips.groupby("corpus")
+        },
+        "emotions": {str(name): int(n) for name, n in emotions.items()},
+        "seconds": {
+            "total": float(seconds.sum()),
+            "min": float(seconds.min()),
+            "median": float(seconds.median()),
+            "max": float(seconds.max()),
+        },
+    }

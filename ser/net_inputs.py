@@ -6,9 +6,15 @@ SPECTRA = ("logmel", "mfcc", "chroma")  # kinds whose neighbouring columns belon
 FIXED_LENGTHS = ("resize", "pad")  # ways to bring every clip to model.frames
 FLATTENING = ("dummynet", "exponet")  # nets that take a clip's features as one row of numbers
 
+MIN_FRAMES = 16  # the longest chain of halvings in any net leaves one frame of these
 _RESNET4_COLUMNS = 32  # five halvings leave one of these
 _REZONET_BANDS = 8  # three halvings leave one band of these
 _DUMMYNET_VALUES = 57  # three unpadded convolutions and poolings leave one value of these
+
+
+def min_frames(name: str) -> int:
+    """Give the fewest frames that a net takes in: shorter clips are padded to these."""
+    return 1 if name == "mlp" else MIN_FRAMES
 
 
 def problems(

@@ -9,6 +9,7 @@ from torch import nn
 from ser import model_folder
 from ser.batches import Clips
 from ser.clips import speaker_of
+from ser.description import Description
 from ser.devices import choose_device, limit_threads, make_deterministic
 from ser.params import Model
 from ser.recordings import Recordings
@@ -20,8 +21,8 @@ def predict_folds(
     clips: pd.DataFrame,
     splits: pd.DataFrame,
     features: Store,
-    model: Path,
-    description: model_folder.Description,
+    trained: Path,
+    description: Description,
     nets: list[nn.Module],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Let each fold's net predict that fold's test clips.
@@ -49,7 +50,7 @@ def predict_folds(
         )
         part[emotions] = probabilities.astype(np.float64)
         parts.append(part)
-        for epoch, snapshot in model_folder.load_snapshots(model, description, fold):
+        for epoch, snapshot in model_folder.load_snapshots(trained, description, fold):
             probabilities = predict(snapshot.to(device), tests, settings)
             loss, accuracy = loss_and_accuracy(probabilities, examples.labels)
             tested.append((fold, epoch, loss, accuracy))

@@ -19,10 +19,12 @@ REASONS = (
     "duplicate_audio",
     "duplicate_name",
 )
+# Said of recordings that are to be recognised; the labels of a corpus are believed.
+NO_SPEECH = "no_speech"
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict on the recording, no fault of the program
-    """A recording of no use: `reason` is one of REASONS, the text is the detail."""
+    """A recording of no use: `reason` is one of the above, the text is the detail."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)

@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from ser import params
 from ser.arrays import FloatArray
-from ser.audio import check, decode, standardise
+from ser.audio import check, standardise
+from ser.decoding import decode
 from ser.labelling import label
 from ser.ledger import REJECTED_COLUMNS, Ledger
 from ser.parallel import ordered_map

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser import baseline, evaluation, model_folder, params, prediction
+from ser import baseline, card, evaluation, model_folder, params, prediction
 from ser.store import Store
 from ser.tables import read_csv, write_json, write_table
 from stages import cli
@@ -56,6 +56,7 @@ def main(
     clips: Path,
     features: Path,
     splits: Path,
+    trained: Path,
     model: Path,
     metrics: Path,
     predictions: Path,
@@ -63,14 +64,14 @@ def main(
     test_history: Path,
     plots: Path,
 ) -> None:
-    """Write the figures, the predictions behind them, and the tables for the pictures."""
+    """Write the figures, what they come from, and the model with its figures, to be used."""
     all_params = params.load()
     settings, scheme = all_params.evaluate, all_params.split.scheme
     clip_table, split_table, store = read_csv(clips), read_csv(splits), Store(features)
-    description, nets = model_folder.load(model)
+    description, nets = model_folder.load(trained)
     emotions = description.emotions
     table, tested = prediction.predict_folds(
-        clip_table, split_table, store, model, description, nets
+        clip_table, split_table, store, trained, description, nets
     )
 
     figures, reliability = describe(table, emotions, settings, scheme)
@@ -87,6 +88,9 @@ def main(
         figures["oracle"] = evaluation.oracle(tested, table.groupby("fold").size().to_dict())
     figures["uses_test_speakers_audio"] = description.model["normalisation"] == "speaker"
     write_json(metrics, figures)
+    confusions = evaluation.count_confusions(table, emotions)
+    measured = description.measured({**figures, "confusion": confusions.tolist()})
+    model_folder.release(trained, model, measured, card.write_card(measured))
 
     write_table(predictions, table, decimals=7)
     worst = evaluation.confident_mistakes(table, emotions, settings.mistakes)
@@ -105,6 +109,7 @@ if __name__ == "__main__":
         "clips",
         "features",
         "splits",
+        "trained",
         "model",
         "metrics",
         "predictions",

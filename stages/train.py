@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ser import devices, folds, model_folder, params, training
+from ser.clips import describe_corpus
+from ser.description import Description, versions
 from ser.store import Store
 from ser.tables import read_csv, write_csv, write_json
 from ser.training import Epoch
@@ -55,15 +57,17 @@ class EpochLog:
 
 def describe(
     inputs: folds.Inputs, settings: params.Model, trained: Mapping[int, folds.Trained]
-) -> model_folder.Description:
+) -> Description:
     """Say what the weights are of."""
-    return model_folder.Description(
+    clips = read_csv(inputs.clips)
+    return Description(
         settings.model_dump(),
-        sorted(set(read_csv(inputs.clips)["emotion"])),
+        sorted(set(clips["emotion"])),
         Store(inputs.features).meta,
         list(trained),
         [fold.statistics for fold in trained.values()],
-        model_folder.versions(),
+        describe_corpus(clips),
+        versions(),
     )
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.audio import SILENCE_DB, Recording, check, decode, reduce_noise, standardise
+from ser.audio import SILENCE_DB, check, reduce_noise, standardise
+from ser.decoding import Recording, decode
 from ser.rejection import REASONS, Rejected
 
 RATE = 16000

@@ -595,12 +595,12 @@ def test_recordings_of_ones_own_may_be_of_any_kind_that_is_pulled(project):
         ".opus": "OGG",
     }
     subtypes = {".mp3": "MPEG_LAYER_III", ".oga": "VORBIS", ".ogg": "VORBIS", ".opus": "OPUS"}
-    for seed, suffix in enumerate(own.SUFFIXES):
+    for seed, suffix in enumerate(SUFFIXES):
         kind, subtype = kinds.get(suffix, suffix[1:].upper()), subtypes.get(suffix, "PCM_16")
         project.put(f"own/sad/{seed:02}{suffix}", speech(seed, 1, 48000), 48000, kind, subtype)
     clips, rejected, store, _ = project.run()
     assert rejected.empty
-    assert [Path(path).suffix for path in clips["path"]] == list(own.SUFFIXES)
+    assert [Path(path).suffix for path in clips["path"]] == list(SUFFIXES)
     assert {len(store[path]) for path in clips["path"]} == {RATE}
 
 

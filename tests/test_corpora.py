@@ -630,7 +630,7 @@ def test_a_source_of_another_corpus_is_refused_with_its_name(corpus, other):
 
 
 def test_of_ones_own_corpus_the_table_and_audio_of_any_kind_are_selected():
-    audio = [f"x/{n:02}{suffix}" for n, suffix in enumerate(own.SUFFIXES)]
+    audio = [f"x/{n:02}{suffix}" for n, suffix in enumerate(SUFFIXES)]
     audio += ["x/98.Wav", "x/99.FLAC"]
     others = ["readme.txt", "x/a.mp4", "x/labels.txt", "mp3", ".labels.csv", "__MACOSX/labels.csv"]
     assert select_files("mine", others + audio, "x.zip") == audio
@@ -649,7 +649,7 @@ def test_of_the_tables_of_ones_own_corpus_only_the_nearest_is_selected():
 def test_ones_own_corpus_without_audio_is_refused_with_the_kinds_that_can_be_read():
     with pytest.raises(UserError) as caught:
         select_files("mine", ["labels.csv", "1.m4a"], "recordings")
-    kinds = ", ".join(own.SUFFIXES)
+    kinds = ", ".join(SUFFIXES)
     assert str(caught.value) == (
         f"recordings has no audio files ({kinds}): 2 files seen, for example 1.m4a, labels.csv"
     )

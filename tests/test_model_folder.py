@@ -9,7 +9,8 @@ from settings import PLAIN_MODEL
 
 from ser import model_folder
 from ser.errors import UserError
-from ser.model_folder import Description, load, load_snapshots, save, snapshots_folder
+from ser.description import Description, versions
+from ser.model_folder import load, load_snapshots, save, snapshots_folder
 from ser.models import build
 from ser.normalisation import measure, normalise
 from ser.params import Model

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from ser.corpora import aesdd, cremad, own, ravdess, savee, tess
 from ser.corpora.labels import Labels
 from ser.errors import UserError
+from ser.formats import SUFFIXES
 from ser.rejection import Rejected
 
 _SHOWN = 3
@@ -60,7 +61,7 @@ def select_files(corpus: str, seen: Collection[str], source: str) -> list[str]:
         UserError: none of them is a clip of the corpus; it says what is there instead.
     """
     visible = [path for path in seen if not _hidden(path)]
-    suffixes = (".wav",) if corpus in NAMINGS else own.SUFFIXES
+    suffixes = (".wav",) if corpus in NAMINGS else SUFFIXES
     audio = sorted(path for path in visible if path.lower().endswith(suffixes))
     examples = f", for example {', '.join(sorted(audio or seen)[:_SHOWN])}" if seen else ""
     counted = f"{len(seen)} files seen{examples}"
@@ -124,7 +125,7 @@ def label_files(
             path,
             Rejected(
                 "missing_file",
-                f"{own.TABLE} lists it, and no recording ({', '.join(own.SUFFIXES)}) is called so",
+                f"{own.TABLE} lists it, and no recording ({', '.join(SUFFIXES)}) is called so",
             ),
         )
         for path in missing

@@ -12,8 +12,6 @@ from ser.errors import UserError
 from ser.rejection import Rejected
 
 TABLE = "labels.csv"
-# Those that are read, and refused where they were cut off (but for an MP3 without its Xing header).
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3")
 _REQUIRED = ("path", "emotion")
 _OPTIONAL = tuple(f.name for f in fields(Labels) if f.name not in ("name", "emotion", "sung"))
 

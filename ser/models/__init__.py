@@ -20,8 +20,6 @@ from ser.models.resnet import ResNet
 from ser.models.rezonet import RezoNet
 from ser.params import Model
 
-MIN_FRAMES = 16  # the longest chain of halvings in any net leaves one frame of these
-
 
 def _cnn(model: Model, dims: int, emotions: int) -> nn.Module:
     flat_input = (model.frames, dims) if model.pooling == "flatten" else None
@@ -38,11 +36,6 @@ NETS: dict[str, Callable[[Model, int, int], nn.Module]] = {
     "rezonet": lambda m, dims, emotions: RezoNet(dims, emotions, m.dropout),
     "exponet": lambda m, dims, emotions: ExpoNet(m.frames, dims, emotions),
 }
-
-
-def min_frames(name: str) -> int:
-    """Give the fewest frames that a net takes in: shorter clips are padded to these."""
-    return 1 if name == "mlp" else MIN_FRAMES
 
 
 def build(model: Model, dims: int, emotions: int) -> nn.Module:

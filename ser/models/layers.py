@@ -17,8 +17,9 @@ def mask_frames(x: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         x with zeros in the frames from lengths on.
     """
-    # Only where a look at the lengths need not wait for a GPU.
-    if lengths.device.type == "cpu" and bool((lengths >= x.shape[-1]).all()):
+    # Only where a look at the lengths need not wait for a GPU, nor be written into a graph.
+    looks = lengths.device.type == "cpu" and not torch.compiler.is_exporting()
+    if looks and bool((lengths >= x.shape[-1]).all()):
         return x
     mask = frame_mask(lengths, x.shape[-1])
     return x * mask.view(len(mask), *[1] * (x.ndim - 2), -1)

@@ -1,0 +1,53 @@
+"""The command `ser`: what can be done with a trained model."""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from ser.errors import UserError
+
+# Imported when asked for: what one command needs, the others need not wait for.
+COMMANDS = {
+    "predict": "Say which emotion is heard in recordings",
+    "export": "Write a model as one ONNX file",
+    "serve": "Open a page to try a model on one's own voice",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and give its exit status: 1 if it could not do all that was asked.
+
+    Args:
+        arguments: of the command line; None: those of this process.
+    """
+    parser = argparse.ArgumentParser(prog="ser", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    for name, description in COMMANDS.items():
+        command = commands.add_parser(name, help=description, description=description)
+        if name in arguments[:1]:
+            module = import_module(f"ser.commands.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may be no text.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever reads has enough, as `head` does; nothing more can be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return status

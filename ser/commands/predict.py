@@ -1,0 +1,138 @@
+"""`ser predict`: recordings -> emotions, as a table, JSON or CSV."""
+
+import argparse
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ser.answers import FORMATS, Answer
+from ser.decoding import Recording
+from ser.errors import UserError
+from ser.formats import SUFFIXES
+from ser.recogniser import Recogniser, load, pieces
+from ser.rejection import Rejected
+from ser.windows import Windows
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording to be predicted.
+
+    Attributes:
+        name: as it is shown.
+        path: where it lies.
+    """
+
+    name: str
+    path: Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help=f"a recording ({', '.join(SUFFIXES)}), a folder of them, or - for standard input",
+    )
+    parser.add_argument(
+        "--model", type=Path, default=Path("data/model"), help="folder or .onnx (data/model)"
+    )
+    parser.add_argument("--fold", type=int, help="ask the net of this fold alone, not all of them")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const="json", default="table")
+    form.add_argument("--csv", dest="form", action="store_const", const="csv")
+    parser.add_argument(
+        "--window",
+        type=float,
+        metavar="SECONDS",
+        help="cut what is longer into windows of this length (without it: what is longer than "
+        "any clip of the training, into windows as long as its median clip)",
+    )
+    parser.add_argument(
+        "--hop", type=float, metavar="SECONDS", help="from window to window (half a window)"
+    )
+    parser.add_argument(
+        "--one-speaker",
+        action="store_true",
+        help="all recordings are of one speaker: adapts to the voice, for models trained with "
+        "model.normalisation speaker",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Predict every recording; the status is 1 if no emotion can be told of some."""
+    recogniser = load(options.model, options.fold)
+    windows = recogniser.windows(options.window, options.hop)
+    with contextlib.ExitStack() as stack:
+        sources = [source for given in options.files for source in find(given, stack)]
+        if recogniser.needs_a_voice and options.one_speaker:
+            recogniser.adapt(read_all(sources, windows))
+        unknown = 0
+        with FORMATS[options.form](sys.stdout, recogniser.emotions) as write:
+            # A line for every file is progress enough, where it can be seen.
+            hidden = sys.stdout.isatty() or len(sources) == 1 or None
+            for source in tqdm(sources, "predict", unit="file", disable=hidden):
+                answer = predict(recogniser, source, options.window, options.hop)
+                unknown += answer.emotion is None
+                write(answer)
+    if unknown:
+        print(f"{unknown} of {len(sources)} without an emotion: see above", file=sys.stderr)
+    return int(unknown > 0)
+
+
+def predict(
+    recogniser: Recogniser, source: Source, window: float | None, hop: float | None
+) -> Answer:
+    """Predict one recording; if that cannot be done, the answer says why."""
+    try:
+        prediction = recogniser.predict_file(source.path, window, hop)
+    except Rejected as verdict:
+        detail = str(verdict).replace(str(source.path), source.name)
+        return Answer(source.name, None, verdict.reason, detail)
+    return Answer(source.name, prediction)
+
+
+def read_all(sources: Sequence[Source], windows: Windows) -> Iterator[Recording]:
+    """Read all recordings that can be read, the long ones window by window."""
+    for source in sources:
+        with contextlib.suppress(Rejected):
+            yield from pieces(source.path, windows)
+
+
+def find(given: str, stack: contextlib.ExitStack) -> list[Source]:
+    """Find the recordings that an argument names, those of a folder sorted.
+
+    Standard input becomes a file, for as long as the stack is open: the decoders jump in it.
+
+    Raises:
+        UserError: there is no such file, or no recording in the folder.
+    """
+    if given == STDIN:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        copy = folder / "standard input"
+        with copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        return [Source(STDIN, copy)]
+    path = Path(given)
+    if not path.is_dir():
+        if not path.exists():
+            raise UserError(f"{given}: there is no such file or folder")
+        return [Source(given, path)]
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    audio = [file for file in files if file.suffix.lower() in SUFFIXES]
+    if not audio:
+        raise UserError(
+            f"{given}: no recordings among its {len(files)} files ({', '.join(SUFFIXES)})"
+        )
+    if others := len(files) - len(audio):
+        print(f"{given}: {others} files are no recordings by their names", file=sys.stderr)
+    return [Source(str(file), file) for file in audio]

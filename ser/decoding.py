@@ -1,0 +1,254 @@
+"""Files -> decoded recordings, whole or block by block; what is damaged is refused.
+
+libsndfile reads WAV, FLAC, Ogg, Opus and MP3; FFmpeg, by PyAV, what phones and browsers record:
+AAC in MP4 (.m4a) or on its own, and WebM.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from ser.arrays import FloatArray
+from ser.rejection import Rejected
+
+if TYPE_CHECKING:
+    import av
+
+_BLOCK = 1 << 20  # samples of all channels that are read at once
+_MOST_CHANNELS = 64
+_RATES = range(1_000, 1_000_000)  # Hz
+# What programs write that stream a WAV of yet unknown length: ffmpeg 0xFFFFFFFF, sox 0x7FFFF000.
+_UNKNOWN_SIZE = 0x7FFFF000
+_LONGEST_OGG_PAGE = 65307  # bytes
+_END_OF_STREAM = 4  # flag of an Ogg page
+_MOST_LOST = 0.1  # seconds that a whole file of FFmpeg's may lack: encoders pad their first frame
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A decoded recording, or a stretch of one.
+
+    Attributes:
+        samples: float32 [samples, channels], integer formats scaled to -1..1.
+        sample_rate: in Hz.
+        subtype: sample format as libsndfile names it, such as PCM_16, or FFmpeg's name of a codec.
+    """
+
+    samples: FloatArray
+    sample_rate: int
+    subtype: str
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A file as it is decoded.
+
+    Attributes:
+        blocks: float32 [samples, channels] one after the other; raises Rejected where the file
+            turns out to be damaged, at its end at the latest.
+        sample_rate: in Hz.
+        subtype: as of `Recording`.
+    """
+
+    blocks: Iterator[FloatArray]
+    sample_rate: int
+    subtype: str
+
+
+def decode(path: Path) -> Recording:
+    """Decode a whole file.
+
+    Raises:
+        Rejected: zero_length, truncated or undecodable.
+    """
+    with open_stream(path) as stream:
+        blocks = list(stream.blocks)
+    samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    return Recording(samples, stream.sample_rate, stream.subtype)
+
+
+@contextmanager
+def open_stream(path: Path) -> Iterator[Stream]:
+    """Open a file to decode it in blocks: memory holds as much as the caller keeps.
+
+    What a file is, its first bytes say, not its name.
+
+    Raises:
+        Rejected: zero_length, truncated or undecodable.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+        if not head:
+            raise Rejected("zero_length", "an empty file")
+        if container := _container(head):
+            with _open_with_ffmpeg(path, container) as stream:
+                yield stream
+            return
+        if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+            _check_riff(path)
+        elif head[:4] == b"OggS":
+            _check_ogg(path)
+        with soundfile.SoundFile(path) as file:
+            _check_form(file.samplerate, file.channels)
+            yield Stream(_blocks(file), file.samplerate, file.subtype)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise Rejected("undecodable", str(getattr(error, "error_string", error))) from None
+
+
+def _check_form(sample_rate: int, channels: int) -> None:
+    """Refuse what no recording of speech has, but a damaged header: it can cost any memory.
+
+    Raises:
+        Rejected: undecodable.
+    """
+    if sample_rate not in _RATES or channels not in range(1, _MOST_CHANNELS + 1):
+        raise Rejected(
+            "undecodable",
+            f"{channels} channels at {sample_rate} Hz: 1 to {_MOST_CHANNELS} channels at "
+            f"{_RATES.start} to {_RATES.stop} Hz can be recordings of speech",
+        )
+
+
+def _blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
+    """Read what libsndfile decodes.
+
+    Raises:
+        Rejected: zero_length or truncated.
+    """
+    size, found = max(1, _BLOCK // file.channels), 0
+    while len(block := file.read(size, dtype="float32", always_2d=True)):
+        found += len(block)
+        yield block
+    if found == 0:
+        raise Rejected("zero_length", "no samples")
+    if found < file.frames:
+        raise Rejected("truncated", f"{found} of {file.frames} samples per channel")
+
+
+def _check_riff(path: Path) -> None:
+    """Compare what a WAV file's chunk headers promise with what the file holds.
+
+    libsndfile reads a WAV that was cut off as if it were merely shorter.
+
+    Raises:
+        Rejected: zero_length, truncated or undecodable.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        riff = file.read(12)
+        promised = struct.unpack("<I", riff[4:8])[0] + 8
+        block_align = 1
+        while len(header := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", header)
+            start = file.tell()
+            if name == b"fmt " and length >= 16:
+                block_align = max(1, int.from_bytes(file.read(14)[12:], "little"))
+            elif name == b"data":
+                held = size - start
+                if length == 0 and held == 0:
+                    raise Rejected("zero_length", f"{size} bytes with an empty data chunk")
+                if length < _UNKNOWN_SIZE and held // block_align < length // block_align:
+                    raise Rejected(
+                        "truncated",
+                        f"{held // block_align} of {length // block_align} samples per channel",
+                    )
+                return
+            file.seek(start + length + length % 2)
+    if size < promised < _UNKNOWN_SIZE:
+        raise Rejected("truncated", f"{size} of {promised} bytes, none of them samples")
+    raise Rejected("zero_length", f"{size} bytes of header without a data chunk")
+
+
+def _check_ogg(path: Path) -> None:
+    """Look for the last page of an Ogg file: libsndfile reads one that was cut off as shorter.
+
+    RFC 3533: The Ogg encapsulation format, version 0.
+
+    Raises:
+        Rejected: truncated.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LONGEST_OGG_PAGE))
+        _, _, page = file.read().rpartition(b"OggS")
+    # After the mark: version, flags, 20 bytes of other numbers, n, the sizes of n parts, the parts.
+    sizes = page[23 : 23 + page[22]] if len(page) > 22 else b""
+    if not sizes or not page[1] & _END_OF_STREAM or len(page) < 23 + len(sizes) + sum(sizes):
+        raise Rejected("truncated", "the last page of the Ogg stream is missing or cut off")
+
+
+def _container(head: bytes) -> str:
+    """Name, as FFmpeg does, the container that a file's first bytes tell of; empty: none of its."""
+    if head[4:8] == b"ftyp":
+        return "mp4"
+    if head[:4] == b"\x1a\x45\xdf\xa3":
+        return "matroska"  # WebM is a part of it
+    if head[:1] == b"\xff" and head[1:2] in (b"\xf0", b"\xf1", b"\xf8", b"\xf9"):
+        return "aac"
+    return ""
+
+
+@contextmanager
+def _open_with_ffmpeg(path: Path, container: str) -> Iterator[Stream]:
+    """Open a file that FFmpeg decodes.
+
+    Raises:
+        Rejected: undecodable; from the blocks zero_length, truncated or undecodable too.
+    """
+    # Imported only here: most recordings do without.
+    import av
+
+    av.logging.set_level(None)
+    # An open file and one container: no name within it makes FFmpeg open anything else.
+    with path.open("rb") as file:
+        try:
+            with av.open(file, "r", container, metadata_errors="replace") as opened:
+                if not opened.streams.audio:
+                    raise Rejected("undecodable", "no sound in it")
+                track = opened.streams.audio[0]
+                rate = track.codec_context.sample_rate
+                _check_form(rate, track.codec_context.channels)
+                promised = opened.duration / av.time_base if opened.duration else 0.0
+                frames = opened.decode(track)
+                yield Stream(_ffmpeg_blocks(frames, rate, promised), rate, track.codec_context.name)
+        except (av.FFmpegError, ValueError) as error:
+            raise Rejected("undecodable", f"FFmpeg: {error}") from None
+
+
+def _ffmpeg_blocks(
+    frames: Iterator["av.AudioFrame"], rate: int, promised: float
+) -> Iterator[FloatArray]:
+    """Gather what FFmpeg decodes, in the file's own rate, as float32.
+
+    Raises:
+        Rejected: zero_length or truncated.
+    """
+    import av
+
+    as_float = av.AudioResampler(format="fltp")
+    found = 0
+    parts: list[FloatArray] = []
+    for frame in frames:
+        parts += [part.to_ndarray().T.astype(np.float32) for part in as_float.resample(frame)]
+        if sum(part.size for part in parts) >= _BLOCK:
+            found += sum(map(len, parts))
+            yield np.concatenate(parts)
+            parts = []
+    if parts:
+        found += sum(map(len, parts))
+        yield np.concatenate(parts)
+    if found == 0:
+        raise Rejected("zero_length", "no samples")
+    if found / rate < promised - _MOST_LOST:
+        raise Rejected("truncated", f"{found / rate:.1f} of {promised:.1f} s")

@@ -1,0 +1,101 @@
+"""What is known of a trained model beside its weights: model.json, or the text in an ONNX file."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.errors import UserError
+from ser.normalisation import Statistics
+
+FORMAT = 3
+LIBRARIES = ("ser", "numpy", "scipy", "soundfile", "soxr", "torch")
+
+
+@dataclass(frozen=True)
+class Description:
+    """All that is needed to use the weights, and where they come from.
+
+    Attributes:
+        model: the section model of the parameters.
+        emotions: the labels, in the order of the net's outputs.
+        preprocessing: how the features were made: {"clean", "features", "dims"}.
+        folds: numbers of the folds, one file of weights each.
+        statistics: of each fold, what features are normalised by if it is the train clips'; else
+            None.
+        corpus: what it was trained and measured on: see `ser.card`.
+        versions: of Python and the libraries that trained it.
+        metrics: what metrics/evaluate.json says of it; None until it is evaluated.
+    """
+
+    model: dict[str, Any]
+    emotions: list[str]
+    preprocessing: dict[str, Any]
+    folds: list[int]
+    statistics: list[Statistics | None]
+    corpus: dict[str, Any]
+    versions: dict[str, str]
+    metrics: dict[str, Any] | None = None
+
+    def measured(self, metrics: Mapping[str, Any]) -> "Description":
+        """Give the same with what its evaluation found."""
+        return replace(self, metrics=dict(metrics))
+
+    def text(self) -> str:
+        """Write it as JSON."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, default=_as_list) + "\n"
+
+
+def parse(text: str, source: str | Path) -> Description:
+    """Read what `Description.text` wrote.
+
+    Args:
+        text: JSON.
+        source: where it is from, for the error.
+
+    Raises:
+        UserError: of another format than this code reads; names the versions.
+        ValueError, LookupError, TypeError, AttributeError: it is damaged.
+    """
+    described = json.loads(text)
+    found = described.pop("format", None)
+    if found != FORMAT:
+        made_by = described.get("versions") or {}
+        named = ", ".join(f"{name} {version}" for name, version in sorted(made_by.items()))
+        newer = isinstance(found, int) and found > FORMAT
+        raise UserError(
+            f"{source} is of format {found}, written with {named or 'unknown versions'}; this is "
+            f"ser {metadata.version('ser')}, which reads format {FORMAT}: "
+            + ("use a newer version of the project" if newer else "train it anew, `dvc repro`")
+        )
+    described["statistics"] = [_as_statistics(of_fold) for of_fold in described["statistics"]]
+    description = Description(**described)
+    if len(description.statistics) != len(description.folds) or not description.folds:
+        raise ValueError("as many statistics as folds expected")
+    return description
+
+
+def versions() -> dict[str, str]:
+    """Name the versions of Python and of the libraries that features and weights depend on."""
+    named = {name: metadata.version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), **named}
+
+
+def _as_list(array: NDArray[np.float64]) -> list[float]:
+    return [float(value) for value in array]
+
+
+def _as_statistics(described: dict[str, Any] | None) -> Statistics | None:
+    """Make arrays of the lists that stand for them in JSON."""
+    if described is None:
+        return None
+    return {
+        kind: tuple(np.array(v) if isinstance(v, list) else v for v in values)  # type: ignore[misc]
+        for kind, values in described.items()
+    }

@@ -1,0 +1,321 @@
+"""A trained model that says of recordings what emotion is heard.
+
+A recording goes through what the clips of the training went through: what was done to them is
+stored with the model. Nothing here needs torch where the model is an ONNX file.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.arrays import FloatArray
+from ser.audio import check, standardise
+from ser.decoding import Recording, open_stream
+from ser.description import Description
+from ser.errors import UserError
+from ser.features import extract
+from ser.lengths import fit_length
+from ser.net_inputs import min_frames
+from ser.normalisation import Statistics, measure, normalise
+from ser.params import FUNCTIONALS, Clean, Features, Model
+from ser.rejection import NO_SPEECH, Rejected
+from ser.speech import holds_speech
+from ser.windows import Windows, cut
+
+# A clip normalised for each fold [folds, frames, dims] -> probabilities [folds, emotions]
+Nets = Callable[[FloatArray], FloatArray]
+
+_BLOCK = 1 << 20  # samples
+_FEWEST_OF_A_VOICE = 5  # recordings: of fewer, a deviation says nothing
+
+
+@dataclass(frozen=True)
+class Window:
+    """What is heard in a stretch of a long recording.
+
+    Attributes:
+        start: in seconds.
+        end: in seconds.
+        probabilities: emotion -> 0..1; None where none is told.
+        reason: why none is told, such as no_speech or silent.
+    """
+
+    start: float
+    end: float
+    probabilities: dict[str, float] | None
+    reason: str | None = None
+
+    @property
+    def emotion(self) -> str | None:
+        """The most probable emotion."""
+        return most_probable(self.probabilities) if self.probabilities else None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is heard in a recording.
+
+    Attributes:
+        seconds: its length.
+        probabilities: emotion -> 0..1, they sum to 1; of a long recording, the mean over its
+            windows with speech.
+        windows: of a long recording; else empty.
+    """
+
+    seconds: float
+    probabilities: dict[str, float]
+    windows: tuple[Window, ...] = ()
+
+    @property
+    def emotion(self) -> str:
+        """The most probable emotion."""
+        return most_probable(self.probabilities)
+
+
+def most_probable(probabilities: dict[str, float]) -> str:
+    """Name the emotion of the greatest probability; of equal ones the first."""
+    return max(probabilities, key=lambda emotion: probabilities[emotion])
+
+
+class Recogniser:
+    """Predicts recordings with the nets of a trained model.
+
+    Several folds' nets answer together, by the mean of their probabilities.
+    """
+
+    def __init__(self, description: Description, nets: Nets, fold: int | None = None) -> None:
+        """Take a model that was read from a folder or an ONNX file: see `load`."""
+        self.description = description
+        self._nets = nets
+        self._answering = _places_of(description.folds, fold)
+        self._clean = Clean.model_validate(description.preprocessing["clean"])
+        self._features = Features.model_validate(description.preprocessing["features"])
+        self._model = Model.model_validate(description.model)
+        self._dims: dict[str, int] = description.preprocessing["dims"]
+        self._voice: Statistics | None = None
+
+    @property
+    def emotions(self) -> list[str]:
+        """The emotions that it knows, in alphabetical order."""
+        return self.description.emotions
+
+    @property
+    def needs_a_voice(self) -> bool:
+        """Whether it must be adapted to the speaker first: see `adapt`."""
+        return self._model.normalisation == "speaker" and self._voice is None
+
+    def windows(self, length: float | None = None, hop: float | None = None) -> Windows:
+        """Say how recordings are cut.
+
+        Args:
+            length: of a window in seconds; None: recordings up to the longest clip of the training
+                stay whole, longer ones are cut into windows as long as its median clip.
+            hop: from window to window, in seconds; None: half a window.
+
+        Raises:
+            UserError: a window is shorter than a clip may be, or does not move on.
+        """
+        lengths = self.description.corpus["seconds"]
+        median = max(round(lengths["median"], 1), self._clean.min_seconds)
+        chosen = median if length is None else length
+        step = chosen / 2 if hop is None else hop
+        if not self._clean.min_seconds <= chosen < np.inf:
+            raise UserError(
+                f"a window of {chosen:g} s: at least {self._clean.min_seconds:g} s are needed, as "
+                "for the clips that the model was trained on"
+            )
+        if not 0.01 <= step < np.inf:
+            raise UserError(f"a hop of {step:g} s: at least 0.01 s are needed")
+        return Windows(max(lengths["max"], chosen) if length is None else chosen, chosen, step)
+
+    def predict(
+        self,
+        samples: NDArray[Any],
+        rate: int,
+        window: float | None = None,
+        hop: float | None = None,
+    ) -> Prediction:
+        """Recognise a recording in memory.
+
+        Args:
+            samples: [samples] or [samples, channels]: floating point in -1..1, or int16 or int32.
+            rate: sample rate in Hz.
+            window: see `windows`.
+            hop: see `windows`.
+
+        Raises:
+            Rejected: no emotion can be told: `reason` says why, such as silent or no_speech.
+            UserError: the samples have another form; see `windows`; the speaker is not known.
+        """
+        waveform = _as_float(samples)
+        blocks = (waveform[i : i + _BLOCK] for i in range(0, len(waveform), _BLOCK))
+        return self._predict(blocks, rate, self.windows(window, hop))
+
+    def predict_file(
+        self, path: str | Path, window: float | None = None, hop: float | None = None
+    ) -> Prediction:
+        """Recognise a recording of any format that is read: see `ser.decoding`.
+
+        Memory holds a window, or a clip as long as the longest of the training.
+
+        Raises:
+            Rejected: no emotion can be told, or the file is damaged.
+            UserError: see `windows`; the speaker is not known.
+        """
+        windows = self.windows(window, hop)
+        with open_stream(Path(path)) as stream:
+            return self._predict(stream.blocks, stream.sample_rate, windows)
+
+    def adapt(self, recordings: Iterable[Recording]) -> None:
+        """Learn how a speaker sounds: wanted by models whose model.normalisation is speaker.
+
+        Args:
+            recordings: of that speaker alone, whichever the emotions; those that are of no use are
+                left out.
+
+        Raises:
+            UserError: there are too few.
+        """
+        features = []
+        for recording in recordings:
+            try:
+                waveform = self._waveform(recording)
+            except Rejected:
+                continue  # said when it is predicted
+            features.append(extract(waveform, self._clean.sample_rate, self._features))
+        fewest = _FEWEST_OF_A_VOICE if FUNCTIONALS in self._dims else 1
+        if len(features) < fewest:
+            raise UserError(
+                f"{len(features)} usable recordings of the speaker: the model was trained on "
+                "features normalised by each speaker's own recordings, it needs at least "
+                f"{fewest}"
+            )
+        self._voice = measure(features, self._dims)
+
+    def waveform(self, samples: NDArray[Any], rate: int) -> FloatArray:
+        """Give what the features are computed from: see `ser.audio.standardise`.
+
+        Raises:
+            Rejected: the recording is of no use.
+        """
+        return self._waveform(Recording(_as_float(samples), rate, ""))
+
+    def _waveform(self, recording: Recording) -> FloatArray:
+        clean = self._clean
+        check(recording, clean.min_seconds, clean.max_clipped)
+        return standardise(recording, clean.sample_rate, clean.noise_reduction, clean.noise_seconds)
+
+    def _predict(self, blocks: Iterable[FloatArray], rate: int, windows: Windows) -> Prediction:
+        if self.needs_a_voice:
+            raise UserError(
+                "the model was trained on features normalised by each speaker's own recordings: "
+                "adapt it to the speaker first (`ser predict --one-speaker`, or `adapt`)"
+            )
+        heard: list[Window] = []
+        end = 0
+        for start, samples, whole in cut(blocks, rate, windows):
+            recording = Recording(samples, rate, "")
+            if whole:
+                return Prediction(recording.seconds, self._name(self._probabilities(recording)))
+            end = start + len(samples)
+            span = (start / rate, end / rate)
+            try:
+                heard.append(Window(*span, self._name(self._probabilities(recording))))
+            except Rejected as verdict:
+                heard.append(Window(*span, None, verdict.reason))
+        return Prediction(end / rate, self._mean(heard), tuple(heard))
+
+    def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
+        """Compute the probability of every emotion in a recording that is not cut."""
+        waveform = self._waveform(recording)
+        if not holds_speech(waveform, self._clean.sample_rate):
+            raise Rejected(NO_SPEECH, "nobody speaks in it")
+        features = extract(waveform, self._clean.sample_rate, self._features)
+        inputs = [
+            fit_length(
+                normalise(features, self._dims, of_train or self._voice),
+                self._model.length,
+                self._model.frames,
+                min_frames(self._model.name),
+            )
+            for of_train in self.description.statistics
+        ]
+        of_folds = self._nets(np.stack(inputs)).astype(np.float64)
+        mean: NDArray[np.float64] = of_folds[self._answering].mean(axis=0)
+        return mean
+
+    def _name(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
+        return dict(zip(self.emotions, map(float, probabilities), strict=True))
+
+    def _mean(self, heard: Sequence[Window]) -> dict[str, float]:
+        """Average the windows in which an emotion is told."""
+        told = [list(w.probabilities.values()) for w in heard if w.probabilities is not None]
+        if told:
+            return self._name(np.mean(told, axis=0))
+        reasons = {window.reason for window in heard}
+        reason = reasons.pop() if len(reasons) == 1 else NO_SPEECH
+        raise Rejected(reason or NO_SPEECH, f"so in each of its {len(heard)} windows")
+
+
+def pieces(path: Path, windows: Windows) -> Iterator[Recording]:
+    """Read a file whole, or window by window where it is long.
+
+    Raises:
+        Rejected: it is damaged.
+    """
+    with open_stream(path) as stream:
+        for _, samples, _ in cut(stream.blocks, stream.sample_rate, windows):
+            yield Recording(samples, stream.sample_rate, stream.subtype)
+
+
+def _as_float(samples: NDArray[Any]) -> FloatArray:
+    """Bring samples into the form [samples, channels], float32 in -1..1."""
+    array = np.asarray(samples)
+    if array.dtype in (np.int16, np.int32):
+        array = array / -float(np.iinfo(array.dtype).min)
+    if array.ndim not in (1, 2) or array.dtype.kind != "f":
+        raise UserError(
+            f"samples of shape {array.shape} and type {array.dtype}: [samples] or [samples, "
+            "channels] are expected, floating point in -1..1, or int16 or int32"
+        )
+    return array.reshape(len(array), -1).astype(np.float32)
+
+
+def load(path: str | Path, fold: int | None = None) -> Recogniser:
+    """Open a trained model: a folder such as data/model, or an ONNX file that was made of one.
+
+    Args:
+        path: of the folder or file.
+        fold: use the net of this fold alone; None: those of all folds.
+
+    Raises:
+        UserError: there is none, it is damaged, of an unknown format, or has no such fold.
+    """
+    path = Path(path)
+    if path.suffix == ".onnx":
+        from ser.onnx_model import open_onnx
+
+        description, nets = open_onnx(path)
+    else:
+        # torch takes a second to import, which an ONNX file has no use for.
+        from ser.torch_nets import open_folder
+
+        description, nets = open_folder(path)
+    return Recogniser(description, nets, fold)
+
+
+def _places_of(folds: Sequence[int], fold: int | None) -> list[int]:
+    """Say which of the folds' nets answer: all, or one.
+
+    Raises:
+        UserError: there is no such fold.
+    """
+    if fold is None:
+        return list(range(len(folds)))
+    if fold not in folds:
+        raise UserError(f"the model has no fold {fold}: it has {', '.join(map(str, folds))}")
+    return [list(folds).index(fold)]

@@ -1,0 +1,45 @@
+"""A model folder's nets in PyTorch, one clip at a time."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ser import model_folder
+from ser.arrays import FloatArray
+from ser.description import Description
+from ser.recogniser import Nets
+
+
+class Folds(nn.Module):
+    """The nets of all folds, each with an input of its own.
+
+    Shapes: [folds, frames, dims], nothing of it padding -> probabilities [folds, emotions].
+    """
+
+    def __init__(self, nets: list[nn.Module]) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Compute the probabilities."""
+        lengths = torch.full((1,), features.shape[1])
+        logits = [net(clip[None], lengths) for net, clip in zip(self.nets, features, strict=True)]
+        return torch.cat(logits).softmax(dim=1)
+
+
+def open_folder(folder: Path) -> tuple[Description, Nets]:
+    """Read a model folder.
+
+    Raises:
+        UserError: as `ser.model_folder.load`.
+    """
+    description, modules = model_folder.load(folder)
+    folds = Folds(modules)
+
+    def nets(features: FloatArray) -> FloatArray:
+        with torch.inference_mode():
+            answers: FloatArray = folds(torch.from_numpy(features)).numpy()
+        return answers
+
+    return description, nets
