@@ -38,7 +38,7 @@ def export(folder: Path, path: Path) -> None:
     if model.name == "mlp":
         frames = 1
     example = torch.zeros(len(modules), frames, sum(description.preprocessing["dims"].values()))
-    free = None if fixed else {1: torch.export.Dim("frames", min=least)}
+    free = None if fixed else {1: torch.export.Dim.DYNAMIC}
     # The exporter tells of every step, and warns of its own parts.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

@@ -234,6 +234,18 @@ class Recogniser:
         waveform = self._waveform(recording)
         if not holds_speech(waveform, self._clean.sample_rate):
             raise Rejected(NO_SPEECH, "nobody speaks in it")
+        mean: NDArray[np.float64] = self.of_folds(waveform)[self._answering].mean(axis=0)
+        return mean
+
+    def of_folds(self, waveform: FloatArray) -> NDArray[np.float64]:
+        """Compute what each fold's net answers, without asking whether anybody speaks.
+
+        Args:
+            waveform: as `waveform` gives it.
+
+        Returns:
+            probabilities [folds, emotions].
+        """
         features = extract(waveform, self._clean.sample_rate, self._features)
         inputs = [
             fit_length(
@@ -244,9 +256,7 @@ class Recogniser:
             )
             for of_train in self.description.statistics
         ]
-        of_folds = self._nets(np.stack(inputs)).astype(np.float64)
-        mean: NDArray[np.float64] = of_folds[self._answering].mean(axis=0)
-        return mean
+        return self._nets(np.stack(inputs)).astype(np.float64)
 
     def _name(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
         return dict(zip(self.emotions, map(float, probabilities), strict=True))

@@ -40,7 +40,8 @@ class Conv1D(nn.Module):
         for convolution in self.convolutions:
             # Not below zero: the zeros of the padding never win the pooling.
             x = mask_frames(torch.relu(convolution(x)), lengths)
-            x = F.max_pool1d(x, 5, stride=2, padding=2)
+            # As in two dimensions: torch.export (2.13) fixes the length of max_pool1d's input.
+            x = F.max_pool2d(x[:, :, None], (1, 5), (1, 2), padding=(0, 2))[:, :, 0]
             lengths = (lengths + 1) // 2
             x = mask_frames(self.dropout(x), lengths)
         x = torch.relu(self.dense(mean_over_frames(x, lengths)))

@@ -1,0 +1,126 @@
+"""`ser export --onnx`: a model folder -> one file that runs without torch."""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ser.decoding import open_stream
+from ser.errors import UserError
+from ser.formats import SUFFIXES
+from ser.recogniser import Recogniser, load
+from ser.rejection import Rejected
+from ser.windows import cut
+
+TOLERANCE = 1e-4  # of a probability
+_CLIPS = 20
+_RAW = Path("data/raw")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument(
+        "--onnx",
+        type=Path,
+        metavar="FILE",
+        nargs="?",
+        const=Path("model.onnx"),
+        required=True,
+        help="the file to write (model.onnx)",
+    )
+    parser.add_argument(
+        "--model", type=Path, default=Path("data/model"), help="folder of the model (data/model)"
+    )
+    parser.add_argument(
+        "clips",
+        type=Path,
+        metavar="CLIP",
+        nargs="*",
+        help=f"recordings, or folders of them, that both must answer alike (some of {_RAW}, or "
+        "synthesised ones)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export the model; the file takes its name only if it answers as PyTorch does.
+
+    Raises:
+        UserError: it does not; see also `ser.onnx_export.export`.
+    """
+    if options.onnx.suffix != ".onnx":
+        raise UserError(f"{options.onnx}: the name of the file must end in .onnx")
+    # torch takes a second to import: not before the arguments are known to be right.
+    from ser.onnx_export import export
+
+    options.onnx.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=options.onnx.parent) as folder:
+        made = Path(folder) / "made.onnx"
+        export(options.model, made)
+        clips, whose = choose(options.clips, Path(folder))
+        checked, furthest = compare(load(options.model), load(made), clips)
+        if not checked:
+            raise UserError(f"none of the {len(clips)} {whose} can be used: name others")
+        if not furthest <= TOLERANCE:
+            raise UserError(
+                f"ONNX and PyTorch differ by {furthest:.2g} on {whose}, at most {TOLERANCE:g} is "
+                f"right: {options.onnx} was not written"
+            )
+        size = made.stat().st_size / 1e6
+        made.replace(options.onnx)
+    print(
+        f"{options.onnx}: {size:.1f} MB; on {checked} {whose} at their own lengths its "
+        f"probabilities differ from PyTorch's by at most {furthest:.1g}"
+    )
+    return 0
+
+
+def choose(given: Sequence[Path], folder: Path) -> tuple[list[Path], str]:
+    """Choose the recordings to check with: those given, else some of the project's, else made up.
+
+    Args:
+        given: files and folders.
+        folder: where recordings are written if they must be made.
+
+    Returns:
+        (files, what to call them).
+    """
+    places = given or ([_RAW] if _RAW.is_dir() else [])
+    files = sorted(file for place in places for file in _audio(place))
+    if files:
+        spread = np.linspace(0, len(files) - 1, min(_CLIPS, len(files))).round().astype(int)
+        return ([files[i] for i in spread], "clips") if not given else (files, "clips")
+    if given:
+        raise UserError(f"no recordings in {', '.join(map(str, given))} ({', '.join(SUFFIXES)})")
+    from ser.corpora import demo
+
+    demo.write(folder / "demo")
+    return sorted((folder / "demo").rglob("*.wav"))[:_CLIPS], "synthesised clips"
+
+
+def _audio(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return [place]
+    return [file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES]
+
+
+def compare(torch: Recogniser, onnx: Recogniser, clips: Sequence[Path]) -> tuple[int, float]:
+    """Let both answer for every clip whole, at its own length, whoever speaks in it.
+
+    Returns:
+        (clips that could be used, the largest difference of a probability).
+    """
+    checked, furthest = 0, 0.0
+    for clip in clips:
+        try:
+            with open_stream(clip) as stream:
+                longest = torch.windows()
+                _, samples, _ = next(cut(stream.blocks, stream.sample_rate, longest))
+            waveform = torch.waveform(samples, stream.sample_rate)
+        except Rejected:
+            continue
+        ours, theirs = torch.of_folds(waveform), onnx.of_folds(waveform)
+        furthest = max(furthest, float(np.abs(ours - theirs).max()))
+        checked += 1
+    return checked, furthest
