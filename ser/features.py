@@ -1,10 +1,12 @@
 """Waveform -> features: log-mel, MFCC, zero crossings, RMS, chroma; or functionals of the clip."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ser import spectra
 from ser.arrays import FloatArray
 from ser.descriptors import describe
+from ser.filters import mel_frequencies
 from ser.functional_names import broad_names, correlated_names
 from ser.functionals import summarise
 from ser.params import FUNCTIONALS, Features
@@ -58,3 +60,10 @@ def functionals(waveform: FloatArray, sample_rate: int, features: Features) -> F
         correlated_names(features.n_mfcc),
         features.hop_length / sample_rate,
     )
+
+
+def mel_band_hertz(features: Features) -> NDArray[np.float64]:
+    """The middle of each mel band in Hz [n_mels]."""
+    f = features
+    # The first and the last are the outer edges of the outer bands.
+    return mel_frequencies(f.n_mels + 2, f.fmin, f.fmax)[1:-1]

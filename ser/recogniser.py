@@ -22,7 +22,7 @@ from ser.lengths import fit_length
 from ser.net_inputs import min_frames
 from ser.normalisation import Statistics, measure, normalise
 from ser.params import FUNCTIONALS, Clean, Features, Model
-from ser.rejection import NO_SPEECH, Rejected
+from ser.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.speech import holds_speech
 from ser.windows import Windows, cut
 
@@ -156,19 +156,30 @@ class Recogniser:
         return self._predict(blocks, rate, self.windows(window, hop))
 
     def predict_file(
-        self, path: str | Path, window: float | None = None, hop: float | None = None
+        self,
+        path: str | Path,
+        window: float | None = None,
+        hop: float | None = None,
+        longest: float = np.inf,
     ) -> Prediction:
         """Recognise a recording of any format that is read: see `ser.decoding`.
 
         Memory holds a window, or a clip as long as the longest of the training.
 
+        Args:
+            path: of the file.
+            window: see `windows`.
+            hop: see `windows`.
+            longest: in seconds; what is longer is refused as soon as that is found out.
+
         Raises:
-            Rejected: no emotion can be told, or the file is damaged.
+            Rejected: no emotion can be told, the file is damaged or too long.
             UserError: see `windows`; the speaker is not known.
         """
         windows = self.windows(window, hop)
         with open_stream(Path(path)) as stream:
-            return self._predict(stream.blocks, stream.sample_rate, windows)
+            blocks = _limited(stream.blocks, longest * stream.sample_rate)
+            return self._predict(blocks, stream.sample_rate, windows)
 
     def adapt(self, recordings: Iterable[Recording]) -> None:
         """Learn how a speaker sounds: wanted by models whose model.normalisation is speaker.
@@ -280,6 +291,20 @@ def pieces(path: Path, windows: Windows) -> Iterator[Recording]:
     with open_stream(path) as stream:
         for _, samples, _ in cut(stream.blocks, stream.sample_rate, windows):
             yield Recording(samples, stream.sample_rate, stream.subtype)
+
+
+def _limited(blocks: Iterable[FloatArray], most: float) -> Iterator[FloatArray]:
+    """Pass on blocks [samples, channels].
+
+    Raises:
+        Rejected: too_long: they have more samples than `most`.
+    """
+    read = 0
+    for block in blocks:
+        read += len(block)
+        if read > most:
+            raise Rejected(TOO_LONG, f"more than {most:.0f} samples per channel")
+        yield block
 
 
 def _as_float(samples: NDArray[Any]) -> FloatArray:

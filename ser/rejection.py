@@ -21,6 +21,7 @@ REASONS = (
 )
 # Said of recordings that are to be recognised; the labels of a corpus are believed.
 NO_SPEECH = "no_speech"
+TOO_LONG = "too_long"
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict on the recording, no fault of the program

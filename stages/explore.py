@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from ser import params, tables
 from ser.arrays import FloatArray
 from ser.clips import speaker_of
-from ser.features import logmel
-from ser.filters import mel_frequencies
+from ser.features import logmel, mel_band_hertz
 from ser.plots import dataset
 from ser.spectra import frame_count
 from ser.store import Store
@@ -91,13 +90,6 @@ def _gallery_speakers(speakers: pd.Index) -> list[str]:
     return [speaker for _, _, speaker in sorted(chosen, key=lambda entry: entry[1])]
 
 
-def _band_hertz(features: params.Features) -> NDArray[np.float64]:
-    """The middle of each mel band in Hz [n_mels]."""
-    f = features
-    # The first and the last are the outer edges of the outer bands.
-    return mel_frequencies(f.n_mels + 2, f.fmin, f.fmax)[1:-1]
-
-
 def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
     """Write the dataset's figures and pictures.
 
@@ -129,7 +121,7 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
     dataset.clips_by_speaker(plots / "clips_by_speaker.png", counts)
 
     seconds_per_frame = features.hop_length / sample_rate
-    band_hertz = _band_hertz(features)
+    band_hertz = mel_band_hertz(features)
     dataset.mel_spectrograms(
         plots / "mel_spectrograms.png",
         {name: logmel(waveform, sample_rate, features) for name, waveform in typical.items()},

@@ -1,0 +1,102 @@
+"""What the page says of a recording."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+
+from ser.answers import Answer, described
+from ser.arrays import FloatArray
+from ser.decoding import open_stream
+from ser.errors import UserError
+from ser.page.drawing import draw
+from ser.params import Features
+from ser.recogniser import Prediction, Recogniser
+from ser.rejection import NO_SPEECH, Rejected
+
+LONGEST = 600.0  # seconds
+_EXPLAINED = {
+    "zero_length": "There is no sound in this file.",
+    "undecodable": "This file cannot be read as a recording. WAV, FLAC, Ogg, Opus, MP3, M4A and "
+    "WebM are.",
+    "truncated": "This file is damaged: its end is missing.",
+    "not_finite": "This recording holds values that are no numbers: it is damaged.",
+    "silent": "This recording is silent. Is the microphone on?",
+    "too_short": "This recording is too short.",
+    "too_long": f"This recording is too long: at most {LONGEST / 60:.0f} minutes, please.",
+    "clipped": "This recording is overdriven: too many of its samples are at the limit. Record it "
+    "again at a lower level.",
+    NO_SPEECH: "Nobody seems to speak in this recording, so there is no emotion to tell.",
+}
+
+
+def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any]]:
+    """Recognise a recording.
+
+    Returns:
+        (what the page shows: HTML; the same as JSON has it).
+    """
+    try:
+        prediction = recogniser.predict_file(path, longest=LONGEST)
+    except Rejected as verdict:
+        text = _EXPLAINED[verdict.reason]
+        facts = described(Answer(path.name, None, verdict.reason, text))
+        return f'<div class="message" role="alert">{escape(text)}</div>', facts
+    except UserError as error:
+        return message(str(error)), {}
+    rate = recogniser.description.preprocessing["clean"]["sample_rate"]
+    features = Features.model_validate(recogniser.description.preprocessing["features"])
+    picture = draw(overview(path, rate), rate, features, prediction.windows, recogniser.emotions)
+    return _shown(prediction) + picture, described(Answer(path.name, prediction))
+
+
+def message(text: str) -> str:
+    """Show a sentence."""
+    return f'<div class="message" role="alert">{escape(text)}</div>'
+
+
+def _shown(prediction: Prediction) -> str:
+    """The emotion, and a bar for each."""
+    share = prediction.probabilities[prediction.emotion]
+    note = f"{prediction.seconds:.1f} s"
+    if prediction.windows:
+        told = sum(window.probabilities is not None for window in prediction.windows)
+        note += f", mean of {told} windows with speech of {len(prediction.windows)}"
+    return (
+        f'<div class="answer"><div class="emotion">{escape(prediction.emotion)}</div>'
+        f'<div class="note">{share:.0%} · {note}</div></div>{bars(prediction.probabilities)}'
+    )
+
+
+def bars(probabilities: Mapping[str, float]) -> str:
+    """A bar per emotion, the most probable first."""
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    rows = "".join(
+        f'<div class="name">{escape(name)}</div><div class="track"><div class="bar" '
+        f'style="width:{share:.1%}"></div></div><div class="share">{share:.1%}</div>'
+        for name, share in ranked
+    )
+    return f'<div class="bars" role="img" aria-label="Probability of each emotion">{rows}</div>'
+
+
+def overview(path: Path, sample_rate: int) -> FloatArray:
+    """Read a recording to be drawn: channels averaged, resampled, nothing else done to it.
+
+    Args:
+        path: of a recording that can be read.
+        sample_rate: wanted, in Hz.
+
+    Returns:
+        float32 [samples].
+    """
+    with open_stream(path) as stream:
+        resampler = soxr.ResampleStream(stream.sample_rate, sample_rate, 1)
+        parts = [
+            resampler.resample_chunk(np.nan_to_num(block.mean(axis=1, dtype=np.float32)))
+            for block in stream.blocks
+        ]
+    parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    return np.concatenate(parts)
