@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The stages are started by dvc as plain `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint repro experiment protocols trials compare tune bench readme lock
+.PHONY: setup demo test lint repro experiment protocols trials compare tune bench report readme lock
 
 setup: .venv/ready
 
@@ -58,6 +58,10 @@ bench: setup
 	@pip install --quiet --no-deps --requirement benchmarks/requirements.txt
 	@python -m benchmarks.imports
 	@python -m benchmarks.run
+
+# One page about the last run, report.html; against another revision: make report BASE=main
+report: setup
+	@python -m scripts.report $(if $(BASE),--base '$(BASE)')
 
 # Write the README's figures anew from metrics/.
 readme: setup

@@ -17,7 +17,7 @@ from ser.batches import (
     mask,
     mix,
 )
-from ser.models import MIN_FRAMES
+from ser.net_inputs import MIN_FRAMES
 from ser.normalisation import normalise
 from ser.params import Model
 

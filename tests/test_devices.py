@@ -88,7 +88,7 @@ def assert_alike(folder, expected):
     np.testing.assert_allclose(own, other, atol=1e-6)
     own, other = (json.loads((f / "train.json").read_text()) for f in (folder, expected))
     assert own == pytest.approx(other, abs=1e-6)
-    own, other = (model_folder.load(f / "model")[1][0].state_dict() for f in (folder, expected))
+    own, other = (model_folder.load(f / "trained")[1][0].state_dict() for f in (folder, expected))
     for name, tensor in own.items():
         torch.testing.assert_close(tensor, other[name], atol=1e-5, rtol=0)
     assert list((folder / ".checkpoints").iterdir()) == []
@@ -131,7 +131,7 @@ def test_what_ends_the_training_of_two_processes_is_said_without_a_traceback(tmp
     assert "error: fold 1, epoch 1: the training loss is nan; lower model.learning_rate" in err
     assert err.count("error: ") == 1  # by one process alone
     assert "Traceback" not in err
-    assert not (folder / "model").exists()
+    assert not (folder / "trained").exists()
 
 
 def test_several_cpu_processes_refuse_batch_norms_which_they_could_not_share(tmp_path):

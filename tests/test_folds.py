@@ -88,7 +88,7 @@ def test_an_error_in_a_fold_ends_the_others_and_is_said_without_a_traceback(tmp_
     assert err.startswith("error: model.patience 300 stops by the validation loss, but fold 1 has")
     assert "Traceback" not in err
     assert " epoch 300/300" not in out
-    assert not (folder / "model").exists()
+    assert not (folder / "trained").exists()
 
 
 def started(folder):

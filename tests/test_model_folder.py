@@ -8,8 +8,8 @@ import torch
 from settings import PLAIN_MODEL
 
 from ser import model_folder
+from ser.description import FORMAT, LIBRARIES, Description, versions
 from ser.errors import UserError
-from ser.description import Description, versions
 from ser.model_folder import load, load_snapshots, save, snapshots_folder
 from ser.models import build
 from ser.normalisation import measure, normalise
@@ -24,6 +24,11 @@ PREPROCESSING = {
     "clean": {"sample_rate": 16000},
     "features": {"kinds": ["logmel", "rms"], "fmin": 50.0},
     "dims": {"logmel": 16, "rms": 1},
+}
+CORPUS = {
+    "corpora": {"toy": {"clips": 9, "speakers": 2, "languages": ["el"]}},
+    "emotions": {"angry": 3, "happy": 3, "sad": 3},
+    "seconds": {"total": 18.0, "min": 1.0, "median": 2.0, "max": 3.0},
 }
 # Numbers that no decimal fraction writes in full.
 STATISTICS = [{"logmel": (1 / 3, 2 / 3), "rms": (-1e-7 / 3, 1e-8)}, None]
@@ -41,7 +46,7 @@ def weights_of(nets):
 def described(name="resnet"):
     settings = SETTINGS | {"name": name}
     return Description(
-        settings, EMOTIONS, PREPROCESSING, [1, 4], STATISTICS, model_folder.versions()
+        settings, EMOTIONS, PREPROCESSING, [1, 4], STATISTICS, CORPUS, versions()
     )
 
 
@@ -147,11 +152,11 @@ def test_a_model_is_one_description_and_a_file_of_weights_per_fold(folder):
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["fold-1.safetensors", "fold-4.safetensors", "model.json"]
     values = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    assert values["format"] == model_folder.FORMAT
+    assert values["format"] == FORMAT
     assert values["emotions"] == EMOTIONS
     assert values["preprocessing"] == PREPROCESSING
     assert values["versions"]["torch"] == torch.__version__
-    assert set(values["versions"]) == set(model_folder.LIBRARIES)
+    assert set(values["versions"]) == {"python", *LIBRARIES}
 
 
 def test_equal_models_are_stored_as_equal_bytes(folder, tmp_path):
@@ -215,10 +220,10 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("found", [0, 1, 3, "2", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 4, "3", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
-    with pytest.raises(UserError, match=rf"model\.json has format {found}, this code reads 2"):
+    with pytest.raises(UserError, match=rf"model\.json is of format {found}, written with .*torch {torch.__version__}" r".* reads format 3"):
         load(folder)
 
 

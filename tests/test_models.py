@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from ser.functional_names import functional_names
-from ser.models import MIN_FRAMES, NETS, build, count_parameters
+from ser.models import NETS, build, count_parameters
+from ser.net_inputs import MIN_FRAMES
 from ser.models.layers import (
     Dropout,
     Part,

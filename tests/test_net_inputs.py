@@ -7,7 +7,7 @@ import pytest
 import torch
 from settings import PLAIN_MODEL
 
-from ser.models import MIN_FRAMES, NETS, build
+from ser.models import NETS, build
 from ser.net_inputs import FIXED_LENGTHS, FLATTENING, SPECTRA, problems
 from ser.params import FeatureKind, Model
 

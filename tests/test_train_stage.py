@@ -117,7 +117,7 @@ def copy_of_killed(killed, tmp_path):
 
 def test_training_writes_model_history_and_figures(whole):
     folder, out = whole
-    description, nets = model_folder.load(folder / "model")
+    description, nets = model_folder.load(folder / "trained")
     assert description.emotions == EMOTIONS
     assert description.folds == [1, 2, 3]
     assert description.preprocessing == Store(folder / "features").meta
@@ -150,7 +150,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_identical_files(whole, copy
     folder = copy_of_killed
     before = (folder / "plots/history.csv").read_bytes()
     assert before.count(b"\n") == 1 + EPOCHS  # the finished fold
-    assert not (folder / "model").exists()
+    assert not (folder / "trained").exists()
     code, out, err = run("train", folder, TRAIN_PATHS)
     assert code == 0, err
     assert goes_on(1, folder) in out
@@ -239,7 +239,7 @@ def test_test_clips_and_copies_of_val_and_test_clips_are_never_seen(tmp_path, co
     train_here(folder)
     history = pd.read_csv(folder / "plots/history.csv")
     assert np.isfinite(history.to_numpy()).all()
-    for tensor in model_folder.load(folder / "model")[1][0].state_dict().values():
+    for tensor in model_folder.load(folder / "trained")[1][0].state_dict().values():
         assert tensor.isfinite().all()
 
 
@@ -360,7 +360,7 @@ def test_every_tested_clip_has_a_prediction_whose_probabilities_sum_to_1(evaluat
 
 def test_each_clip_is_predicted_by_the_net_that_did_not_learn_it(evaluated):
     folder, _ = evaluated
-    _, nets = model_folder.load(folder / "model")
+    _, nets = model_folder.load(folder / "trained")
     store, table = Store(folder / "features"), predictions_of(evaluated)
     for row in table.to_dict("records"):
         blocks = np.split(np.array(store[row["clip"]], dtype=np.float64), [8], axis=1)
@@ -395,7 +395,7 @@ def test_the_evaluations_tables_and_pictures_are_written(evaluated):
 
 def test_evaluation_without_a_file_of_the_model_says_which_and_ends_with_1(whole, tmp_path):
     folder, name = Path(shutil.copytree(whole[0], tmp_path / "project")), "fold-2.safetensors"
-    (folder / "model" / name).unlink()
+    (folder / "trained" / name).unlink()
     code, out, err = run("evaluate", folder, EVALUATE_PATHS)
     assert code == 1
     assert out == ""
@@ -460,7 +460,7 @@ def test_balance_and_train_statistics_are_of_the_train_clips_alone(tmp_path, bal
     assert figures["examples"] == BALANCES[balance, copies]
     assert all(np.isfinite(value) for value in figures.values())
     # The val clips are each predicted once, as they are.
-    description, (net,) = model_folder.load(folder / "model")
+    description, (net,) = model_folder.load(folder / "trained")
     store = Store(folder / "features")
     reference = [store[clip] for clip in clips["train"]]
     emotions, losses = {clip: emotion for clip, _, emotion in clip_names()}, []
@@ -492,7 +492,7 @@ def test_test_clips_are_normalised_as_in_training(tmp_path, normalisation):
     train_here(folder)
     figures = evaluate_here(folder)
     assert figures["uses_test_speakers_audio"] == (normalisation == "speaker")
-    description, nets = model_folder.load(folder / "model")
+    description, nets = model_folder.load(folder / "trained")
     assert all((s is None) == (normalisation != "train") for s in description.statistics)
     store, table = Store(folder / "features"), tables.read_csv(folder / "predictions.csv")
     speakers = {clip: speaker for clip, speaker, _ in clip_names()}
@@ -527,7 +527,7 @@ def restless(tmp_path_factory):
 
 def test_with_snapshots_a_model_holds_the_weights_of_every_epoch(restless):
     folder, _, files = restless
-    model = folder / "model"
+    model = folder / "trained"
     for fold in range(1, FOLDS + 1):
         names = [f"fold-{fold}-epochs/epoch-{n:05d}.safetensors" for n in range(1, 7)]
         found = sorted((model / f"fold-{fold}-epochs").iterdir())
@@ -543,7 +543,7 @@ def test_the_test_history_holds_every_epochs_figures_on_the_test_clips(restless)
     assert list(history.columns) == ["fold", "epoch", "test_loss", "test_accuracy"]
     expected = [(fold, epoch) for fold in (1, 2, 3) for epoch in range(1, 7)]
     assert list(zip(history["fold"], history["epoch"], strict=True)) == expected
-    description, _ = model_folder.load(folder / "model")
+    description, _ = model_folder.load(folder / "trained")
     store, emotions = Store(folder / "features"), {c: e for c, _, e in clip_names()}
     history = pd.read_csv(folder / "test_history.csv", index_col=["fold", "epoch"])
     for fold in (1, 2, 3):
@@ -551,7 +551,7 @@ def test_the_test_history_holds_every_epochs_figures_on_the_test_clips(restless)
             row["clip"] for row in three_folds() if (row["fold"], row["subset"]) == (fold, "test")
         ]
         labels = [EMOTIONS.index(emotions[clip]) for clip in test]
-        for epoch, net in model_folder.load_snapshots(folder / "model", description, fold):
+        for epoch, net in model_folder.load_snapshots(folder / "trained", description, fold):
             features = [by_hand(store[clip], [store[clip]]) for clip in test]
             rows = np.array([probabilities_of(net, clip) for clip in features], dtype=np.float64)
             row = history.loc[fold, epoch]
@@ -627,10 +627,10 @@ def test_a_stopped_training_goes_on_and_ends_with_the_identical_files(tmp_path, 
         history = (folder / "plots/history.csv").read_bytes()
         assert history.count(b"\n") == 1 + stop
         assert expected.startswith(history)
-        assert len(model_folder.load(folder / "model")[1]) == 1
+        assert len(model_folder.load(folder / "trained")[1]) == 1
         (checkpoints,) = (folder / ".checkpoints").iterdir()
         assert (checkpoints / "fold-1.safetensors").is_file()
-        shutil.rmtree(folder / "model")  # as DVC does before it runs a stage
+        shutil.rmtree(folder / "trained")  # as DVC does before it runs a stage
     set_params(folder, stop_after=0)
     assert goes_on(1, folder) in train_here(folder)
     assert results(folder) == results(whole)
@@ -660,7 +660,7 @@ def test_a_stop_earlier_than_a_kept_checkpoint_gives_what_it_gives_without_one(t
     train_here(expected)
     folder = make_project(tmp_path / "longer-before", one_split(), changes | {"stop_after": 4})
     train_here(folder)
-    shutil.rmtree(folder / "model")
+    shutil.rmtree(folder / "trained")
     set_params(folder, stop_after=2)
     train_here(folder)
     assert results(folder) == results(expected)
@@ -705,7 +705,7 @@ def test_early_stopping_without_val_clips_is_refused(tmp_path):
     folder = make_project(tmp_path, splits, {"patience": 2})
     with pytest.raises(UserError, match=r"model\.patience 2 stops by the validation loss"):
         train_here(folder)
-    assert not (folder / "model").exists()
+    assert not (folder / "trained").exists()
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -43,7 +43,7 @@ TRAIN_PATHS = [
     "features",
     "augmented",
     "splits.csv",
-    "model",
+    "trained",
     "plots/history.csv",
     "train.json",
 ]
@@ -163,6 +163,6 @@ def contents(folder):
 
 def results(folder):
     """All that the train stage writes."""
-    return contents(folder / "model") | {
+    return contents(folder / "trained") | {
         name: (folder / name).read_bytes() for name in ("plots/history.csv", "train.json")
     }

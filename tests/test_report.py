@@ -1,0 +1,145 @@
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from scipy.stats import binomtest
+
+from scripts import report
+from scripts.workspace import ROOT
+from ser.errors import UserError
+
+
+class Page(HTMLParser):
+    """What a page would load, and its text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.loads, self.tags, self.words = [], [], []
+        self.feed(html)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.loads += [v for k, v in attributes if k in ("src", "href", "srcset", "data", "action")]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A clone of the project at its last commit, of which the report is made."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    git(clone, "config", "user.name", "Tester")
+    git(clone, "config", "user.email", "tester@example.org")
+    for module in (report, report.readme):
+        monkeypatch.setattr(module, "ROOT", clone)
+    monkeypatch.setattr(report, "REPORT", clone / "report.html")
+    return clone
+
+
+def git(folder, *arguments):
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def made(project, base=None):
+    report.main(base)
+    return (project / "report.html").read_text("utf-8")
+
+
+def change(path, edit):
+    values = json.loads(path.read_text())
+    edit(values)
+    path.write_text(json.dumps(values))
+
+
+def test_the_page_loads_nothing_and_holds_the_figures(project):
+    html = made(project)
+    page = Page(html)
+    assert all(load.startswith(("data:image/png;base64,", "#")) for load in page.loads)
+    assert sum(load.startswith("data:") for load in page.loads) == 10
+    assert not {"script", "link", "iframe"} & set(page.tags)
+    assert "@import" not in html
+    assert "url(" not in html
+    evaluated = json.loads((project / "metrics/evaluate.json").read_text())
+    low, high = evaluated["accuracy_ci95"]
+    assert f"accuracy {evaluated['accuracy'] * 100:.1f} %" in page.text
+    assert f"{low * 100:.1f} to {high * 100:.1f}" in page.text
+    for name, figures in evaluated["per_speaker"].items():
+        n = figures["n"]
+        found = binomtest(round(figures["accuracy"] * n), n).proportion_ci(method="wilson")
+        interval = f"{found.low * 100:.1f} to {found.high * 100:.1f}"
+        assert f"{name} {figures['accuracy'] * 100:.1f} % {interval} {n}" in page.text
+    assert "data/mistakes.csv is not here" in page.text
+
+
+def test_it_is_the_same_bytes_again(project):
+    assert made(project) == made(project)
+
+
+def test_it_says_what_differs_from_another_revision(project):
+    git(project, "tag", "before")
+    old = json.loads((project / "metrics/evaluate.json").read_text())["accuracy"]
+    change(project / "metrics/evaluate.json", lambda e: e.update(accuracy=old - 0.25))
+    params = project / "params.yaml"
+    params.write_text(re.sub(r"batch_size: \d+", "batch_size: 7", params.read_text()))
+    git(project, "commit", "--quiet", "--all", "--message", "worse")
+    page = Page(made(project, "before"))
+    assert re.search(f"evaluate: accuracy {old} {old - 0.25:.4g}[0-9]* ▼ \u22120.25 ", page.text)
+    assert re.search(r"model.batch_size 32 7 ", page.text)
+    assert "No param differs" not in page.text
+    same = Page(made(project, "HEAD"))
+    assert "No figure differs." in same.text
+    assert "No param differs." in same.text
+
+
+def test_a_revision_without_figures_is_said_to_have_none(project):
+    git(project, "rm", "--quiet", "metrics/split.json")
+    git(project, "commit", "--quiet", "--message", "less")
+    git(project, "tag", "less")
+    git(project, "revert", "--no-edit", "HEAD")
+    assert "less has no metrics/split.json" in Page(made(project, "less")).text
+
+
+@pytest.mark.parametrize("base", ["nowhere", "--output=x", "HEAD:params.yaml"])
+def test_what_is_no_revision_is_refused(project, base):
+    with pytest.raises(UserError, match=r"BASE=.*revision"):
+        report.main(base)
+    assert not (project / "report.html").exists()
+
+
+def test_names_are_text_whatever_they_hold(project):
+    hostile = "<script>alert('x')</script>"
+    (project / "data").mkdir(exist_ok=True)
+    (project / "data/mistakes.csv").write_text(
+        "clip,speaker,emotion,predicted,confidence,probability_of_emotion\n"
+        f"{hostile},a/1,sad,happy,0.9,0.05\n"
+    )
+    change(
+        project / "metrics/evaluate.json",
+        lambda e: e["per_speaker"].update({hostile: {"accuracy": 0.5, "n": 2}}),
+    )
+    page = Page(made(project))
+    assert "script" not in page.tags
+    assert page.text.count(hostile) == 2
+    assert "90.0 %" in page.text
+
+
+def test_before_the_first_run_there_is_nothing_to_report(project):
+    shutil.rmtree(project / "metrics")
+    with pytest.raises(UserError, match="nothing to report before `dvc repro`"):
+        report.main(None)
+
+
+def test_a_mistake_ends_the_command_with_a_sentence():
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.report", "--base", "nowhere"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "error: BASE=nowhere: git knows no such revision\n"
