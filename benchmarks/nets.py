@@ -16,6 +16,7 @@ from ser import features, folds, models, params, training
 from ser.arrays import FloatArray
 from ser.audio import standardise
 from ser.batches import Clips, Examples, epoch_batches
+from ser.decoding import decode
 from ser.devices import Team, limit_threads
 from ser.normalisation import normalise
 from ser.parallel import worker_count

@@ -39,8 +39,8 @@ from tqdm import tqdm
 from scripts.scaling import DVC, Row, judge
 from scripts.workspace import ROOT, at_least_one, change_params, dvc_command
 from ser.arrays import FloatArray
-from ser.decoding import decode
 from ser.corpora import aesdd
+from ser.decoding import decode
 from ser.parallel import worker_count
 from ser.rejection import Rejected
 from ser.tables import write_csv

@@ -22,8 +22,8 @@ from benchmarks.measure import Row, interleave
 from ser import params
 from ser.arrays import FloatArray
 from ser.audio import check, standardise
-from ser.decoding import decode
 from ser.augment import Draw, change_waveform
+from ser.decoding import decode
 from ser.features import logmel
 from ser.spectra import frame_count
 

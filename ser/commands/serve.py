@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import signal
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
@@ -63,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
         app = make_app(recogniser, open_project(options.data or options.model.parent))
         host, port = listener.getsockname()[:2]
         print(f"the page is at http://{host}:{port} (Ctrl-C ends it)", flush=True)
+        # As Ctrl-C does: so that the folder of uploads is removed.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         server.run(sockets=[listener])
     return 0

@@ -51,8 +51,9 @@ def draw(
         height += _ROW * len(emotions)
     parts.append(_time_axis(seconds, height))
     title = "Waveform and mel spectrogram" + (", and what is heard when" if windows else "")
+    size = f"0 0 {_WIDTH} {height + 40}"
     return (
-        f'<div class="scroll"><svg class="recording" viewBox="0 0 {_WIDTH} {height + 40}" role="img" '
+        f'<div class="scroll"><svg class="recording" viewBox="{size}" role="img" '
         f'aria-label="{title}"><defs><pattern id="hatch" width="6" height="6" '
         'patternUnits="userSpaceOnUse"><path d="M0 6 6 0" stroke="currentColor" opacity=".45"/>'
         f"</pattern></defs>{''.join(parts)}</svg></div>"

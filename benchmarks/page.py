@@ -1,0 +1,69 @@
+"""How long the page takes to answer eight users at once: `python -m benchmarks.page`.
+
+Each user uploads a clip and waits for the answer, with its picture, then uploads the next. Server
+and users share this machine. Needs the data of a finished `dvc repro`.
+"""
+
+import csv
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from gradio_client import Client, handle_file
+
+from ser.parallel import worker_count
+
+ROOT = Path(__file__).resolve().parents[1]
+USERS = 8
+CLIPS = 25  # of each user
+_RESULTS = Path(__file__).with_name("page.csv")
+
+
+def visit(address: str, clips: list[Path]) -> list[float]:
+    """Upload clips one after the other; give the seconds of each until its answer."""
+    client = Client(address, verbose=False)
+    seconds = []
+    for clip in clips:
+        start = time.perf_counter()
+        _, facts = client.predict(handle_file(clip), api_name="/recognise")
+        seconds.append(time.perf_counter() - start)
+        if facts["emotion"] is None:
+            raise RuntimeError(f"{clip}: {facts['detail']}")
+    return seconds
+
+
+def main() -> None:
+    """Write page.csv."""
+    clips = sorted((ROOT / "data/raw").rglob("*.wav"))
+    clips = [clip for clip in clips if clip.stat().st_size > 10_000]
+    chosen = np.random.default_rng(0).choice(len(clips), (USERS, CLIPS), replace=False)
+    command = [Path(sys.executable).with_name("ser"), "serve", "--port", "0"]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        address = re.search(r"http://\S+", server.stdout.readline())[0]
+        visit(address, [clips[0]])
+        with ThreadPoolExecutor(USERS) as users:
+            answers = list(
+                users.map(lambda own: visit(address, [clips[i] for i in own]), chosen.tolist())
+            )
+            alone = visit(address, [clips[i] for i in chosen[0]])
+    finally:
+        server.terminate()
+        server.wait()
+    everyone = [second for own in answers for second in own]
+    rows = [(1, alone), (USERS, everyone)]
+    with _RESULTS.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["users", "answers", "p50_seconds", "p99_seconds", "cores"])
+        for users, seconds in rows:
+            p50, p99 = np.percentile(seconds, [50, 99])
+            writer.writerow([users, len(seconds), f"{p50:.3f}", f"{p99:.3f}", worker_count()])
+            print(f"{users} at once: p50 {p50:.3f} s, p99 {p99:.3f} s, {len(seconds)} answers")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""A real Chromium without a screen, and the real server of the page."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = os.environ.get("CHROMEDRIVER") or shutil.which("chromedriver")
+PATIENCE = 60  # seconds: for machines that do much else
+
+
+@contextmanager
+def serve(project, *arguments):
+    """Start `ser serve` in a project; gives the page's address."""
+    ser = Path(sys.executable).with_name("ser")
+    command = [ser, "serve", "--port", "0", *arguments]
+    server = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
+    try:
+        first = server.stdout.readline()
+        yield re.search(r"http://\S+", first)[0]
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+        server.stdout.close()
+
+
+@contextmanager
+def browse(microphone=None):
+    """Open a browser; `microphone` is a WAV file that it hears."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    switches = [
+        *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"),
+        *("disable-background-networking", "disable-component-update", "disable-sync"),
+        *("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream"),
+    ]
+    if microphone:
+        switches.append(f"use-file-for-fake-audio-capture={microphone}%noloop")
+    for switch in switches:
+        options.add_argument(f"--{switch}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def look_like(driver, width, height, dark=False):
+    """Make the window as wide and high as a device's, in its colours."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+
+def wait_for(driver, css):
+    """Wait until something is there and to be seen; gives it."""
+    return WebDriverWait(driver, PATIENCE).until(
+        lambda d: next((e for e in d.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None)
+    )
+
+
+def upload(driver, address, file):
+    """Open the page and give it a recording."""
+    driver.get(address)
+    field = WebDriverWait(driver, PATIENCE).until(
+        lambda d: next(iter(d.find_elements(By.CSS_SELECTOR, "#recording input[type=file]")), None)
+    )
+    field.send_keys(str(file))
+
+
+def hosts_asked(driver):
+    """The hosts of all requests so far."""
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    asked = {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated")
+        and "request" in message["params"]
+    }
+    return {urlsplit(url).hostname for url in asked} - {None}
