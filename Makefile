@@ -63,9 +63,10 @@ bench: setup
 report: setup
 	@python -m scripts.report $(if $(BASE),--base '$(BASE)')
 
-# Write the README's figures anew from metrics/.
+# Write the README's figures, and DagsHub's file of them, anew from metrics/.
 readme: setup
 	python -m scripts.readme
+	python -m scripts.dagshub_metrics
 
 # Pin what is installed now.
 lock: setup

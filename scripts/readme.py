@@ -302,6 +302,20 @@ def seconds(value: float) -> str:
     return f"{value:.3g} s" if value >= 1 else f"{value * 1000:.3g} ms"
 
 
+def page() -> str:
+    """How long the page takes to answer."""
+    rows = [
+        (
+            row["users"],
+            f"{float(row['p50_seconds']):.2f} s",
+            f"{float(row['p99_seconds']):.2f} s",
+            row["answers"],
+        )
+        for row in rows_of("benchmarks/page.csv")
+    ]
+    return table(("users at once", "p50", "p99", "answers"), rows)
+
+
 def speed() -> str:
     """Seconds of each stage."""
     rows = [(row["step"], row["seconds"]) for row in rows_of("benchmarks/pipeline.csv")]
@@ -331,6 +345,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "dataset": dataset,
     "speed": speed,
     "bench": bench,
+    "page": page,
     "limits": limits,
     "imports": imports,
     "scale": scale,

@@ -1,0 +1,45 @@
+"""Write the last run's figures as DagsHub's experiments tab reads them.
+
+DagsHub takes any committed `*metrics.csv` with the columns of its logger, and any `*params.yaml`.
+"""
+
+import csv
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.readme import load_metrics, rows_of
+from scripts.workspace import ROOT
+
+TARGET = ROOT / "metrics/dagshub_metrics.csv"
+_FIGURES = ("accuracy", "uar", "f1_macro", "precision_macro", "recall_macro", "ece")
+
+
+def figures() -> Iterator[tuple[str, float, int]]:
+    """Give name, value and step: each fold's curves, then the figures of the test clips."""
+    curves = rows_of("plots/history.csv")
+    folds = len({row["fold"] for row in curves})
+    for row in curves:
+        for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy"):
+            if row[name]:
+                fold = f"fold {row['fold']} " if folds > 1 else ""
+                yield fold + name, float(row[name]), int(row["epoch"])
+    evaluated = load_metrics("evaluate")
+    for name in _FIGURES:
+        yield name, evaluated[name], 1
+
+
+def main(target: Path = TARGET) -> None:
+    """Write the file; its time is that of the commit that the run is of, not of writing."""
+    told = subprocess.run(
+        ["git", "log", "-1", "--format=%ct"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    milliseconds = int(told.stdout) * 1000
+    with target.open("w", encoding="utf-8", newline="") as file:
+        file.write("Name,Value,Timestamp,Step\n")
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writerows((name, value, milliseconds, step) for name, value, step in figures())
+
+
+if __name__ == "__main__":
+    main()
