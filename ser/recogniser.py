@@ -337,7 +337,13 @@ def load(path: str | Path, fold: int | None = None) -> Recogniser:
         description, nets = open_onnx(path)
     else:
         # torch takes a second to import, which an ONNX file has no use for.
-        from ser.torch_nets import open_folder
+        try:
+            from ser.torch_nets import open_folder
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"{path} needs {error.name}, which is not installed: install it, or use a file "
+                "that `ser export --onnx` made"
+            ) from None
 
         description, nets = open_folder(path)
     return Recogniser(description, nets, fold)
