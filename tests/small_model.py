@@ -1,0 +1,174 @@
+"""Small models with random weights, and speech to try them on."""
+
+import io
+import os
+import subprocess
+import sys
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+import torch
+from settings import PLAIN_MODEL
+
+from ser import model_folder
+from ser.corpora import demo
+from ser.description import Description, versions
+from ser.features import extract
+from ser.models import build
+from ser.normalisation import measure
+from ser.params import Features, Model
+
+RATE = demo.SAMPLE_RATE
+EMOTIONS = ["angry", "happy", "sad"]
+CLEAN = {
+    "sample_rate": RATE,
+    "min_seconds": 0.5,
+    "max_clipped": 0.01,
+    "noise_reduction": "none",
+    "noise_seconds": 0.25,
+    "song": False,
+    "emotions": "all",
+    "relabel": {},
+}
+FEATURES = {
+    "kinds": ["logmel"],
+    "n_fft": 512,
+    "win_length": 512,
+    "hop_length": 256,
+    "n_mels": 16,
+    "n_mfcc": 8,
+    "fmin": 50.0,
+    "fmax": 8000.0,
+}
+CORPUS = {
+    "corpora": {"demo": {"clips": 30, "speakers": 5, "languages": []}},
+    "emotions": {"angry": 10, "happy": 10, "sad": 10},
+    "seconds": {"total": 45.0, "min": 1.0, "median": 1.5, "max": 2.0},
+}
+METRICS = {
+    "accuracy": 0.61234,
+    "uar": 0.59876,
+    "accuracy_ci95": [0.51, 0.71],
+    "uar_ci95": [0.5012, 0.7034],
+    "per_class": {
+        name: {
+            "precision": 0.5 + i / 7,
+            "recall": 0.4 + i / 9,
+            "f1": 0.45 + i / 8,
+            "support": 7 + i,
+        }
+        for i, name in enumerate(EMOTIONS)
+    },
+    "ece": 0.0876,
+    "n_test": 24,
+    "n_folds": 1,
+    "split_scheme": "random",
+    "fold_accuracy": {"mean": 0.61234, "std": 0.0, "each": [0.61234]},
+    "per_corpus": {"demo": {"accuracy": 0.61234, "uar": 0.59876, "n": 24}},
+    "per_speaker": {"demo/1": {"accuracy": 0.5, "n": 10}, "demo/2": {"accuracy": 0.7143, "n": 14}},
+    "majority_accuracy": 0.3611,
+    "uses_test_speakers_audio": False,
+    "confusion": [[5, 1, 1], [2, 5, 1], [1, 2, 6]],
+}
+# What each net needs beside PLAIN_MODEL.
+SETTINGS = {
+    "mlp": {"width": 8},
+    "dummynet": {"length": "resize"},
+    "exponet": {"length": "pad"},
+    "rezonet": {"length": "crop"},
+}
+
+
+@cache
+def _spoken(number):
+    clip = next(islice(demo.clips(), number, None))
+    return demo.render(clip) / np.float32(2**15)
+
+
+def speech(number=0, seconds=None):
+    """A synthesised clip, float32; repeated or cut if a length is wanted."""
+    samples = _spoken(number)
+    return samples if seconds is None else np.resize(samples, round(seconds * RATE))
+
+
+def encoded(samples, rate, suffix, subtype=None):
+    """The bytes of a file as its suffix says."""
+    file = io.BytesIO()
+    if suffix in _FFMPEG:
+        container, codec, form = _FFMPEG[suffix]
+        with av.open(file, "w", container) as opened:
+            track = opened.add_stream(codec, rate, layout="mono", format=form)
+            frame = av.AudioFrame.from_ndarray(
+                np.asarray(samples, np.float32)[np.newaxis], "fltp", "mono"
+            )
+            frame.rate = rate
+            to_form = av.AudioResampler(form, "mono", rate, track.codec_context.frame_size or 960)
+            for part in (*to_form.resample(frame), *to_form.resample(None)):
+                opened.mux(track.encode(part))
+            opened.mux(track.encode(None))
+    else:
+        kind, usual = _SOUNDFILE[suffix]
+        soundfile.write(file, samples, rate, format=kind, subtype=subtype or usual)
+    return file.getvalue()
+
+
+_FFMPEG = {
+    ".m4a": ("ipod", "aac", "fltp"),
+    ".aac": ("adts", "aac", "fltp"),
+    ".webm": ("webm", "libopus", "flt"),
+}
+_SOUNDFILE = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".oga": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+}
+
+
+def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **settings):
+    """Write a model with random weights; give its description and nets."""
+    model = Model.model_validate(PLAIN_MODEL | {"name": name} | SETTINGS.get(name, {}) | settings)
+    features = Features.model_validate(
+        FEATURES | ({"kinds": ["functionals"]} if name == "mlp" else {})
+    )
+    statistics = [None] * len(folds)
+    if model.normalisation == "train":
+        clips = [extract(speech(i), RATE, features) for i in range(0, 50, 8)]
+        statistics = [measure(clips[i:], features.dims) for i in range(len(folds))]
+    preprocessing = {"clean": CLEAN, "features": features.model_dump(), "dims": features.dims}
+    description = Description(
+        model.model_dump(),
+        EMOTIONS,
+        preprocessing,
+        list(folds),
+        statistics,
+        corpus or CORPUS,
+        versions(),
+        metrics,
+    )
+    torch.manual_seed(0)
+    nets = [build(model, sum(features.dims.values()), len(EMOTIONS)).eval() for _ in folds]
+    weights = [{k: t.contiguous() for k, t in net.state_dict().items()} for net in nets]
+    model_folder.save(Path(folder), description, weights)
+    return description, nets
+
+
+SER = Path(sys.executable).with_name("ser")
+
+
+def ser(*arguments, cwd=None, timeout=120, **kwargs):
+    """Run the program as it is installed; give what it left behind."""
+    return subprocess.run(
+        [SER, *map(os.fspath, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        timeout=timeout,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
+        **kwargs,
+    )

@@ -1,0 +1,148 @@
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+from small_model import RATE, make, ser, speech
+
+from ser.models import NETS
+from ser.onnx_export import export
+from ser.onnx_model import METADATA
+from ser.recogniser import load
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+WITHOUT_TORCH = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "safetensors"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from ser.cli import main
+
+status = main(sys.argv[1:])
+assert "torch" not in sys.modules
+sys.exit(status)
+"""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "clip.wav"
+    soundfile.write(path, speech(3), RATE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A model of two folds as a folder and as a file."""
+    folder = tmp_path_factory.mktemp("exported")
+    make(folder / "model", "cnn", folds=(1, 2))
+    done = ser("export", "--model", "model", "--onnx", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert b"synthesised clips at their own lengths" in done.stdout
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *((name, {}) for name in NETS),
+        ("cnn", {"layers": 4, "batch_norm": True}),
+        ("cnn", {"pooling": "flatten", "length": "resize", "frames": 64}),
+        ("resnet", {"layers": 4, "width": 4, "batch_size": 4}),
+    ],
+)
+def test_every_net_answers_as_in_pytorch_at_every_length(tmp_path, name, settings):
+    make(tmp_path / "model", name, folds=(1, 2), **settings)
+    export(tmp_path / "model", tmp_path / "x.onnx")
+    ours, theirs = load(tmp_path / "model"), load(tmp_path / "x.onnx")
+    rng = np.random.default_rng(0)
+    for samples in (900, 4096, 5003, 16000, 50001):
+        waveform = rng.normal(size=samples).astype(np.float32) / 10
+        expected = ours.of_folds(waveform)
+        assert theirs.of_folds(waveform) == pytest.approx(expected, abs=1e-6)
+        assert expected.shape == (2, 3)
+
+
+def test_the_file_describes_itself(exported):
+    ours, theirs = load(exported / "model"), load(exported / "model.onnx")
+    assert theirs.description == ours.description
+    (input_,) = onnx.load(exported / "model.onnx").graph.input
+    sizes = [d.dim_param or d.dim_value for d in input_.type.tensor_type.shape.dim]
+    assert sizes[0] == 2
+    assert isinstance(sizes[1], str)  # any number of frames
+    assert sizes[2] == 16
+
+
+def test_it_predicts_without_torch(exported, clip):
+    arguments = ["predict", "--model", exported / "model.onnx", "--json", clip]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ser(*arguments).stdout.decode()
+    folder = [*arguments[:2], exported / "model", clip]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *folder], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {exported / 'model'} needs ")
+    assert "Traceback" not in done.stderr
+
+
+def test_own_clips_can_be_named_to_check_with(exported, clip, tmp_path):
+    (tmp_path / "rubbish.wav").write_bytes(b"rubbish")
+    file = tmp_path / "new" / "own.onnx"
+    both = ("export", "--model", exported / "model", "--onnx", file)
+    done = ser(*both, clip, tmp_path / "rubbish.wav")
+    assert done.returncode == 0
+    assert b"on 1 clips" in done.stdout
+    file.unlink()
+    done = ser(*both, tmp_path / "rubbish.wav")
+    assert done.returncode == 1
+    assert b"can be used" in done.stderr
+    assert not file.exists()
+    assert list(file.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["model", "model.txt"])
+def test_the_files_name_must_end_as_such_files_do(exported, name):
+    done = ser("export", "--model", exported / "model", "--onnx", exported / name)
+    assert done.returncode == 1
+    assert b".onnx" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", b"no usable model"), (b"text", b"no usable model"), (None, b"No such file")],
+)
+def test_what_is_no_such_file_is_a_sentence(tmp_path, clip, content, reason):
+    file = tmp_path / "x.onnx"
+    if content is not None:
+        file.write_bytes(content)
+    done = ser("predict", "--model", file, clip)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_other_programs_files_and_newer_ones_are_refused(exported, clip, tmp_path):
+    proto = onnx.load(exported / "model.onnx")
+    text = proto.metadata_props[0].value
+    for described, reason in (
+        ({}, b"did not write it"),
+        ({METADATA: text.replace('"format": 3', '"format": 4')}, b"format 4, written with"),
+        ({METADATA: "{"}, b"no usable model"),
+    ):
+        del proto.metadata_props[:]
+        onnx.helper.set_model_props(proto, described)
+        onnx.save(proto, tmp_path / "x.onnx")
+        done = ser("predict", "--model", tmp_path / "x.onnx", clip)
+        assert done.returncode == 1
+        assert reason in done.stderr
+        assert b"Traceback" not in done.stderr
