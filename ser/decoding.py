@@ -4,6 +4,7 @@ libsndfile reads WAV, FLAC, Ogg, Opus and MP3; FFmpeg, by PyAV, what phones and 
 AAC in MP4 (.m4a) or on its own, and WebM.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,7 +101,8 @@ def open_stream(path: Path) -> Iterator[Stream]:
             _check_riff(path)
         elif head[:4] == b"OggS":
             _check_ogg(path)
-        with soundfile.SoundFile(path) as file:
+        # As bytes: soundfile cannot open a name that is no text.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             _check_form(file.samplerate, file.channels)
             yield Stream(_blocks(file), file.samplerate, file.subtype)
     except (soundfile.LibsndfileError, OSError) as error:
@@ -217,6 +219,8 @@ def _open_with_ffmpeg(path: Path, container: str) -> Iterator[Stream]:
                 if not opened.streams.audio:
                     raise Rejected("undecodable", "no sound in it")
                 track = opened.streams.audio[0]
+                if track.codec_context is None:
+                    raise Rejected("undecodable", "its codec is unknown")
                 rate = track.codec_context.sample_rate
                 _check_form(rate, track.codec_context.channels)
                 promised = opened.duration / av.time_base if opened.duration else 0.0

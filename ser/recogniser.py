@@ -238,6 +238,8 @@ class Recogniser:
                 heard.append(Window(*span, self._name(self._probabilities(recording))))
             except Rejected as verdict:
                 heard.append(Window(*span, None, verdict.reason))
+        if not heard:
+            raise Rejected("zero_length", "no samples")
         return Prediction(end / rate, self._mean(heard), tuple(heard))
 
     def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
@@ -312,12 +314,12 @@ def _as_float(samples: NDArray[Any]) -> FloatArray:
     array = np.asarray(samples)
     if array.dtype in (np.int16, np.int32):
         array = array / -float(np.iinfo(array.dtype).min)
-    if array.ndim not in (1, 2) or array.dtype.kind != "f":
+    if array.ndim not in (1, 2) or 0 in array.shape[1:] or array.dtype.kind != "f":
         raise UserError(
             f"samples of shape {array.shape} and type {array.dtype}: [samples] or [samples, "
             "channels] are expected, floating point in -1..1, or int16 or int32"
         )
-    return array.reshape(len(array), -1).astype(np.float32)
+    return (array[:, np.newaxis] if array.ndim == 1 else array).astype(np.float32)
 
 
 def load(path: str | Path, fold: int | None = None) -> Recogniser:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from small_model import encoded
 
-from ser.corpora import own
 from ser.errors import UserError
+from ser.formats import SUFFIXES
 from ser.rejection import REASONS
 from ser.store import Store
 from ser.tables import CLIP_COLUMNS, read_csv
@@ -596,12 +597,19 @@ def test_recordings_of_ones_own_may_be_of_any_kind_that_is_pulled(project):
     }
     subtypes = {".mp3": "MPEG_LAYER_III", ".oga": "VORBIS", ".ogg": "VORBIS", ".opus": "OPUS"}
     for seed, suffix in enumerate(SUFFIXES):
+        if suffix in (".m4a", ".aac", ".webm"):
+            data = encoded(speech(seed, 1, 48000), 48000, suffix)
+            project.put(f"own/sad/{seed:02}{suffix}", data)
+            continue
         kind, subtype = kinds.get(suffix, suffix[1:].upper()), subtypes.get(suffix, "PCM_16")
         project.put(f"own/sad/{seed:02}{suffix}", speech(seed, 1, 48000), 48000, kind, subtype)
     clips, rejected, store, _ = project.run()
     assert rejected.empty
     assert [Path(path).suffix for path in clips["path"]] == list(SUFFIXES)
-    assert {len(store[path]) for path in clips["path"]} == {RATE}
+    # An AAC without a container does not say where the sound in its frames begins and ends.
+    lengths = {Path(path).suffix: len(store[path]) for path in clips["path"]}
+    assert lengths.pop(".aac") == pytest.approx(RATE, abs=1024)
+    assert set(lengths.values()) == {RATE}
 
 
 @pytest.mark.parametrize(

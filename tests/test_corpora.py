@@ -10,7 +10,6 @@ from ser.corpora import (
     clip_name,
     cremad,
     label_files,
-    own,
     ravdess,
     savee,
     select_files,
@@ -19,6 +18,7 @@ from ser.corpora import (
 from ser.corpora.labels import Labels
 from ser.emotions import EMOTIONS
 from ser.errors import UserError
+from ser.formats import SUFFIXES
 from ser.rejection import Rejected
 
 REAL = Path(__file__).parents[2] / "shared" / "aesdd"
@@ -648,10 +648,10 @@ def test_of_the_tables_of_ones_own_corpus_only_the_nearest_is_selected():
 
 def test_ones_own_corpus_without_audio_is_refused_with_the_kinds_that_can_be_read():
     with pytest.raises(UserError) as caught:
-        select_files("mine", ["labels.csv", "1.m4a"], "recordings")
+        select_files("mine", ["labels.csv", "1.mp4"], "recordings")
     kinds = ", ".join(SUFFIXES)
     assert str(caught.value) == (
-        f"recordings has no audio files ({kinds}): 2 files seen, for example 1.m4a, labels.csv"
+        f"recordings has no audio files ({kinds}): 2 files seen, for example 1.mp4, labels.csv"
     )
 
 

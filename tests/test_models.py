@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from ser.functional_names import functional_names
 from ser.models import NETS, build, count_parameters
-from ser.net_inputs import MIN_FRAMES
 from ser.models.layers import (
     Dropout,
     Part,
@@ -23,6 +22,7 @@ from ser.models.layers import (
     share_dropout,
 )
 from ser.models.resnet import AttentivePooling
+from ser.net_inputs import MIN_FRAMES
 from ser.params import Model
 
 pytestmark = pytest.mark.usefixtures("one_thread")

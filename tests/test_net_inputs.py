@@ -8,7 +8,7 @@ import torch
 from settings import PLAIN_MODEL
 
 from ser.models import NETS, build
-from ser.net_inputs import FIXED_LENGTHS, FLATTENING, SPECTRA, problems
+from ser.net_inputs import FIXED_LENGTHS, FLATTENING, MIN_FRAMES, SPECTRA, problems
 from ser.params import FeatureKind, Model
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import soundfile
 from dagshub_server import DagsHubServer
+from small_model import ser
 
 from scripts import experiments
 from scripts.workspace import ROOT, dvc, make_workspace
 from ser.store import Store
+from ser.tables import read_csv
 
 AESDD = ROOT.parent / "shared" / "aesdd"
 EMOBOX = ROOT.parent / "shared" / "emobox" / "aesdd"
@@ -96,3 +98,33 @@ def test_emobox_fold_of_the_clips_that_are_here(project):
     published = {Path(json.loads(line)["wav"]).stem for line in lists}
     for clip, subset in fold.items():
         assert (subset == "test") == (clip.split("/")[1] in published)
+
+
+def test_predict_says_of_every_test_clip_what_evaluate_said(project):
+    done = ser("predict", "data/raw", "--json", cwd=project)
+    assert done.returncode == 1  # the broken clip
+    answers = {answer["file"]: answer for answer in json.loads(done.stdout)}
+    (broken,) = (a for a in answers.values() if a["emotion"] is None)
+    assert broken["file"].endswith("s05 (3).wav")
+    assert broken["reason"] == "zero_length"
+    clips = read_csv(project / "data/clips.csv").set_index("clip")
+    predictions = read_csv(project / "data/predictions.csv")
+    assert len(predictions) == figures(project, "evaluate")["n_test"]
+    for _, row in predictions.iterrows():
+        answer = answers["data/raw/" + clips.loc[row["clip"], "path"]]
+        assert answer["emotion"] == row["predicted"]
+        for emotion, share in answer["probabilities"].items():
+            assert share == pytest.approx(float(row[emotion]), abs=1e-5)
+
+
+def test_the_exported_model_answers_alike_on_real_clips(project):
+    done = ser("export", "--onnx", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert b"on 20 clips at their own lengths" in done.stdout
+    folder, file = (
+        json.loads(ser("predict", "data/raw", "--json", *model, cwd=project).stdout)
+        for model in ((), ("--model", "model.onnx"))
+    )
+    for ours, theirs in zip(folder, file, strict=True):
+        assert theirs["emotion"] == ours["emotion"]
+        assert theirs["probabilities"] == pytest.approx(ours["probabilities"], abs=1e-4)

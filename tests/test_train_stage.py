@@ -39,7 +39,7 @@ from scripts.stage_deps import (
     imported_names,
     scripts_of,
 )
-from ser import model_folder, tables
+from ser import card, model_folder, tables
 from ser.errors import UserError
 from ser.store import Store
 from stages import draw, evaluate
@@ -49,6 +49,7 @@ EVALUATE_PATHS = [
     "clips.csv",
     "features",
     "splits.csv",
+    "trained",
     "model",
     "evaluate.json",
     "predictions.csv",
@@ -293,6 +294,25 @@ def predictions_of(evaluated):
     return tables.read_csv(evaluated[0] / "predictions.csv")
 
 
+def test_an_evaluated_model_is_released_with_its_figures_and_its_card(evaluated, tmp_path):
+    folder, _ = evaluated
+    description, _ = model_folder.load(folder / "model")
+    trained, _ = model_folder.load(folder / "trained")
+    assert trained.metrics is None
+    figures = dict(description.metrics)
+    confusions = np.array(figures.pop("confusion"))
+    tables.write_json(tmp_path / "figures.json", figures)
+    assert (tmp_path / "figures.json").read_bytes() == (folder / "evaluate.json").read_bytes()
+    assert confusions.sum() == figures["n_test"]
+    assert np.trace(confusions) / confusions.sum() == pytest.approx(figures["accuracy"])
+    released, weights = contents(folder / "model"), contents(folder / "trained")
+    assert {name for name in released if name.endswith(".json")} == {"model.json"}
+    assert released.pop("README.md").decode() == card.write_card(description)
+    assert {n: released[n] for n in released if n != "model.json"} == {
+        n: weights[n] for n in weights if n != "model.json"
+    }
+
+
 def test_the_evaluation_holds_every_figure_of_the_interface(evaluated):
     figures = figures_of(evaluated)
     wanted = {
@@ -401,9 +421,9 @@ def test_evaluation_without_a_file_of_the_model_says_which_and_ends_with_1(whole
     assert out == ""
     assert "Traceback" not in err
     (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
-    assert line.startswith("error: model holds no usable model (")
+    assert line.startswith("error: trained holds no usable model (")
     assert name in line
-    assert line.endswith("run `dvc repro train`")
+    assert line.endswith("run `dvc repro train evaluate`")
     assert not (folder / "evaluate.json").exists()
 
 

@@ -1,0 +1,105 @@
+import copy
+import re
+
+import pytest
+import yaml
+from small_model import CORPUS, EMOTIONS, METRICS, make
+
+from ser import card
+from ser.corpora.licences import LICENCES
+
+
+@pytest.fixture(scope="module")
+def description(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("model"), folds=(1, 2), metrics=METRICS)[0]
+
+
+@pytest.fixture(scope="module")
+def text(description):
+    return card.write_card(description)
+
+
+def tables(text):
+    """Rows of cells of every table, by its first heading."""
+    found = {}
+    for part in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in part.splitlines()]
+        rows = [[cell.strip() for cell in row] for row in rows]
+        assert len({len(row) for row in rows}) == 1
+        assert set(rows[1]) == {"---"}
+        found[rows[0][0]] = rows[2:]
+    return found
+
+
+def front_matter(text):
+    start, matter, _ = text.split("---\n", 2)
+    assert start == ""
+    return yaml.safe_load(matter)
+
+
+def test_the_front_matter_has_the_keys_of_the_hub(text):
+    matter = front_matter(text)
+    assert list(matter) == ["license", "language", "pipeline_tag", "tags", "model-index"]
+    assert matter["pipeline_tag"] == "audio-classification"
+    assert "speech-emotion-recognition" in matter["tags"]
+    ((result,),) = (entry["results"] for entry in matter["model-index"])
+    assert result["task"]["type"] == "audio-classification"
+    assert set(result["dataset"]) == {"name", "type"}
+    figures = {m.get("name", m["type"]): m["value"] for m in result["metrics"]}
+    assert figures == {"accuracy": 0.6123, "UAR": 0.5988}
+
+
+def test_the_figures_are_those_of_the_evaluation(text):
+    assert "Accuracy 61.2% (95% interval 51.0% to 71.0%)" in text
+    assert "UAR 59.9% (50.1% to 70.3%), of 24 test clips" in text
+    assert "commonest emotion: 36.1%" in text
+    assert "error is 0.088" in text
+    found = tables(text)
+    for row, (name, figures) in zip(found["emotion"], METRICS["per_class"].items(), strict=True):
+        shown = [f"{figures[key]:.2f}" for key in ("precision", "recall", "f1")]
+        assert row == [name, *shown, str(figures["support"])]
+    assert found["speaker"] == [["demo/1", "50.0%", "10"], ["demo/2", "71.4%", "14"]]
+
+
+def test_the_training_data_are_named_with_their_licence(text):
+    ((name, title, _, clips, speakers, terms, _),) = tables(text)["corpus"]
+    assert (name, clips, speakers) == ("demo", "30", "5")
+    assert (title, terms) == (LICENCES["demo"].title, LICENCES["demo"].terms)
+    assert "10 angry, 10 happy, 10 sad" in text
+    assert "clips of 1.0 to 2.0 s" in text
+
+
+def test_the_card_says_what_answers_and_what_it_is_not_for(text):
+    for emotion in EMOTIONS:
+        assert emotion in text
+    assert "The 2 nets of its folds answer together." in text
+    assert "## What it must not be used for" in text
+    assert "article 5(1)(f)" in text
+
+
+def test_bars_and_line_ends_in_names_do_not_break_the_tables(tmp_path):
+    corpus, metrics = copy.deepcopy(CORPUS), copy.deepcopy(METRICS)
+    strange = 'my|corpus: "x"\n# y'
+    corpus["corpora"][strange] = {"clips": 2, "speakers": 1, "languages": ["el", "fr"]}
+    metrics["per_speaker"]["my|corpus/a|b"] = {"accuracy": 1.0, "n": 1}
+    written = card.write_card(make(tmp_path, metrics=metrics, corpus=corpus)[0])
+    found = tables(written)
+    assert found["corpus"][1][0] == r'my\|corpus: "x" # y'
+    assert found["corpus"][1][1] == "a corpus of one's own"
+    assert found["speaker"][-1] == [r"my\|corpus/a\|b", "100.0%", "1"]
+    matter = front_matter(written)
+    assert matter["license"] == "other"
+    assert matter["language"] == ["el", "fr"]
+    assert strange in matter["model-index"][0]["results"][0]["dataset"]["name"]
+
+
+@pytest.mark.parametrize("uses", [False, True])
+def test_it_is_said_if_the_tested_speakers_own_recordings_were_used(tmp_path, uses):
+    metrics = METRICS | {"uses_test_speakers_audio": uses}
+    written = card.write_card(make(tmp_path, metrics=metrics)[0])
+    assert ("were used to normalise" in written) == uses
+
+
+def test_a_model_that_was_not_evaluated_has_no_card(tmp_path):
+    with pytest.raises(ValueError, match="not evaluated"):
+        card.write_card(make(tmp_path)[0])

@@ -1,0 +1,258 @@
+"""`ser predict` as people run it."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from small_model import EMOTIONS, RATE, SER, encoded, make, ser, speech
+
+LONG = np.concatenate([speech(0, 2.0), np.zeros(2 * RATE, np.float32), speech(60, 2.0)])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    make(folder, folds=(1, 2))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Two short recordings, a long one, a damaged one, and something else."""
+    folder = tmp_path_factory.mktemp("recordings")
+    (folder / "deep").mkdir()
+    (folder / "a.wav").write_bytes(encoded(speech(3), RATE, ".wav"))
+    (folder / "b.m4a").write_bytes(encoded(speech(60), RATE, ".m4a"))
+    (folder / "deep" / "c.FLAC").write_bytes(encoded(LONG, RATE, ".flac"))
+    (folder / "broken.wav").write_bytes(encoded(speech(3), RATE, ".wav")[:-100])
+    (folder / "notes.txt").write_text("no recording")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answered(model, recordings):
+    """What is said of the folder in each form."""
+    return {
+        form: ser("predict", ".", "--model", model, *form, cwd=recordings)
+        for form in ((), ("--json",), ("--csv",))
+    }
+
+
+def sentence(done):
+    """The one line that a failing program leaves on stderr."""
+    assert done.returncode == 1
+    assert done.stdout == b""
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def test_json_is_one_array_with_all_that_is_known(answered):
+    done = answered["--json",]
+    rows = json.loads(done.stdout)
+    assert [row["file"] for row in rows] == ["a.wav", "b.m4a", "broken.wav", "deep/c.FLAC"]
+    keys = ["file", "seconds", "emotion", "probabilities", "windows", "reason", "detail"]
+    assert all(list(row) == keys for row in rows)
+    a, _, broken, c = rows
+    assert a["emotion"] == max(a["probabilities"], key=a["probabilities"].get)
+    assert sum(a["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert a["seconds"] == pytest.approx(len(speech(3)) / RATE, abs=1e-6)
+    assert a["windows"] == []
+    assert (broken["emotion"], broken["reason"]) == (None, "truncated")
+    assert "samples per channel" in broken["detail"]
+    assert (c["windows"][0]["start"], c["windows"][-1]["end"]) == (0, 6)
+    assert "silent" in [window["reason"] for window in c["windows"]]
+
+
+def test_a_damaged_file_is_marked_the_others_are_answered_and_the_status_is_1(answered):
+    for done in answered.values():
+        assert done.returncode == 1
+        assert b"1 of 4 without an emotion" in done.stderr
+        assert b"1 files are no recordings by their names" in done.stderr
+        assert b"Traceback" not in done.stderr
+
+
+def test_csv_says_the_same_as_json(answered):
+    rows = list(csv.DictReader(io.StringIO(answered["--csv",].stdout.decode())))
+    expected = json.loads(answered["--json",].stdout)
+    whole = [row for row in rows if row["part"] == "whole"]
+    for row, as_json in zip(whole, expected, strict=True):
+        assert row["file"] == as_json["file"]
+        assert row["emotion"] == (as_json["emotion"] or "")
+        assert row["reason"] == (as_json["reason"] or "")
+        for name, share in (as_json["probabilities"] or {}).items():
+            assert float(row[name]) == share
+    windows = [row for row in rows if row["part"] == "window"]
+    for row, as_json in zip(windows, expected[-1]["windows"], strict=True):
+        assert (float(row["start"]), float(row["end"])) == (as_json["start"], as_json["end"])
+        assert row["emotion"] == (as_json["emotion"] or "")
+        assert row["reason"] == (as_json["reason"] or "")
+
+
+def test_the_table_has_a_line_per_recording_and_window(answered):
+    head, *lines = answered[()].stdout.decode().splitlines()
+    assert head.split() == ["emotion", *EMOTIONS, "seconds", "file"]
+    expected = json.loads(answered["--json",].stdout)
+    assert len(lines) == sum(1 + len(row["windows"]) for row in expected)
+    a = expected[0]
+    shares = [f"{share:.1%}" for share in a["probabilities"].values()]
+    assert lines[0].split() == [a["emotion"], *shares, f"{a['seconds']:.1f}", "a.wav"]
+    assert lines[2].split()[:3] == ["-", "broken.wav:", "truncated,"]
+    assert lines[4].endswith("0:00.0 to 0:01.5")
+
+
+def test_standard_input_is_a_recording(model, recordings):
+    data = (recordings / "b.m4a").read_bytes()
+    done = ser("predict", "-", "--model", model, "--json", input=data)
+    (row,) = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert row["file"] == "-"
+    named = ser("predict", recordings / "b.m4a", "--model", model, "--json")
+    assert row["probabilities"] == json.loads(named.stdout)[0]["probabilities"]
+
+
+@pytest.mark.parametrize("data", [b"", b"text\n" * 99])
+def test_standard_input_that_is_no_recording_is_marked(model, data):
+    done = ser("predict", "-", "--model", model, "--json", input=data)
+    (row,) = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert row["reason"] in ("zero_length", "undecodable")
+    assert "standard input" not in row["detail"]
+    assert "/tmp" not in row["detail"]
+
+
+def test_one_fold_can_be_asked_alone(model, recordings):
+    both, one, two = (
+        json.loads(ser("predict", recordings / "a.wav", "--model", model, "--json", *fold).stdout)
+        for fold in ((), ("--fold", "1"), ("--fold", "2"))
+    )
+    for emotion, share in both[0]["probabilities"].items():
+        mean = (one[0]["probabilities"][emotion] + two[0]["probabilities"][emotion]) / 2
+        assert share == pytest.approx(mean, abs=2e-7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["gone.wav"], "gone.wav: there is no such file or folder"),
+        (["a.wav", "gone.wav"], "gone.wav: there is no such file or folder"),
+        (["a.wav", "--fold", "7"], "no fold 7: it has 1, 2"),
+        (["a.wav", "--window", "0.1"], "a window of 0.1 s: at least 0.5 s"),
+        (["a.wav", "--window", "-1"], "a window of -1 s"),
+        (["a.wav", "--window", "nan"], "a window of nan s"),
+        (["a.wav", "--window", "inf"], "a window of inf s"),
+        (["a.wav", "--hop", "0"], "a hop of 0 s: at least 0.01 s"),
+        (["a.wav", "--hop", "nan"], "a hop of nan s"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(model, recordings, arguments, said):
+    assert said in sentence(ser("predict", *arguments, "--model", model, cwd=recordings))
+
+
+@pytest.mark.parametrize("arguments", [["--window", "x"], ["--json", "--csv"], ["--fold", "x"], []])
+def test_arguments_that_are_none_are_refused(arguments):
+    files = ["a.wav"] if arguments else []
+    done = ser("predict", *files, *arguments)
+    assert done.returncode == 2
+    assert b"usage: ser predict" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_folder_without_recordings_is_refused(model, tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing")
+    line = sentence(ser("predict", tmp_path, "--model", model))
+    assert "no recordings among its 1 files (.wav, .flac" in line
+
+
+def test_a_missing_model_is_named(recordings, tmp_path):
+    line = sentence(ser("predict", recordings / "a.wav", "--model", tmp_path / "gone"))
+    assert "gone holds no usable model" in line
+    assert "dvc repro train evaluate" in line
+
+
+def test_a_model_of_a_newer_format_is_refused_with_the_versions(tmp_path, recordings):
+    make(tmp_path)
+    path = tmp_path / "model.json"
+    values = json.loads(path.read_text())
+    values |= {"format": 99, "versions": {"ser": "9.8.7", "torch": "3.1"}}
+    path.write_text(json.dumps(values))
+    line = sentence(ser("predict", recordings / "a.wav", "--model", tmp_path))
+    assert "is of format 99, written with ser 9.8.7, torch 3.1; this is ser" in line
+    assert "use a newer version of the project" in line
+
+
+def test_whoever_reads_may_stop_early(model, tmp_path):
+    for n in range(40):
+        (tmp_path / f"{'long name ' * 20}{n}.wav").write_bytes(b"nothing")
+    # More than a pipe holds is written after its reader has gone.
+    command = [SER, "predict", *[str(tmp_path)] * 20, "--model", model, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+    assert process.returncode == 1
+    assert b"Traceback" not in err
+    assert b"Exception ignored" not in err
+
+
+NAMES = ["new\nline.wav", "tab\t.wav", "\x1b[31mred.wav", "πφ 😀.wav", 'quo"te,.wav', "-dash.wav"]
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", None])
+@pytest.mark.parametrize("utf8", ["0", "1"])
+def test_files_of_any_name_are_answered(model, tmp_path, form, utf8):
+    data = encoded(speech(3), RATE, ".wav")
+    names = sorted([*map(os.fsencode, NAMES), b"no \xff text.wav"])
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes(data)
+    done = subprocess.run(
+        [SER, "predict", ".", "--model", model, *filter(None, [form])],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, "PYTHONUTF8": utf8, "LC_ALL": "C.UTF-8"},
+    )
+    assert (done.returncode, done.stderr.count(b"Traceback")) == (0, 0)
+    text = done.stdout.decode()
+    if form == "--json":
+        found = [os.fsencode(row["file"]) for row in json.loads(text)]
+        assert sorted(found) == names
+    elif form == "--csv":
+        found = [row["file"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+        assert len(found) == len(names)
+        assert set(NAMES) < set(found)
+    else:
+        assert len(text.splitlines()) == 1 + len(names)
+        assert "\x1b" not in text
+        assert "new\\nline.wav" in text
+
+
+def test_a_model_that_wants_a_speaker_says_so_and_is_adapted(tmp_path, recordings):
+    make(tmp_path, normalisation="speaker")
+    done = ser("predict", recordings / "a.wav", "--model", tmp_path)
+    assert done.returncode == 1
+    assert b"--one-speaker" in done.stderr
+    assert b"Traceback" not in done.stderr
+    adapted = ser("predict", recordings, "--model", tmp_path, "--json", "--one-speaker")
+    assert [bool(row["emotion"]) for row in json.loads(adapted.stdout)] == [True, True, False, True]
+
+
+def test_the_program_helps_without_loading_anything_large():
+    assert b"predict" in ser("--help").stdout
+    assert b"--one-speaker" in ser("predict", "--help").stdout
+    code = "import sys, ser.cli, ser.commands.predict; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"False\n"
+
+
+def test_a_file_that_cannot_be_read_is_marked(model, tmp_path):
+    soundfile.write(tmp_path / "a.wav", speech(3), RATE)
+    (tmp_path / "b.wav").symlink_to(tmp_path / "gone.wav")
+    done = ser("predict", tmp_path / "a.wav", tmp_path / "b.wav", "--model", model)
+    assert "b.wav: there is no such file" in sentence(done)

@@ -1,0 +1,274 @@
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from small_model import CORPUS, EMOTIONS, RATE, make, speech
+
+from ser import model_folder
+from ser.decoding import Recording, decode
+from ser.errors import UserError
+from ser.features import extract
+from ser.models import NETS
+from ser.params import Features
+from ser.prediction import predict_folds
+from ser.recogniser import load
+from ser.rejection import Rejected
+from ser.store import Store, StoreWriter
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model of three folds."""
+    folder = tmp_path_factory.mktemp("model")
+    make(folder, folds=(1, 2, 4))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recogniser(model):
+    return load(model)
+
+
+@pytest.fixture
+def wav(tmp_path):
+    soundfile.write(tmp_path / "a.wav", speech(3), RATE, subtype="FLOAT")
+    return tmp_path / "a.wav"
+
+
+def shares(prediction):
+    return np.array(list(prediction.probabilities.values()))
+
+
+def rejection(recogniser, samples, **kwargs):
+    with pytest.raises(Rejected) as caught:
+        recogniser.predict(samples, RATE, **kwargs)
+    return caught.value.reason
+
+
+# Recordings in memory and in files
+
+
+def test_a_file_and_its_samples_get_the_same_answer(recogniser, wav):
+    from_file, in_memory = recogniser.predict_file(wav), recogniser.predict(speech(3), RATE)
+    assert from_file == in_memory
+    assert from_file == recogniser.predict_file(str(wav))
+    assert list(from_file.probabilities) == recogniser.emotions == EMOTIONS
+    assert shares(from_file).sum() == pytest.approx(1, abs=1e-6)
+    assert from_file.emotion == EMOTIONS[shares(from_file).argmax()]
+    assert from_file.seconds == len(speech(3)) / RATE
+    assert from_file.windows == ()
+
+
+def test_samples_may_be_integers_or_doubles_or_of_several_channels(recogniser):
+    samples = speech(3)
+    expected = recogniser.predict(samples, RATE)
+    for other in (
+        np.round(samples * 2**15).astype(np.int16),
+        np.round(samples.astype(float) * 2**31).astype(np.int32),
+        samples.astype(float),
+        samples[:, np.newaxis],
+        np.stack([samples, samples], axis=1),
+    ):
+        np.testing.assert_allclose(
+            shares(recogniser.predict(other, RATE)), shares(expected), atol=1e-6
+        )
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros((2, 2, 2), np.float32),
+        np.zeros((9, 0)),
+        np.zeros(9, np.uint8),
+        np.array(1.0),
+        np.zeros(9, bool),
+    ],
+)
+def test_samples_of_another_form_are_refused(recogniser, samples):
+    with pytest.raises(UserError, match="samples of shape"):
+        recogniser.predict(samples, RATE)
+
+
+def test_no_samples_at_all_are_rejected(recogniser):
+    for form in ((0,), (0, 1), (0, 2)):
+        assert rejection(recogniser, np.zeros(form, np.float32)) == "zero_length"
+
+
+# Folds
+
+
+def test_the_nets_of_several_folds_answer_by_their_mean(model, recogniser):
+    each = [shares(load(model, fold).predict(speech(3), RATE)) for fold in (1, 2, 4)]
+    assert np.ptp(each, axis=0).max() > 1e-3
+    np.testing.assert_allclose(
+        shares(recogniser.predict(speech(3), RATE)), np.mean(each, axis=0), atol=1e-7
+    )
+
+
+def test_a_fold_that_is_not_there_is_refused(model):
+    with pytest.raises(UserError, match="no fold 3: it has 1, 2, 4"):
+        load(model, 3)
+
+
+# As in the evaluation
+
+
+def evaluated(folder, project, names):
+    """The probabilities that the evaluation finds for demo clips, each fold tested on all."""
+    project.mkdir()
+    recogniser = load(folder)
+    description, features = recogniser.description, recogniser.description.preprocessing
+    rows = []
+    wanted = Features.model_validate(features["features"])
+    width = sum(features["dims"].values())
+    with StoreWriter(project / "features", (width,), features) as store:
+        for name in names:
+            soundfile.write(project / f"{name}.wav", speech(name), RATE, subtype="PCM_16")
+            waveform = recogniser.waveform(speech(name), RATE)
+            store.add(f"demo/{name}", extract(waveform, RATE, wanted))
+            rows.append({"clip": f"demo/{name}", "corpus": "demo", "speaker": "1"})
+    clips = pd.DataFrame(rows).assign(emotion="sad")
+    splits = pd.concat(clips[["clip"]].assign(fold=f, subset="test") for f in description.folds)
+    _, nets = model_folder.load(folder)
+    table, _ = predict_folds(clips, splits, Store(project / "features"), folder, description, nets)
+    return {
+        (row["clip"], row["fold"]): row[EMOTIONS].to_numpy(float) for _, row in table.iterrows()
+    }
+
+
+NUMBERS = [0, 30, 60, 110, 160, 210]
+
+
+@pytest.mark.parametrize("normalisation", ["clip", "train", "speaker"])
+@pytest.mark.parametrize("name", NETS)
+def test_the_probabilities_are_those_of_the_evaluation(tmp_path, name, normalisation, monkeypatch):
+    if name == "mlp" and normalisation == "clip":
+        pytest.skip("functionals of a clip have no deviation within it")
+    monkeypatch.setenv("SER_DEVICE", "cpu")
+    make(tmp_path / "model", name, (1, 2), normalisation=normalisation)
+    expected = evaluated(tmp_path / "model", tmp_path / "project", NUMBERS)
+    for fold in (1, 2):
+        recogniser = load(tmp_path / "model", fold)
+        if normalisation == "speaker":
+            with pytest.raises(UserError, match="one-speaker"):
+                recogniser.predict(speech(0), RATE)
+            recogniser.adapt(Recording(speech(n)[:, np.newaxis], RATE, "") for n in NUMBERS)
+        for number in NUMBERS:
+            prediction = recogniser.predict_file(tmp_path / "project" / f"{number}.wav")
+            assert prediction.windows == ()
+            np.testing.assert_allclose(
+                shares(prediction), expected[f"demo/{number}", fold], atol=1e-5
+            )
+
+
+def test_too_few_recordings_of_a_speaker_are_refused(tmp_path):
+    make(tmp_path, "mlp", normalisation="speaker")
+    recogniser = load(tmp_path)
+    few = [Recording(speech(n)[:, np.newaxis], RATE, "") for n in range(4)]
+    silent = Recording(np.zeros((RATE, 1), np.float32), RATE, "")
+    with pytest.raises(UserError, match="4 usable recordings of the speaker"):
+        recogniser.adapt([*few, silent, silent])
+    assert recogniser.needs_a_voice
+
+
+# Long recordings
+
+
+def conversation():
+    """Two seconds each of speech, silence, speech and noise."""
+    noise = 0.05 * np.random.default_rng(0).standard_normal(2 * RATE)
+    return np.concatenate([speech(0, 2.0), np.zeros(2 * RATE), speech(60, 2.0), noise]).astype(
+        np.float32
+    )
+
+
+def test_a_long_recording_is_cut_into_windows_as_long_as_the_median_clip(recogniser):
+    prediction = recogniser.predict(speech(0, 5.0), RATE)
+    assert [(w.start, w.end) for w in prediction.windows] == [
+        (0, 1.5), (0.75, 2.25), (1.5, 3.0), (2.25, 3.75), (3.0, 4.5), (3.5, 5.0)
+    ]  # fmt: skip
+    assert prediction.seconds == 5
+
+
+def test_what_is_no_longer_than_the_longest_clip_stays_whole(recogniser):
+    longest = CORPUS["seconds"]["max"]
+    assert recogniser.predict(speech(0, longest), RATE).windows == ()
+    assert len(recogniser.predict(speech(0, longest + 0.01), RATE).windows) == 2
+
+
+def test_each_window_is_answered_as_if_it_were_alone(recogniser):
+    samples = speech(0, 5.0)
+    prediction = recogniser.predict(samples, RATE, window=1.0, hop=0.7)
+    assert len(prediction.windows) == 7
+    for window in prediction.windows:
+        part = samples[round(window.start * RATE) : round(window.end * RATE)]
+        alone = recogniser.predict(part, RATE)
+        np.testing.assert_allclose(list(window.probabilities.values()), shares(alone), atol=1e-6)
+    told = [list(w.probabilities.values()) for w in prediction.windows]
+    np.testing.assert_allclose(shares(prediction), np.mean(told, axis=0), atol=1e-9)
+
+
+def test_windows_without_speech_are_marked_and_do_not_count(recogniser):
+    prediction = recogniser.predict(conversation(), RATE, window=1.0, hop=1.0)
+    reasons = [w.reason for w in prediction.windows]
+    assert reasons == [None, None, "silent", "silent", None, None, "no_speech", "no_speech"]
+    assert [w.emotion is None for w in prediction.windows] == [bool(r) for r in reasons]
+    told = [list(w.probabilities.values()) for w in prediction.windows if w.probabilities]
+    np.testing.assert_allclose(shares(prediction), np.mean(told, axis=0), atol=1e-9)
+
+
+def test_a_long_file_gets_the_same_windows_as_its_samples(recogniser, tmp_path):
+    path = tmp_path / "long.flac"
+    soundfile.write(path, conversation(), RATE, subtype="PCM_16")
+    samples = decode(path).samples
+    assert recogniser.predict_file(path) == recogniser.predict(samples, RATE)
+
+
+def test_a_long_recording_in_which_nobody_speaks_is_rejected(recogniser):
+    noise = 0.05 * np.random.default_rng(0).standard_normal(5 * RATE)
+    assert rejection(recogniser, np.zeros(5 * RATE)) == "silent"
+    assert rejection(recogniser, noise) == "no_speech"
+    assert rejection(recogniser, np.concatenate([noise, np.zeros(5 * RATE)])) == "no_speech"
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (np.zeros(RATE), "silent"),
+        (speech(0)[: RATE // 4], "too_short"),
+        (np.clip(50 * speech(0), -1, 1), "clipped"),
+        (np.full(RATE, np.nan), "not_finite"),
+        (0.05 * np.random.default_rng(0).standard_normal(RATE), "no_speech"),
+        (0.5 * np.sin(np.arange(RATE) * 2 * np.pi * 50 / RATE), "no_speech"),
+    ],
+)
+def test_a_short_recording_of_no_use_is_rejected(recogniser, samples, reason):
+    assert rejection(recogniser, samples) == reason
+
+
+@pytest.mark.parametrize("window", [0, -1, 0.49, np.inf, np.nan])
+def test_windows_that_cannot_be_are_refused(recogniser, window):
+    with pytest.raises(UserError, match="a window of"):
+        recogniser.windows(window)
+
+
+@pytest.mark.parametrize("hop", [0, -1, 0.001, np.inf, np.nan])
+def test_hops_that_cannot_be_are_refused(recogniser, hop):
+    with pytest.raises(UserError, match="a hop of"):
+        recogniser.windows(1.0, hop)
+
+
+def test_a_recording_longer_than_is_wanted_is_rejected(recogniser, tmp_path):
+    path = tmp_path / "long.flac"
+    soundfile.write(path, speech(0, 5.0), RATE)
+    assert recogniser.predict_file(path, longest=5.0).seconds == 5
+    with pytest.raises(Rejected) as caught:
+        recogniser.predict_file(path, longest=4.9)
+    assert caught.value.reason == "too_long"
+
+
+def test_recordings_of_any_rate_are_understood(recogniser):
+    samples = np.repeat(speech(3), 3)
+    assert recogniser.predict(samples, 3 * RATE).seconds == pytest.approx(len(speech(3)) / RATE)
