@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20  # samples of all channels that are read at once
 _MOST_CHANNELS = 64
-_RATES = range(1_000, 1_000_000)  # Hz
+RATES = range(1_000, 1_000_000)  # Hz
 # What programs write that stream a WAV of yet unknown length: ffmpeg 0xFFFFFFFF, sox 0x7FFFF000.
 _UNKNOWN_SIZE = 0x7FFFF000
 _LONGEST_OGG_PAGE = 65307  # bytes
@@ -115,11 +115,11 @@ def _check_form(sample_rate: int, channels: int) -> None:
     Raises:
         Rejected: undecodable.
     """
-    if sample_rate not in _RATES or channels not in range(1, _MOST_CHANNELS + 1):
+    if sample_rate not in RATES or channels not in range(1, _MOST_CHANNELS + 1):
         raise Rejected(
             "undecodable",
             f"{channels} channels at {sample_rate} Hz: 1 to {_MOST_CHANNELS} channels at "
-            f"{_RATES.start} to {_RATES.stop} Hz can be recordings of speech",
+            f"{RATES.start} to {RATES.stop} Hz can be recordings of speech",
         )
 
 

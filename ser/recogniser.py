@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
 from ser.audio import check, standardise
-from ser.decoding import Recording, open_stream
+from ser.decoding import RATES, Recording, open_stream
 from ser.description import Description
 from ser.errors import UserError
 from ser.features import extract
@@ -152,8 +152,10 @@ class Recogniser:
             UserError: the samples have another form; see `windows`; the speaker is not known.
         """
         waveform = _as_float(samples)
+        if int(rate) not in RATES:
+            raise UserError(f"a rate of {rate} Hz: {RATES.start} to {RATES.stop} Hz are expected")
         blocks = (waveform[i : i + _BLOCK] for i in range(0, len(waveform), _BLOCK))
-        return self._predict(blocks, rate, self.windows(window, hop))
+        return self._predict(blocks, int(rate), self.windows(window, hop))
 
     def predict_file(
         self,
@@ -348,7 +350,11 @@ def load(path: str | Path, fold: int | None = None) -> Recogniser:
             ) from None
 
         description, nets = open_folder(path)
-    return Recogniser(description, nets, fold)
+    try:
+        return Recogniser(description, nets, fold)
+    except (ValueError, LookupError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} describes no model that can be used ({reason})") from None
 
 
 def _places_of(folds: Sequence[int], fold: int | None) -> list[int]:

@@ -256,3 +256,15 @@ def test_a_file_that_cannot_be_read_is_marked(model, tmp_path):
     (tmp_path / "b.wav").symlink_to(tmp_path / "gone.wav")
     done = ser("predict", tmp_path / "a.wav", tmp_path / "b.wav", "--model", model)
     assert "b.wav: there is no such file" in sentence(done)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"n_mels": 16', '"n_mels": "many"'), ('"features": {', '"feature": {')]
+)
+def test_a_description_that_makes_no_sense_is_a_sentence(tmp_path, recordings, old, new):
+    make(tmp_path / "model")
+    described = tmp_path / "model/model.json"
+    assert old in described.read_text()
+    described.write_text(described.read_text().replace(old, new, 1))
+    done = ser("predict", "--model", tmp_path / "model", recordings / "a.wav")
+    assert "describes no model that can be used" in sentence(done)

@@ -272,3 +272,9 @@ def test_a_recording_longer_than_is_wanted_is_rejected(recogniser, tmp_path):
 def test_recordings_of_any_rate_are_understood(recogniser):
     samples = np.repeat(speech(3), 3)
     assert recogniser.predict(samples, 3 * RATE).seconds == pytest.approx(len(speech(3)) / RATE)
+
+
+@pytest.mark.parametrize("rate", [0, -16000, 3, 10**9])
+def test_a_rate_that_no_recording_has_is_refused(recogniser, rate):
+    with pytest.raises(UserError, match=f"a rate of {rate} Hz"):
+        recogniser.predict(speech(3), rate)
