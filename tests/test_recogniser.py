@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -278,3 +280,18 @@ def test_recordings_of_any_rate_are_understood(recogniser):
 def test_a_rate_that_no_recording_has_is_refused(recogniser, rate):
     with pytest.raises(UserError, match=f"a rate of {rate} Hz"):
         recogniser.predict(speech(3), rate)
+
+
+def test_several_threads_may_ask_at_once(recogniser):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.1, 3 * RATE).astype(np.float32)
+    asked = [speech(i % 50) if i % 3 else noise for i in range(40)]
+
+    def ask(samples):
+        try:
+            return recogniser.predict(samples, RATE).probabilities
+        except Rejected as verdict:
+            return verdict.reason
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(ask, asked)) == [ask(samples) for samples in asked]

@@ -1,5 +1,6 @@
 """The page as a web application: Gradio's, and nothing from anywhere else."""
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +85,14 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
     def recognise(recording: str | None) -> tuple[str, dict[str, Any]]:
         return answer(recogniser, Path(recording)) if recording else (_HINT, {})
 
-    emotions = ", ".join(recogniser.emotions)
+    emotions = escape(", ".join(recogniser.emotions))
     with gr.Blocks(
-        title="Speech emotion", analytics_enabled=False, delete_cache=(600, 600)
+        title="Speech emotion", analytics_enabled=False, delete_cache=(300, 300)
     ) as page:
         gr.HTML(
             "<h1>What emotion is heard?</h1><p>Trained on acted speech. It knows "
             f"{emotions}, and judges how a voice sounds, not what a person feels. Recordings "
-            "are deleted after ten minutes.</p>",
+            "are deleted within ten minutes.</p>",
             elem_classes="intro",
         )
         with gr.Tab("Try it"), gr.Row():
