@@ -18,9 +18,9 @@ _ONE_AT_A_TIME = Lock()
 def holds_speech(waveform: FloatArray, sample_rate: int) -> bool:
     """Tell whether there is speech anywhere in a waveform.
 
-    Silero VAD (https://github.com/snakers4/silero-vad), which tells voices from noise and hum (not from
-    all music), is asked chunk by chunk of 32 ms until it finds some: first around the loudest place,
-    then from the start.
+    Silero VAD (https://github.com/snakers4/silero-vad), which tells voices from noise and hum (not
+    from all music), is asked chunk by chunk of 32 ms until it finds speech: first around the
+    loudest place, then from the start.
 
     Args:
         waveform: float32 [samples] in -1..1.
