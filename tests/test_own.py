@@ -120,7 +120,8 @@ def test_a_file_that_is_listed_and_not_there_is_rejected_and_the_others_are_not(
     result = labelled(tmp_path, ["b.wav"], "path,emotion\na.wav,sad\nb.wav,sad\n")
     assert result["a.wav"] == (
         "missing_file",
-        "labels.csv lists it, and no recording (.wav, .flac, .ogg, .oga, .opus, .mp3) is called so",
+        "labels.csv lists it, and no recording (.wav, .flac, .ogg, .oga, .opus, .mp3, .m4a, .aac, "
+        ".webm) is called so",
     )
     assert result["b.wav"].name == "b"
 
