@@ -30,11 +30,12 @@ def figures() -> Iterator[tuple[str, float, int]]:
 
 
 def main(target: Path = TARGET) -> None:
-    """Write the file; its time is that of the commit that the run is of, not of writing."""
+    """Write the file; its time is that of the commit of these figures, not of writing."""
     told = subprocess.run(
-        ["git", "log", "-1", "--format=%ct"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    milliseconds = int(told.stdout) * 1000
+        ["git", "log", "-1", "--format=%ct", "--", "metrics/evaluate.json"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    milliseconds = int(told.stdout or 0) * 1000
     with target.open("w", encoding="utf-8", newline="") as file:
         file.write("Name,Value,Timestamp,Step\n")
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
