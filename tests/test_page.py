@@ -79,9 +79,9 @@ def test_a_recording_is_recognised(driver, address, recogniser, clip):
     names = [e.text for e in driver.find_elements(By.CSS_SELECTOR, "#answer .bars .name")]
     shares = [e.text for e in driver.find_elements(By.CSS_SELECTOR, "#answer .bars .share")]
     assert dict(zip(names, shares, strict=True)) == {k: f"{v:.1%}" for k, v in expected.items()}
-    picture = driver.find_element(By.CSS_SELECTOR, "#answer svg.recording")
-    assert picture.find_elements(By.CSS_SELECTOR, ".wave")
-    assert picture.find_elements(By.CSS_SELECTOR, "image")
+    picture = driver.find_element(By.CSS_SELECTOR, "#answer .drawing")
+    assert picture.find_elements(By.CSS_SELECTOR, ".wave path")
+    assert picture.find_elements(By.CSS_SELECTOR, "img.mel")
     assert not picture.find_elements(By.CSS_SELECTOR, ".heard")
 
 
@@ -112,8 +112,8 @@ def test_a_long_recording_has_a_timeline(driver, address, long_recording):
     wait_for(driver, "#answer .emotion")
     assert "windows with speech" in driver.find_element(By.CSS_SELECTOR, "#answer .note").text
     assert driver.find_elements(By.CSS_SELECTOR, "#answer .heard")
-    hatched = driver.find_elements(By.CSS_SELECTOR, "#answer rect[fill='url(#hatch)'] title")
-    assert {e.get_attribute("textContent").split(": ")[1] for e in hatched} == {"silent"}
+    hatched = driver.find_elements(By.CSS_SELECTOR, "#answer .untold")
+    assert {e.get_attribute("title").split(": ")[1] for e in hatched} == {"silent"}
 
 
 def test_the_microphone_is_heard(address, clip):

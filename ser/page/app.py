@@ -113,7 +113,7 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
                     )
             with gr.Column(scale=3, min_width=300):
                 shown = gr.HTML(_HINT, elem_id="answer")
-                with gr.Accordion("As JSON", open=False):
+                with gr.Accordion("As JSON", open=False, elem_id="facts"):
                     facts = gr.JSON(show_label=False)
         with gr.Tab("How good is it?"):
             gr.HTML(show(recogniser.description, project.mistakes), elem_classes="figures")

@@ -1,6 +1,7 @@
-"""A recording as one SVG: waveform, mel spectrogram, and what is heard when.
+"""A recording as HTML: waveform, mel spectrogram, and what is heard when, below each other.
 
-SVG, since its lines and texts take the page's own colour, light or dark.
+Everything is placed by its share of the time, so that it fits a phone as well as a desktop, and
+lines and texts take the page's own colours, light or dark.
 """
 
 import base64
@@ -17,12 +18,10 @@ from ser.features import logmel, mel_band_hertz
 from ser.params import Features
 from ser.recogniser import Window
 
-_WIDTH, _LEFT, _RIGHT = 720, 74, 12  # of the drawing, and of its margins
-_WAVE, _MEL, _ROW, _GAP = 90, 150, 22, 34  # heights
-_LINE = 16  # apart, at least, are texts below each other
-_COLUMNS = 800  # of the spectrogram's picture
+_COLUMNS = 800  # of the waveform and of the spectrogram, at most
 _DEEPEST = -80.0  # dB
 _HERTZ = (250, 500, 1000, 2000, 4000)
+_APART = 0.1  # of the spectrogram's height, at least, are texts below each other
 
 
 def draw(
@@ -43,48 +42,44 @@ def draw(
         emotions: names of the rows.
     """
     seconds = len(waveform) / sample_rate
-    parts = [_wave(waveform), _spectrogram(waveform, sample_rate, features)]
-    height = _WAVE + _GAP + _MEL
+    parts = [
+        _row("", _wave(waveform)),
+        _caption("mel spectrogram, brighter is louder (80 dB)"),
+        _row(_frequencies(features), _spectrogram(waveform, sample_rate, features)),
+    ]
     if windows:
-        height += _GAP
-        parts.append(_timeline(windows, seconds, emotions, height))
-        height += _ROW * len(emotions)
-    parts.append(_time_axis(seconds, height))
+        parts.append(_caption("emotions, the fuller the more probable; hatched: none told"))
+        parts += [_row(escape(name), _lane(windows, seconds, name)) for name in emotions]
+    parts.append(_row("", _times(seconds)))
     title = "Waveform and mel spectrogram" + (", and what is heard when" if windows else "")
-    size = f"0 0 {_WIDTH} {height + 40}"
-    return (
-        f'<div class="scroll"><svg class="recording" viewBox="{size}" role="img" '
-        f'aria-label="{title}"><defs><pattern id="hatch" width="6" height="6" '
-        'patternUnits="userSpaceOnUse"><path d="M0 6 6 0" stroke="currentColor" opacity=".45"/>'
-        f"</pattern></defs>{''.join(parts)}</svg></div>"
-    )
+    return f'<div class="drawing" role="img" aria-label="{title}">{"".join(parts)}</div>'
 
 
-def _x(share: float) -> float:
-    return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT), 1)
+def _row(label: str, content: str) -> str:
+    return f'<div class="label">{label}</div><div>{content}</div>'
 
 
-def _text(x: float, y: float, text: str, anchor: str = "end") -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
+def _caption(text: str) -> str:
+    return _row("", f'<div class="caption">{text}</div>')
 
 
 def _wave(waveform: FloatArray) -> str:
     """The least and the greatest sample of each column."""
-    columns = min(len(waveform), _WIDTH - _LEFT - _RIGHT)
+    columns = min(len(waveform), _COLUMNS)
     edges = np.linspace(0, len(waveform), columns, endpoint=False).astype(int)
     peak = max(float(np.abs(waveform).max()), 1e-9)
-    highest = np.maximum.reduceat(waveform, edges) / peak
-    lowest = np.minimum.reduceat(waveform, edges) / peak
-    middle, scale = _WAVE / 2, _WAVE / 2 - 2
-    places = [_x(i / columns) for i in range(columns)]
-    upper = [f"{x} {middle - scale * y:.1f}" for x, y in zip(places, highest, strict=True)]
-    lower = [f"{x} {middle - scale * y + 0.5:.1f}" for x, y in zip(places, lowest, strict=True)]
-    points = "L".join([*upper, *reversed(lower)])
-    return f'<path class="wave" d="M{points}Z"/>'
+    upper = 50 - 49 * np.maximum.reduceat(waveform, edges) / peak
+    lower = 50.5 - 49 * np.minimum.reduceat(waveform, edges) / peak
+    there = [f"{x} {y:.1f}" for x, y in enumerate(upper)]
+    back = [f"{x} {y:.1f}" for x, y in enumerate(lower)][::-1]
+    return (
+        f'<svg class="wave" viewBox="0 0 {columns} 100" preserveAspectRatio="none">'
+        f'<path d="M{"L".join([*there, *back])}Z"/></svg>'
+    )
 
 
 def _spectrogram(waveform: FloatArray, sample_rate: int, features: Features) -> str:
-    """The mel spectrogram as a picture, with frequencies beside it."""
+    """The mel spectrogram as a picture, high bands at the top."""
     hop = max(features.hop_length, -(-len(waveform) // _COLUMNS))
     mel_db = logmel(waveform, sample_rate, features.model_copy(update={"hop_length": hop}))
     shares = np.clip(1 - mel_db.T[::-1] / _DEEPEST, 0, 1)
@@ -92,53 +87,47 @@ def _spectrogram(waveform: FloatArray, sample_rate: int, features: Features) -> 
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
-    top = _WAVE + _GAP
-    parts = [
-        f'<image x="{_LEFT}" y="{top}" width="{_WIDTH - _LEFT - _RIGHT}" height="{_MEL}" '
-        f'preserveAspectRatio="none" href="data:image/png;base64,{data}"/>'
-    ]
+    return f'<img class="mel" alt="" src="data:image/png;base64,{data}">'
+
+
+def _frequencies(features: Features) -> str:
+    """Round frequencies, each beside its mel band."""
     middles = mel_band_hertz(features)
-    above = np.inf
+    parts, above = [], np.inf
     for hertz in _HERTZ:
         if middles[0] <= hertz <= middles[-1]:
             band = float(np.interp(hertz, middles, np.arange(len(middles))))
-            y = round(top + _MEL * (1 - (band + 0.5) / len(middles)) + 4, 1)
-            if above - y > _LINE:
-                parts.append(_text(_LEFT - 8, y, f"{hertz} Hz"))
-                above = y
-    note = "mel spectrogram, brighter is louder (80 dB)"
-    return "".join(parts) + _text(_LEFT, top - 8, note, "start")
-
-
-def _timeline(
-    windows: Sequence[Window], seconds: float, emotions: Sequence[str], top: float
-) -> str:
-    """A row per emotion; each window from its start to the next one's."""
-    ends = [*(window.start for window in windows[1:]), windows[-1].end]
-    parts = [_text(_LEFT, top - 8, "emotions, the fuller the more probable", "start")]
-    for row, emotion in enumerate(emotions):
-        y = top + row * _ROW
-        parts.append(_text(_LEFT - 8, y + 15, emotion))
-        for window, end in zip(windows, ends, strict=True):
-            x = _x(window.start / seconds)
-            place = f'x="{x}" y="{y}" width="{_x(end / seconds) - x:.1f}" height="{_ROW - 2}"'
-            if window.probabilities is None:
-                if row == 0:
-                    place = place.replace(f'"{_ROW - 2}"', f'"{_ROW * len(emotions) - 2}"')
-                    hint = f"{window.start:.1f} s: {window.reason}"
-                    parts.append(f'<rect {place} fill="url(#hatch)"><title>{hint}</title></rect>')
-                continue
-            share = window.probabilities[emotion]
-            hint = f"{window.start:.1f} to {window.end:.1f} s: {share:.0%} {escape(emotion)}"
-            look = f'class="heard" fill-opacity="{share:.3f}"'
-            parts.append(f"<rect {look} {place}><title>{hint}</title></rect>")
+            top = 1 - (band + 0.5) / len(middles)
+            if above - top > _APART:
+                parts.append(f'<span style="top:{top:.1%}">{hertz} Hz</span>')
+                above = top
     return "".join(parts)
 
 
-def _time_axis(seconds: float, top: float) -> str:
-    """Round times, five to ten of them."""
+def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
+    """How probable an emotion is when; each window from its start to the next one's."""
+    ends = [*(window.start for window in windows[1:]), windows[-1].end]
+    parts = []
+    for window, end in zip(windows, ends, strict=True):
+        start, width = window.start / seconds, (end - window.start) / seconds
+        place = f"left:{start:.2%};width:{width:.2%}"
+        if window.probabilities is None:
+            hint = f"{window.start:.1f} to {window.end:.1f} s: {window.reason}"
+            parts.append(f'<i class="untold" style="{place}" title="{hint}"></i>')
+        else:
+            share = window.probabilities[emotion]
+            hint = f"{window.start:.1f} to {window.end:.1f} s: {share:.0%} {escape(emotion)}"
+            look = f"{place};opacity:{share:.3f}"
+            parts.append(f'<i class="heard" style="{look}" title="{hint}"></i>')
+    return f'<div class="lane">{"".join(parts)}</div>'
+
+
+def _times(seconds: float) -> str:
+    """Round times, four to eight of them."""
     step = 10 ** np.floor(np.log10(seconds / 4))
     step = next(step * k for k in (1, 2, 5, 10) if seconds / (step * k) <= 8)
-    ticks = np.arange(0, seconds * 1.0001, step)
-    labels = "".join(_text(_x(t / seconds), top + 18, f"{t:g}", "middle") for t in ticks)
-    return labels + _text(_x(0.5), top + 35, "time (s)", "middle")
+    marks = "".join(
+        f'<span style="left:{t / seconds:.1%}">{t:g}</span>'
+        for t in np.arange(0, seconds * 1.0001, step)
+    )
+    return f'<div class="times">{marks}</div><div class="caption unit">time (s)</div>'

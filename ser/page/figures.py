@@ -45,8 +45,7 @@ def _confusion(counts: Sequence[Sequence[int]], emotions: Sequence[str]) -> str:
     for emotion, row in zip(emotions, counts, strict=True):
         total = max(1, sum(row))
         cells = "".join(
-            f'<td style="--share:{100 * n / total:.0f}%" class="{"much" if n > total / 2 else ""}">'
-            f"{n}<small>{n / total:.0%}</small></td>"
+            f'<td style="--share:{n / total:.0%}">{n}<small>{n / total:.0%}</small></td>'
             for n in row
         )
         rows.append(f'<tr><th scope="row">{escape(emotion)}</th>{cells}</tr>')
