@@ -1,7 +1,7 @@
 """A trained model that says of recordings what emotion is heard.
 
 A recording goes through what the clips of the training went through: what was done to them is
-stored with the model. Nothing here needs torch where the model is an ONNX file.
+stored with the model.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -88,7 +88,7 @@ class Recogniser:
     """
 
     def __init__(self, description: Description, nets: Nets, fold: int | None = None) -> None:
-        """Take a model that was read from a folder or an ONNX file: see `load`."""
+        """Take a model that was read from a folder or an ONNX file: see `ser.load`."""
         self.description = description
         self._nets = nets
         self._answering = _places_of(description.folds, fold)
@@ -322,39 +322,6 @@ def _as_float(samples: NDArray[Any]) -> FloatArray:
             "channels] are expected, floating point in -1..1, or int16 or int32"
         )
     return (array[:, np.newaxis] if array.ndim == 1 else array).astype(np.float32)
-
-
-def load(path: str | Path, fold: int | None = None) -> Recogniser:
-    """Open a trained model: a folder such as data/model, or an ONNX file that was made of one.
-
-    Args:
-        path: of the folder or file.
-        fold: use the net of this fold alone; None: those of all folds.
-
-    Raises:
-        UserError: there is none, it is damaged, of an unknown format, or has no such fold.
-    """
-    path = Path(path)
-    if path.suffix == ".onnx":
-        from ser.onnx_model import open_onnx
-
-        description, nets = open_onnx(path)
-    else:
-        # torch takes a second to import, which an ONNX file has no use for.
-        try:
-            from ser.torch_nets import open_folder
-        except ModuleNotFoundError as error:
-            raise UserError(
-                f"{path} needs {error.name}, which is not installed: install it, or use a file "
-                "that `ser export --onnx` made"
-            ) from None
-
-        description, nets = open_folder(path)
-    try:
-        return Recogniser(description, nets, fold)
-    except (ValueError, LookupError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path} describes no model that can be used ({reason})") from None
 
 
 def _places_of(folds: Sequence[int], fold: int | None) -> list[int]:

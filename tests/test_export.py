@@ -7,10 +7,10 @@ import pytest
 import soundfile
 from small_model import RATE, make, ser, speech
 
+from ser.loading import load
 from ser.models import NETS
 from ser.onnx_export import export
 from ser.onnx_model import METADATA
-from ser.recogniser import load
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WITHOUT_TORCH = """

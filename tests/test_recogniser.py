@@ -10,10 +10,10 @@ from ser import model_folder
 from ser.decoding import Recording, decode
 from ser.errors import UserError
 from ser.features import extract
+from ser.loading import load
 from ser.models import NETS
 from ser.params import Features
 from ser.prediction import predict_folds
-from ser.recogniser import load
 from ser.rejection import Rejected
 from ser.store import Store, StoreWriter
 

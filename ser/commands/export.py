@@ -10,7 +10,8 @@ import numpy as np
 from ser.decoding import open_stream
 from ser.errors import UserError
 from ser.formats import SUFFIXES
-from ser.recogniser import Recogniser, load
+from ser.loading import load
+from ser.recogniser import Recogniser
 from ser.rejection import Rejected
 from ser.windows import cut
 

@@ -15,7 +15,8 @@ from ser.answers import FORMATS, Answer
 from ser.decoding import Recording
 from ser.errors import UserError
 from ser.formats import SUFFIXES
-from ser.recogniser import Recogniser, load, pieces
+from ser.loading import load
+from ser.recogniser import Recogniser, pieces
 from ser.rejection import Rejected
 from ser.windows import Windows
 

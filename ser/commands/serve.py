@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from ser.errors import UserError
-from ser.recogniser import load
+from ser.loading import load
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
