@@ -1,16 +1,17 @@
 """Files -> decoded recordings, whole or block by block; what is damaged is refused.
 
-libsndfile reads WAV, FLAC, Ogg, Opus and MP3; FFmpeg, by PyAV, what phones and browsers record:
-AAC in MP4 (.m4a) or on its own, and WebM.
+libsndfile reads WAV, FLAC, Ogg and Opus; FFmpeg, by PyAV, MP3 (of which libsndfile only guesses the
+length where no header states it), what phones and browsers record (AAC in MP4, .m4a, or on its own;
+WebM), and FLAC that was streamed or lies in Ogg.
 """
 
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import soundfile
@@ -29,6 +30,9 @@ _UNKNOWN_SIZE = 0x7FFFF000
 _LONGEST_OGG_PAGE = 65307  # bytes
 _END_OF_STREAM = 4  # flag of an Ogg page
 _MOST_LOST = 0.1  # seconds that a whole file of FFmpeg's may lack: encoders pad their first frame
+_MP3_FRAME = 1152  # samples per channel, at most
+# What states the length of an MP3 is in its first frame; none is longer.
+_MP3_HEADERS, _LONGEST_MP3_FRAME = (b"Xing", b"Info", b"VBRI"), 2881
 
 
 @dataclass(frozen=True)
@@ -88,25 +92,49 @@ def open_stream(path: Path) -> Iterator[Stream]:
     Raises:
         Rejected: zero_length, truncated or undecodable.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-        if not head:
+    with ExitStack() as stack:
+        try:
+            stream = _open(path, stack)
+        except OSError as error:
+            raise Rejected("undecodable", error.strerror or str(error)) from None
+        yield stream
+
+
+def _open(path: Path, stack: ExitStack) -> Stream:
+    """Open a file for as long as the stack is open.
+
+    Raises:
+        Rejected: as `open_stream`.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if not file.read(1):
             raise Rejected("zero_length", "an empty file")
-        if container := _container(head):
-            with _open_with_ffmpeg(path, container) as stream:
-                yield stream
-            return
-        if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-            _check_riff(path)
-        elif head[:4] == b"OggS":
-            _check_ogg(path)
+        file.seek(0)
+        container = _container(file)
+        file.seek(0)
+        head = file.read(12)
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        _check_riff(path)
+    elif head[:4] == b"OggS":
+        _check_ogg(path)
+    if container:
+        return _open_with_ffmpeg(path, container, stack)
+    try:
         # As bytes: soundfile cannot open a name that is no text.
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            _check_form(file.samplerate, file.channels)
-            yield Stream(_blocks(file), file.samplerate, file.subtype)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise Rejected("undecodable", str(getattr(error, "error_string", error))) from None
+        opened = stack.enter_context(soundfile.SoundFile(os.fsencode(path)))
+    except soundfile.LibsndfileError as error:
+        raise _undecodable(error) from None
+    _check_form(opened.samplerate, opened.channels)
+    return Stream(_blocks(opened), opened.samplerate, opened.subtype)
+
+
+def _undecodable(error: soundfile.LibsndfileError) -> Rejected:
+    # What it says of damaged files is at times of no use, such as that there is no file.
+    said = error.error_string.rstrip(".")
+    vague = ("File does not exist", "Unspecified", "Internal")
+    detail = "damaged" if said.startswith(vague) else said
+    return Rejected("undecodable", f"libsndfile: {detail}")
 
 
 def _check_form(sample_rate: int, channels: int) -> None:
@@ -119,7 +147,7 @@ def _check_form(sample_rate: int, channels: int) -> None:
         raise Rejected(
             "undecodable",
             f"{channels} channels at {sample_rate} Hz: 1 to {_MOST_CHANNELS} channels at "
-            f"{RATES.start} to {RATES.stop} Hz can be recordings of speech",
+            f"{RATES[0]} to {RATES[-1]} Hz can be recordings of speech",
         )
 
 
@@ -130,9 +158,12 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
         Rejected: zero_length or truncated.
     """
     size, found = max(1, _BLOCK // file.channels), 0
-    while len(block := file.read(size, dtype="float32", always_2d=True)):
-        found += len(block)
-        yield block
+    try:
+        while len(block := file.read(size, dtype="float32", always_2d=True)):
+            found += len(block)
+            yield block
+    except soundfile.LibsndfileError as error:
+        raise _undecodable(error) from None
     if found == 0:
         raise Rejected("zero_length", "no samples")
     if found < file.frames:
@@ -190,44 +221,78 @@ def _check_ogg(path: Path) -> None:
         raise Rejected("truncated", "the last page of the Ogg stream is missing or cut off")
 
 
-def _container(head: bytes) -> str:
+def _container(file: BinaryIO) -> str:
     """Name, as FFmpeg does, the container that a file's first bytes tell of; empty: none of its."""
+    head = file.read(42)
     if head[4:8] == b"ftyp":
         return "mp4"
     if head[:4] == b"\x1a\x45\xdf\xa3":
         return "matroska"  # WebM is a part of it
-    if head[:1] == b"\xff" and head[1:2] in (b"\xf0", b"\xf1", b"\xf8", b"\xf9"):
-        return "aac"
-    return ""
+    if head[:4] == b"OggS":
+        return "ogg" if head[28:33] == b"\x7fFLAC" else ""
+    # RFC 9639, 8.2: the low 36 bits are the number of samples; 0: it was not known yet.
+    if head[:8] == b"fLaC\0\0\0\x22":
+        return "" if int.from_bytes(head[18:26], "big") & (1 << 36) - 1 else "flac"
+    file.seek(_end_of_tag(head))
+    sync = file.read(2)
+    if len(sync) < 2 or sync[0] != 0xFF or sync[1] < 0xE0:
+        return ""
+    # Bits of the layer: none in AAC's frames.
+    return "mp3" if sync[1] & 0x06 else "aac"
 
 
-@contextmanager
-def _open_with_ffmpeg(path: Path, container: str) -> Iterator[Stream]:
-    """Open a file that FFmpeg decodes.
+def _end_of_tag(head: bytes) -> int:
+    """Say where the ID3v2 tag that a file may begin with ends: its size has 7 bits a byte."""
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    return 10 + size
+
+
+def _states_length(path: Path, container: str) -> bool:
+    """Whether a file says how long it is; of an MP3 without such a header FFmpeg guesses it."""
+    if container == "mp3":
+        with path.open("rb") as file:
+            file.seek(_end_of_tag(file.read(10)))
+            first = file.read(_LONGEST_MP3_FRAME)
+        return any(header in first for header in _MP3_HEADERS)
+    return container != "aac"
+
+
+def _open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
+    """Open a file that FFmpeg decodes, for as long as the stack is open.
 
     Raises:
         Rejected: undecodable; from the blocks zero_length, truncated or undecodable too.
+        OSError: it cannot be read.
     """
     # Imported only here: most recordings do without.
     import av
 
     av.logging.set_level(None)
     # An open file and one container: no name within it makes FFmpeg open anything else.
-    with path.open("rb") as file:
-        try:
-            with av.open(file, "r", container, metadata_errors="replace") as opened:
-                if not opened.streams.audio:
-                    raise Rejected("undecodable", "no sound in it")
-                track = opened.streams.audio[0]
-                if track.codec_context is None:
-                    raise Rejected("undecodable", "its codec is unknown")
-                rate = track.codec_context.sample_rate
-                _check_form(rate, track.codec_context.channels)
-                promised = opened.duration / av.time_base if opened.duration else 0.0
-                frames = opened.decode(track)
-                yield Stream(_ffmpeg_blocks(frames, rate, promised), rate, track.codec_context.name)
-        except (av.FFmpegError, ValueError) as error:
-            raise Rejected("undecodable", f"FFmpeg: {error}") from None
+    file = stack.enter_context(path.open("rb"))
+    try:
+        opened = stack.enter_context(av.open(file, "r", container, metadata_errors="replace"))
+    except (av.FFmpegError, ValueError) as error:
+        raise Rejected("undecodable", f"FFmpeg: {error}") from None
+    if not opened.streams.audio:
+        raise Rejected("undecodable", "no sound in it")
+    track = opened.streams.audio[0]
+    if track.codec_context is None:
+        raise Rejected("undecodable", "its codec is unknown")
+    rate = track.codec_context.sample_rate
+    _check_form(rate, track.codec_context.channels)
+    promised = 0.0
+    if _states_length(path, container):
+        if track.duration and track.time_base:
+            promised = float(track.duration * track.time_base)
+        elif opened.duration and len(opened.streams) == 1:
+            promised = opened.duration / av.time_base
+    blocks = _ffmpeg_blocks(opened.decode(track), rate, promised)
+    return Stream(blocks, rate, track.codec_context.name)
 
 
 def _ffmpeg_blocks(
@@ -236,23 +301,27 @@ def _ffmpeg_blocks(
     """Gather what FFmpeg decodes, in the file's own rate, as float32.
 
     Raises:
-        Rejected: zero_length or truncated.
+        Rejected: zero_length, truncated or undecodable.
     """
     import av
 
     as_float = av.AudioResampler(format="fltp")
     found = 0
     parts: list[FloatArray] = []
-    for frame in frames:
-        parts += [part.to_ndarray().T.astype(np.float32) for part in as_float.resample(frame)]
-        if sum(part.size for part in parts) >= _BLOCK:
-            found += sum(map(len, parts))
-            yield np.concatenate(parts)
-            parts = []
+    try:
+        for frame in frames:
+            parts += [part.to_ndarray().T.astype(np.float32) for part in as_float.resample(frame)]
+            if sum(part.size for part in parts) >= _BLOCK:
+                found += sum(map(len, parts))
+                yield np.concatenate(parts)
+                parts = []
+    except (av.FFmpegError, ValueError) as error:
+        raise Rejected("undecodable", f"FFmpeg: {error}") from None
     if parts:
         found += sum(map(len, parts))
         yield np.concatenate(parts)
     if found == 0:
         raise Rejected("zero_length", "no samples")
-    if found / rate < promised - _MOST_LOST:
+    lost = max(_MOST_LOST, 3 * _MP3_FRAME / rate)
+    if found / rate < promised - lost:
         raise Rejected("truncated", f"{found / rate:.1f} of {promised:.1f} s")

@@ -153,7 +153,7 @@ class Recogniser:
         """
         waveform = _as_float(samples)
         if int(rate) not in RATES:
-            raise UserError(f"a rate of {rate} Hz: {RATES.start} to {RATES.stop} Hz are expected")
+            raise UserError(f"a rate of {rate} Hz: {RATES[0]} to {RATES[-1]} Hz are expected")
         blocks = (waveform[i : i + _BLOCK] for i in range(0, len(waveform), _BLOCK))
         return self._predict(blocks, int(rate), self.windows(window, hop))
 

@@ -1,5 +1,6 @@
 """What FFmpeg decodes, and files read in blocks; WAV and the like: see test_audio."""
 
+import io
 import struct
 
 import av
@@ -172,3 +173,87 @@ def test_the_name_of_another_file_in_a_container_opens_nothing(tmp_path):
 def test_a_missing_file_and_a_folder_are_undecodable(tmp_path):
     assert rejection(tmp_path / "gone.m4a") == "undecodable"
     assert rejection(tmp_path) == "undecodable"
+
+
+def streamed_mp3(samples, rate, **options):
+    """An MP3 without a header that states its length, as what is streamed has none."""
+    file = io.BytesIO()
+    with av.open(file, "w", "mp3", options={"write_xing": "0", "id3v2_version": "0"}) as opened:
+        track = opened.add_stream("libmp3lame", rate, layout="mono", format="fltp", options=options)
+        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], "fltp", "mono")
+        frame.rate = rate
+        split = av.AudioResampler("fltp", "mono", rate, track.codec_context.frame_size)
+        for part in (*split.resample(frame), *split.resample(None)):
+            opened.mux(track.encode(part))
+        opened.mux(track.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize("options", [{}, {"abr": "1", "b": "64000"}])
+def test_an_mp3_that_does_not_say_how_long_it_is_is_decoded_to_its_end(tmp_path, rate, options):
+    # Of changing bit rate, so that no frame's size tells how many there are.
+    loud = np.resize(speech(0, 3.0), 3 * rate)
+    samples = np.concatenate([loud, np.zeros(8 * rate, np.float32), loud, loud])
+    path = put(tmp_path, streamed_mp3(samples, rate, **options), "a.mp3")
+    recording = decode(path)
+    assert recording.seconds == pytest.approx(17.0, abs=0.5)
+    assert np.abs(recording.samples[-2 * rate :]).max() > 0.1
+
+
+@pytest.mark.parametrize("suffix", [".aac", ".mp3"])
+def test_a_tag_in_front_does_not_hide_what_a_file_is(tmp_path, samples, suffix):
+    data = encoded(samples, RATE, suffix)
+    # A size of 7 bits a byte, with a picture that looks like a frame.
+    tag = b"ID3\x04\0\0" + bytes([0, 0, 2, 0x10]) + b"\xff\xfb" + bytes(0x110 - 2)
+    tagged = decode(put(tmp_path, tag + data, f"tagged{suffix}"))
+    plain = decode(put(tmp_path, data, f"plain{suffix}"))
+    assert tagged.subtype == plain.subtype
+    np.testing.assert_array_equal(tagged.samples, plain.samples)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_a_cut_mp3_that_says_how_long_it_is_is_refused(tmp_path, samples, share):
+    data = encoded(samples, RATE, ".mp3")
+    assert rejection(put(tmp_path, data[: round(share * len(data))], "a.mp3")) == "truncated"
+
+
+def test_flac_in_ogg_is_decoded(tmp_path, samples):
+    file = io.BytesIO()
+    with av.open(file, "w", "ogg") as opened:
+        track = opened.add_stream("flac", RATE, layout="mono", format="s16")
+        frame = av.AudioFrame.from_ndarray(
+            (samples * 2**15).astype(np.int16)[np.newaxis], "s16", "mono"
+        )
+        frame.rate = RATE
+        split = av.AudioResampler("s16", "mono", RATE, track.codec_context.frame_size)
+        for part in (*split.resample(frame), *split.resample(None)):
+            opened.mux(track.encode(part))
+        opened.mux([packet for packet in track.encode(None) if packet.size])
+    recording = decode(put(tmp_path, file.getvalue(), "a.oga"))
+    np.testing.assert_allclose(recording.samples[:, 0], samples, atol=2**-15)
+    assert rejection(put(tmp_path, file.getvalue()[:-3000], "b.oga")) == "truncated"
+
+
+def test_a_film_that_is_longer_than_its_sound_is_no_truncated_recording(tmp_path, samples):
+    path = tmp_path / "film.m4a"
+    with av.open(path, "w", "mp4") as film:
+        sound = film.add_stream("aac", RATE, layout="mono")
+        picture = film.add_stream("mpeg4", 10)
+        picture.width = picture.height = 32
+        for _ in range(50):
+            film.mux(picture.encode(av.VideoFrame(32, 32, "yuv420p")))
+        film.mux(picture.encode(None))
+        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], "fltp", "mono")
+        frame.rate = RATE
+        film.mux(sound.encode(frame))
+        film.mux(sound.encode(None))
+    assert decode(path).seconds == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", ALL)
+@pytest.mark.parametrize("error", [ValueError, FileNotFoundError])
+def test_an_error_of_whoever_reads_is_not_taken_for_a_damaged_file(tmp_path, suffix, error):
+    path = put(tmp_path, encoded(speech(0, 0.5), 16_000, suffix), f"a{suffix}")
+    with pytest.raises(error, match="ours"), open_stream(path):
+        raise error("ours")

@@ -4,12 +4,14 @@ import argparse
 import os
 import signal
 import socket
-import sys
 import tempfile
 from pathlib import Path
 
 from ser.errors import UserError
 from ser.loading import load
+
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to know them, not to listen there
+_PATIENCE = 3  # seconds that open pages may take when the server ends
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--host",
         default="127.0.0.1",
         help="address to listen at (127.0.0.1: this computer alone; 0.0.0.0: whoever reaches it, "
-        "without a password)",
+        "without a password, and without a microphone: browsers want https for that)",
     )
-    parser.add_argument("--port", type=int, default=7860, help="0: any free one (7860)")
+    parser.add_argument("--port", type=_port, default=7860, help="0: any free one (7860)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -58,15 +60,42 @@ def run(options: argparse.Namespace) -> int:
             raise UserError(
                 f"the page needs {error.name}: pip install -c requirements.lock -e '.[app]'"
             ) from None
-        try:
-            listener = socket.create_server((options.host, options.port))
-        except (OSError, OverflowError) as error:
-            raise UserError(f"cannot listen at {options.host}:{options.port}: {error}") from None
-        app = make_app(recogniser, open_project(options.data or options.model.parent))
-        host, port = listener.getsockname()[:2]
+        listener = listen(options.host, options.port)
+        anywhere = options.host in _ANYWHERE
+        hosts = ["*"] if anywhere else [options.host, "localhost", "127.0.0.1", "[::1]"]
+        app = make_app(recogniser, open_project(options.data or options.model.parent), hosts)
+        name = socket.gethostname() if anywhere else options.host
+        host = f"[{name}]" if ":" in name else name
+        port = listener.getsockname()[1]
         print(f"the page is at http://{host}:{port} (Ctrl-C ends it)", flush=True)
-        # As Ctrl-C does: so that the folder of uploads is removed.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_PATIENCE)
+        server = uvicorn.Server(config)
+        # Uvicorn ends at these by itself, and then passes them on.
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
         server.run(sockets=[listener])
     return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 0 to 65535 is expected")
+    return int(text)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen at an address, of IPv4 or IPv6.
+
+    Raises:
+        UserError: there is no such address here, or the port is taken.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        # Without what Python adds, the address once more.
+        reason = str(error.strerror or error).partition(" (while")[0]
+        raise UserError(
+            f"cannot listen at {host}:{port}: {reason}; choose another --port (0: any free one) "
+            "or --host"
+        ) from None

@@ -20,8 +20,8 @@ from ser.rejection import NO_SPEECH, Rejected
 LONGEST = 600.0  # seconds
 _EXPLAINED = {
     "zero_length": "There is no sound in this file.",
-    "undecodable": "This file cannot be read as a recording. WAV, FLAC, Ogg, Opus, MP3, M4A and "
-    "WebM are.",
+    "undecodable": "This file cannot be read as a recording. WAV, FLAC, Ogg, Opus, MP3 and M4A "
+    "are.",
     "truncated": "This file is damaged: its end is missing.",
     "not_finite": "This recording holds values that are no numbers: it is damaged.",
     "silent": "This recording is silent. Is the microphone on?",
@@ -66,7 +66,7 @@ def _shown(prediction: Prediction) -> str:
         told = sum(window.probabilities is not None for window in prediction.windows)
         note += f", mean of {told} windows with speech of {len(prediction.windows)}"
     return (
-        f'<div class="answer"><div class="emotion">{escape(prediction.emotion)}</div>'
+        f'<div class="answer" role="status"><div class="emotion">{escape(prediction.emotion)}</div>'
         f'<div class="note">{share:.0%} · {note}</div></div>{bars(prediction.probabilities)}'
     )
 
@@ -79,7 +79,7 @@ def bars(probabilities: Mapping[str, float]) -> str:
         f'style="width:{share:.1%}"></div></div><div class="share">{share:.1%}</div>'
         for name, share in ranked
     )
-    return f'<div class="bars" role="img" aria-label="Probability of each emotion">{rows}</div>'
+    return f'<div class="bars">{rows}</div>'
 
 
 def overview(path: Path, sample_rate: int) -> FloatArray:

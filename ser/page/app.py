@@ -1,11 +1,15 @@
 """The page as a web application: Gradio's, and nothing from anywhere else."""
 
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI, Response
+from gradio.data_classes import FileData
+from gradio.utils import get_upload_folder
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ser.page.answering import LONGEST, answer
@@ -13,7 +17,7 @@ from ser.page.figures import show
 from ser.page.project import Project
 from ser.recogniser import Recogniser
 
-MOST_BYTES = 50_000_000
+MOST_BYTES = 50 << 20
 _WAITING = 64  # recordings in the queue
 _AT_ONCE = 2
 _CSS = Path(__file__).with_name("page.css")
@@ -44,14 +48,45 @@ class ContentPolicy:
         await self._app(scope, receive, with_policy)
 
 
-def make_app(recogniser: Recogniser, project: Project) -> FastAPI:
+def take_uploads_only(audio: gr.Audio, ours: Iterable[Path]) -> None:
+    """Have a field refuse all but what a visitor uploaded, and some files of ours.
+
+    Gradio itself reads any file of this computer that a request names, and fetches any URL.
+    """
+    known = {str(path) for path in ours}
+    take_over, preprocess = audio.async_move_resource_to_block_cache, audio.preprocess
+
+    def check(path: str | Path) -> None:
+        # A URL is no path in the folder either.
+        folder = Path(get_upload_folder()).resolve()
+        if str(path) not in known and not Path(path).resolve().is_relative_to(folder):
+            raise gr.Error("Only uploads are taken.", print_exception=False)
+
+    async def take_over_checked(path: str | Path | None) -> str | None:
+        check(path or "")
+        return await take_over(path)
+
+    def preprocess_checked(payload: FileData | None) -> Any:  # noqa: ANN401 - as Gradio's own
+        if payload is not None:
+            check(payload.path)
+        return preprocess(payload)
+
+    # No subclass: Gradio would write a .pyi file beside this one.
+    audio.async_move_resource_to_block_cache = take_over_checked  # type: ignore
+    audio.preprocess = preprocess_checked  # type: ignore[method-assign]
+
+
+def make_app(recogniser: Recogniser, project: Project, hosts: Sequence[str]) -> FastAPI:
     """Make the application.
 
     Args:
         recogniser: answers, for as many users as there are, one queue for all.
         project: recordings to try and to listen to.
+        hosts: names that it may be called by, *: any. Pages from elsewhere, opened in a browser
+            that reaches it, have other names.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
     app.add_middleware(ContentPolicy)
 
     @app.get("/mistakes/{number}.wav")
@@ -66,7 +101,6 @@ def make_app(recogniser: Recogniser, project: Project) -> FastAPI:
         path="",
         footer_links=[],
         max_file_size=MOST_BYTES,
-        allowed_paths=[str(path.resolve()) for path in project.examples.values()],
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
@@ -74,7 +108,7 @@ def make_app(recogniser: Recogniser, project: Project) -> FastAPI:
             primary_hue="blue",
             font=["system-ui", "sans-serif"],
             font_mono=["ui-monospace", "monospace"],
-        ),
+        ).set(color_accent="*primary_600"),
         css_paths=_CSS,
     )
 
@@ -100,17 +134,19 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
                 audio = gr.Audio(
                     sources=["upload", "microphone"],
                     type="filepath",
-                    label=f"Recording, up to {LONGEST / 60:.0f} minutes",
+                    label=f"Recording, up to {LONGEST / 60:.0f} minutes, {MOST_BYTES >> 20} MB",
                     buttons=[],
+                    waveform_options=gr.WaveformOptions(show_recording_waveform=False),
                     elem_id="recording",
                 )
+                take_uploads_only(audio, project.examples.values())
                 if project.examples:
-                    gr.Examples(
-                        examples=[[str(path)] for path in project.examples.values()],
-                        example_labels=list(project.examples),
-                        inputs=audio,
-                        label="Test clips of the corpus",
-                    )
+                    gr.HTML("Or a test clip of the corpus:")
+                with gr.Row(elem_id="examples"):
+                    for name, path in project.examples.items():
+                        gr.Button(name, size="sm", min_width=0).click(
+                            lambda path=path: str(path), None, audio, api_visibility="private"
+                        )
             with gr.Column(scale=3, min_width=300):
                 shown = gr.HTML(_HINT, elem_id="answer")
                 with gr.Accordion("As JSON", open=False, elem_id="facts"):

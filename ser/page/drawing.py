@@ -21,6 +21,7 @@ from ser.recogniser import Window
 _COLUMNS = 800  # of the waveform and of the spectrogram, at most
 _DEEPEST = -80.0  # dB
 _HERTZ = (250, 500, 1000, 2000, 4000)
+_STEPS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120)  # seconds
 _APART = 0.1  # of the spectrogram's height, at least, are texts below each other
 
 
@@ -123,11 +124,14 @@ def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
 
 
 def _times(seconds: float) -> str:
-    """Round times, four to eight of them."""
-    step = 10 ** np.floor(np.log10(seconds / 4))
-    step = next(step * k for k in (1, 2, 5, 10) if seconds / (step * k) <= 8)
+    """Round times, ten at most up to 18 minutes."""
+    step = next((step for step in _STEPS if seconds / step <= 9), seconds)
+    times = np.arange(0, seconds * 1.0001, step)
+    unit, texts = "s", [f"{t:g}" for t in times]
+    if seconds >= 120:
+        unit, texts = "min:s", [f"{t // 60:.0f}:{t % 60:02.0f}" for t in times]
     marks = "".join(
-        f'<span style="left:{t / seconds:.1%}">{t:g}</span>'
-        for t in np.arange(0, seconds * 1.0001, step)
+        f'<span style="left:{t / seconds:.1%}">{text}</span>'
+        for t, text in zip(times, texts, strict=True)
     )
-    return f'<div class="times">{marks}</div><div class="caption unit">time (s)</div>'
+    return f'<div class="times">{marks}</div><div class="caption unit">time ({unit})</div>'
