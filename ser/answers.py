@@ -18,7 +18,7 @@ class Answer:
         file: its name.
         prediction: None if no emotion can be told.
         reason: why not, in a word.
-        detail: why not.
+        detail: why not, in words.
     """
 
     file: str
@@ -56,7 +56,9 @@ def table(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
             )
             return
         p = answer.prediction
-        print(_line(p.emotion, p.probabilities, f"{p.seconds:.1f}", emotions) + name, file=out)
+        note = f" ({p.note})" if p.note else ""
+        line = _line(p.emotion, p.probabilities, f"{p.seconds:.1f}", emotions)
+        print(line + name + note, file=out)
         for window in p.windows:
             span = f"  {clock(window.start)} to {clock(window.end)}"
             seconds = f"{window.end - window.start:.1f}"
@@ -116,7 +118,7 @@ def described(answer: Answer) -> dict[str, Any]:
         "probabilities": p and _rounded(p.probabilities),
         "windows": [_described_window(window) for window in p.windows] if p else [],
         "reason": answer.reason,
-        "detail": answer.detail,
+        "detail": p.note if p else answer.detail,
     }
 
 
@@ -148,7 +150,13 @@ def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
             writer.writerow({**row, "reason": answer.reason, "detail": answer.detail})
             return
         writer.writerow(
-            {**row, "start": 0, "end": round(p.seconds, 6), **_rounded(p.probabilities)}
+            {
+                **row,
+                "start": 0,
+                "end": round(p.seconds, 6),
+                **_rounded(p.probabilities),
+                "detail": p.note,
+            }
         )
         for window in p.windows:
             cells = {**_described_window(window), **_rounded(window.probabilities or {})}

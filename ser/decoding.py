@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import av
 
 _BLOCK = 1 << 20  # samples of all channels that are read at once
-_MOST_CHANNELS = 64
+CHANNELS = range(1, 65)
 RATES = range(1_000, 1_000_000)  # Hz
 # What programs write that stream a WAV of yet unknown length: ffmpeg 0xFFFFFFFF, sox 0x7FFFF000.
 _UNKNOWN_SIZE = 0x7FFFF000
@@ -143,10 +143,10 @@ def _check_form(sample_rate: int, channels: int) -> None:
     Raises:
         Rejected: undecodable.
     """
-    if sample_rate not in RATES or channels not in range(1, _MOST_CHANNELS + 1):
+    if sample_rate not in RATES or channels not in CHANNELS:
         raise Rejected(
             "undecodable",
-            f"{channels} channels at {sample_rate} Hz: 1 to {_MOST_CHANNELS} channels at "
+            f"{channels} channels at {sample_rate} Hz: 1 to {CHANNELS[-1]} channels at "
             f"{RATES[0]} to {RATES[-1]} Hz can be recordings of speech",
         )
 

@@ -78,6 +78,9 @@ def parse(text: str, source: str | Path) -> Description:
     description = Description(**described)
     if len(description.statistics) != len(description.folds) or not description.folds:
         raise ValueError("as many statistics as folds expected")
+    emotions = description.emotions
+    if not isinstance(emotions, list) or emotions != sorted(set(map(str, emotions))):
+        raise ValueError(f"emotions are {emotions}, expected are names, sorted, each once")
     return description
 
 

@@ -17,6 +17,8 @@ def load(path: str | Path, fold: int | None = None) -> Recogniser:
         UserError: there is none, it is damaged, of an unknown format, or has no such fold.
     """
     path = Path(path)
+    if path.is_file() and path.suffix != ".onnx":
+        raise UserError(f"{path} is no model: a folder such as data/model, or an .onnx file is one")
     if path.suffix == ".onnx":
         from ser.onnx_model import open_onnx
 

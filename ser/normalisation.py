@@ -59,6 +59,21 @@ def _merge(a: _Moments, b: _Moments) -> _Moments:
     return n, a[1] + step * b[0] / n, a[2] + b[2] + step**2 * a[0] * b[0] / n
 
 
+def check_statistics(statistics: Statistics | None, dims: Mapping[str, int]) -> None:
+    """Compare statistics that were read from a file with the features that they are of.
+
+    Raises:
+        ValueError: they are of others, or no numbers.
+    """
+    found = {
+        kind: tuple(np.shape(np.asarray(scale, np.float64)) for scale in scales)
+        for kind, scales in (statistics or {}).items()
+    }
+    expected = {kind: ((n,) if kind == FUNCTIONALS else (),) * 2 for kind, n in dims.items()}
+    if found != expected:
+        raise ValueError(f"statistics of the shapes {found}, expected are {expected}")
+
+
 def measure_groups(
     clips: Mapping[str, FloatArray], group_of: Mapping[str, str], dims: Mapping[str, int]
 ) -> dict[str, Statistics]:

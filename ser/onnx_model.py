@@ -1,6 +1,7 @@
 """A model in one ONNX file: its nets, and its description as metadata. Needs no torch."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,6 +9,9 @@ from ser.arrays import FloatArray
 from ser.description import Description, parse
 from ser.errors import UserError
 from ser.recogniser import Nets
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 METADATA = "ser"  # the key of the description
 INPUT, OUTPUT = "features", "probabilities"
@@ -34,15 +38,36 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
         if described is None:
             raise ValueError("no description in it: `ser export` did not write it")
         description = parse(described, path)
+        _check_shapes(session, description)
     except UserError:
         raise
     except Exception as error:
         # onnxruntime's own errors have no class in common but this.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path} holds no usable model ({reason})") from None
+        raise UserError(f"{path} holds no usable model ({_first_line(error)})") from None
 
     def nets(features: FloatArray) -> FloatArray:
-        (answers,) = session.run([OUTPUT], {INPUT: np.asarray(features, np.float32)})
+        try:
+            (answers,) = session.run([OUTPUT], {INPUT: np.asarray(features, np.float32)})
+        except Exception as error:
+            raise UserError(f"{path} cannot be run ({_first_line(error)})") from None
         return np.asarray(answers, np.float32)
 
     return description, nets
+
+
+def _check_shapes(session: "onnxruntime.InferenceSession", description: Description) -> None:
+    """Compare what the nets take in and give with what is said of them.
+
+    Raises:
+        ValueError: they differ.
+    """
+    found = [(node.name, node.shape) for node in (*session.get_inputs(), *session.get_outputs())]
+    dims, folds = sum(description.preprocessing["dims"].values()), len(description.folds)
+    frames = found[0][1][1] if len(found[0][1]) == 3 else None  # free, or of one length
+    expected = [(INPUT, [folds, frames, dims]), (OUTPUT, [folds, len(description.emotions)])]
+    if found != expected:
+        raise ValueError(f"its nets take and give {found}, described are {expected}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

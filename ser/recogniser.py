@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
 from ser.audio import check, standardise
-from ser.decoding import RATES, Recording, open_stream
+from ser.decoding import CHANNELS, RATES, Recording, open_stream
 from ser.description import Description
 from ser.errors import UserError
 from ser.features import extract
 from ser.lengths import fit_length
 from ser.net_inputs import min_frames
-from ser.normalisation import Statistics, measure, normalise
+from ser.normalisation import Statistics, check_statistics, measure, normalise
 from ser.params import FUNCTIONALS, Clean, Features, Model
 from ser.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.speech import holds_speech
@@ -64,11 +64,13 @@ class Prediction:
         probabilities: emotion -> 0..1, they sum to 1; of a long recording, the mean over its
             windows with speech.
         windows: of a long recording; else empty.
+        note: why to believe it less; None: nothing known.
     """
 
     seconds: float
     probabilities: dict[str, float]
     windows: tuple[Window, ...] = ()
+    note: str | None = None
 
     @property
     def emotion(self) -> str:
@@ -88,14 +90,25 @@ class Recogniser:
     """
 
     def __init__(self, description: Description, nets: Nets, fold: int | None = None) -> None:
-        """Take a model that was read from a folder or an ONNX file: see `ser.load`."""
+        """Take a model that was read from a folder or an ONNX file: see `ser.load`.
+
+        Raises:
+            ValueError, LookupError, TypeError: the description makes no sense.
+        """
         self.description = description
         self._nets = nets
         self._answering = _places_of(description.folds, fold)
         self._clean = Clean.model_validate(description.preprocessing["clean"])
         self._features = Features.model_validate(description.preprocessing["features"])
         self._model = Model.model_validate(description.model)
-        self._dims: dict[str, int] = description.preprocessing["dims"]
+        self._dims = self._features.dims
+        if self._dims != description.preprocessing["dims"]:
+            raise ValueError(f"features of {self._dims} columns described as others")
+        if self._model.normalisation == "train":
+            for statistics in description.statistics:
+                check_statistics(statistics, self._dims)
+        seconds = description.corpus["seconds"]
+        self._median, self._longest = float(seconds["median"]), float(seconds["max"])
         self._voice: Statistics | None = None
 
     @property
@@ -119,18 +132,17 @@ class Recogniser:
         Raises:
             UserError: a window is shorter than a clip may be, or does not move on.
         """
-        lengths = self.description.corpus["seconds"]
-        median = max(round(lengths["median"], 1), self._clean.min_seconds)
+        median = max(round(self._median, 1), self._clean.min_seconds)
         chosen = median if length is None else length
         step = chosen / 2 if hop is None else hop
         if not self._clean.min_seconds <= chosen < np.inf:
             raise UserError(
-                f"a window of {chosen:g} s: at least {self._clean.min_seconds:g} s are needed, as "
-                "for the clips that the model was trained on"
+                f"a window of {chosen:g} s: at least {self._clean.min_seconds:g} s, and an end, "
+                "are needed, as for the clips that the model was trained on"
             )
         if not 0.01 <= step < np.inf:
-            raise UserError(f"a hop of {step:g} s: at least 0.01 s are needed")
-        return Windows(max(lengths["max"], chosen) if length is None else chosen, chosen, step)
+            raise UserError(f"a hop of {step:g} s: at least 0.01 s, and an end, are needed")
+        return Windows(max(self._longest, chosen) if length is None else chosen, chosen, step)
 
     def predict(
         self,
@@ -152,8 +164,10 @@ class Recogniser:
             UserError: the samples have another form; see `windows`; the speaker is not known.
         """
         waveform = _as_float(samples)
-        if int(rate) not in RATES:
-            raise UserError(f"a rate of {rate} Hz: {RATES[0]} to {RATES[-1]} Hz are expected")
+        if rate not in RATES:  # equal to one of them, whichever its type
+            raise UserError(
+                f"a rate of {rate} Hz: a whole number from {RATES[0]} to {RATES[-1]} is expected"
+            )
         blocks = (waveform[i : i + _BLOCK] for i in range(0, len(waveform), _BLOCK))
         return self._predict(blocks, int(rate), self.windows(window, hop))
 
@@ -191,8 +205,13 @@ class Recogniser:
                 left out.
 
         Raises:
-            UserError: there are too few.
+            UserError: there are too few; the model knows no voices.
         """
+        if self._model.normalisation != "speaker":
+            raise UserError(
+                f"the model was trained with model.normalisation {self._model.normalisation}: it "
+                "does not adapt to a voice"
+            )
         features = []
         for recording in recordings:
             try:
@@ -228,12 +247,14 @@ class Recogniser:
                 "the model was trained on features normalised by each speaker's own recordings: "
                 "adapt it to the speaker first (`ser predict --one-speaker`, or `adapt`)"
             )
+        note = self._doubt(rate)
         heard: list[Window] = []
         end = 0
         for start, samples, whole in cut(blocks, rate, windows):
             recording = Recording(samples, rate, "")
             if whole:
-                return Prediction(recording.seconds, self._name(self._probabilities(recording)))
+                told = self._name(self._probabilities(recording))
+                return Prediction(recording.seconds, told, note=note)
             end = start + len(samples)
             span = (start / rate, end / rate)
             try:
@@ -242,7 +263,17 @@ class Recogniser:
                 heard.append(Window(*span, None, verdict.reason))
         if not heard:
             raise Rejected("zero_length", "no samples")
-        return Prediction(end / rate, self._mean(heard), tuple(heard))
+        return Prediction(end / rate, self._mean(heard), tuple(heard), note)
+
+    def _doubt(self, rate: int) -> str | None:
+        """Say what a recording of a low sample rate lacks."""
+        highest = min(self._features.fmax, self._clean.sample_rate / 2)
+        if rate / 2 >= highest:
+            return None
+        return (
+            f"sampled at {rate} Hz: nothing above {rate / 2:g} Hz is left in it, and the model "
+            f"listens up to {highest:g} Hz, so it errs more"
+        )
 
     def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
         """Compute the probability of every emotion in a recording that is not cut."""
@@ -260,18 +291,24 @@ class Recogniser:
 
         Returns:
             probabilities [folds, emotions].
+
+        Raises:
+            UserError: the nets' answer is no number.
         """
         features = extract(waveform, self._clean.sample_rate, self._features)
         inputs = [
             fit_length(
-                normalise(features, self._dims, of_train or self._voice),
+                normalise(features, self._dims, self._voice if of_train is None else of_train),
                 self._model.length,
                 self._model.frames,
                 min_frames(self._model.name),
             )
             for of_train in self.description.statistics
         ]
-        return self._nets(np.stack(inputs)).astype(np.float64)
+        answers = self._nets(np.stack(inputs)).astype(np.float64)
+        if not np.isfinite(answers).all():
+            raise UserError("the model answers with what is no number: its weights are damaged")
+        return answers
 
     def _name(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
         return dict(zip(self.emotions, map(float, probabilities), strict=True))
@@ -315,13 +352,16 @@ def _as_float(samples: NDArray[Any]) -> FloatArray:
     """Bring samples into the form [samples, channels], float32 in -1..1."""
     array = np.asarray(samples)
     if array.dtype in (np.int16, np.int32):
-        array = array / -float(np.iinfo(array.dtype).min)
-    if array.ndim not in (1, 2) or 0 in array.shape[1:] or array.dtype.kind != "f":
+        array = array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
+    channels = array.shape[1] if array.ndim == 2 else 1
+    if array.ndim not in (1, 2) or channels not in CHANNELS or array.dtype.kind != "f":
         raise UserError(
             f"samples of shape {array.shape} and type {array.dtype}: [samples] or [samples, "
-            "channels] are expected, floating point in -1..1, or int16 or int32"
+            f"channels] of up to {CHANNELS[-1]} channels are expected, floating point in -1..1, or "
+            "int16 or int32"
         )
-    return (array[:, np.newaxis] if array.ndim == 1 else array).astype(np.float32)
+    with np.errstate(over="ignore"):  # what a float32 cannot hold is refused as not finite
+        return (array[:, np.newaxis] if array.ndim == 1 else array).astype(np.float32)
 
 
 def _places_of(folds: Sequence[int], fold: int | None) -> list[int]:

@@ -56,21 +56,16 @@ def cut(
         if kept:
             yield 0, np.concatenate(kept), True
         return
-    # begin: the recording's sample that buffer begins with; start: the next window's first.
-    buffer, begin, start = np.concatenate(kept), 0, 0
+    # begin, end: the recording's samples that buffer holds; start: the next window's first.
+    buffer, begin, end, start = np.concatenate(kept), 0, read, 0
     while True:
-        missing = start + length - (begin + len(buffer))
-        fresh: list[FloatArray] = []
-        while missing > 0 and (block := next(source, _END)) is not _END:
-            fresh.append(block)
-            missing -= len(block)
-        # The window before stays: one that ends where the recording ends may overlap it.
-        old = max(0, start - hop - begin)
-        buffer, begin = np.concatenate([buffer[old:], *fresh]), begin + old
-        if missing > 0:
-            end = begin + len(buffer)
-            if end > start - hop + length:
-                yield end - length, buffer[-length:], False
-            return
-        yield start, buffer[start - begin : start - begin + length], False
-        start += hop
+        while start + length <= end:
+            yield start, buffer[start - begin : start - begin + length], False
+            start += hop
+        if (block := next(source, _END)) is _END:
+            break
+        # The last window, which ends where the recording ends, may begin before the next one.
+        old = max(0, min(start, end - length) - begin)
+        buffer, begin, end = np.concatenate([buffer[old:], block]), begin + old, end + len(block)
+    if end > start - hop + length:
+        yield end - length, buffer[-length:], False

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -7,6 +8,8 @@ import pytest
 import soundfile
 from small_model import RATE, make, ser, speech
 
+from ser import cli
+from ser.commands.export import compare
 from ser.loading import load
 from ser.models import NETS
 from ser.onnx_export import export
@@ -41,7 +44,7 @@ def clip(tmp_path_factory):
 def exported(tmp_path_factory):
     """A model of two folds as a folder and as a file."""
     folder = tmp_path_factory.mktemp("exported")
-    make(folder / "model", "cnn", folds=(1, 2))
+    make(folder / "model", "cnn", folds=(1, 2), normalisation="train")
     done = ser("export", "--model", "model", "--onnx", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert b"synthesised clips at their own lengths" in done.stdout
@@ -95,6 +98,70 @@ def test_it_predicts_without_torch(exported, clip):
     assert "Traceback" not in done.stderr
 
 
+def altered(exported, path, change):
+    """The file with other weights."""
+    proto = onnx.load(exported / "model.onnx")
+    for tensor in proto.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype == np.float32:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(change(values), tensor.name))
+    onnx.save(proto, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda values: values * np.float32(1.2), "ONNX and PyTorch differ by 0."),
+        (lambda values: values * np.float32("nan"), "what is no number"),
+    ],
+)
+def test_a_file_that_answers_otherwise_is_not_written(
+    exported, clip, tmp_path, monkeypatch, capsys, change, said
+):
+    monkeypatch.setattr("ser.onnx_export.export", lambda _, path: altered(exported, path, change))
+    file = tmp_path / "x.onnx"
+    status = cli.main(
+        ["export", "--model", str(exported / "model"), "--onnx", str(file), str(clip)]
+    )
+    assert status == 1
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_that_adapt_are_compared_by_what_they_say_of_a_voice(tmp_path):
+    make(tmp_path / "model", "mlp", normalisation="speaker")
+    export(tmp_path / "model", tmp_path / "x.onnx")
+    soundfile.write(tmp_path / "a.wav", speech(3), RATE)
+    clips = []
+    for n in range(6):
+        clips.append(tmp_path / f"{n}.wav")
+        soundfile.write(clips[-1], speech(n), RATE)
+    ours, theirs = load(tmp_path / "model"), load(tmp_path / "x.onnx")
+    checked, furthest = compare(ours, theirs, clips)
+    assert checked == 6
+    assert furthest < 1e-6
+    answers = [ours.of_folds(ours.waveform(speech(n), RATE)) for n in range(6)]
+    assert np.ptp(answers, axis=0).max() > 1e-3
+
+
+def test_the_clips_beside_the_model_are_those_to_check_with(exported, clip, tmp_path):
+    shutil.copytree(exported / "model", tmp_path / "data/model")
+    (tmp_path / "data/raw").mkdir()
+    shutil.copy(clip, tmp_path / "data/raw")
+    shutil.copy(clip, tmp_path / "data/raw/._clip.wav")
+    done = ser("export", "--model", tmp_path / "data/model", "--onnx", tmp_path / "x.onnx")
+    assert done.returncode == 0, done.stderr
+    assert b"on 1 clips" in done.stdout
+
+
+def test_an_export_without_its_libraries_is_a_sentence(exported):
+    code = WITHOUT_TORCH.replace('("torch", "safetensors")', '("onnx",)')
+    arguments = ["export", "--model", exported / "model", "--onnx", exported / "y.onnx"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the export needs onnx: pip install")
+
+
 def test_own_clips_can_be_named_to_check_with(exported, clip, tmp_path):
     (tmp_path / "rubbish.wav").write_bytes(b"rubbish")
     file = tmp_path / "new" / "own.onnx"
@@ -138,6 +205,9 @@ def test_other_programs_files_and_newer_ones_are_refused(exported, clip, tmp_pat
         ({}, b"did not write it"),
         ({METADATA: text.replace('"format": 3', '"format": 4')}, b"format 4, written with"),
         ({METADATA: "{"}, b"no usable model"),
+        ({METADATA: text.replace('"angry",', "")}, b"described are"),
+        ({METADATA: text.replace('"n_mels": 16', '"n_mels": 8').replace(": 16", ": 8")}, b"usable"),
+        ({METADATA: text.replace('"max":', '"most":')}, b"no model that can be used"),
     ):
         del proto.metadata_props[:]
         onnx.helper.set_model_props(proto, described)

@@ -10,7 +10,10 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from small_model import EMOTIONS, RATE, SER, encoded, make, ser, speech
+
+from ser import cli
 
 LONG = np.concatenate([speech(0, 2.0), np.zeros(2 * RATE, np.float32), speech(60, 2.0)])
 
@@ -74,7 +77,7 @@ def test_a_damaged_file_is_marked_the_others_are_answered_and_the_status_is_1(an
     for done in answered.values():
         assert done.returncode == 1
         assert b"1 of 4 without an emotion" in done.stderr
-        assert b"1 files are no recordings by their names" in done.stderr
+        assert b"1 more is no recording by its name" in done.stderr
         assert b"Traceback" not in done.stderr
 
 
@@ -243,6 +246,11 @@ def test_a_model_that_wants_a_speaker_says_so_and_is_adapted(tmp_path, recording
     assert [bool(row["emotion"]) for row in json.loads(adapted.stdout)] == [True, True, False, True]
 
 
+def test_a_model_that_knows_no_voices_is_not_adapted(model, recordings):
+    done = ser("predict", recordings / "a.wav", "--model", model, "--one-speaker")
+    assert "does not adapt to a voice" in sentence(done)
+
+
 def test_the_program_helps_without_loading_anything_large():
     assert b"predict" in ser("--help").stdout
     assert b"--one-speaker" in ser("predict", "--help").stdout
@@ -268,3 +276,88 @@ def test_a_description_that_makes_no_sense_is_a_sentence(tmp_path, recordings, o
     described.write_text(described.read_text().replace(old, new, 1))
     done = ser("predict", "--model", tmp_path / "model", recordings / "a.wav")
     assert "describes no model that can be used" in sentence(done)
+
+
+@pytest.mark.parametrize("given", ["pipe.wav", "/dev/stdin"])
+def test_a_pipe_is_read_to_its_end_first(model, recordings, tmp_path, given):
+    data = (recordings / "b.m4a").read_bytes()
+    expected = json.loads(ser("predict", recordings / "b.m4a", "--model", model, "--json").stdout)
+    os.mkfifo(tmp_path / "pipe.wav")
+    command = [SER, "predict", given, "--model", model, "--json"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as program:
+        if given == "/dev/stdin":
+            program.stdin.write(data)
+        else:
+            (tmp_path / "pipe.wav").write_bytes(data)
+        program.stdin.close()
+        (answer,) = json.loads(program.stdout.read())
+    assert answer == expected[0] | {"file": given}
+
+
+def test_without_standard_input_it_is_not_waited_for(model):
+    done = ser("predict", "-", "--model", model, preexec_fn=lambda: os.close(0))
+    assert "standard input is closed" in sentence(done)
+
+
+def test_hidden_files_and_linked_folders_are_left_out_broken_links_are_marked(
+    model, recordings, tmp_path
+):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", speech(3), RATE)
+    (folder / "._a.wav").write_bytes(b"of macOS")
+    (folder / "gone.wav").symlink_to(tmp_path / "gone.wav")
+    (folder / "linked").symlink_to(recordings)
+    os.mkfifo(folder / "pipe.wav")
+    done = ser("predict", folder, "--model", model, "--json")
+    a, gone = json.loads(done.stdout)
+    assert a["emotion"]
+    assert gone["reason"] == "undecodable"
+    assert "No such file" in gone["detail"]
+    assert b"2 more are no recordings by their names, or a linked folder" in done.stderr
+
+
+class Pipe(io.RawIOBase):
+    """Keeps each piece that reaches whoever reads."""
+
+    def __init__(self):
+        self.pieces = []
+
+    def writable(self):
+        return True
+
+    def write(self, piece):
+        self.pieces.append(bytes(piece))
+        return len(piece)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_each_answer_is_passed_on_at_once(model, recordings, monkeypatch, form):
+    pipe = Pipe()
+    out = io.TextIOWrapper(io.BufferedWriter(pipe), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", out)
+    files = [str(recordings / "a.wav")] * 3
+    assert cli.main(["predict", *files, "--model", str(model), *form]) == 0
+    with_an_answer = [piece for piece in pipe.pieces if b"a.wav" in piece]
+    assert [piece.count(b"a.wav") for piece in with_an_answer] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_of_a_low_rate_the_answer_is_doubted(model, tmp_path, form):
+    soundfile.write(tmp_path / "telephone.wav", soxr.resample(speech(3), RATE, 8000), 8000)
+    done = ser("predict", tmp_path / "telephone.wav", "--model", model, *form)
+    assert done.returncode == 0
+    assert b"sampled at 8000 Hz: nothing above 4000 Hz is left in it" in done.stdout
+
+
+def test_an_interrupted_start_is_no_traceback():
+    code = (
+        "import importlib, sys, ser.cli\n"
+        "def interrupted(name): raise KeyboardInterrupt\n"
+        "ser.cli.import_module = interrupted\n"
+        "sys.exit(ser.cli.main(['predict', 'a.wav']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"interrupted\n")

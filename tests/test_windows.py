@@ -1,4 +1,5 @@
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -110,3 +111,19 @@ def test_only_what_a_window_needs_is_read_ahead_and_kept():
 def test_lengths_are_rounded_to_samples_and_are_one_at_least():
     pieces = found(ramp(5), Windows(0.0, 1e-9, 1e-9))
     assert pieces == [(i, 1, False) for i in range(5)]
+
+
+def test_a_hop_beyond_the_window_is_skipped_without_being_kept():
+    samples = ramp(100_000)
+    blocks = [samples[i : i + 100] for i in range(0, len(samples), 100)]
+    alive = []
+
+    def watched():
+        for block in blocks:
+            alive.append(weakref.ref(mine := block.copy()))
+            yield mine
+            del mine
+            assert sum(ref() is not None for ref in alive) < 10
+
+    places = [start for start, _, _ in cut(watched(), RATE, Windows(3.0, 3.0, 300.0))]
+    assert places == [0, 30_000, 60_000, 90_000, 99_700]

@@ -1,23 +1,23 @@
 """`ser export --onnx`: a model folder -> one file that runs without torch."""
 
 import argparse
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ser.decoding import open_stream
+from ser.decoding import Recording
 from ser.errors import UserError
-from ser.formats import SUFFIXES
+from ser.formats import SUFFIXES, find_recordings
 from ser.loading import load
-from ser.recogniser import Recogniser
+from ser.recogniser import Recogniser, pieces
 from ser.rejection import Rejected
-from ser.windows import cut
+from ser.windows import Windows
 
 TOLERANCE = 1e-4  # of a probability
 _CLIPS = 20
-_RAW = Path("data/raw")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="CLIP",
         nargs="*",
-        help=f"recordings, or folders of them, that both must answer alike (some of {_RAW}, or "
-        "synthesised ones)",
+        help="recordings, or folders of them, that both must answer alike (some of those beside "
+        "the model, in raw/, or synthesised ones)",
     )
 
 
@@ -53,13 +53,18 @@ def run(options: argparse.Namespace) -> int:
     if options.onnx.suffix != ".onnx":
         raise UserError(f"{options.onnx}: the name of the file must end in .onnx")
     # torch takes a second to import: not before the arguments are known to be right.
-    from ser.onnx_export import export
+    try:
+        from ser.onnx_export import export
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"the export needs {error.name}: pip install -c requirements.lock -e ."
+        ) from None
 
     options.onnx.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.onnx.parent) as folder:
         made = Path(folder) / "made.onnx"
         export(options.model, made)
-        clips, whose = choose(options.clips, Path(folder))
+        clips, whose = choose(options.clips, options.model.parent / "raw", Path(folder))
         checked, furthest = compare(load(options.model), load(made), clips)
         if not checked:
             raise UserError(f"none of the {len(clips)} {whose} can be used: name others")
@@ -77,18 +82,19 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def choose(given: Sequence[Path], folder: Path) -> tuple[list[Path], str]:
+def choose(given: Sequence[Path], raw: Path, folder: Path) -> tuple[list[Path], str]:
     """Choose the recordings to check with: those given, else some of the project's, else made up.
 
     Args:
         given: files and folders.
+        raw: the project's recordings, if there are any.
         folder: where recordings are written if they must be made.
 
     Returns:
         (files, what to call them).
     """
-    places = given or ([_RAW] if _RAW.is_dir() else [])
-    files = sorted(file for place in places for file in _audio(place))
+    places = given or ([raw] if raw.is_dir() else [])
+    files = [file for place in places for file in _recordings(place)]
     if files:
         spread = np.linspace(0, len(files) - 1, min(_CLIPS, len(files))).round().astype(int)
         return ([files[i] for i in spread], "clips") if not given else (files, "clips")
@@ -100,28 +106,33 @@ def choose(given: Sequence[Path], folder: Path) -> tuple[list[Path], str]:
     return sorted((folder / "demo").rglob("*.wav"))[:_CLIPS], "synthesised clips"
 
 
-def _audio(place: Path) -> list[Path]:
-    if not place.is_dir():
-        return [place]
-    return [file for file in place.rglob("*") if file.suffix.lower() in SUFFIXES]
+def _recordings(place: Path) -> list[Path]:
+    return find_recordings(place)[0] if place.is_dir() else [place]
 
 
 def compare(torch: Recogniser, onnx: Recogniser, clips: Sequence[Path]) -> tuple[int, float]:
-    """Let both answer for every clip whole, at its own length, whoever speaks in it.
+    """Let both answer for every clip whole, the first window of a long one.
+
+    Models that adapt to a voice take all clips for one speaker's.
 
     Returns:
         (clips that could be used, the largest difference of a probability).
     """
-    checked, furthest = 0, 0.0
-    for clip in clips:
+    recordings = list(_readable(clips, torch.windows()))
+    for recogniser in (torch, onnx):
+        if recogniser.needs_a_voice:
+            recogniser.adapt(recordings)
+    differences = []
+    for recording in recordings:
         try:
-            with open_stream(clip) as stream:
-                longest = torch.windows()
-                _, samples, _ = next(cut(stream.blocks, stream.sample_rate, longest))
-            waveform = torch.waveform(samples, stream.sample_rate)
+            waveform = torch.waveform(recording.samples, recording.sample_rate)
         except Rejected:
             continue
-        ours, theirs = torch.of_folds(waveform), onnx.of_folds(waveform)
-        furthest = max(furthest, float(np.abs(ours - theirs).max()))
-        checked += 1
-    return checked, furthest
+        differences.append(np.abs(torch.of_folds(waveform) - onnx.of_folds(waveform)).max())
+    return len(differences), float(max(differences, default=0.0))
+
+
+def _readable(clips: Sequence[Path], windows: Windows) -> Iterator[Recording]:
+    for clip in clips:
+        with contextlib.suppress(Rejected):
+            yield next(pieces(clip, windows))

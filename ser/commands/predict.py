@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tqdm import tqdm
 
 from ser.answers import FORMATS, Answer
 from ser.decoding import Recording
 from ser.errors import UserError
-from ser.formats import SUFFIXES
+from ser.formats import SUFFIXES, find_recordings
 from ser.loading import load
 from ser.recogniser import Recogniser, pieces
 from ser.rejection import Rejected
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     windows = recogniser.windows(options.window, options.hop)
     with contextlib.ExitStack() as stack:
         sources = [source for given in options.files for source in find(given, stack)]
-        if recogniser.needs_a_voice and options.one_speaker:
+        if options.one_speaker:
             recogniser.adapt(read_all(sources, windows))
         unknown = 0
         with FORMATS[options.form](sys.stdout, recogniser.emotions) as write:
@@ -85,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
                 answer = predict(recogniser, source, options.window, options.hop)
                 unknown += answer.emotion is None
                 write(answer)
+                sys.stdout.flush()  # whoever reads need not wait for the next
     if unknown:
         print(f"{unknown} of {len(sources)} without an emotion: see above", file=sys.stderr)
     return int(unknown > 0)
@@ -112,28 +114,35 @@ def read_all(sources: Sequence[Source], windows: Windows) -> Iterator[Recording]
 def find(given: str, stack: contextlib.ExitStack) -> list[Source]:
     """Find the recordings that an argument names, those of a folder sorted.
 
-    Standard input becomes a file, for as long as the stack is open: the decoders jump in it.
+    Standard input and pipes become files, for as long as the stack is open: the decoders jump in
+    them.
 
     Raises:
         UserError: there is no such file, or no recording in the folder.
     """
-    if given == STDIN:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        copy = folder / "standard input"
-        with copy.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        return [Source(STDIN, copy)]
     path = Path(given)
+    if given == STDIN:
+        if sys.stdin is None:
+            raise UserError("standard input is closed")
+        return [Source(STDIN, _copy(sys.stdin.buffer, stack))]
+    if not given or not path.exists():
+        raise UserError(f"{given or repr(given)}: there is no such file or folder")
+    if path.is_fifo():
+        with path.open("rb") as pipe:
+            return [Source(given, _copy(pipe, stack))]
     if not path.is_dir():
-        if not path.exists():
-            raise UserError(f"{given}: there is no such file or folder")
         return [Source(given, path)]
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    audio = [file for file in files if file.suffix.lower() in SUFFIXES]
-    if not audio:
-        raise UserError(
-            f"{given}: no recordings among its {len(files)} files ({', '.join(SUFFIXES)})"
-        )
-    if others := len(files) - len(audio):
-        print(f"{given}: {others} files are no recordings by their names", file=sys.stderr)
-    return [Source(str(file), file) for file in audio]
+    recordings, others = find_recordings(path)
+    if not recordings:
+        raise UserError(f"{given}: no recordings among its {others} files ({', '.join(SUFFIXES)})")
+    if others:
+        are = "is no recording by its name" if others == 1 else "are no recordings by their names"
+        print(f"{given}: {others} more {are}, or a linked folder", file=sys.stderr)
+    return [Source(str(file), file) for file in recordings]
+
+
+def _copy(stream: BinaryIO, stack: contextlib.ExitStack) -> Path:
+    copy = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "recording"
+    with copy.open("wb") as file:
+        shutil.copyfileobj(stream, file)
+    return copy

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from ser.corpora import aesdd, cremad, own, ravdess, savee, tess
 from ser.corpora.labels import Labels
 from ser.errors import UserError
-from ser.formats import SUFFIXES
+from ser.formats import SUFFIXES, is_hidden
 from ser.rejection import Rejected
 
 _SHOWN = 3
@@ -60,7 +60,7 @@ def select_files(corpus: str, seen: Collection[str], source: str) -> list[str]:
     Raises:
         UserError: none of them is a clip of the corpus; it says what is there instead.
     """
-    visible = [path for path in seen if not _hidden(path)]
+    visible = [path for path in seen if not is_hidden(PurePosixPath(path))]
     suffixes = (".wav",) if corpus in NAMINGS else SUFFIXES
     audio = sorted(path for path in visible if path.lower().endswith(suffixes))
     examples = f", for example {', '.join(sorted(audio or seen)[:_SHOWN])}" if seen else ""
@@ -150,7 +150,3 @@ def clip_name(corpus: str, path: str) -> str | None:
 
 def _is_clip(corpus: str, path: str) -> bool:
     return clip_name(corpus, path) is not None
-
-
-def _hidden(path: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
