@@ -20,14 +20,27 @@ PATIENCE = 60  # seconds: for machines that do much else
 
 
 @contextmanager
-def serve(project, *arguments):
-    """Start `ser serve` in a project; gives the page's address."""
+def serve(project, *arguments, temporary=None):
+    """Start `ser serve` in a project; gives the page's address.
+
+    `temporary` is the folder below which it keeps uploads.
+    """
+    with started(project, *arguments, temporary=temporary) as (_, address):
+        yield address
+
+
+@contextmanager
+def started(project, *arguments, temporary=None):
+    """The same, with the process."""
     ser = Path(sys.executable).with_name("ser")
     command = [ser, "serve", "--port", "0", *arguments]
-    server = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, **({"TMPDIR": str(temporary)} if temporary else {})}
+    server = subprocess.Popen(
+        command, cwd=project, stdout=subprocess.PIPE, text=True, env=environment
+    )
     try:
         first = server.stdout.readline()
-        yield re.search(r"http://\S+", first)[0]
+        yield server, re.search(r"http://\S+", first)[0]
     finally:
         server.terminate()
         server.wait(PATIENCE)

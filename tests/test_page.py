@@ -1,21 +1,50 @@
+import base64
+import copy
+import dataclasses
+import io
 import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import soundfile
-from browser import CHROMIUM, DRIVER, browse, hosts_asked, look_like, serve, upload, wait_for
+from browser import (
+    CHROMIUM,
+    DRIVER,
+    browse,
+    hosts_asked,
+    look_like,
+    serve,
+    started,
+    upload,
+    wait_for,
+)
+from gradio_client import Client, handle_file
+from PIL import Image
 from selenium.webdriver.common.by import By
+from small_model import METRICS, make, ser
 
 from scripts import experiments
 from scripts.workspace import dvc, make_workspace
 from ser import load
+from ser.page.answering import bars, message
+from ser.page.app import MOST_BYTES
+from ser.page.drawing import draw
+from ser.page.figures import show
+from ser.page.project import Mistake, Project, open_project
+from ser.params import Features
+from ser.recogniser import Window
 from ser.tables import read_csv
 
 # Where the tests are run for a change to be merged, there is a browser.
@@ -125,13 +154,24 @@ def test_the_microphone_is_heard(address, clip):
         driver.execute_async_script("setTimeout(arguments[0], 2500)")
         stop.click()
         # What Chromium plays to its microphone begins anywhere in the clip.
-        wait_for(driver, "#answer .emotion, #answer .message")
+        heard = wait_for(driver, "#answer .emotion, #answer .message").text
+        assert "cannot be read" not in heard
 
 
-def test_an_example_can_be_picked(driver, address):
+def test_an_example_can_be_picked(driver, address, project, recogniser):
     driver.get(address)
-    wait_for(driver, ".gallery-item, .gallery button").click()
+    button = wait_for(driver, "#examples button")
+    emotion, speaker = button.text.split(", by ")
+    button.click()
     wait_for(driver, "#answer .emotion")
+    clips = read_csv(project / "data/clips.csv").set_index("clip")
+    table = read_csv(project / "data/predictions.csv")
+    row = table[table["emotion"] == emotion].iloc[0]
+    assert row["speaker"] == speaker
+    shown = [e.text for e in driver.find_elements(By.CSS_SELECTOR, "#answer .bars .share")]
+    path = project / "data/raw" / clips.loc[row["clip"], "path"]
+    shares = sorted(recogniser.predict_file(path).probabilities.values(), reverse=True)
+    assert shown == [f"{share:.1%}" for share in shares]
 
 
 def test_the_evaluation_is_shown_with_what_it_got_wrong(driver, address, project):
@@ -142,7 +182,11 @@ def test_the_evaluation_is_shown_with_what_it_got_wrong(driver, address, project
     assert f"{evaluated['accuracy']:.1%}" in heading
     cells = driver.find_elements(By.CSS_SELECTOR, ".figures .confusion td")
     counts = [int(cell.text.split()[0]) for cell in cells]
-    assert sum(counts) == evaluated["n_test"]
+    table = read_csv(project / "data/predictions.csv")
+    emotions = sorted(set(table["emotion"]))
+    pairs = list(zip(table["emotion"], table["predicted"], strict=True))
+    # Rows are what the clips are.
+    assert counts == [pairs.count((is_, taken)) for is_ in emotions for taken in emotions]
     mistakes = read_csv(project / "data/mistakes.csv")
     players = driver.find_elements(By.CSS_SELECTOR, ".figures audio")
     assert len(players) == len(mistakes) > 0
@@ -182,6 +226,202 @@ def test_nothing_comes_from_elsewhere(driver, address, clip):
     policy = urllib.request.urlopen(address).headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "http" not in policy
+
+
+# Visitors who mean no good
+
+
+def ask(address, recording, **headers):
+    """What the server says of a recording that a request describes."""
+    body = json.dumps({"data": [recording]}).encode()
+    request = urllib.request.Request(
+        f"{address}/gradio_api/run/recognise",
+        body,
+        {"Content-Type": "application/json", **headers},
+    )
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+@pytest.fixture(scope="module")
+def guarded(project, tmp_path_factory):
+    """A server of its own, and the folder below which it keeps uploads."""
+    folder = tmp_path_factory.mktemp("uploads")
+    with serve(project, temporary=folder) as url:
+        yield url, folder
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+@pytest.mark.parametrize("stream", [{}, {"is_stream": True}])
+def test_no_file_of_this_computer_is_read(guarded, clip, tmp_path, meta, stream):
+    address, folder = guarded
+    (tmp_path / "secret.wav").write_bytes(clip[0].read_bytes())
+    status, said = ask(address, {"path": str(tmp_path / "secret.wav"), **meta, **stream})
+    assert status >= 400
+    assert "probabilities" not in said
+    climbing = f"{next(folder.iterdir())}/../../{tmp_path.name}/secret.wav"
+    assert ask(address, {"path": climbing, **meta, **stream})[0] >= 400
+    assert not list(folder.rglob("secret.wav"))
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+@pytest.mark.parametrize("stream", [{}, {"is_stream": True}])
+def test_no_address_is_fetched(guarded, meta, stream):
+    address, _ = guarded
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.setblocking(False)
+        url = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/a.wav"
+        assert ask(address, {"path": url, **meta, **stream})[0] >= 400
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+def test_it_is_called_by_its_own_names_alone(guarded):
+    address, _ = guarded
+    for host, status in (("localhost", 200), ("evil.example", 400)):
+        request = urllib.request.Request(address, headers={"Host": host})
+        try:
+            found = urllib.request.urlopen(request).status
+        except urllib.error.HTTPError as error:
+            found = error.code
+        assert found == status
+
+
+def test_a_file_over_the_limit_is_refused(guarded):
+    address, folder = guarded
+    before = len(list(folder.rglob("*")))
+    large = io.BytesIO(bytes(MOST_BYTES + 1))
+    answer = httpx.post(f"{address}/gradio_api/upload", files={"files": ("large.wav", large)})
+    assert answer.status_code == 413
+    assert len(list(folder.rglob("*"))) <= before + 1  # an empty folder at most
+
+
+def test_examples_are_there_after_uploads_were_deleted(guarded, driver):
+    address, folder = guarded
+    for wanted in range(2):
+        driver.get(address)
+        wait_for(driver, "#examples button").click()
+        wait_for(driver, "#answer .emotion")
+        copies = [path for path in folder.rglob("*.wav") if path.is_file()]
+        assert copies, wanted
+        for path in copies:
+            path.unlink()
+
+
+def test_users_at_once_get_their_own_answers(guarded, project, recogniser):
+    address, _ = guarded
+    files = [f for f in sorted((project / "data/raw").rglob("*.wav")) if f.stat().st_size > 1000]
+
+    def visit(file):
+        _, facts = Client(address, verbose=False).predict(handle_file(file), api_name="/recognise")
+        return facts
+
+    with ThreadPoolExecutor(8) as users:
+        answers = list(users.map(visit, files[:24]))
+    for file, facts in zip(files, answers, strict=False):
+        assert facts["file"] == file.name
+        expected = recogniser.predict_file(file).probabilities
+        assert facts["probabilities"] == pytest.approx(expected, abs=1e-6)
+
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def test_names_are_text_on_the_page(recogniser):
+    metrics = copy.deepcopy(METRICS) | {"split_scheme": HOSTILE}
+    metrics["per_class"] = {HOSTILE: metrics["per_class"]["angry"]}
+    metrics["per_speaker"] = {HOSTILE: {"accuracy": 0.5, "n": 2}}
+    described = dataclasses.replace(
+        recogniser.description, metrics=metrics, emotions=[HOSTILE, "b", "c"]
+    )
+    wave = np.zeros(1600, np.float32)
+    mistake = Mistake(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 0.9, wave, 16000)
+    features = Features.model_validate(described.preprocessing["features"])
+    window = Window(0.0, 0.1, {HOSTILE: 1.0})
+    for page in (
+        show(described, [mistake]),
+        bars({HOSTILE: 1.0}),
+        message(HOSTILE),
+        draw(wave + 0.1, 16000, features, [window], [HOSTILE]),
+    ):
+        assert "<img src=x" not in page
+        assert "&lt;img src=x" in page
+
+
+def test_high_sounds_stand_at_the_top_of_the_picture(recogniser):
+    features = Features.model_validate(recogniser.description.preprocessing["features"])
+    time = np.arange(16000) / 16000
+    heights = []
+    for hertz in (300, 3000):
+        tone = np.sin(2 * np.pi * hertz * time).astype(np.float32)
+        page = draw(tone, 16000, features, [], [])
+        data = re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]
+        pixels = np.array(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"), float)
+        heights.append(pixels.mean(axis=1).argmax())
+    assert heights[0] > heights[1]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_when_asked_to_and_takes_the_uploads_with_it(project, clip, tmp_path, ending):
+    with started(project, temporary=tmp_path) as (server, address):
+        upload = {"files": ("a.wav", clip[0].read_bytes())}
+        assert httpx.post(f"{address}/gradio_api/upload", files=upload).status_code == 200
+        assert list(tmp_path.rglob("a.wav"))
+        # A page that stays open holds such a stream.
+        with httpx.stream("GET", f"{address}/gradio_api/heartbeat/abc", timeout=60) as stream:
+            assert stream.status_code == 200
+            server.send_signal(ending)
+            assert server.wait(60) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_listens_at_an_address_of_ipv6(project):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with serve(project, "--host", "::1") as url:
+        assert url.startswith("http://[::1]:")
+        assert urllib.request.urlopen(url).status == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--port", "65536"], 2, "from 0 to 65535"),
+        (["--host", "nowhere.invalid"], 1, "error: cannot listen at nowhere.invalid:"),
+        (["--model", "params.yaml"], 1, "error: params.yaml is no model"),
+    ],
+)
+def test_what_cannot_be_served_is_a_sentence(project, arguments, status, said):
+    done = ser("serve", *arguments, cwd=project)
+    assert done.returncode == status
+    assert said in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_model_that_wants_a_speaker_is_not_served(tmp_path):
+    make(tmp_path / "model", normalisation="speaker")
+    done = ser("serve", "--model", tmp_path / "model", "--port", "0")
+    assert done.returncode == 1
+    assert b"the page knows no speaker" in done.stderr
+
+
+def test_of_a_half_updated_folder_what_fits_is_shown(project, tmp_path):
+    for name in ("clips.csv", "predictions.csv", "mistakes.csv"):
+        shutil.copy(project / "data" / name, tmp_path / name)
+    shutil.copytree(project / "data/clean", tmp_path / "clean")
+    (tmp_path / "raw").symlink_to(project / "data/raw")
+    whole = open_project(tmp_path)
+    lines = (tmp_path / "clips.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "clips.csv").write_text("".join(lines[: len(lines) // 2]))
+    left = open_project(tmp_path)
+    assert 0 < len(left.mistakes) < len(whole.mistakes)
+    (tmp_path / "clips.csv").write_text("clip\na\n")
+    assert open_project(tmp_path) == Project({}, [])
 
 
 def test_a_taken_port_is_a_sentence(project, address):

@@ -11,7 +11,6 @@ import soxr
 from ser.answers import Answer, described
 from ser.arrays import FloatArray
 from ser.decoding import open_stream
-from ser.errors import UserError
 from ser.page.drawing import draw
 from ser.params import Features
 from ser.recogniser import Prediction, Recogniser
@@ -43,10 +42,7 @@ def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any]]:
         prediction = recogniser.predict_file(path, longest=LONGEST)
     except Rejected as verdict:
         text = _EXPLAINED[verdict.reason]
-        facts = described(Answer(path.name, None, verdict.reason, text))
-        return f'<div class="message" role="alert">{escape(text)}</div>', facts
-    except UserError as error:
-        return message(str(error)), {}
+        return message(text), described(Answer(path.name, None, verdict.reason, text))
     rate = recogniser.description.preprocessing["clean"]["sample_rate"]
     features = Features.model_validate(recogniser.description.preprocessing["features"])
     picture = draw(overview(path, rate), rate, features, prediction.windows, recogniser.emotions)
@@ -54,7 +50,7 @@ def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def message(text: str) -> str:
-    """Show a sentence."""
+    """Show a sentence that people should see at once."""
     return f'<div class="message" role="alert">{escape(text)}</div>'
 
 
@@ -65,9 +61,12 @@ def _shown(prediction: Prediction) -> str:
     if prediction.windows:
         told = sum(window.probabilities is not None for window in prediction.windows)
         note += f", mean of {told} windows with speech of {len(prediction.windows)}"
+    doubt = (
+        message(f"{prediction.note[:1].upper()}{prediction.note[1:]}.") if prediction.note else ""
+    )
     return (
         f'<div class="answer" role="status"><div class="emotion">{escape(prediction.emotion)}</div>'
-        f'<div class="note">{share:.0%} · {note}</div></div>{bars(prediction.probabilities)}'
+        f'<div class="note">{share:.0%} · {note}</div></div>{doubt}{bars(prediction.probabilities)}'
     )
 
 

@@ -93,7 +93,7 @@ def make_app(recogniser: Recogniser, project: Project, hosts: Sequence[str]) -> 
     def mistake(number: int) -> Response:
         if number not in range(len(project.mistakes)):
             return Response(status_code=404)
-        return Response(project.wav(project.mistakes[number]), media_type="audio/wav")
+        return Response(project.mistakes[number].wav(), media_type="audio/wav")
 
     return gr.mount_gradio_app(
         app,

@@ -17,7 +17,7 @@ def show(description: Description, mistakes: Sequence[Mistake]) -> str:
     low, high = metrics["uar_ci95"]
     return (
         f"<h2>{headline(metrics)}</h2><p>UAR {metrics['uar']:.1%} ({low:.1%} to {high:.1%}), on "
-        f"{metrics['n_test']} test clips of the split <code>{escape(metrics['split_scheme'])}"
+        f"{int(metrics['n_test'])} test clips of the split <code>{escape(metrics['split_scheme'])}"
         f"</code>. Always saying the commonest emotion: {metrics['majority_accuracy']:.1%}.</p>"
         f"<h3>Confusion matrix</h3>{_confusion(metrics['confusion'], description.emotions)}"
         f"<h3>Per emotion</h3>{_per_emotion(metrics['per_class'])}"
@@ -45,7 +45,7 @@ def _confusion(counts: Sequence[Sequence[int]], emotions: Sequence[str]) -> str:
     for emotion, row in zip(emotions, counts, strict=True):
         total = max(1, sum(row))
         cells = "".join(
-            f'<td style="--share:{n / total:.0%}">{n}<small>{n / total:.0%}</small></td>'
+            f'<td style="--share:{n / total:.0%}">{n:d}<small>{n / total:.0%}</small></td>'
             for n in row
         )
         rows.append(f'<tr><th scope="row">{escape(emotion)}</th>{cells}</tr>')

@@ -4,8 +4,10 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import soundfile
 
+from ser.arrays import FloatArray
 from ser.errors import UserError
 from ser.store import Store
 from ser.tables import read_csv
@@ -21,7 +23,8 @@ class Mistake:
         emotion: what it is.
         predicted: what it was taken for.
         confidence: the probability of that, 0..1.
-        path: key of its waveform in the store of cleaned clips.
+        waveform: float32 [samples] in -1..1, cleaned.
+        sample_rate: in Hz.
     """
 
     clip: str
@@ -29,7 +32,14 @@ class Mistake:
     emotion: str
     predicted: str
     confidence: float
-    path: str
+    waveform: FloatArray
+    sample_rate: int
+
+    def wav(self) -> bytes:
+        """Give the recording as a WAV file that every browser plays."""
+        file = io.BytesIO()
+        soundfile.write(file, self.waveform, self.sample_rate, "PCM_16", format="WAV")
+        return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -39,49 +49,47 @@ class Project:
     Attributes:
         examples: what to call it -> file: of each emotion the first test clip, right or wrong.
         mistakes: the most confident first.
-        waveforms: of all clips; None if there are none.
     """
 
     examples: dict[str, Path]
     mistakes: list[Mistake]
-    waveforms: Store | None
-
-    def wav(self, mistake: Mistake) -> bytes:
-        """Give a mistake's cleaned recording as a WAV file that every browser plays."""
-        if self.waveforms is None:
-            raise KeyError(mistake.path)
-        file = io.BytesIO()
-        rate = self.waveforms.meta["sample_rate"]
-        soundfile.write(file, self.waveforms[mistake.path], rate, "PCM_16", format="WAV")
-        return file.getvalue()
 
 
 def open_project(data: Path) -> Project:
     """Read a project's data folder; what is not there is left out."""
     try:
-        clips = read_csv(data / "clips.csv").set_index("clip")
-        predictions, mistakes = read_csv(data / "predictions.csv"), read_csv(data / "mistakes.csv")
+        clips = read_csv(data / "clips.csv")[["clip", "path"]]
+        # Of clips that are there no more, nothing can be heard.
+        predictions = read_csv(data / "predictions.csv").merge(clips, on="clip")
+        mistakes = read_csv(data / "mistakes.csv").merge(clips, on="clip")
         waveforms = Store(data / "clean")
-    except (UserError, OSError):
-        return Project({}, [], None)
+    except (UserError, OSError, KeyError):
+        return Project({}, [])
+    return Project(_examples(predictions, data / "raw"), _mistakes(mistakes, waveforms))
+
+
+def _examples(predictions: pd.DataFrame, raw: Path) -> dict[str, Path]:
     examples = {}
     for emotion, own in predictions.groupby("emotion"):
         row = own.iloc[0]
-        path = data / "raw" / clips.loc[row["clip"], "path"]
+        path = raw / row["path"]
         if path.is_file():
-            examples[f"{emotion}, {row['speaker'].replace('/', ' ')}"] = path
-    return Project(
-        examples,
-        [
-            Mistake(
-                row["clip"],
-                row["speaker"],
-                row["emotion"],
-                row["predicted"],
-                float(row["confidence"]),
-                clips.loc[row["clip"], "path"],
-            )
-            for _, row in mistakes.iterrows()
-        ],
-        waveforms,
-    )
+            examples[f"{emotion}, by {row['speaker']}"] = path.resolve()
+    return examples
+
+
+def _mistakes(mistakes: pd.DataFrame, waveforms: Store) -> list[Mistake]:
+    columns = ["clip", "speaker", "emotion", "predicted", "confidence", "path"]
+    return [
+        Mistake(
+            clip,
+            speaker,
+            emotion,
+            predicted,
+            float(confidence),
+            waveforms[path],
+            waveforms.meta["sample_rate"],
+        )
+        for clip, speaker, emotion, predicted, confidence, path in mistakes[columns].to_numpy()
+        if path in waveforms
+    ]
