@@ -1,3 +1,4 @@
+# What is given as NAME=... reaches the recipes by the environment, where no shell reads it again.
 # `make demo`, `make test` and `make repro` set up .venv by themselves.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,24 +34,24 @@ repro: setup
 # One of experiments/*.yaml: make experiment NAME=loso
 # SET changes one more param: make experiment NAME=emobox SET='split.emobox=/path/to/EmoBox/data'
 experiment: setup
-	@python -m scripts.experiments '$(NAME)' $(if $(SET),'$(SET)')
+	@python -m scripts.experiments "$$NAME" $${SET:+"$$SET"}
 
 # The headline figures, five seeds each: make protocols EMOBOX=/path/to/EmoBox/data
 protocols: setup
-	@python -m scripts.protocols $(if $(EMOBOX),--emobox '$(EMOBOX)') $(NAMES)
+	@python -m scripts.protocols $${EMOBOX:+--emobox "$$EMOBOX"} $$NAMES
 
 # What docs/experiments.md tells, by cross-validation without the test clips:
 # make trials EMOBOX=/path/to/EmoBox/data
 trials: setup
-	@python -m scripts.trials --emobox '$(EMOBOX)' $(NAMES)
+	@python -m scripts.trials --emobox "$$EMOBOX" $$NAMES
 
 # All of experiments/compared.csv, or some: make compare NAMES='default s1-kfold' EPOCHS=10
 compare: setup
-	@python -m scripts.compare $(if $(EPOCHS),--epochs $(EPOCHS)) $(NAMES)
+	@python -m scripts.compare $${EPOCHS:+--epochs "$$EPOCHS"} $$NAMES
 
 # Search for better params on the val clips: make tune TRIALS=20
 tune: setup
-	@python -m scripts.tune $(TRIALS)
+	@python -m scripts.tune $${TRIALS:+"$$TRIALS"}
 
 # Speed against what one would do otherwise, on the data of a finished `dvc repro`; best on an idle
 # machine. audiomentations wants an older soxr than ours, but works with it: hence --no-deps.
@@ -61,7 +62,7 @@ bench: setup
 
 # One page about the last run, report.html; against another revision: make report BASE=main
 report: setup
-	@python -m scripts.report $(if $(BASE),--base '$(BASE)')
+	@python -m scripts.report --base="$$BASE"
 
 # Write the README's figures, and DagsHub's file of them, anew from metrics/.
 readme: setup

@@ -16,7 +16,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from scripts import experiments
-from scripts.workspace import ROOT, at_least_one
+from scripts.workspace import ROOT, at_least_one, git
 from ser.errors import UserError
 from ser.plots.compare import loss_curves
 from ser.tables import write_table
@@ -85,7 +85,7 @@ def shorten(changes: experiments.Changes, epochs: int | None) -> experiments.Cha
 def is_done(name: str, changes: experiments.Changes) -> bool:
     """Tell whether the current commit has this experiment, with the same params and code."""
     code = ("ser", "stages", "dvc.yaml", "dvc.lock")
-    if experiments.git("status", "--porcelain", "--", *code) or not experiments.exists(name):
+    if git(ROOT, "status", "--porcelain", "--", *code) or not experiments.exists(name):
         return False
     return read_params(name) == experiments.resolve(changes)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
-from scripts.workspace import ROOT, dvc, dvc_command, dvc_environment
+from scripts.workspace import ROOT, dvc, dvc_command, dvc_environment, git
 from ser import params
 from ser.errors import UserError
 
@@ -116,9 +116,9 @@ def run(
     Raises:
         UserError: a stage failed; its own message was among the lines.
     """
-    former = git("for-each-ref", "--format=%(objectname)", reference(name)).strip()
+    former = git(ROOT, "for-each-ref", "--format=%(objectname)", reference(name)).strip()
     if former:
-        git("update-ref", "-d", reference(name))
+        git(ROOT, "update-ref", "-d", reference(name))
     seconds = []
     try:
         for line in _run_dvc(ROOT, name, changes, [target] if target else [], checkpoints, {}):
@@ -127,7 +127,7 @@ def run(
                 seconds.append(float(match[1]))
     except UserError:
         if former:
-            git("update-ref", reference(name), former)
+            git(ROOT, "update-ref", reference(name), former)
         raise
     return median(seconds) if seconds else None
 
@@ -158,7 +158,7 @@ def run_beside(name: str, changes: Changes, label: str, workers: int, *targets: 
         if not targets:
             ref = reference(name)
             options = ("--quiet", "--no-auto-gc", "--no-write-fetch-head")
-            git("fetch", *options, str(folder), f"+{ref}:{ref}")
+            git(ROOT, "fetch", *options, str(folder), f"+{ref}:{ref}")
 
 
 def _run_dvc(
@@ -206,9 +206,9 @@ def _clone() -> Iterator[Path]:
         folder = Path(name)
         with _CLONING:
             # It borrows the project's objects, those of uncommitted changes among them.
-            git("clone", "--quiet", "--shared", str(ROOT), name)
-            if changed := git(*identity, "stash", "create").strip():
-                git("-C", name, *identity, "stash", "apply", "--quiet", changed)
+            git(ROOT, "clone", "--quiet", "--shared", str(ROOT), name)
+            if changed := git(ROOT, *identity, "stash", "create").strip():
+                git(ROOT, "-C", name, *identity, "stash", "apply", "--quiet", changed)
         settings = ROOT / ".dvc/config.local"
         if settings.exists():
             shutil.copyfile(settings, folder / ".dvc/config.local")
@@ -219,7 +219,7 @@ def _clone() -> Iterator[Path]:
 
 def head() -> str:
     """Name the current commit."""
-    return git("rev-parse", "HEAD").strip()
+    return git(ROOT, "rev-parse", "HEAD").strip()
 
 
 def reference(name: str) -> str:
@@ -230,12 +230,12 @@ def reference(name: str) -> str:
 
 def exists(name: str) -> bool:
     """Tell whether the current commit has an experiment."""
-    return bool(git("for-each-ref", reference(name)))
+    return bool(git(ROOT, "for-each-ref", reference(name)))
 
 
 def read_result(name: str, path: str) -> str:
     """Read a file that git keeps from an experiment of the current commit."""
-    return git("show", f"{reference(name)}:{path}")
+    return git(ROOT, "show", f"{reference(name)}:{path}")
 
 
 def read_data(name: str, path: str) -> str:
@@ -251,21 +251,6 @@ def read_metrics(name: str, metrics: str) -> dict[str, Any]:
     """Read metrics/<metrics>.json of an experiment of the current commit."""
     values: dict[str, Any] = json.loads(read_result(name, f"metrics/{metrics}.json"))
     return values
-
-
-def git(*arguments: str) -> str:
-    """Run git in the project and return what it prints.
-
-    Raises:
-        UserError: git fails: this is no repository, or it has no commit.
-    """
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(
-            f"experiments belong to a commit of a git repository: git {' '.join(arguments)} says "
-            f"{done.stderr.strip()}"
-        )
-    return done.stdout
 
 
 def _git_identity() -> dict[str, str]:

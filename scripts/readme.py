@@ -7,6 +7,7 @@ what this would write.
 import csv
 import json
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -15,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from scripts import scaling
+from ser.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
@@ -26,8 +28,18 @@ PAGES = (
 
 
 def load_metrics(name: str) -> dict[str, Any]:
-    """Read metrics/<name>.json."""
-    values: dict[str, Any] = json.loads((ROOT / f"metrics/{name}.json").read_text("utf-8"))
+    """Read metrics/<name>.json.
+
+    Raises:
+        UserError: it is no JSON, such as after a merge with conflicts.
+    """
+    path = ROOT / f"metrics/{name}.json"
+    try:
+        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"metrics/{name}.json is damaged ({error}): `dvc repro` makes it anew"
+        ) from None
     return values
 
 
@@ -68,7 +80,7 @@ def results() -> str:
             f"{percent(e['uar'])} (95 %: {interval(e['uar_ci95'])})",
             protocol,
         ),
-        plain_recogniser(e["baseline"], "the same clips"),
+        *([plain_recogniser(e["baseline"], "the same clips")] if "baseline" in e else []),
         (
             "always the commonest emotion",
             percent(e["majority_accuracy"]),
@@ -212,7 +224,8 @@ def dataset() -> str:
     return (
         f"{d['clips']} clips ({counts}) of {d['speakers']} speakers, {d['hours'] * 60:.1f} minutes "
         f"in all, {d['seconds']['min']:.1f} to {d['seconds']['max']:.1f} s each, {rates}; "
-        f"{clean['rejected']} file rejected ({rejected})."
+        f"{clean['rejected']} {'file' if clean['rejected'] == 1 else 'files'} rejected"
+        f"{f' ({rejected})' if rejected else ''}."
     )
 
 
@@ -371,4 +384,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -7,8 +7,9 @@ data give the same bytes.
 import argparse
 import base64
 import json
-import subprocess
 import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ruamel.yaml import YAML
 from scipy.stats import binomtest
 
-from scripts import readme
+from scripts import differences, readme
 from scripts.readme import interval, load_metrics, percent
-from scripts.workspace import ROOT
+from scripts.workspace import ROOT, git
 from ser.description import versions
 from ser.errors import UserError
 
 REPORT = ROOT / "report.html"
 _TEMPLATE = "report.html.jinja"
 _NEEDED = ("pull", "clean", "dataset", "split", "train", "evaluate")
+_MISTAKE = ("clip", "speaker", "emotion", "predicted", "confidence")
+_CONFUSION = ("actual", "predicted")
 # What is drawn -> what is to be seen there.
 PICTURES = {
     "waveforms": "One clip per emotion",
@@ -41,71 +44,6 @@ RESULTS = {
     "confusion": "What the test clips were taken for",
     "reliability": "How far the probabilities can be believed",
 }
-
-
-def git(*arguments: str) -> str:
-    """Ask git.
-
-    Raises:
-        UserError: git refuses.
-    """
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True
-        )
-    except (subprocess.CalledProcessError, FileNotFoundError) as error:
-        reason = getattr(error, "stderr", "") or str(error)
-        raise UserError(f"git {' '.join(arguments)}: {reason.strip()}") from None
-    return done.stdout.strip()
-
-
-def dvc_diff(kind: str, base: str) -> dict[str, dict[str, Any]]:
-    """Ask DVC what differs: kind is metrics or params; gives file -> name -> old, new, diff.
-
-    Raises:
-        UserError: DVC refuses.
-    """
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", kind, "diff", base, "--json"],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    if done.returncode:
-        raise UserError(f"dvc {kind} diff {base}: {done.stderr.strip().splitlines()[0]}")
-    found: dict[str, dict[str, Any]] = json.loads(done.stdout or "{}")
-    return found
-
-
-def compare(base: str) -> dict[str, Any]:
-    """Say what differs from another revision.
-
-    Raises:
-        UserError: there is no such revision.
-    """
-    if base.startswith("-"):
-        raise UserError(f"BASE={base}: no name of a git revision")
-    try:
-        commit = git("rev-parse", "--verify", "--short", f"{base}^{{commit}}")
-    except UserError:
-        raise UserError(f"BASE={base}: git knows no such revision") from None
-    changes = [
-        {"file": Path(file).stem, "name": name, "diff": None, **change}
-        for file, names in sorted(dvc_diff("metrics", base).items())
-        for name, change in names.items()
-    ]
-    # The headline's figures first, last what only tells where the data is from.
-    changes.sort(key=lambda c: (c["file"] != "evaluate", c["name"].count("."), c["name"]))
-    return {
-        "name": base,
-        "commit": commit,
-        "metrics": changes,
-        "params": dict(sorted(dvc_diff("params", base).get("params.yaml", {}).items())),
-        "missing": [name for name in _NEEDED if not _at(base, f"metrics/{name}.json")],
-    }
-
-
-def _at(base: str, path: str) -> bool:
-    """Whether a revision has a file."""
-    return bool(git("ls-tree", "--name-only", base, "--", path))
 
 
 def picture(name: str) -> str:
@@ -150,21 +88,63 @@ def flat_params() -> dict[str, str]:
     return found
 
 
+def confusion(emotions: Sequence[str]) -> list[list[int]]:
+    """Count what the test clips of each emotion (rows) were taken for (columns)."""
+    pairs = [(row["actual"], row["predicted"]) for row in _rows("plots/confusion.csv", _CONFUSION)]
+    counts = Counter(pairs)
+    return [[counts[actual, predicted] for predicted in emotions] for actual in emotions]
+
+
+def mistakes(changed: Mapping[str, Sequence[str]]) -> list[dict[str, Any]] | str:
+    """Give the most confident mistakes, or say why they are not known."""
+    path = "data/mistakes.csv"
+    if not (ROOT / path).exists():
+        return "is not here (`dvc repro` makes it, `dvc pull` fetches it)"
+    if any(path in names for names in changed.values()):
+        return "is of another run (`dvc checkout` fetches that of this one)"
+    rows = _rows(path, _MISTAKE)
+    try:
+        return [{**row, "confidence": float(row["confidence"])} for row in rows]
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): `dvc checkout` fetches it anew") from None
+
+
+def _rows(path: str, columns: Sequence[str]) -> list[dict[str, str]]:
+    rows = readme.rows_of(path)
+    if rows and not set(columns) <= set(rows[0]):
+        raise UserError(
+            f"{path} has the columns {', '.join(rows[0])}, expected are {', '.join(columns)}: "
+            "`dvc repro` makes it anew"
+        )
+    return rows
+
+
+def versions_of_the_model() -> tuple[dict[str, str], str]:
+    """Give the versions that trained the model, where it is here, and say whose they are."""
+    described = ROOT / "data/model/model.json"
+    if described.exists():
+        return json.loads(described.read_text("utf-8"))["versions"], "that trained the model"
+    ours = versions() | {name: metadata.version(name) for name in ("dvc", "scikit-learn")}
+    return ours, "of the environment that wrote this page; the model is not here"
+
+
 def gather(base: str | None) -> dict[str, Any]:
     """Collect all that the page shows.
 
     Raises:
-        UserError: there are no figures yet, or there is no such revision.
+        UserError: there are no figures yet, a file is damaged, or there is no such revision.
     """
     if missing := [name for name in _NEEDED if not (ROOT / f"metrics/{name}.json").exists()]:
         raise UserError(
             f"no metrics/{missing[0]}.json: there is nothing to report before `dvc repro`"
         )
     evaluated = load_metrics("evaluate")
-    mistakes = ROOT / "data/mistakes.csv"
+    changed = differences.since_the_run()
+    named, whose = versions_of_the_model()
     return {
-        "commit": git("rev-parse", "--short", "HEAD"),
-        "changed": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "commit": git(ROOT, "rev-parse", "--short", "HEAD").strip(),
+        "uncommitted": bool(git(ROOT, "status", "--porcelain", "--untracked-files=no")),
+        "changed": changed,
         "e": evaluated,
         "clean": load_metrics("clean"),
         "split": load_metrics("split"),
@@ -172,12 +152,14 @@ def gather(base: str | None) -> dict[str, Any]:
         "corpus": readme.dataset(),
         "sources": load_metrics("pull"),
         "speakers": speakers(evaluated["per_speaker"]),
+        "confusion": confusion(list(evaluated["per_class"])),
         "pictures": {picture(name): text for name, text in PICTURES.items() if picture(name)},
         "results": {picture(name): text for name, text in RESULTS.items() if picture(name)},
-        "mistakes": readme.rows_of("data/mistakes.csv") if mistakes.exists() else None,
+        "mistakes": mistakes(changed),
         "params": flat_params(),
-        "versions": versions() | {name: metadata.version(name) for name in ("dvc", "scikit-learn")},
-        "base": compare(base) if base else None,
+        "versions": named,
+        "versions_of": whose,
+        "base": differences.against(base, _NEEDED) if base else None,
     }
 
 
@@ -199,7 +181,7 @@ def main(base: str | None) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m scripts.report", description=__doc__)
-    parser.add_argument("--base", help="a git revision to compare with")
+    parser.add_argument("--base", default="", help="a git revision to compare with")
     try:
         main(parser.parse_args().base)
     except UserError as error:

@@ -79,6 +79,21 @@ def at_least_one(text: str) -> int:
     return int(text)
 
 
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder and return what it prints.
+
+    Raises:
+        UserError: git fails, such as where there is no repository, or no commit in it.
+    """
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(
+            f"this needs a commit of a git repository: git {' '.join(arguments)} says "
+            f"{done.stderr.strip()}"
+        )
+    return done.stdout
+
+
 def dvc_command(*arguments: str) -> list[str]:
     """Make the command line of `dvc`, of this interpreter's environment."""
     return [sys.executable, "-m", "dvc", *arguments]

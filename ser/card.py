@@ -129,9 +129,17 @@ def _data(description: Description) -> str:
     seconds = corpus["seconds"]
     return (
         f"{table(head, rows)}\n\n{emotions}; {seconds['total'] / 60:.1f} minutes, clips of "
-        f"{seconds['min']:.1f} to {seconds['max']:.1f} s. Part of them are test clips, on which "
-        "nothing was trained or chosen. The weights are made from recordings under these licences: "
-        "look there before you pass them on."
+        f"{seconds['min']:.1f} to {seconds['max']:.1f} s. {_held_out(description)} The weights are "
+        "made from recordings under these licences: look there before you pass them on."
+    )
+
+
+def _held_out(description: Description) -> str:
+    if len(description.folds) == 1:
+        return "Part of them are test clips, on which nothing was trained or chosen."
+    return (
+        "Each test clip was kept from the net of its fold, and could be trained on by the nets of "
+        "other folds."
     )
 
 
@@ -150,11 +158,17 @@ def _figures(description: Description, metrics: Mapping[str, Any]) -> str:
         if metrics["uses_test_speakers_audio"]
         else ""
     )
+    nets_note = (
+        " Each clip was measured with the net of its fold alone: how good all "
+        f"{len(description.folds)} nets together are was not measured."
+        if len(description.folds) > 1
+        else ""
+    )
     return (
         f"{headline(metrics)}, UAR {metrics['uar']:.1%} ({low:.1%} to {high:.1%}), of "
         f"{metrics['n_test']} test clips, looked at once. Always saying the commonest emotion: "
         f"{metrics['majority_accuracy']:.1%}. Measured by `{scheme}`, {_SCHEMES[scheme]}."
-        f"{voice_note} The expected calibration error is {metrics['ece']:.3f}: read the "
+        f"{nets_note}{voice_note} The expected calibration error is {metrics['ece']:.3f}: read the "
         "probabilities accordingly.\n\n"
         + table(("emotion", "precision", "recall", "F1", "test clips"), classes)
         + "\n\n"
@@ -165,12 +179,16 @@ def _figures(description: Description, metrics: Mapping[str, Any]) -> str:
 def _limits(description: Description) -> str:
     corpus = description.corpus
     speakers = sum(own["speakers"] for own in corpus["corpora"].values())
+    preprocessing = description.preprocessing
+    rate = min(preprocessing["clean"]["sample_rate"], 2 * preprocessing["features"]["fmax"])
     seconds = corpus["seconds"]
     return (
         f"- {speakers} speakers, acting: other voices, languages, microphones, rooms and real "
         "emotions are recognised worse, by how much nobody has measured here.\n"
         f"- It knows {', '.join(description.emotions)} and nothing else: whatever it hears, it "
         "names one of them, unless nobody speaks.\n"
+        f"- Recordings of less than {rate:.0f} Hz, such as telephone calls, lack sounds that it "
+        "listens to: it errs more, and says so.\n"
         f"- It was trained on clips of {seconds['min']:.1f} to {seconds['max']:.1f} s; longer "
         "recordings are cut into windows, whose accuracy was not measured.\n"
         "- The intervals say how far the figures would move with other clips of the same "

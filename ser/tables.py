@@ -96,14 +96,15 @@ def read_csv(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a metrics file: keys in the given order, floats rounded to 6 decimals."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_rounded(value), indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(rounded(value), indent=2) + "\n", encoding="utf-8")
 
 
-def _rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Round all floats in a value to 6 decimals."""
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, Mapping):
-        return {key: _rounded(v) for key, v in value.items()}
+        return {key: rounded(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(v) for v in value]
+        return [rounded(v) for v in value]
     return value

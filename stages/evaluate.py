@@ -8,7 +8,7 @@ import pandas as pd
 
 from ser import baseline, card, evaluation, model_folder, params, prediction
 from ser.store import Store
-from ser.tables import read_csv, write_json, write_table
+from ser.tables import read_csv, rounded, write_json, write_table
 from stages import cli
 
 
@@ -89,7 +89,7 @@ def main(
     figures["uses_test_speakers_audio"] = description.model["normalisation"] == "speaker"
     write_json(metrics, figures)
     confusions = evaluation.count_confusions(table, emotions)
-    measured = description.measured({**figures, "confusion": confusions.tolist()})
+    measured = description.measured({**rounded(figures), "confusion": confusions.tolist()})
     model_folder.release(trained, model, measured, card.write_card(measured))
 
     write_table(predictions, table, decimals=7)

@@ -37,7 +37,7 @@ def project(tmp_path, monkeypatch):
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     git(clone, "config", "user.name", "Tester")
     git(clone, "config", "user.email", "tester@example.org")
-    for module in (report, report.readme):
+    for module in (report, report.readme, report.differences):
         monkeypatch.setattr(module, "ROOT", clone)
     monkeypatch.setattr(report, "REPORT", clone / "report.html")
     return clone
@@ -84,7 +84,8 @@ def test_it_is_the_same_bytes_again(project):
 
 def test_it_says_what_differs_from_another_revision(project):
     git(project, "tag", "before")
-    old = json.loads((project / "metrics/evaluate.json").read_text())["accuracy"]
+    evaluated = json.loads((project / "metrics/evaluate.json").read_text())
+    old = evaluated["accuracy"]
     change(project / "metrics/evaluate.json", lambda e: e.update(accuracy=old - 0.25))
     params = project / "params.yaml"
     params.write_text(re.sub(r"batch_size: \d+", "batch_size: 7", params.read_text()))
@@ -92,6 +93,9 @@ def test_it_says_what_differs_from_another_revision(project):
     page = Page(made(project, "before"))
     assert re.search(f"evaluate: accuracy {old} {old - 0.25:.4g}[0-9]* ▼ \u22120.25 ", page.text)
     assert re.search(r"model.batch_size 32 7 ", page.text)
+    low, high = (f"{100 * end:.1f}" for end in evaluated["accuracy_ci95"])
+    now = f"{100 * (old - 0.25):.1f}"
+    assert f"accuracy {100 * old:.1f} % {low} to {high} {now} % {low} to {high} -25.0" in page.text
     assert "No param differs" not in page.text
     same = Page(made(project, "HEAD"))
     assert "No figure differs." in same.text
@@ -113,7 +117,7 @@ def test_what_is_no_revision_is_refused(project, base):
     assert not (project / "report.html").exists()
 
 
-def test_names_are_text_whatever_they_hold(project):
+def test_names_are_text_whatever_they_hold(project, monkeypatch):
     hostile = "<script>alert('x')</script>"
     (project / "data").mkdir(exist_ok=True)
     (project / "data/mistakes.csv").write_text(
@@ -124,10 +128,68 @@ def test_names_are_text_whatever_they_hold(project):
         project / "metrics/evaluate.json",
         lambda e: e["per_speaker"].update({hostile: {"accuracy": 0.5, "n": 2}}),
     )
+    monkeypatch.setattr(report.differences, "since_the_run", dict)  # as if of this run
     page = Page(made(project))
     assert "script" not in page.tags
     assert page.text.count(hostile) == 2
     assert "90.0 %" in page.text
+
+
+def test_what_is_not_of_the_last_run_is_said(project):
+    lock = (project / "dvc.lock").read_text()
+    assert "split.scheme" not in report.differences.since_the_run().get("split", [])
+    (project / "dvc.lock").write_text(lock.replace("scheme: random", "scheme: kfold"))
+    warned = Page(made(project)).text
+    assert re.search(
+        r"Not all of this page is of one run\..* for split: [^;]*split\.scheme\b", warned
+    )
+
+
+def test_mistakes_of_another_run_are_left_out(project):
+    (project / "data").mkdir(exist_ok=True)
+    (project / "data/mistakes.csv").write_text(
+        "clip,speaker,emotion,predicted,confidence,probability_of_emotion\na,a/1,sad,happy,0.9,0.05\n"
+    )
+    text = Page(made(project)).text
+    assert "data/mistakes.csv is of another run" in text
+    assert re.search(r"for evaluate: .*data/mistakes\.csv", text)
+    assert "a/1" not in text
+
+
+def test_the_confusions_are_counted(project):
+    lines = (project / "plots/confusion.csv").read_text().splitlines()
+    names = sorted({line.split(",")[0] for line in lines[1:]})
+    text = Page(made(project)).text
+    for name in names:
+        counts = " ".join(str(lines.count(f"{name},{taken}")) for taken in names)
+        assert f"{name} {counts}" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("metrics/evaluate.json", "<<<<<<< HEAD\n{", "metrics/evaluate.json is damaged"),
+        ("plots/confusion.csv", "is,was\na,b\n", "plots/confusion.csv has the columns is, was"),
+    ],
+)
+def test_damaged_files_are_a_sentence(project, path, text, said):
+    (project / path).write_text(text)
+    with pytest.raises(UserError, match=said):
+        report.main(None)
+
+
+def test_a_name_given_to_make_is_no_command(tmp_path):
+    for name in ("report", "experiment", "protocols", "compare", "tune", "trials"):
+        given = "x'; touch made; echo '\"; touch made; echo \""
+        arguments = [f"{key}={given}" for key in ("BASE", "NAME", "SET", "NAMES", "EPOCHS")]
+        arguments += [f"EMOBOX={given}", f"TRIALS={given}", f"PATH={tmp_path}:/usr/bin:/bin"]
+        # Nothing is run but what a shell would make of the names.
+        (tmp_path / "python").write_text("#!/bin/sh\n")
+        (tmp_path / "python").chmod(0o755)
+        command = ["make", "-f", ROOT / "Makefile", "-o", "setup", name, *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert not (tmp_path / "made").exists()
 
 
 def test_before_the_first_run_there_is_nothing_to_report(project):

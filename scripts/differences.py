@@ -1,0 +1,113 @@
+"""What differs between this workspace and its last run, or another revision, as DVC tells."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.workspace import ROOT, dvc, git
+from ser.errors import UserError
+
+_HEADLINE = {"accuracy": "accuracy", "uar": "UAR", "f1_macro": "macro F1"}
+
+
+def dvc_json(*arguments: str) -> dict[str, Any]:
+    """Ask DVC for something as JSON.
+
+    Raises:
+        UserError: DVC refuses.
+    """
+    done = dvc(ROOT, *arguments, "--json", capture_output=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+        raise UserError(f"dvc {' '.join(arguments)}: {reason}")
+    found: dict[str, Any] = json.loads(done.stdout or "{}")
+    return found
+
+
+def since_the_run() -> dict[str, list[str]]:
+    """Say what changed since the stages ran, so that the files here are not of one run.
+
+    Returns:
+        stage -> params, files and "its code"; what is merely not here is left out.
+    """
+    found = {
+        stage: list(dict.fromkeys(_changed(changes)))
+        for stage, changes in sorted(dvc_json("status").items())
+    }
+    return {stage: names for stage, names in found.items() if names}
+
+
+def _changed(changes: Sequence[Any]) -> Iterator[str]:
+    for change in changes:
+        if not isinstance(change, dict):
+            yield str(change)  # such as: changed command
+            continue
+        for named in change.values():
+            for name, state in named.items():
+                if isinstance(state, dict):  # params.yaml -> its keys
+                    yield from state
+                elif state in ("modified", "new"):
+                    yield "its code" if name.endswith(".py") else name
+
+
+def against(base: str, needed: Sequence[str]) -> dict[str, Any]:
+    """Say what differs from another revision.
+
+    Args:
+        base: names the revision.
+        needed: names of the files in metrics/ that are compared.
+
+    Returns:
+        name and commit of the revision; headline: accuracy, UAR and F1, old and new, with their
+        intervals where there are any; metrics and params: all that differ; missing: those of the
+        files that the revision lacks.
+
+    Raises:
+        UserError: there is no such revision.
+    """
+    if base.startswith("-"):
+        raise UserError(f"BASE={base}: no name of a git revision")
+    try:
+        commit = git(ROOT, "rev-parse", "--verify", "--short", f"{base}^{{commit}}").strip()
+    except UserError:
+        raise UserError(f"BASE={base}: git knows no such revision") from None
+    missing = [name for name in needed if not _has(base, f"metrics/{name}.json")]
+    changes = [
+        {"file": Path(file).stem, "name": name, "diff": None, **change}
+        for file, names in sorted(dvc_json("metrics", "diff", base).items())
+        for name, change in names.items()
+    ]
+    # The figures of the test clips first, last what only tells where the data is from.
+    changes.sort(key=lambda c: (c["file"] != "evaluate", c["name"].count("."), c["name"]))
+    params = dvc_json("params", "diff", base).get("params.yaml", {})
+    return {
+        # A full commit id is too long to be read.
+        "name": commit if len(base) > 30 else base,
+        "commit": commit,
+        "headline": [] if "evaluate" in missing else _headline(base),
+        "metrics": changes,
+        "params": dict(sorted(params.items())),
+        "missing": missing,
+    }
+
+
+def _headline(base: str) -> list[dict[str, Any]]:
+    file = "metrics/evaluate.json"
+    old = json.loads(git(ROOT, "show", f"{base}:{file}"))
+    new = json.loads((ROOT / file).read_text("utf-8"))
+    return [
+        {
+            "name": name,
+            "old": old[key],
+            "new": new[key],
+            "old_interval": old.get(f"{key}_ci95"),
+            "new_interval": new.get(f"{key}_ci95"),
+        }
+        for key, name in _HEADLINE.items()
+        if key in old and key in new
+    ]
+
+
+def _has(base: str, path: str) -> bool:
+    return bool(git(ROOT, "ls-tree", "--name-only", base, "--", path))
