@@ -1,9 +1,12 @@
 """What differs between this workspace and its last run, or another revision, as DVC tells."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from scripts.workspace import ROOT, dvc, git
 from ser.errors import UserError
@@ -29,7 +32,7 @@ def since_the_run() -> dict[str, list[str]]:
     """Say what changed since the stages ran, so that the files here are not of one run.
 
     Returns:
-        stage -> params, files and "its code"; what is merely not here is left out.
+        stage -> sections of params, files and "its code"; what is merely not here is left out.
     """
     found = {
         stage: list(dict.fromkeys(_changed(changes)))
@@ -45,10 +48,22 @@ def _changed(changes: Sequence[Any]) -> Iterator[str]:
             continue
         for named in change.values():
             for name, state in named.items():
-                if isinstance(state, dict):  # params.yaml -> its keys
-                    yield from state
+                if isinstance(state, dict):  # params.yaml -> its sections
+                    yield from (f"{section} of {name}" for section in state)
                 elif state in ("modified", "new"):
                     yield "its code" if name.endswith(".py") else name
+
+
+def is_of_the_run(path: str) -> bool:
+    """Whether a file is the one that a stage of the last run wrote."""
+    lock = YAML(typ="safe").load(ROOT / "dvc.lock")
+    written = {
+        out["path"]: out["md5"]
+        for stage in lock["stages"].values()
+        for out in stage.get("outs", [])
+    }
+    content = (ROOT / path).read_bytes()
+    return written.get(path) == hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def against(base: str, needed: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import base64
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -95,12 +95,12 @@ def confusion(emotions: Sequence[str]) -> list[list[int]]:
     return [[counts[actual, predicted] for predicted in emotions] for actual in emotions]
 
 
-def mistakes(changed: Mapping[str, Sequence[str]]) -> list[dict[str, Any]] | str:
+def mistakes() -> list[dict[str, Any]] | str:
     """Give the most confident mistakes, or say why they are not known."""
     path = "data/mistakes.csv"
     if not (ROOT / path).exists():
         return "is not here (`dvc repro` makes it, `dvc pull` fetches it)"
-    if any(path in names for names in changed.values()):
+    if not differences.is_of_the_run(path):
         return "is of another run (`dvc checkout` fetches that of this one)"
     rows = _rows(path, _MISTAKE)
     try:
@@ -139,12 +139,11 @@ def gather(base: str | None) -> dict[str, Any]:
             f"no metrics/{missing[0]}.json: there is nothing to report before `dvc repro`"
         )
     evaluated = load_metrics("evaluate")
-    changed = differences.since_the_run()
     named, whose = versions_of_the_model()
     return {
         "commit": git(ROOT, "rev-parse", "--short", "HEAD").strip(),
         "uncommitted": bool(git(ROOT, "status", "--porcelain", "--untracked-files=no")),
-        "changed": changed,
+        "changed": differences.since_the_run(),
         "e": evaluated,
         "clean": load_metrics("clean"),
         "split": load_metrics("split"),
@@ -155,7 +154,7 @@ def gather(base: str | None) -> dict[str, Any]:
         "confusion": confusion(list(evaluated["per_class"])),
         "pictures": {picture(name): text for name, text in PICTURES.items() if picture(name)},
         "results": {picture(name): text for name, text in RESULTS.items() if picture(name)},
-        "mistakes": mistakes(changed),
+        "mistakes": mistakes(),
         "params": flat_params(),
         "versions": named,
         "versions_of": whose,
