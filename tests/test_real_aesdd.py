@@ -33,12 +33,16 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("real")
-    wav = folder / "wav"
-    command = [sys.executable, AESDD / "unpack.py", wav, "--limit", str(CLIPS_PER_EMOTION)]
+def wav(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("aesdd") / "wav"
+    command = [sys.executable, AESDD / "unpack.py", folder, "--limit", str(CLIPS_PER_EMOTION)]
     subprocess.run(command, check=True)
-    make_workspace(folder / "project", CHANGES)
+    return folder
+
+
+def run(folder, wav, changes):
+    """Pull and all that follows."""
+    make_workspace(folder / "project", changes)
     with DagsHubServer(wav) as server:
         environment = {"DAGSHUB_CLIENT_HOST": server.url, "HOME": str(folder)}
         assert dvc(folder / "project", "repro", env=environment).returncode == 0
@@ -46,6 +50,19 @@ def project(tmp_path_factory):
         pulled = json.loads((folder / "project/metrics/pull.json").read_text())["aesdd"]
         assert pulled["commit"] == server.commit
     return folder / "project"
+
+
+@pytest.fixture(scope="module")
+def project(wav, tmp_path_factory):
+    return run(tmp_path_factory.mktemp("real"), wav, CHANGES)
+
+
+@pytest.fixture(scope="module", params=["as params.yaml has it", "resnet"])
+def trained(request, wav, tmp_path_factory):
+    """The default, and the other net."""
+    if request.param == "resnet":
+        return request.getfixturevalue("project")
+    return run(tmp_path_factory.mktemp("default"), wav, {"augment": {"copies": 1}})
 
 
 def figures(project, name):
@@ -100,16 +117,16 @@ def test_emobox_fold_of_the_clips_that_are_here(project):
         assert (subset == "test") == (clip.split("/")[1] in published)
 
 
-def test_predict_says_of_every_test_clip_what_evaluate_said(project):
-    done = ser("predict", "data/raw", "--json", cwd=project)
+def test_predict_says_of_every_test_clip_what_evaluate_said(trained):
+    done = ser("predict", "data/raw", "--json", cwd=trained)
     assert done.returncode == 1  # the broken clip
     answers = {answer["file"]: answer for answer in json.loads(done.stdout)}
     (broken,) = (a for a in answers.values() if a["emotion"] is None)
     assert broken["file"].endswith("s05 (3).wav")
     assert broken["reason"] == "zero_length"
-    clips = read_csv(project / "data/clips.csv").set_index("clip")
-    predictions = read_csv(project / "data/predictions.csv")
-    assert len(predictions) == figures(project, "evaluate")["n_test"]
+    clips = read_csv(trained / "data/clips.csv").set_index("clip")
+    predictions = read_csv(trained / "data/predictions.csv")
+    assert len(predictions) == figures(trained, "evaluate")["n_test"]
     for _, row in predictions.iterrows():
         answer = answers["data/raw/" + clips.loc[row["clip"], "path"]]
         assert answer["emotion"] == row["predicted"]
@@ -117,12 +134,12 @@ def test_predict_says_of_every_test_clip_what_evaluate_said(project):
             assert share == pytest.approx(float(row[emotion]), abs=1e-5)
 
 
-def test_the_exported_model_answers_alike_on_real_clips(project):
-    done = ser("export", "--onnx", cwd=project)
+def test_the_exported_model_answers_alike_on_real_clips(trained):
+    done = ser("export", "--onnx", cwd=trained)
     assert done.returncode == 0, done.stderr
     assert b"on 20 clips at their own lengths" in done.stdout
     folder, file = (
-        json.loads(ser("predict", "data/raw", "--json", *model, cwd=project).stdout)
+        json.loads(ser("predict", "data/raw", "--json", *model, cwd=trained).stdout)
         for model in ((), ("--model", "model.onnx"))
     )
     for ours, theirs in zip(folder, file, strict=True):
