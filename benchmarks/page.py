@@ -4,7 +4,6 @@ Each user uploads a clip and waits for the answer, with its picture, then upload
 and users share this machine. Needs the data of a finished `dvc repro`.
 """
 
-import csv
 import re
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import numpy as np
 from gradio_client import Client, handle_file
 
 from ser.parallel import worker_count
+from ser.tables import write_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 USERS = 8
@@ -56,13 +56,20 @@ def main() -> None:
         server.wait()
     everyone = [second for own in answers for second in own]
     rows = [(1, alone), (USERS, everyone)]
-    with _RESULTS.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["users", "answers", "p50_seconds", "p99_seconds", "cores"])
-        for users, seconds in rows:
-            p50, p99 = np.percentile(seconds, [50, 99])
-            writer.writerow([users, len(seconds), f"{p50:.3f}", f"{p99:.3f}", worker_count()])
-            print(f"{users} at once: p50 {p50:.3f} s, p99 {p99:.3f} s, {len(seconds)} answers")
+    measured = []
+    for users, seconds in rows:
+        p50, p99 = np.percentile(seconds, [50, 99])
+        measured.append(
+            {
+                "users": users,
+                "answers": len(seconds),
+                "p50_seconds": f"{p50:.3f}",
+                "p99_seconds": f"{p99:.3f}",
+                "cores": worker_count(),
+            }
+        )
+        print(f"{users} at once: p50 {p50:.3f} s, p99 {p99:.3f} s, {len(seconds)} answers")
+    write_csv(_RESULTS, measured, list(measured[0]))
 
 
 if __name__ == "__main__":

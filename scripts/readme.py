@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from scripts import scaling
+from ser.card import table
 from ser.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,12 +58,6 @@ def rows_of(path: str) -> list[dict[str, str]]:
     """Read a csv file below the project's folder."""
     with (ROOT / path).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Write a Markdown table."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def results() -> str:

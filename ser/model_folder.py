@@ -59,8 +59,11 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
         OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError
     ) as error:  # fmt: skip
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, OSError) and error.filename:
+            reason = f"{error.filename}: {error.strerror}"
         raise UserError(
-            f"{folder} holds no usable model ({reason}): run `dvc repro train evaluate`"
+            f"{folder} holds no usable model ({reason}): run `dvc repro train evaluate`, or fetch "
+            "one by `dvc pull evaluate`"
         ) from None
     return description, nets
 

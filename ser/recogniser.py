@@ -29,6 +29,7 @@ from ser.windows import Windows, cut
 # A clip normalised for each fold [folds, frames, dims] -> probabilities [folds, emotions]
 Nets = Callable[[FloatArray], FloatArray]
 
+OF_VOICES = "the model was trained on features normalised by each speaker's own recordings"
 _BLOCK = 1 << 20  # samples
 _FEWEST_OF_A_VOICE = 5  # recordings: of fewer, a deviation says nothing
 
@@ -222,8 +223,7 @@ class Recogniser:
         fewest = _FEWEST_OF_A_VOICE if FUNCTIONALS in self._dims else 1
         if len(features) < fewest:
             raise UserError(
-                f"{len(features)} usable recordings of the speaker: the model was trained on "
-                "features normalised by each speaker's own recordings, it needs at least "
+                f"{len(features)} usable recordings of the speaker: {OF_VOICES}, it needs at least "
                 f"{fewest}"
             )
         self._voice = measure(features, self._dims)
@@ -244,8 +244,8 @@ class Recogniser:
     def _predict(self, blocks: Iterable[FloatArray], rate: int, windows: Windows) -> Prediction:
         if self.needs_a_voice:
             raise UserError(
-                "the model was trained on features normalised by each speaker's own recordings: "
-                "adapt it to the speaker first (`ser predict --one-speaker`, or `adapt`)"
+                f"{OF_VOICES}: adapt it to the speaker first (`ser predict --one-speaker`, or "
+                "`adapt`)"
             )
         note = self._doubt(rate)
         heard: list[Window] = []

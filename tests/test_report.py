@@ -87,16 +87,18 @@ def test_it_says_what_differs_from_another_revision(project):
     git(project, "tag", "before")
     evaluated = json.loads((project / "metrics/evaluate.json").read_text())
     old = evaluated["accuracy"]
-    change(project / "metrics/evaluate.json", lambda e: e.update(accuracy=old - 0.25))
+    change(project / "metrics/evaluate.json", lambda e: e.update(accuracy=0.5))
     params = project / "params.yaml"
     params.write_text(re.sub(r"batch_size: \d+", "batch_size: 7", params.read_text()))
     git(project, "commit", "--quiet", "--all", "--message", "worse")
     page = Page(made(project, "before"))
-    assert re.search(f"evaluate: accuracy {old} {old - 0.25:.4g}[0-9]* ▼ \u22120.25 ", page.text)
+    assert re.search(f"evaluate: accuracy {old} 0.5 ▼ \u2212{old - 0.5:.3f}[0-9]* ", page.text)
     assert re.search(r"model.batch_size 32 7 ", page.text)
     low, high = (f"{100 * end:.1f}" for end in evaluated["accuracy_ci95"])
-    now = f"{100 * (old - 0.25):.1f}"
-    assert f"accuracy {100 * old:.1f} % {low} to {high} {now} % {low} to {high} -25.0" in page.text
+    points = f"{50 - 100 * old:+.1f}"
+    assert (
+        f"accuracy {100 * old:.1f} % {low} to {high} 50.0 % {low} to {high} {points}" in page.text
+    )
     assert "No param differs" not in page.text
     same = Page(made(project, "HEAD"))
     assert "No figure differs." in same.text

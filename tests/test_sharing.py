@@ -73,8 +73,7 @@ def test_results_go_to_a_dagshub_remote_and_come_back_in_another_clone(results, 
         assert ".dvc/config.local" not in run(folder, "git", "ls-files").stdout
 
 
-def test_the_experiments_tabs_file_has_the_form_of_dagshubs_own_logger(tmp_path, monkeypatch):
-    monkeypatch.setattr(dagshub_metrics, "ROOT", ROOT)
+def test_the_experiments_tabs_file_has_the_form_of_dagshubs_own_logger(tmp_path):
     dagshub_metrics.main(tmp_path / "ours_metrics.csv")
     with dagshub.logger.dagshub_logger(
         str(tmp_path / "metrics.csv"), str(tmp_path / "params.yml"), should_log_hparams=False
@@ -99,7 +98,7 @@ def test_the_committed_file_is_that_of_the_committed_figures():
         rows = [
             (row["Name"], float(row["Value"]), int(row["Step"])) for row in csv.DictReader(file)
         ]
-    assert rows == list(dagshub_metrics.figures())
+    assert rows == list(dagshub_metrics.figures()), "run `make readme`"
 
 
 def test_the_workflow_is_one():
@@ -142,6 +141,9 @@ def test_the_workflows_comment_says_what_differs(tmp_path):
     assert float(row[3]) == 0.125
     assert any(row[1:4] == ["model.dropout", "0.5", "0.4"] for row in cells)
     assert summary.read_text() == (clone / "report.md").read_text()
+    assert "Nothing." not in summary.read_text()
+    run(clone, "bash", "-eo", "pipefail", "-c", script, BASE="HEAD", GITHUB_STEP_SUMMARY="same.md")
+    assert (clone / "same.md").read_text().count("Nothing.") == 2
 
 
 @pytest.mark.parametrize(

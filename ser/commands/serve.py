@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ser.errors import UserError
 from ser.loading import load
+from ser.recogniser import OF_VOICES
 
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to know them, not to listen there
 _PATIENCE = 3  # seconds that open pages may take when the server ends
@@ -40,8 +41,7 @@ def run(options: argparse.Namespace) -> int:
     recogniser = load(options.model)
     if recogniser.needs_a_voice:
         raise UserError(
-            "the model was trained on features normalised by each speaker's own recordings: the "
-            "page knows no speaker; train with model.normalisation train or clip"
+            f"{OF_VOICES}: the page knows no speaker; train with model.normalisation train or clip"
         )
     with tempfile.TemporaryDirectory(prefix="ser-page-") as uploads:
         # Before Gradio is imported, which reads them then: it asks nobody, and keeps nothing.
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
             from ser.page.app import make_app
             from ser.page.project import open_project
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise UserError(
                 f"the page needs {error.name}: pip install -c requirements.lock -e '.[app]'"
             ) from None
