@@ -92,7 +92,7 @@ def test_it_says_what_differs_from_another_revision(project):
     params.write_text(re.sub(r"batch_size: \d+", "batch_size: 7", params.read_text()))
     git(project, "commit", "--quiet", "--all", "--message", "worse")
     page = Page(made(project, "before"))
-    assert re.search(f"evaluate: accuracy {old} 0.5 ▼ \u2212{old - 0.5:.3f}[0-9]* ", page.text)
+    assert re.search(f"evaluate: accuracy {old} 0.5 ▼ \u2212{old - 0.5:.6g} ", page.text)
     assert re.search(r"model.batch_size 32 7 ", page.text)
     low, high = (f"{100 * end:.1f}" for end in evaluated["accuracy_ci95"])
     points = f"{50 - 100 * old:+.1f}"
