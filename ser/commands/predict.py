@@ -50,8 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fold", type=int, help="ask the net of this fold alone, not all of them")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", dest="form", action="store_const", const="json", default="table")
-    form.add_argument("--csv", dest="form", action="store_const", const="csv")
+    form.set_defaults(form="table")
+    form.add_argument(
+        "--json", dest="form", action="store_const", const="json",
+        help="one JSON array, instead of a table",
+    )  # fmt: skip
+    form.add_argument(
+        "--csv", dest="form", action="store_const", const="csv",
+        help="a row per recording, and per window of long ones",
+    )  # fmt: skip
     parser.add_argument(
         "--window",
         type=float,
