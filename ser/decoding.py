@@ -96,7 +96,7 @@ def open_stream(path: Path) -> Iterator[Stream]:
         try:
             stream = _open(path, stack)
         except OSError as error:
-            raise Rejected("undecodable", error.strerror or str(error)) from None
+            raise Rejected("undecodable", f"{error.strerror or error}: '{path}'") from None
         yield stream
 
 

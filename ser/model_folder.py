@@ -62,8 +62,8 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
         if isinstance(error, OSError) and error.filename:
             reason = f"{error.filename}: {error.strerror}"
         raise UserError(
-            f"{folder} holds no usable model ({reason}): run `dvc repro train evaluate`, or fetch "
-            "one by `dvc pull evaluate`"
+            f"{folder} holds no usable model ({reason}): fetch one by `dvc pull evaluate`, or run "
+            "`dvc repro train evaluate`"
         ) from None
     return description, nets
 
