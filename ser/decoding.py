@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import soundfile
 
+from ser import mp3
 from ser.arrays import FloatArray
 from ser.rejection import Rejected
 
@@ -31,8 +32,7 @@ _LONGEST_OGG_PAGE = 65307  # bytes
 _END_OF_STREAM = 4  # flag of an Ogg page
 _MOST_LOST = 0.1  # seconds that a whole file of FFmpeg's may lack: encoders pad their first frame
 _MP3_FRAME = 1152  # samples per channel, at most
-# What states the length of an MP3 is in its first frame; none is longer.
-_MP3_HEADERS, _LONGEST_MP3_FRAME = (b"Xing", b"Info", b"VBRI"), 2881
+_MOST_STRANGE = 10  # frames of another form that an MP3 may have: junk that looks like frames
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,8 @@ def _open(path: Path, stack: ExitStack) -> Stream:
         opened = stack.enter_context(soundfile.SoundFile(os.fsencode(path)))
     except soundfile.LibsndfileError as error:
         raise _undecodable(error) from None
+    if opened.format == "MP3":  # behind bytes that are none
+        return _open_with_ffmpeg(path, "mp3", stack)
     _check_form(opened.samplerate, opened.channels)
     return Stream(_blocks(opened), opened.samplerate, opened.subtype)
 
@@ -133,7 +135,7 @@ def _undecodable(error: soundfile.LibsndfileError) -> Rejected:
     # What it says of damaged files is at times of no use, such as that there is no file.
     said = error.error_string.rstrip(".")
     vague = ("File does not exist", "Unspecified", "Internal")
-    detail = "damaged" if said.startswith(vague) else said
+    detail = "damaged, or of a kind that is not read" if said.startswith(vague) else said
     return Rejected("undecodable", f"libsndfile: {detail}")
 
 
@@ -233,32 +235,12 @@ def _container(file: BinaryIO) -> str:
     # RFC 9639, 8.2: the low 36 bits are the number of samples; 0: it was not known yet.
     if head[:8] == b"fLaC\0\0\0\x22":
         return "" if int.from_bytes(head[18:26], "big") & (1 << 36) - 1 else "flac"
-    file.seek(_end_of_tag(head))
+    file.seek(mp3.end_of_tags(file))
     sync = file.read(2)
-    if len(sync) < 2 or sync[0] != 0xFF or sync[1] < 0xE0:
-        return ""
-    # Bits of the layer: none in AAC's frames.
-    return "mp3" if sync[1] & 0x06 else "aac"
-
-
-def _end_of_tag(head: bytes) -> int:
-    """Say where the ID3v2 tag that a file may begin with ends: its size has 7 bits a byte."""
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size
-
-
-def _states_length(path: Path, container: str) -> bool:
-    """Whether a file says how long it is; of an MP3 without such a header FFmpeg guesses it."""
-    if container == "mp3":
-        with path.open("rb") as file:
-            file.seek(_end_of_tag(file.read(10)))
-            first = file.read(_LONGEST_MP3_FRAME)
-        return any(header in first for header in _MP3_HEADERS)
-    return container != "aac"
+    if mp3.begins_frame(sync):
+        return "mp3"
+    # ADTS: the same mark, and no layer.
+    return "aac" if len(sync) == 2 and sync[0] == 0xFF and sync[1] & 0xF6 == 0xF0 else ""
 
 
 def _open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
@@ -274,10 +256,12 @@ def _open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
     av.logging.set_level(None)
     # An open file and one container: no name within it makes FFmpeg open anything else.
     file = stack.enter_context(path.open("rb"))
+    stated = mp3.stated_samples(file) if container == "mp3" else 0
+    file.seek(0)
     try:
         opened = stack.enter_context(av.open(file, "r", container, metadata_errors="replace"))
     except (av.FFmpegError, ValueError) as error:
-        raise Rejected("undecodable", f"FFmpeg: {error}") from None
+        raise _refused_by_ffmpeg(error) from None
     if not opened.streams.audio:
         raise Rejected("undecodable", "no sound in it")
     track = opened.streams.audio[0]
@@ -286,13 +270,56 @@ def _open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
     rate = track.codec_context.sample_rate
     _check_form(rate, track.codec_context.channels)
     promised = 0.0
-    if _states_length(path, container):
-        if track.duration and track.time_base:
-            promised = float(track.duration * track.time_base)
-        elif opened.duration and len(opened.streams) == 1:
-            promised = opened.duration / av.time_base
-    blocks = _ffmpeg_blocks(opened.decode(track), rate, promised)
+    if container == "mp3":  # of which FFmpeg guesses the length
+        promised = stated / rate
+    elif container == "aac":
+        pass  # likewise, and nothing states it
+    elif track.duration and track.time_base:
+        promised = float(track.duration * track.time_base)
+    elif opened.duration and len(opened.streams) == 1:
+        promised = opened.duration / av.time_base
+    blocks = _ffmpeg_blocks(_decoded(opened, track, container == "mp3"), rate, promised)
     return Stream(blocks, rate, track.codec_context.name)
+
+
+def _refused_by_ffmpeg(error: Exception) -> Rejected:
+    return Rejected("undecodable", f"FFmpeg: {getattr(error, 'strerror', None) or error}")
+
+
+def _decoded(
+    opened: "av.container.InputContainer", track: "av.AudioStream", lenient: bool
+) -> Iterator["av.AudioFrame"]:
+    """Decode all frames, which must be of one form.
+
+    Args:
+        opened: the file.
+        track: its sound.
+        lenient: pass over what is no frame, as MP3s have tags and other bytes between theirs.
+
+    Raises:
+        Rejected: undecodable.
+    """
+    import av
+
+    form, strange = None, 0
+    try:
+        for packet in opened.demux(track):
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                if not lenient:
+                    raise
+                continue
+            for frame in frames:
+                form = form or (frame.sample_rate, frame.layout.name)
+                if form == (frame.sample_rate, frame.layout.name):
+                    yield frame
+                else:
+                    strange += 1
+    except (av.FFmpegError, ValueError) as error:
+        raise _refused_by_ffmpeg(error) from None
+    if strange > (_MOST_STRANGE if lenient else 0):
+        raise Rejected("undecodable", "its sample rate or its channels change")
 
 
 def _ffmpeg_blocks(
@@ -308,15 +335,12 @@ def _ffmpeg_blocks(
     as_float = av.AudioResampler(format="fltp")
     found = 0
     parts: list[FloatArray] = []
-    try:
-        for frame in frames:
-            parts += [part.to_ndarray().T.astype(np.float32) for part in as_float.resample(frame)]
-            if sum(part.size for part in parts) >= _BLOCK:
-                found += sum(map(len, parts))
-                yield np.concatenate(parts)
-                parts = []
-    except (av.FFmpegError, ValueError) as error:
-        raise Rejected("undecodable", f"FFmpeg: {error}") from None
+    for frame in frames:
+        parts += [part.to_ndarray().T.astype(np.float32) for part in as_float.resample(frame)]
+        if sum(part.size for part in parts) >= _BLOCK:
+            found += sum(map(len, parts))
+            yield np.concatenate(parts)
+            parts = []
     if parts:
         found += sum(map(len, parts))
         yield np.concatenate(parts)

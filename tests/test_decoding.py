@@ -218,6 +218,55 @@ def test_a_cut_mp3_that_says_how_long_it_is_is_refused(tmp_path, samples, share)
     assert rejection(put(tmp_path, data[: round(share * len(data))], "a.mp3")) == "truncated"
 
 
+TAGS = {
+    "a zero": b"\0",
+    "zeros": bytes(5000),
+    "ones": b"\xff" * 5000,
+    "text": b"the end\r\n" * 9,
+    "random": np.random.default_rng(0).bytes(5000),
+    "id3v1": b"TAG" + bytes(125),
+    "id3v2.4": b"ID3\x04\0\x10" + bytes([0, 0, 2, 0]) + bytes(256) + b"3DI\x04\0\x10\0\0\2\0",
+    "apev2": b"APETAGEX\xd0\x07\0\0" + bytes(20) + np.random.default_rng(1).bytes(50_000),
+}
+
+
+@pytest.mark.parametrize("tag", TAGS)
+@pytest.mark.parametrize("header", [True, False])
+def test_what_stands_behind_the_sound_of_an_mp3_does_not_matter(tmp_path, samples, tag, header):
+    data = encoded(samples, RATE, ".mp3") if header else streamed_mp3(samples, RATE)
+    plain = decode(put(tmp_path, data, "plain.mp3"))
+    tagged = decode(put(tmp_path, data + TAGS[tag], "tagged.mp3"))
+    assert tagged.seconds == pytest.approx(plain.seconds, abs=0.2)
+    n = len(plain.samples) - 3000
+    np.testing.assert_array_equal(tagged.samples[:n], plain.samples[:n])
+
+
+ID3 = b"ID3\x04\0\0" + bytes([0, 0, 2, 0]) + bytes(256)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [b"\0", bytes(500), b"junk" * 50, ID3 + ID3, ID3 + bytes(300)],
+    ids=["a zero", "zeros", "junk", "two tags", "padding"],
+)
+@pytest.mark.parametrize("header", [True, False])
+def test_nor_does_what_stands_before_it(tmp_path, before, header):
+    loud = np.resize(speech(0, 3.0), 3 * RATE)
+    long = np.concatenate([loud, np.zeros(8 * RATE, np.float32), loud, loud])
+    data = encoded(long, RATE, ".mp3") if header else streamed_mp3(long, RATE, abr="1", b="64000")
+    recording = decode(put(tmp_path, before + data, "a.mp3"))
+    assert recording.seconds == pytest.approx(17.0, abs=0.3)
+    if header:
+        cut = put(tmp_path, before + data[: round(0.7 * len(data))], "cut.mp3")
+        assert rejection(cut) == "truncated"
+
+
+def test_an_mp3_whose_rate_changes_is_refused(tmp_path):
+    data = [streamed_mp3(np.resize(speech(0), 2 * rate), rate) for rate in (44_100, 48_000)]
+    with pytest.raises(Rejected, match="its sample rate or its channels change"):
+        decode(put(tmp_path, b"".join(data), "a.mp3"))
+
+
 def test_flac_in_ogg_is_decoded(tmp_path, samples):
     file = io.BytesIO()
     with av.open(file, "w", "ogg") as opened:
