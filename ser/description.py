@@ -99,6 +99,6 @@ def _as_statistics(described: dict[str, Any] | None) -> Statistics | None:
     if described is None:
         return None
     return {
-        kind: tuple(np.array(v) if isinstance(v, list) else v for v in values)  # type: ignore[misc]
+        kind: tuple(np.array(v, np.float64) if isinstance(v, list) else float(v) for v in values)  # type: ignore[misc]
         for kind, values in described.items()
     }

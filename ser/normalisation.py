@@ -66,12 +66,16 @@ def check_statistics(statistics: Statistics | None, dims: Mapping[str, int]) -> 
         ValueError: they are of others, or no numbers.
     """
     found = {
-        kind: tuple(np.shape(np.asarray(scale, np.float64)) for scale in scales)
+        kind: tuple(np.shape(scale) for scale in scales)
         for kind, scales in (statistics or {}).items()
     }
     expected = {kind: ((n,) if kind == FUNCTIONALS else (),) * 2 for kind, n in dims.items()}
     if found != expected:
         raise ValueError(f"statistics of the shapes {found}, expected are {expected}")
+    with np.errstate(over="ignore"):
+        for scales in (statistics or {}).values():
+            if not all(np.isfinite(np.asarray(scale, np.float32)).all() for scale in scales):
+                raise ValueError("statistics that are no numbers")
 
 
 def measure_groups(

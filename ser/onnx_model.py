@@ -48,9 +48,9 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
     def nets(features: FloatArray) -> FloatArray:
         try:
             (answers,) = session.run([OUTPUT], {INPUT: np.asarray(features, np.float32)})
+            return np.asarray(answers, np.float32)
         except Exception as error:
             raise UserError(f"{path} cannot be run ({_first_line(error)})") from None
-        return np.asarray(answers, np.float32)
 
     return description, nets
 

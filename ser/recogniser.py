@@ -6,6 +6,7 @@ stored with the model.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ class Recogniser:
             UserError: the samples have another form; see `windows`; the speaker is not known.
         """
         waveform = _as_float(samples)
-        if rate not in RATES:  # equal to one of them, whichever its type
+        if not isinstance(rate, Real) or rate not in RATES:
             raise UserError(
                 f"a rate of {rate} Hz: a whole number from {RATES[0]} to {RATES[-1]} is expected"
             )
@@ -293,7 +294,7 @@ class Recogniser:
             probabilities [folds, emotions].
 
         Raises:
-            UserError: the nets' answer is no number.
+            UserError: the nets' answers are no probabilities.
         """
         features = extract(waveform, self._clean.sample_rate, self._features)
         inputs = [
@@ -306,8 +307,9 @@ class Recogniser:
             for of_train in self.description.statistics
         ]
         answers = self._nets(np.stack(inputs)).astype(np.float64)
-        if not np.isfinite(answers).all():
-            raise UserError("the model answers with what is no number: its weights are damaged")
+        # Also if something is no number.
+        if not (answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
+            raise UserError("the model answers with no probabilities: its weights are damaged")
         return answers
 
     def _name(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
@@ -351,7 +353,7 @@ def _limited(blocks: Iterable[FloatArray], most: float) -> Iterator[FloatArray]:
 def _as_float(samples: NDArray[Any]) -> FloatArray:
     """Bring samples into the form [samples, channels], float32 in -1..1."""
     array = np.asarray(samples)
-    if array.dtype in (np.int16, np.int32):
+    if array.dtype.newbyteorder("=") in (np.int16, np.int32):
         array = array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
     channels = array.shape[1] if array.ndim == 2 else 1
     if array.ndim not in (1, 2) or channels not in CHANNELS or array.dtype.kind != "f":

@@ -30,13 +30,18 @@ def serve(project, *arguments, temporary=None):
 
 
 @contextmanager
-def started(project, *arguments, temporary=None):
+def started(project, *arguments, temporary=None, stderr=None):
     """The same, with the process."""
     ser = Path(sys.executable).with_name("ser")
     command = [ser, "serve", "--port", "0", *arguments]
     environment = {**os.environ, **({"TMPDIR": str(temporary)} if temporary else {})}
     server = subprocess.Popen(
-        command, cwd=project, stdout=subprocess.PIPE, text=True, env=environment
+        command,
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        env=environment,
     )
     try:
         first = server.stdout.readline()

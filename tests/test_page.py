@@ -42,6 +42,7 @@ from ser.page.answering import bars, message
 from ser.page.app import MOST_BYTES
 from ser.page.drawing import draw
 from ser.page.figures import show
+from ser.page.guard import delete_old
 from ser.page.project import Mistake, Project, open_project
 from ser.params import Features
 from ser.recogniser import Window
@@ -327,6 +328,47 @@ def test_users_at_once_get_their_own_answers(guarded, project, recogniser):
         assert facts["probabilities"] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "gradio_api/process_recording", "gradio_api/component_server", "gradio_api/deep_link",
+        "gradio_api/stream/a/b/c/playlist-file", "gradio_api/proxy=http://127.0.0.1:1/",
+        "gradio_api/openapi.json", "openapi.json", "docs", "monitoring", "login",
+    ],
+)  # fmt: skip
+def test_what_else_gradio_offers_is_not_there(guarded, path):
+    address, _ = guarded
+    playlist = b"#EXTM3U\n#EXTINF:5.0,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
+    for answer in (
+        httpx.get(f"{address}/{path}"),
+        httpx.post(f"{address}/{path}", files={"video": ("a.webm", playlist)}),
+    ):
+        assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://evil.example", 403), ("null", 403), ("http://localhost:7860", 200)],
+)
+def test_pages_of_other_sites_get_no_answer(guarded, clip, origin, status):
+    address, _ = guarded
+    upload = {"files": ("a.wav", clip[0].read_bytes())}
+    headers = {"Origin": origin}
+    answer = httpx.post(f"{address}/gradio_api/upload", files=upload, headers=headers)
+    assert answer.status_code == status
+
+
+def test_old_files_are_deleted_whoever_left_them(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("deep/old", "older", "new"):
+        (tmp_path / name).write_bytes(b"x")
+    past = (tmp_path / "new").stat().st_mtime - 301
+    for name in ("deep/old", "older"):
+        os.utime(tmp_path / name, (past, past))
+    delete_old(tmp_path, 300)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["new"]
+
+
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -366,16 +408,22 @@ def test_high_sounds_stand_at_the_top_of_the_picture(recogniser):
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_when_asked_to_and_takes_the_uploads_with_it(project, clip, tmp_path, ending):
-    with started(project, temporary=tmp_path) as (server, address):
+    uploads, said = tmp_path / "uploads", tmp_path / "stderr"
+    uploads.mkdir()
+    with (
+        said.open("w") as stderr,
+        started(project, temporary=uploads, stderr=stderr) as (server, address),
+    ):
         upload = {"files": ("a.wav", clip[0].read_bytes())}
         assert httpx.post(f"{address}/gradio_api/upload", files=upload).status_code == 200
-        assert list(tmp_path.rglob("a.wav"))
+        assert list(uploads.rglob("a.wav"))
         # A page that stays open holds such a stream.
         with httpx.stream("GET", f"{address}/gradio_api/heartbeat/abc", timeout=60) as stream:
             assert stream.status_code == 200
             server.send_signal(ending)
             assert server.wait(60) == 0
-    assert list(tmp_path.iterdir()) == []
+    assert said.read_text() == ""
+    assert list(uploads.iterdir()) == []
 
 
 def test_it_listens_at_an_address_of_ipv6(project):

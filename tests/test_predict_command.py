@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -361,3 +362,23 @@ def test_an_interrupted_start_is_no_traceback():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"interrupted\n")
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_closed_streams_stay_closed(model, recordings, closed):
+    files = [recordings / "a.wav", recordings / "broken.wav"]
+    done = ser("predict", *files, "--model", model, "--json", preexec_fn=lambda: os.close(closed))
+    assert done.returncode == 1
+    if closed == 1:
+        assert done.stdout == b""
+        assert b"Traceback" not in done.stderr
+    else:
+        assert [bool(row["emotion"]) for row in json.loads(done.stdout)] == [True, False]
+
+
+def test_a_full_disk_is_a_sentence(model, recordings):
+    with Path("/dev/full").open("wb") as full:
+        command = [SER, "predict", recordings / "a.wav", "--model", model]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr == b"error: No space left on device\n"

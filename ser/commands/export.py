@@ -92,7 +92,13 @@ def choose(given: Sequence[Path], raw: Path, folder: Path) -> tuple[list[Path], 
 
     Returns:
         (files, what to call them).
+
+    Raises:
+        UserError: one that is given is not there, or there is no recording among them.
     """
+    for place in given:
+        if not place.exists():
+            raise UserError(f"{place}: there is no such file or folder")
     places = given or ([raw] if raw.is_dir() else [])
     files = [file for place in places for file in _recordings(place)]
     if files:

@@ -1,17 +1,20 @@
 """`ser serve`: the page, on this computer."""
 
 import argparse
+import logging
 import os
 import signal
 import socket
 import tempfile
 from pathlib import Path
+from threading import Event, Thread
 
 from ser.errors import UserError
 from ser.loading import load
 from ser.recogniser import OF_VOICES
 
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to know them, not to listen there
+_KEPT = 300  # seconds that uploads are kept, and between two looks at them
 _PATIENCE = 3  # seconds that open pages may take when the server ends
 
 
@@ -44,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
             f"{OF_VOICES}: the page knows no speaker; train with model.normalisation train or clip"
         )
     with tempfile.TemporaryDirectory(prefix="ser-page-") as uploads:
+        # Files that a library makes while it receives an upload lie there too.
+        tempfile.tempdir = uploads
         # Before Gradio is imported, which reads them then: it asks nobody, and keeps nothing.
         os.environ |= {
             "GRADIO_ANALYTICS_ENABLED": "False",
@@ -55,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
             import uvicorn
 
             from ser.page.app import make_app
+            from ser.page.guard import delete_old
             from ser.page.project import open_project
         except ModuleNotFoundError as error:
             raise UserError(
@@ -73,7 +79,17 @@ def run(options: argparse.Namespace) -> int:
         # Uvicorn ends at these by itself, and then passes them on.
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
+        # At the end it complains of each page that is still open.
+        logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
+        ended = Event()
+
+        def delete_uploads() -> None:
+            while not ended.wait(_KEPT):
+                delete_old(Path(uploads), _KEPT)
+
+        Thread(target=delete_uploads, daemon=True).start()
         server.run(sockets=[listener])
+        ended.set()
     return 0
 
 

@@ -19,8 +19,8 @@ from ser.rejection import NO_SPEECH, Rejected
 LONGEST = 600.0  # seconds
 _EXPLAINED = {
     "zero_length": "There is no sound in this file.",
-    "undecodable": "This file cannot be read as a recording. WAV, FLAC, Ogg, Opus, MP3 and M4A "
-    "are.",
+    "undecodable": "This file cannot be read as a recording. WAV, FLAC, Ogg, Opus, MP3, M4A and "
+    "AAC are.",
     "truncated": "This file is damaged: its end is missing.",
     "not_finite": "This recording holds values that are no numbers: it is damaged.",
     "silent": "This recording is silent. Is the microphone on?",

@@ -10,10 +10,10 @@ from fastapi import FastAPI, Response
 from gradio.data_classes import FileData
 from gradio.utils import get_upload_folder
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ser.page.answering import LONGEST, answer
 from ser.page.figures import show
+from ser.page.guard import Guard
 from ser.page.project import Project
 from ser.recogniser import Recogniser
 
@@ -22,30 +22,6 @@ _WAITING = 64  # recordings in the queue
 _AT_ONCE = 2
 _CSS = Path(__file__).with_name("page.css")
 _HINT = '<p class="hint">Record yourself, drop a file, or pick an example.</p>'
-# Whatever a library would like to load from elsewhere, the browser refuses.
-_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' "
-    "'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' "
-    "data:; connect-src 'self' data: blob:; worker-src 'self' blob:; frame-ancestors 'self'"
-)
-
-
-class ContentPolicy:
-    """Adds a Content-Security-Policy to every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-
-        async def with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                policy = (b"content-security-policy", _POLICY.encode())
-                message["headers"] = [*message.get("headers", []), policy]
-            await send(message)
-
-        await self._app(scope, receive, with_policy)
 
 
 def take_uploads_only(audio: gr.Audio, ours: Iterable[Path]) -> None:
@@ -86,8 +62,8 @@ def make_app(recogniser: Recogniser, project: Project, hosts: Sequence[str]) -> 
             that reaches it, have other names.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard, hosts=hosts)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
-    app.add_middleware(ContentPolicy)
 
     @app.get("/mistakes/{number}.wav")
     def mistake(number: int) -> Response:
@@ -120,9 +96,7 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
         return answer(recogniser, Path(recording)) if recording else (_HINT, {})
 
     emotions = escape(", ".join(recogniser.emotions))
-    with gr.Blocks(
-        title="Speech emotion", analytics_enabled=False, delete_cache=(300, 300)
-    ) as page:
+    with gr.Blocks(title="Speech emotion", analytics_enabled=False) as page:
         gr.HTML(
             "<h1>What emotion is heard?</h1><p>Trained on acted speech. It knows "
             f"{emotions}, and judges how a voice sounds, not what a person feels. Recordings "

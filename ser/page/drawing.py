@@ -124,11 +124,13 @@ def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
 
 
 def _times(seconds: float) -> str:
-    """Round times, ten at most up to 18 minutes."""
-    step = next((step for step in _STEPS if seconds / step <= 9), seconds)
+    """Round times below the picture."""
+    minutes = seconds >= 120
+    most = 5 if minutes else 9  # that a phone has room for
+    step = next((step for step in _STEPS if seconds / step <= most), seconds)
     times = np.arange(0, seconds * 1.0001, step)
     unit, texts = "s", [f"{t:g}" for t in times]
-    if seconds >= 120:
+    if minutes:
         unit, texts = "min:s", [f"{t // 60:.0f}:{t % 60:02.0f}" for t in times]
     marks = "".join(
         f'<span style="left:{t / seconds:.1%}">{text}</span>'
