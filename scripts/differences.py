@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from scripts.workspace import ROOT, dvc, git
+from scripts.workspace import ROOT, dvc, git, parsed, read
 from ser.errors import UserError
 
 _HEADLINE = {"accuracy": "accuracy", "uar": "UAR", "f1_macro": "macro F1"}
@@ -56,7 +56,7 @@ def _changed(changes: Sequence[Any]) -> Iterator[str]:
 
 def is_of_the_run(path: str) -> bool:
     """Whether a file is the one that a stage of the last run wrote."""
-    lock = YAML(typ="safe").load(ROOT / "dvc.lock")
+    lock = read(ROOT / "dvc.lock", YAML(typ="safe").load)
     written = {
         out["path"]: out["md5"]
         for stage in lock["stages"].values()
@@ -109,8 +109,8 @@ def against(base: str, needed: Sequence[str]) -> dict[str, Any]:
 
 def _headline(base: str) -> list[dict[str, Any]]:
     file = "metrics/evaluate.json"
-    old = json.loads(git(ROOT, "show", f"{base}:{file}"))
-    new = json.loads((ROOT / file).read_text("utf-8"))
+    old = parsed(git(ROOT, "show", f"{base}:{file}"), f"{base}:{file}", json.loads)
+    new = read(ROOT / file, json.loads)
     return [
         {
             "name": name,

@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from scripts import scaling
+from scripts.workspace import read
 from ser.card import table
 from ser.errors import UserError
 
@@ -34,13 +35,7 @@ def load_metrics(name: str) -> dict[str, Any]:
     Raises:
         UserError: it is no JSON, such as after a merge with conflicts.
     """
-    path = ROOT / f"metrics/{name}.json"
-    try:
-        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise UserError(
-            f"metrics/{name}.json is damaged ({error}): `dvc repro` makes it anew"
-        ) from None
+    values: dict[str, Any] = read(ROOT / f"metrics/{name}.json", json.loads)
     return values
 
 
@@ -55,9 +50,15 @@ def interval(low_high: list[float]) -> str:
 
 
 def rows_of(path: str) -> list[dict[str, str]]:
-    """Read a csv file below the project's folder."""
-    with (ROOT / path).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    """Read a csv file below the project's folder.
+
+    Raises:
+        UserError: it is missing or no text.
+    """
+    rows: list[dict[str, str]] = read(
+        ROOT / path, lambda text: list(csv.DictReader(text.splitlines(keepends=True)))
+    )
+    return rows
 
 
 def results() -> str:

@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 
 from scripts import differences, readme
 from scripts.readme import interval, load_metrics, percent
-from scripts.workspace import ROOT, git
+from scripts.workspace import ROOT, git, read
 from ser.description import versions
 from ser.errors import UserError
 
@@ -28,6 +28,11 @@ REPORT = ROOT / "report.html"
 _TEMPLATE = "report.html.jinja"
 _NEEDED = ("pull", "clean", "dataset", "split", "train", "evaluate")
 _MISTAKE = ("clip", "speaker", "emotion", "predicted", "confidence")
+_FIGURES = (
+    "accuracy", "accuracy_ci95", "uar", "uar_ci95", "f1_macro", "per_class", "per_corpus",
+    "per_speaker", "n_test", "n_folds", "fold_accuracy", "split_scheme", "majority_accuracy", "ece",
+    "uses_test_speakers_audio",
+)  # fmt: skip
 _CONFUSION = ("actual", "predicted")
 # What is drawn -> what is to be seen there.
 PICTURES = {
@@ -84,7 +89,7 @@ def flat_params() -> dict[str, str]:
             else:
                 found[name] = json.dumps(value, ensure_ascii=False)
 
-    walk("", YAML(typ="safe").load(ROOT / "params.yaml"))
+    walk("", read(ROOT / "params.yaml", YAML(typ="safe").load) or {})
     return found
 
 
@@ -123,7 +128,7 @@ def versions_of_the_model() -> tuple[dict[str, str], str]:
     """Give the versions that trained the model, where it is here, and say whose they are."""
     described = ROOT / "data/model/model.json"
     if described.exists():
-        return json.loads(described.read_text("utf-8"))["versions"], "that trained the model"
+        return read(described, json.loads).get("versions", {}), "that trained the model"
     ours = versions() | {name: metadata.version(name) for name in ("dvc", "scikit-learn")}
     return ours, "of the environment that wrote this page; the model is not here"
 
@@ -139,6 +144,16 @@ def gather(base: str | None) -> dict[str, Any]:
             f"no metrics/{missing[0]}.json: there is nothing to report before `dvc repro`"
         )
     evaluated = load_metrics("evaluate")
+    if lacking := [key for key in _FIGURES if key not in evaluated]:
+        raise UserError(
+            f"metrics/evaluate.json has no {lacking[0]}: `dvc repro evaluate` makes it anew"
+        )
+    confusions = confusion(list(evaluated["per_class"]))
+    if sum(map(sum, confusions)) != evaluated["n_test"]:
+        raise UserError(
+            f"plots/confusion.csv is not of the {evaluated['n_test']} test clips of "
+            "metrics/evaluate.json: `dvc repro evaluate` makes both anew"
+        )
     named, whose = versions_of_the_model()
     return {
         "commit": git(ROOT, "rev-parse", "--short", "HEAD").strip(),
@@ -151,7 +166,7 @@ def gather(base: str | None) -> dict[str, Any]:
         "corpus": readme.dataset(),
         "sources": load_metrics("pull"),
         "speakers": speakers(evaluated["per_speaker"]),
-        "confusion": confusion(list(evaluated["per_class"])),
+        "confusion": confusions,
         "pictures": {data: text for name, text in PICTURES.items() if (data := picture(name))},
         "results": {data: text for name, text in RESULTS.items() if (data := picture(name))},
         "mistakes": mistakes(),

@@ -9,11 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ser.errors import UserError
 
@@ -77,6 +78,38 @@ def at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1 on is expected")
     return int(text)
+
+
+def parsed(text: str, name: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
+    """Parse what a file of the project holds.
+
+    Raises:
+        UserError: it is damaged, such as after a merge with conflicts.
+    """
+    try:
+        return parse(text)
+    except (ValueError, YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{name} is damaged ({reason}): `dvc repro` makes it anew") from None
+
+
+def read(path: Path, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
+    """Read and parse a file of the project.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        name = path.relative_to(ROOT)
+    except ValueError:
+        name = path
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise UserError(f"{name}: {error.strerror}: `dvc repro` makes it") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{name} is damaged (no text): `dvc repro` makes it anew") from None
+    return parsed(text, str(name), parse)
 
 
 def git(folder: Path, *arguments: str) -> str:

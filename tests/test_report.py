@@ -174,11 +174,22 @@ def test_the_confusions_are_counted(project):
     ("path", "text", "said"),
     [
         ("metrics/evaluate.json", "<<<<<<< HEAD\n{", "metrics/evaluate.json is damaged"),
+        ("metrics/evaluate.json", "{}", "evaluate.json has no accuracy"),
         ("plots/confusion.csv", "is,was\na,b\n", "plots/confusion.csv has the columns is, was"),
+        ("plots/confusion.csv", "actual,predicted\n", "is not of the 120 test clips"),
+        ("plots/confusion.csv", None, "No such file"),
+        ("dvc.lock", "stages: [", "dvc.lock"),
+        ("params.yaml", "model: [", "params.yaml"),
+        ("params.yaml", None, "params.yaml"),
+        ("data/model/model.json", "{", "model.json is damaged"),
     ],
 )
 def test_damaged_files_are_a_sentence(project, path, text, said):
-    (project / path).write_text(text)
+    (project / path).parent.mkdir(parents=True, exist_ok=True)
+    if text is None:
+        (project / path).unlink()
+    else:
+        (project / path).write_text(text)
     with pytest.raises(UserError, match=said):
         report.main(None)
 
