@@ -68,17 +68,18 @@ def run(options: argparse.Namespace) -> int:
             ) from None
         listener = listen(options.host, options.port)
         anywhere = options.host in _ANYWHERE
-        hosts = ["*"] if anywhere else [options.host, "localhost", "127.0.0.1", "[::1]"]
-        app = make_app(recogniser, open_project(options.data or options.model.parent), hosts)
-        name = socket.gethostname() if anywhere else options.host
+        name = socket.gethostname() if anywhere else options.host.lower()
         host = f"[{name}]" if ":" in name else name
-        port = listener.getsockname()[1]
-        print(f"the page is at http://{host}:{port} (Ctrl-C ends it)", flush=True)
+        hosts = ["*"] if anywhere else [host, "localhost", "127.0.0.1", "[::1]"]
+        app = make_app(recogniser, open_project(options.data or options.model.parent), hosts)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_PATIENCE)
         server = uvicorn.Server(config)
         # Uvicorn ends at these by itself, and then passes them on.
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
+        print(
+            f"the page is at http://{host}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True
+        )
         # At the end it complains of each page that is still open.
         logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
         ended = Event()
