@@ -42,7 +42,9 @@ def stated_samples(file: BinaryIO) -> int:
     for mark in (b"Xing", b"Info"):
         at = data.find(mark)
         for place in _XING_PLACES:
-            if at >= place and begins_frame(data[at - place :]) and data[at + 7] & 1:
+            # Behind the mark stand 4 bytes of flags; the last bit: the number of frames follows.
+            flags = int.from_bytes(data[at + 4 : at + 8], "big")
+            if at >= place and begins_frame(data[at - place :]) and flags & 1:
                 return _samples(data, at - place, at + 8)
     at = data.find(b"VBRI")
     if at >= _VBRI_PLACE and begins_frame(data[at - _VBRI_PLACE :]):

@@ -306,3 +306,10 @@ def test_an_error_of_whoever_reads_is_not_taken_for_a_damaged_file(tmp_path, suf
     path = put(tmp_path, encoded(speech(0, 0.5), 16_000, suffix), f"a{suffix}")
     with pytest.raises(error, match="ours"), open_stream(path):
         raise error("ours")
+
+
+@pytest.mark.parametrize("mark", [b"Xing", b"Info", b"VBRI"])
+@pytest.mark.parametrize("behind", [b"", b"\0\0\0", b"\0\0\0\x01", b"\0\0\0\x01\0\0"])
+def test_an_mp3_that_is_cut_within_its_header_is_refused(tmp_path, mark, behind):
+    data = b"\xff\xfb\x90\x00" + bytes(32) + mark + behind
+    assert rejection(put(tmp_path, data, "a.mp3")) in ("undecodable", "zero_length", "truncated")
