@@ -56,7 +56,7 @@ def _changed(changes: Sequence[Any]) -> Iterator[str]:
 
 def is_of_the_run(path: str) -> bool:
     """Whether a file is the one that a stage of the last run wrote."""
-    lock = read(ROOT / "dvc.lock", YAML(typ="safe").load)
+    lock = read(ROOT, "dvc.lock", YAML(typ="safe").load)
     written = {
         out["path"]: out["md5"]
         for stage in lock["stages"].values()
@@ -110,7 +110,7 @@ def against(base: str, needed: Sequence[str]) -> dict[str, Any]:
 def _headline(base: str) -> list[dict[str, Any]]:
     file = "metrics/evaluate.json"
     old = parsed(git(ROOT, "show", f"{base}:{file}"), f"{base}:{file}", json.loads)
-    new = read(ROOT / file, json.loads)
+    new = read(ROOT, file, json.loads)
     return [
         {
             "name": name,

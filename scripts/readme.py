@@ -9,18 +9,16 @@ import json
 import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from scripts import scaling
-from scripts.workspace import read
+from scripts.workspace import ROOT, read
 from ser.card import table
 from ser.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = (
     ROOT / "README.md",
     ROOT / "docs/experiments.md",
@@ -35,7 +33,7 @@ def load_metrics(name: str) -> dict[str, Any]:
     Raises:
         UserError: it is no JSON, such as after a merge with conflicts.
     """
-    values: dict[str, Any] = read(ROOT / f"metrics/{name}.json", json.loads)
+    values: dict[str, Any] = read(ROOT, f"metrics/{name}.json", json.loads)
     return values
 
 
@@ -56,7 +54,7 @@ def rows_of(path: str) -> list[dict[str, str]]:
         UserError: it is missing or no text.
     """
     rows: list[dict[str, str]] = read(
-        ROOT / path, lambda text: list(csv.DictReader(text.splitlines(keepends=True)))
+        ROOT, path, lambda text: list(csv.DictReader(text.splitlines(keepends=True)))
     )
     return rows
 

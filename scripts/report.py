@@ -89,7 +89,7 @@ def flat_params() -> dict[str, str]:
             else:
                 found[name] = json.dumps(value, ensure_ascii=False)
 
-    walk("", read(ROOT / "params.yaml", YAML(typ="safe").load) or {})
+    walk("", read(ROOT, "params.yaml", YAML(typ="safe").load) or {})
     return found
 
 
@@ -126,9 +126,9 @@ def _rows(path: str, columns: Sequence[str]) -> list[dict[str, str]]:
 
 def versions_of_the_model() -> tuple[dict[str, str], str]:
     """Give the versions that trained the model, where it is here, and say whose they are."""
-    described = ROOT / "data/model/model.json"
-    if described.exists():
-        return read(described, json.loads).get("versions", {}), "that trained the model"
+    described = "data/model/model.json"
+    if (ROOT / described).exists():
+        return read(ROOT, described, json.loads).get("versions", {}), "that trained the model"
     ours = versions() | {name: metadata.version(name) for name in ("dvc", "scikit-learn")}
     return ours, "of the environment that wrote this page; the model is not here"
 

@@ -93,23 +93,19 @@ def parsed(text: str, name: str, parse: Callable[[str], Any]) -> Any:  # noqa: A
         raise UserError(f"{name} is damaged ({reason}): `dvc repro` makes it anew") from None
 
 
-def read(path: Path, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
-    """Read and parse a file of the project.
+def read(folder: Path, name: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
+    """Read and parse a file of a project.
 
     Raises:
         UserError: it is missing or damaged.
     """
     try:
-        name = path.relative_to(ROOT)
-    except ValueError:
-        name = path
-    try:
-        text = path.read_text("utf-8")
+        text = (folder / name).read_text("utf-8")
     except OSError as error:
         raise UserError(f"{name}: {error.strerror}: `dvc repro` makes it") from None
     except UnicodeDecodeError:
         raise UserError(f"{name} is damaged (no text): `dvc repro` makes it anew") from None
-    return parsed(text, str(name), parse)
+    return parsed(text, name, parse)
 
 
 def git(folder: Path, *arguments: str) -> str:

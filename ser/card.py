@@ -179,16 +179,14 @@ def _figures(description: Description, metrics: Mapping[str, Any]) -> str:
 def _limits(description: Description) -> str:
     corpus = description.corpus
     speakers = sum(own["speakers"] for own in corpus["corpora"].values())
-    preprocessing = description.preprocessing
-    rate = min(preprocessing["clean"]["sample_rate"], 2 * preprocessing["features"]["fmax"])
     seconds = corpus["seconds"]
     return (
         f"- {speakers} speakers, acting: other voices, languages, microphones, rooms and real "
         "emotions are recognised worse, by how much nobody has measured here.\n"
         f"- It knows {', '.join(description.emotions)} and nothing else: whatever it hears, it "
         "names one of them, unless nobody speaks.\n"
-        f"- Recordings of less than {rate:.0f} Hz, such as telephone calls, lack sounds that it "
-        "listens to: it errs more, and says so.\n"
+        f"- Recordings of less than {2 * description.highest_hertz:.0f} Hz, such as telephone "
+        "calls, lack sounds that it listens to: it errs more, and says so.\n"
         f"- It was trained on clips of {seconds['min']:.1f} to {seconds['max']:.1f} s; longer "
         "recordings are cut into windows, whose accuracy was not measured.\n"
         "- The intervals say how far the figures would move with other clips of the same "

@@ -108,12 +108,11 @@ def _open(path: Path, stack: ExitStack) -> Stream:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        if not file.read(1):
+        head = file.read(12)
+        if not head:
             raise Rejected("zero_length", "an empty file")
         file.seek(0)
         container = _container(file)
-        file.seek(0)
-        head = file.read(12)
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
         _check_riff(path)
     elif head[:4] == b"OggS":

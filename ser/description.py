@@ -43,6 +43,12 @@ class Description:
     versions: dict[str, str]
     metrics: dict[str, Any] | None = None
 
+    @property
+    def highest_hertz(self) -> float:
+        """The highest frequency that reaches the features, in Hz."""
+        clean, features = self.preprocessing["clean"], self.preprocessing["features"]
+        return float(min(features["fmax"], clean["sample_rate"] / 2))
+
     def measured(self, metrics: Mapping[str, Any]) -> "Description":
         """Give the same with what its evaluation found."""
         return replace(self, metrics=dict(metrics))

@@ -268,7 +268,7 @@ class Recogniser:
 
     def _doubt(self, rate: int) -> str | None:
         """Say what a recording of a low sample rate lacks."""
-        highest = min(self._features.fmax, self._clean.sample_rate / 2)
+        highest = self.description.highest_hertz
         if rate / 2 >= highest:
             return None
         return (

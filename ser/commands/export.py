@@ -124,12 +124,12 @@ def compare(torch: Recogniser, onnx: Recogniser, clips: Sequence[Path]) -> tuple
     Returns:
         (clips that could be used, the largest difference of a probability).
     """
-    recordings = list(_readable(clips, torch.windows()))
+    windows = torch.windows()
     for recogniser in (torch, onnx):
         if recogniser.needs_a_voice:
-            recogniser.adapt(recordings)
+            recogniser.adapt(_readable(clips, windows))
     differences = []
-    for recording in recordings:
+    for recording in _readable(clips, windows):
         try:
             waveform = torch.waveform(recording.samples, recording.sample_rate)
         except Rejected:

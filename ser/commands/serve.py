@@ -1,6 +1,7 @@
 """`ser serve`: the page, on this computer."""
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -86,7 +87,9 @@ def run(options: argparse.Namespace) -> int:
 
         def delete_uploads() -> None:
             while not ended.wait(_KEPT):
-                delete_old(Path(uploads), _KEPT)
+                # Folders may go while they are looked through; the next look finds the rest.
+                with contextlib.suppress(OSError):
+                    delete_old(Path(uploads), _KEPT)
 
         Thread(target=delete_uploads, daemon=True).start()
         server.run(sockets=[listener])

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ _PATHS = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json")
 _FOLDERS = ("/assets/", "/static/", "/svelte/", "/mistakes/")
 _API = (
     "call/recognise", "file=", "heartbeat/", "info", "queue/", "run/recognise", "startup-events",
-    "upload", "upload_progress",
+    "upload",
 )  # fmt: skip
 
 
@@ -67,5 +68,6 @@ def delete_old(folder: Path, seconds: float) -> None:
     """Delete the files in a folder, and below it, that were not written to for so long."""
     oldest = time.time() - seconds
     for path in folder.rglob("*"):
-        if path.is_file() and path.stat().st_mtime < oldest:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # whoever made it may take it away meanwhile
+            if path.is_file() and path.stat().st_mtime < oldest:
+                path.unlink()
