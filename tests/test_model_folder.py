@@ -1,6 +1,7 @@
 import json
 import re
 from dataclasses import replace
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -154,7 +155,7 @@ def test_a_model_is_one_description_and_a_file_of_weights_per_fold(folder):
     assert values["format"] == FORMAT
     assert values["emotions"] == EMOTIONS
     assert values["preprocessing"] == PREPROCESSING
-    assert values["versions"]["torch"] == torch.__version__
+    assert values["versions"]["torch"] == metadata.version("torch")
     assert set(values["versions"]) == {"python", *LIBRARIES}
 
 
@@ -222,7 +223,7 @@ def test_a_missing_folder_is_named(tmp_path):
 @pytest.mark.parametrize("found", [0, 1, 2, 4, "3", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
-    made_by = f".*torch {re.escape(torch.__version__)}.*"
+    made_by = f".*torch {re.escape(metadata.version('torch'))}.*"
     with pytest.raises(
         UserError, match=rf"is of format {found}, written with {made_by} reads format 3"
     ):
