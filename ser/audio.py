@@ -5,7 +5,7 @@ import soxr
 
 from ser import noise
 from ser.arrays import FloatArray
-from ser.decoding import Recording
+from ser.recording import Recording
 from ser.rejection import Rejected
 
 SILENCE_DB = -80.0  # peak, relative to full scale; 16-bit dither lies near -90 dB

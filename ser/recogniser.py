@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
 from ser.audio import check, standardise
-from ser.decoding import CHANNELS, RATES, Recording, open_stream
+from ser.decoding import open_stream
 from ser.description import Description
 from ser.errors import UserError
 from ser.features import extract
@@ -23,6 +23,7 @@ from ser.lengths import fit_length
 from ser.net_inputs import min_frames
 from ser.normalisation import Statistics, check_statistics, measure, normalise
 from ser.params import FUNCTIONALS, Clean, Features, Model
+from ser.recording import CHANNELS, RATES, Recording
 from ser.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.speech import holds_speech
 from ser.windows import Windows, cut

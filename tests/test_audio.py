@@ -6,7 +6,8 @@ import pytest
 import soundfile
 
 from ser.audio import SILENCE_DB, check, reduce_noise, standardise
-from ser.decoding import Recording, decode
+from ser.decoding import decode
+from ser.recording import Recording
 from ser.rejection import REASONS, Rejected
 
 RATE = 16000

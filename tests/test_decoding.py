@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_model import encoded, speech
 
-from ser import decoding
+from ser import recording
 from ser.decoding import decode, open_stream
 from ser.rejection import REASONS, Rejected
 
@@ -92,7 +92,7 @@ def test_the_content_decides_not_the_name(tmp_path, suffix, called):
 def test_reading_in_small_blocks_gives_the_same_samples(tmp_path, samples, suffix, monkeypatch):
     path = put(tmp_path, encoded(samples, RATE, suffix), f"a{suffix}")
     whole = decode(path)
-    monkeypatch.setattr(decoding, "_BLOCK", 4000)
+    monkeypatch.setattr(recording, "BLOCK", 4000)
     with open_stream(path) as stream:
         blocks = list(stream.blocks)
     assert (stream.sample_rate, stream.subtype) == (whole.sample_rate, whole.subtype)

@@ -10,13 +10,14 @@ import soxr
 from small_model import CORPUS, EMOTIONS, RATE, make, speech
 
 from ser import model_folder
-from ser.decoding import Recording, decode
+from ser.decoding import decode
 from ser.errors import UserError
 from ser.features import extract
 from ser.loading import load
 from ser.models import NETS
 from ser.params import Features
 from ser.prediction import predict_folds
+from ser.recording import Recording
 from ser.rejection import Rejected
 from ser.store import Store, StoreWriter
 

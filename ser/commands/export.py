@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.decoding import Recording
 from ser.errors import UserError
 from ser.formats import SUFFIXES, find_recordings
 from ser.loading import load
 from ser.recogniser import Recogniser, pieces
+from ser.recording import Recording
 from ser.rejection import Rejected
 from ser.windows import Windows
 

@@ -13,11 +13,11 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from ser.answers import FORMATS, Answer
-from ser.decoding import Recording
 from ser.errors import UserError
 from ser.formats import SUFFIXES, find_recordings
 from ser.loading import load
 from ser.recogniser import Recogniser, pieces
+from ser.recording import Recording
 from ser.rejection import Rejected
 from ser.windows import Windows
 
