@@ -42,7 +42,7 @@ def spectrograms(raw: Path, paths: Sequence[str], settings: params.Params) -> li
     rate = settings.clean.sample_rate
     return [
         features.extract(
-            standardise(decode(raw / path), rate, "none", 0.0), rate, settings.features
+            standardise(decode(raw / path), rate, 0, "none", 0.0), rate, settings.features
         )
         for path in paths
     ]

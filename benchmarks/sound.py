@@ -73,7 +73,7 @@ def clips_of(paths: Sequence[Path], seconds: float) -> list[FloatArray]:
     clips: list[FloatArray] = []
     for path in paths:
         if sum(map(len, clips)) < seconds * RATE:
-            clips.append(standardise(decode(path), RATE, "none", NOISE_SECONDS))
+            clips.append(standardise(decode(path), RATE, 0, "none", NOISE_SECONDS))
     return clips
 
 
@@ -81,7 +81,7 @@ def ours(path: Path, noise_reduction: str, features: params.Features) -> FloatAr
     """Compute a recording's log-mel spectrogram as the stages do: [frames, n_mels]."""
     recording = decode(path)
     check(recording, 0.5, 0.01)
-    return logmel(standardise(recording, RATE, noise_reduction, NOISE_SECONDS), RATE, features)
+    return logmel(standardise(recording, RATE, 0, noise_reduction, NOISE_SECONDS), RATE, features)
 
 
 def theirs(path: Path, noise_reduction: str, features: params.Features) -> FloatArray:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ser.errors import UserError
 from ser.normalisation import Statistics
 
-FORMAT = 3
+FORMAT = 4
 LIBRARIES = ("ser", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 

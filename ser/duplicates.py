@@ -13,8 +13,8 @@ def set_apart_duplicates(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, st
     Of the same audio under two emotions none is kept: nobody knows which label is right.
 
     Args:
-        rows: path, emotion, digest of the decoded audio and identity of each recording; the first
-            of those alike is kept.
+        rows: path, emotion, digest of the audio in its standard form, and identity of each
+            recording; the first of those alike is kept.
 
     Returns:
         path, reason and detail of those that are not kept.

@@ -15,7 +15,7 @@ from ser.tables import CLIP_COLUMNS
 
 REJECTED_COLUMNS = ("path", "reason", "detail")
 # word: the corpus's own for the emotion; identity: what files that are one clip share; digest: of
-# the decoded audio; reason: none where the recording is kept.
+# the waveform in its standard form; reason: none where the recording is kept.
 _COLUMNS = (*CLIP_COLUMNS, "word", "identity", "digest", "reason", "detail")
 _KEPT = "FROM recordings WHERE reason IS NULL"
 
@@ -121,6 +121,27 @@ class Ledger:
             "GROUP BY corpus ORDER BY corpus"
         )
         return {corpus: (kept, lost) for corpus, kept, lost in self._database.execute(query)}
+
+    def counts_by_emotion(self) -> dict[str, tuple[int, int]]:
+        """Emotion -> (recordings kept, recordings whose sound was rejected), sorted."""
+        return self._counts_by("emotion")
+
+    def counts_by_speaker(self) -> dict[str, tuple[int, int]]:
+        """`<corpus>/<speaker>` -> (recordings kept, recordings whose sound was rejected), sorted.
+
+        Speakers who are not known are left out.
+        """
+        counts = self._counts_by("corpus || '/' || nullif(speaker, '')")
+        return {speaker: count for speaker, count in counts.items() if speaker is not None}
+
+    def _counts_by(self, group: str) -> dict[str, tuple[int, int]]:
+        # A recording that was refused for its label has no emotion. A duplicate is not lost.
+        query = (
+            f"SELECT {group}, count(*) - count(reason), count(reason) FROM recordings "  # noqa: S608
+            "WHERE emotion IS NOT NULL AND (reason IS NULL OR reason NOT LIKE 'duplicate%') "
+            "GROUP BY 1 ORDER BY 1"
+        )
+        return {name: (kept, lost) for name, kept, lost in self._database.execute(query)}
 
     def seconds(self) -> float:
         """Length of all that is kept, in seconds."""

@@ -86,6 +86,13 @@ def _within(least: float, most: float) -> Callable[[tuple[float, float]], tuple[
     return check
 
 
+def _off_or_audible(value: float) -> float:
+    """Require 0, or a frequency that a filter can cut at."""
+    if 0 < value < 1:
+        raise ValueError(f"0 (off), or at least 1 Hz expected, got {value}")
+    return value
+
+
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
@@ -142,6 +149,7 @@ class Clean(Section):
     sample_rate: Annotated[int, Field(ge=4000, le=192000)]  # Hz
     min_seconds: Annotated[NonNegative, Field(le=3600)]
     max_clipped: Fraction
+    highpass: Annotated[NonNegative, AfterValidator(_off_or_audible)]  # Hz
     noise_reduction: Literal["none", "stationary"]
     noise_seconds: Annotated[Positive, Field(le=60)]
     song: bool
@@ -387,6 +395,11 @@ class Params(Section):
             raise ValueError(
                 f"features.fmax {self.features.fmax} Hz is above the Nyquist frequency "
                 f"{nyquist} Hz of clean.sample_rate {self.clean.sample_rate} Hz"
+            )
+        if self.clean.highpass >= self.features.fmax:
+            raise ValueError(
+                f"clean.highpass {self.clean.highpass} Hz removes all up to features.fmax "
+                f"{self.features.fmax} Hz"
             )
         tested = self.split.test_corpora if self.split.scheme == "cross_corpus" else []
         if strange := [corpus for corpus in tested if corpus not in self.pull.corpora]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
-from ser.audio import check, standardise
+from ser.audio import standard_form
 from ser.decoding import open_stream
 from ser.description import Description
 from ser.errors import UserError
@@ -231,7 +231,7 @@ class Recogniser:
         self._voice = measure(features, self._dims)
 
     def waveform(self, samples: NDArray[Any], rate: int) -> FloatArray:
-        """Give what the features are computed from: see `ser.audio.standardise`.
+        """Give what the features are computed from: see `ser.audio.standard_form`.
 
         Raises:
             Rejected: the recording is of no use.
@@ -239,9 +239,7 @@ class Recogniser:
         return self._waveform(Recording(_as_float(samples), rate, ""))
 
     def _waveform(self, recording: Recording) -> FloatArray:
-        clean = self._clean
-        check(recording, clean.min_seconds, clean.max_clipped)
-        return standardise(recording, clean.sample_rate, clean.noise_reduction, clean.noise_seconds)
+        return standard_form(recording, self._clean)
 
     def _predict(self, blocks: Iterable[FloatArray], rate: int, windows: Windows) -> Prediction:
         if self.needs_a_voice:

@@ -1,5 +1,6 @@
 """What cleaning kept and what it did not, in figures and in words."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ser.errors import UserError
@@ -8,9 +9,19 @@ from ser.ledger import Ledger
 from ser.params import Clean
 from ser.rejection import REASONS
 
+Counts = Mapping[str, tuple[int, int]]  # name -> (recordings kept, recordings rejected)
+
+# When a rejection falls on one emotion or speaker far more than on the others.
+_FEWEST_LOST = 3  # recordings: fewer happen by chance
+_LEAST_SHARE = 0.02
+_TIMES = 3
+
 
 def describe(ledger: Ledger) -> dict[str, Any]:
-    """Count what was kept and what was not, in all and corpus by corpus."""
+    """Count what was kept and what was not: in all, by corpus, emotion and speaker.
+
+    Emotions and speakers count what was rejected for its sound, not copies.
+    """
     corpora = ledger.corpora()
     counts = {tally.reason: tally.times for tally in ledger.reasons()}
     return {
@@ -18,10 +29,53 @@ def describe(ledger: Ledger) -> dict[str, Any]:
         "rejected": sum(lost for _, lost in corpora.values()),
         "reasons": {reason: counts.get(reason, 0) for reason in REASONS},
         "hours": ledger.seconds() / 3600,
-        "per_corpus": {
-            corpus: {"kept": kept, "rejected": lost} for corpus, (kept, lost) in corpora.items()
-        },
+        "per_corpus": _named(corpora),
+        "per_emotion": _named(ledger.counts_by_emotion()),
+        "per_speaker": _named(ledger.counts_by_speaker()),
     }
+
+
+def _named(counts: Counts) -> dict[str, dict[str, int]]:
+    return {name: {"kept": kept, "rejected": lost} for name, (kept, lost) in counts.items()}
+
+
+def warn_of_uneven_rejection(ledger: Ledger) -> None:
+    """Say how much of which emotions and speakers was rejected, and warn where that is a bias."""
+    for what, counts in (
+        ("emotion", ledger.counts_by_emotion()),
+        ("speaker", ledger.counts_by_speaker()),
+    ):
+        hit = [f"{lost} of {kept + lost} {name}" for name, (kept, lost) in counts.items() if lost]
+        if hit:
+            print(f"  rejected for their sound, by {what}: {', '.join(hit)}")
+        for name, share, elsewhere in uneven(counts):
+            print(
+                f"  warning: {share:.1%} of {what} {name} was rejected, {elsewhere:.1%} of the "
+                f"others: what is learned and measured leaves out a part of {name}. Listen to some "
+                "of them (data/rejected.csv), and consider clean.max_clipped and clean.min_seconds"
+            )
+
+
+def uneven(counts: Counts) -> list[tuple[str, float, float]]:
+    """Find the groups that lost far more of their recordings than the others together.
+
+    Args:
+        counts: group -> (recordings kept, recordings rejected).
+
+    Returns:
+        (group, share rejected of it, share rejected of the others) of each.
+    """
+    total = sum(kept + lost for kept, lost in counts.values())
+    rejected = sum(lost for _, lost in counts.values())
+    found = []
+    for name, (kept, lost) in counts.items():
+        others = total - kept - lost
+        if others == 0 or lost < _FEWEST_LOST:
+            continue
+        share, elsewhere = lost / (kept + lost), (rejected - lost) / others
+        if share >= _LEAST_SHARE and share > _TIMES * elsewhere:
+            found.append((name, share, elsewhere))
+    return found
 
 
 def require_clips(ledger: Ledger, wanted: Clean) -> None:

@@ -9,14 +9,20 @@ from tqdm import tqdm
 
 from ser import params
 from ser.arrays import FloatArray
-from ser.audio import check, standardise
+from ser.audio import standard_form
 from ser.decoding import decode
 from ser.labelling import label
 from ser.ledger import REJECTED_COLUMNS, Ledger
 from ser.parallel import ordered_map
 from ser.rejection import Rejected
 from ser.store import StoreWriter
-from ser.summary import describe, require_clips, warn_of_lone_emotions, warn_of_unused_words
+from ser.summary import (
+    describe,
+    require_clips,
+    warn_of_lone_emotions,
+    warn_of_uneven_rejection,
+    warn_of_unused_words,
+)
 from ser.tables import CLIP_COLUMNS, write_csv, write_json
 from stages import cli
 
@@ -38,15 +44,12 @@ def examine(
     name, path = clip
     try:
         recording = decode(raw / path)
-        check(recording, clean.min_seconds, clean.max_clipped)
-        waveform = standardise(
-            recording, clean.sample_rate, clean.noise_reduction, clean.noise_seconds
-        )
+        waveform = standard_form(recording, clean)
     except Rejected as verdict:
         detail = str(verdict).replace(str(raw / path), path)  # the same wherever the folder lies
         return {"path": path, "reason": verdict.reason, "detail": detail}, None
-    digest = hashlib.blake2b(str(recording.sample_rate).encode(), digest_size=16)
-    digest.update(recording.samples.tobytes())
+    # Of what is trained on: mono and two equal channels, WAV and FLAC are the same audio.
+    digest = hashlib.blake2b(waveform.tobytes(), digest_size=16)
     row = {
         "clip": name,
         "path": path,
@@ -93,6 +96,7 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
         print(f"clean: {kept} clips kept, {lost} rejected (see {rejected})")
         for tally in ledger.reasons():
             print(f"  {tally.times} {tally.reason}, such as {tally.path}: {tally.detail}")
+        warn_of_uneven_rejection(ledger)
         require_clips(ledger, settings)
         warn_of_lone_emotions(ledger)
 

@@ -27,7 +27,8 @@ EMOTIONS = ["angry", "happy", "sad"]
 CLEAN = {
     "sample_rate": RATE,
     "min_seconds": 0.5,
-    "max_clipped": 0.01,
+    "max_clipped": 0.2,
+    "highpass": 60.0,
     "noise_reduction": "none",
     "noise_seconds": 0.25,
     "song": False,

@@ -14,6 +14,7 @@ from ser.errors import UserError
 from ser.formats import SUFFIXES
 from ser.rejection import REASONS
 from ser.store import Store
+from ser.summary import uneven
 from ser.tables import CLIP_COLUMNS, read_csv
 from stages import clean
 
@@ -145,7 +146,7 @@ def test_every_reason_of_rejection_occurs_with_its_detail_and_is_counted(project
         "aesdd/sadness/s08 (3).wav": ("not_finite", "1 samples"),
         "aesdd/sadness/s09 (3).wav": ("silent", "digital silence"),
         "aesdd/sadness/s10 (3).wav": ("too_short", "0.400 s, at least 0.5 s"),
-        "aesdd/sadness/s11 (3).wav": ("clipped", "at most 1.00%"),
+        "aesdd/sadness/s11 (3).wav": ("clipped", "at most 20.00%"),
         "aesdd/sadness/s12 (3).wav": ("duplicate_name", "aesdd/copy/s12 (3).wav"),
         "aesdd/sadness/s14 (3).wav": ("duplicate_audio", "aesdd/sadness/s13 (3).wav"),
         "own/b.flac": ("unknown_emotion", "'bored': expected one of angry, "),
@@ -226,6 +227,7 @@ def test_the_same_audio_under_two_emotions_is_not_kept_at_all(project):
 def test_of_two_files_with_one_name_the_first_is_kept(project):
     project.put("aesdd/y/a01 (1).wav", speech(1))
     project.put("aesdd/x/a01 (1).wav", speech(2))
+    project.params["clean"]["highpass"] = 0
     clips, rejected, store, _ = project.run()
     assert list(clips["path"]) == ["aesdd/x/a01 (1).wav"]
     assert rejected.iloc[0].to_dict() == {
@@ -233,7 +235,8 @@ def test_of_two_files_with_one_name_the_first_is_kept(project):
         "reason": "duplicate_name",
         "detail": "names the same clip as aesdd/x/a01 (1).wav",
     }
-    expected = speech(2) / np.abs(speech(2)).max()
+    expected = speech(2) - speech(2).mean()
+    expected /= np.abs(expected).max()
     assert store["aesdd/x/a01 (1).wav"] == pytest.approx(expected, abs=2e-4)
 
 
@@ -372,6 +375,102 @@ def test_a_noise_profile_of_a_few_samples_does_not_stop_the_run(project):
     project.put("aesdd/a01 (1).wav", np.concatenate([quiet, speech(1)]))
     project.params["clean"] |= {"noise_reduction": "stationary", "noise_seconds": 0.03}
     assert len(project.run()[0]) == 1
+
+
+# What is one recording in two files
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda samples: {"samples": np.stack([samples, samples], axis=1)},
+        lambda samples: {"samples": np.stack([samples, 0 * samples], axis=1)},
+        lambda samples: {"samples": np.stack([0 * samples, samples], axis=1), "kind": "FLAC"},
+        lambda samples: {"samples": samples, "kind": "FLAC"},
+        lambda samples: {"samples": samples, "kind": "AIFF", "subtype": "PCM_24"},
+        lambda samples: {"samples": samples, "subtype": "FLOAT"},
+    ],
+)
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_the_same_audio_in_another_form_is_a_duplicate(project, other, rate):
+    samples = np.round(2**15 * speech(1, rate=rate)) / 2**15  # the same in 16 bits and in float
+    project.put("aesdd/a01 (1).wav", samples, rate)
+    project.put("aesdd/a02 (1).wav", **other(samples), rate=rate)
+    clips, rejected, store, _ = project.run()
+    assert list(clips["clip"]) == ["aesdd/a01 (1)"]
+    assert list(rejected["detail"]) == ["same audio as aesdd/a01 (1).wav"]
+    assert len(store) == 2  # which of them is used is known at the end only
+
+
+# What falls on one emotion or speaker
+
+
+def put_savee(project, clipped):
+    """Speakers of 15 angry and 15 sad clips each, of which some are clipped."""
+    for number, (speaker, emotion, sentence) in enumerate(
+        product(("DC", "JE", "KL"), ("a", "sa"), range(1, 16))
+    ):
+        loud = sentence <= clipped.get((speaker, emotion), 0)
+        samples = speech(number)
+        samples = np.clip(99 * samples, -1, 1) if loud else samples
+        project.put(f"savee/{speaker}/{emotion}{sentence:02}.wav", samples)
+
+
+def test_a_rejection_that_falls_on_one_speaker_and_one_emotion_is_warned_of(project, capsys):
+    put_savee(project, {("DC", "a"): 10, ("KL", "sa"): 1})
+    clips, _, _, metrics = project.run()
+    assert len(clips) == 79
+    assert metrics["per_emotion"] == {
+        "angry": {"kept": 35, "rejected": 10},
+        "sad": {"kept": 44, "rejected": 1},
+    }
+    assert metrics["per_speaker"] == {
+        "savee/DC": {"kept": 20, "rejected": 10},
+        "savee/JE": {"kept": 30, "rejected": 0},
+        "savee/KL": {"kept": 29, "rejected": 1},
+    }
+    told = capsys.readouterr().out
+    assert "by emotion: 10 of 45 angry, 1 of 45 sad" in told
+    assert "by speaker: 10 of 30 savee/DC, 1 of 30 savee/KL" in told
+    warnings = [line for line in told.splitlines() if "warning" in line]
+    assert len(warnings) == 2
+    assert "22.2% of emotion angry was rejected, 2.2% of the others" in warnings[0]
+    assert "33.3% of speaker savee/DC was rejected, 1.7% of the others" in warnings[1]
+
+
+def test_a_rejection_that_falls_on_all_alike_is_counted_without_a_warning(project, capsys):
+    put_savee(project, dict.fromkeys(product(("DC", "JE", "KL"), ("a", "sa")), 2))
+    project.run()
+    told = capsys.readouterr().out
+    assert "by speaker: 4 of 30 savee/DC, 4 of 30 savee/JE, 4 of 30 savee/KL" in told
+    assert "warning" not in told
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ({}, []),
+        ({"a": (0, 9)}, []),  # there are no others
+        ({"a": (97, 3), "b": (100, 0)}, ["a"]),
+        ({"a": (98, 2), "b": (100, 0)}, []),  # too few
+        ({"a": (990, 10), "b": (1000, 0)}, []),  # too small a share
+        ({"a": (70, 30), "b": (90, 10)}, []),  # three times as much
+        ({"a": (69, 31), "b": (90, 10)}, ["a"]),
+        ({"a": (50, 50), "b": (50, 50), "c": (100, 0)}, []),
+    ],
+)
+def test_what_is_uneven(counts, expected):
+    assert [name for name, _, _ in uneven(counts)] == expected
+
+
+def test_copies_are_not_lost(project):
+    put_savee(project, {})
+    for number in range(1, 16):
+        file = project.raw / f"savee/JE/a{number:02}.wav"
+        project.put(f"savee/copy/JE/a{number:02}.wav", file.read_bytes())
+    metrics = project.run()[3]
+    assert metrics["reasons"]["duplicate_audio"] == 15
+    assert metrics["per_speaker"]["savee/JE"] == {"kept": 30, "rejected": 0}
 
 
 # Song and emotions

@@ -225,7 +225,7 @@ def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
     made_by = f".*torch {re.escape(metadata.version('torch'))}.*"
     with pytest.raises(
-        UserError, match=rf"is of format {found}, written with {made_by} reads format 3"
+        UserError, match=rf"is of format {found}, written with {made_by} reads format {FORMAT}"
     ):
         load(folder)
 

@@ -1,0 +1,107 @@
+"""Clipping is found at any level, in any format, and nowhere else."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser.audio import check, clipped_share
+from ser.decoding import decode
+from ser.recording import Recording
+from ser.rejection import Rejected
+
+RATE = 16000
+
+
+def tone(frequency=440.0, level=1.0, rate=RATE):
+    return level * np.sin(2 * np.pi * frequency * np.arange(rate) / rate)
+
+
+def column(samples):
+    return np.asarray(samples, np.float32).reshape(len(samples), -1)
+
+
+def share(samples):
+    return clipped_share(column(samples))
+
+
+def written(folder, samples, subtype, rate=RATE):
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", subtype=subtype)
+    path = folder / "a.wav"
+    path.write_bytes(file.getvalue())
+    return decode(path).samples
+
+
+@pytest.mark.parametrize("drive", [1.05, 1.5, 2.0, 8.0])
+@pytest.mark.parametrize("level", [1.0, 0.5, 0.03])
+def test_a_clipped_sine_counts_what_is_above_the_level_it_was_cut_at(drive, level):
+    samples = level * np.clip(tone(100, drive), -1, 1)
+    assert share(samples) == pytest.approx(1 - 2 * np.arcsin(1 / drive) / np.pi, abs=0.01)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ALAW", "ULAW"])
+@pytest.mark.parametrize("level", [1.0, 0.6])
+def test_the_format_does_not_matter(tmp_path, subtype, level):
+    samples = level * np.clip(tone(300, 4.0), -1, 1)
+    expected = 1 - 2 * np.arcsin(1 / 4) / np.pi
+    # Steps of 8 bits take in a little of the slopes.
+    assert clipped_share(written(tmp_path, samples, subtype)) == pytest.approx(expected, abs=0.06)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("level", [1.0, 0.9999, 0.5])
+def test_a_sine_that_reaches_full_scale_and_was_not_cut_is_not_clipped(tmp_path, subtype, level):
+    assert clipped_share(written(tmp_path, tone(441, level, 44100), subtype)) == 0
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "ALAW", "ULAW"])
+def test_loud_noise_in_8_bits_is_hardly_clipped(tmp_path, subtype):
+    noise = np.random.default_rng(0).standard_normal(RATE)
+    assert clipped_share(written(tmp_path, noise / np.abs(noise).max(), subtype)) < 0.001
+
+
+def test_one_side_cut_counts_alone():
+    samples = np.minimum(tone(100), 0.5)
+    assert share(samples) == pytest.approx(1 / 3, abs=0.01)
+    assert share(-samples) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_a_recording_cut_below_an_offset_is_clipped():
+    assert share(np.clip(tone(100, 3.0), -0.5, 0.5) + 0.3) > 0.5
+
+
+def test_pauses_do_not_count_where_an_offset_makes_them_an_extreme():
+    samples = 0.1 * tone() - 0.2
+    samples[:8000] = 0
+    assert share(samples) == 0
+
+
+def test_two_equal_samples_are_no_run_and_three_are():
+    samples = 0.5 * tone()
+    samples[100:102] = 0.9
+    assert share(samples) == 0
+    samples[102] = 0.9
+    assert share(samples) == 3 / RATE
+    samples[[0, 1, 2, -3, -2, -1]] = 0.9  # at the ends too
+    assert share(samples) == 9 / RATE
+
+
+def test_the_worst_channel_counts_and_a_constant_one_does_not():
+    clipped = np.clip(tone(100, 2.0), -1, 1)
+    alone = share(clipped)
+    for other in (np.zeros(RATE), np.full(RATE, 0.3), 0.1 * tone()):
+        assert share(np.stack([other, clipped], axis=1)) == alone
+        assert share(np.stack([clipped, other], axis=1)) == alone
+    assert share(np.full((RATE, 2), 0.3)) == 0
+
+
+def test_as_much_as_max_clipped_is_kept():
+    samples = 0.5 * tone()
+    samples[:160] = 0.8
+    recording = Recording(column(samples), RATE, "FLOAT")
+    check(recording, 0.1, 0.01)
+    with pytest.raises(Rejected, match=r"^1\.00% of the samples .* at most 0\.90%") as caught:
+        check(recording, 0.1, 0.009)
+    assert caught.value.reason == "clipped"

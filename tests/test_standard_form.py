@@ -1,0 +1,151 @@
+"""What is no sound, a hum, a second channel: the standard form is the same without."""
+
+import numpy as np
+import pytest
+import scipy.signal
+from small_model import speech
+
+from ser.audio import remove_below, standardise
+from ser.recording import Recording
+from ser.rejection import Rejected
+
+RATE = 16000
+
+
+def tone(frequency, seconds=2.0, rate=RATE, level=0.5):
+    return level * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)
+
+
+def formed(samples, rate=RATE, highpass=60.0):
+    samples = np.asarray(samples, np.float32)
+    recording = Recording(samples.reshape(len(samples), -1), rate, "FLOAT")
+    return standardise(recording, RATE, highpass, "none", 0.25)
+
+
+def gain_db(frequency, highpass=60.0, rate=RATE):
+    samples = tone(frequency, 4.0, rate).astype(np.float32)
+    inside = slice(rate, 3 * rate)
+    filtered = remove_below(samples, rate, highpass)
+    return 20 * np.log10(np.std(filtered[inside]) / np.std(samples[inside]))
+
+
+# Offset
+
+
+@pytest.mark.parametrize("highpass", [0, 60.0])
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+@pytest.mark.parametrize("offset", [1e-4, 0.05, -0.4])
+def test_a_constant_offset_changes_nothing(offset, rate, highpass):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, rate)
+    plain = formed(samples, rate, highpass)
+    np.testing.assert_allclose(formed(samples + offset, rate, highpass), plain, atol=1e-5)
+
+
+def test_the_mean_is_removed_even_if_nothing_else_is():
+    waveform = formed(tone(440) + 0.2, highpass=0)
+    np.testing.assert_allclose(waveform, tone(440, level=1), atol=1e-3)
+
+
+# High-pass
+
+
+@pytest.mark.parametrize("cutoff", [20.0, 60.0, 150.0])
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_the_filter_is_scipys_butterworth_applied_forwards_and_backwards(cutoff, rate):
+    samples = np.random.default_rng(0).standard_normal(4 * rate).astype(np.float32)
+    sections = scipy.signal.butter(8, cutoff, "highpass", fs=rate, output="sos")
+    expected = scipy.signal.sosfiltfilt(sections, samples)
+    inside = slice(rate, -rate)  # the ends are continued in another way
+    filtered = remove_below(samples, rate, cutoff)[inside]
+    np.testing.assert_allclose(filtered, expected[inside], atol=2e-3)
+
+
+def test_hum_and_rumble_are_removed_and_voices_are_not():
+    assert gain_db(20) < -60
+    assert gain_db(50) == pytest.approx(-10 * np.log10(1 + 1.2**16) * 2, abs=0.1)
+    assert gain_db(60) == pytest.approx(20 * np.log10(0.5), abs=0.1)
+    assert gain_db(80) > -0.15
+    assert all(abs(gain_db(frequency)) < 0.01 for frequency in (100, 200, 1000, 7000))
+
+
+def test_nothing_is_delayed():
+    samples = np.zeros(RATE, np.float32)
+    samples[5000] = 1
+    filtered = remove_below(samples, RATE, 60.0)
+    assert filtered.argmax() == 5000
+    np.testing.assert_allclose(filtered[5000 - 999 : 5000], filtered[5999:5000:-1], atol=1e-6)
+
+
+def test_zero_removes_nothing():
+    samples = tone(10).astype(np.float32)
+    np.testing.assert_array_equal(remove_below(samples, RATE, 0), samples)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 7, 800, 16001])
+def test_clips_of_any_length_are_filtered(samples):
+    filtered = remove_below(np.ones(samples, np.float32), RATE, 60.0)
+    assert filtered.shape == (samples,)
+    np.testing.assert_allclose(filtered, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("hertz", [5, 16, 30])
+def test_infrasound_as_loud_as_the_voice_leaves_the_voice_as_it_is(hertz):
+    voice = speech(0, 2.0)
+    rumble = tone(hertz, len(voice) / RATE, level=np.abs(voice).max())[: len(voice)]
+    inside = slice(1600, -1600)  # at its ends the rumble is not a tone
+    with_rumble, plain = remove_below((voice + rumble).astype(np.float32), RATE, 60.0), voice
+    difference = with_rumble[inside] - remove_below(plain, RATE, 60.0)[inside]
+    assert np.std(difference) < 0.01 * np.std(plain)
+
+
+def test_a_recording_of_rumble_alone_is_silent():
+    rumble = 0.01 * np.cos(2 * np.pi * 4 * np.arange(RATE) / RATE)
+    with pytest.raises(Rejected, match="nothing is left above 60 Hz") as caught:
+        formed(rumble)
+    assert caught.value.reason == "silent"
+
+
+# Channels
+
+
+def test_of_several_channels_the_one_with_most_power_is_taken():
+    left, right = tone(440, level=0.4), tone(300, level=0.2)
+    expected = left / np.abs(left).max()
+    for channels in ([left, right], [right, left], [right, left, 0.1 * right]):
+        np.testing.assert_allclose(
+            formed(np.stack(channels, axis=1), highpass=0), expected, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("channels", [2, 6, 64])
+def test_equal_channels_are_the_same_as_one(channels):
+    voice = speech(0, 1.0)
+    before = np.stack([voice] * channels, axis=1)
+    samples = before.copy()
+    np.testing.assert_array_equal(formed(samples), formed(voice))
+    np.testing.assert_array_equal(samples, before)
+
+
+@pytest.mark.parametrize("late", [0, 1, 5, 40])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_channels_that_cancel_each_other_lose_nothing(late, sign):
+    voice = np.pad(speech(0, 1.0), 100)
+    other = sign * np.roll(voice, late)
+    waveform = formed(np.stack([voice, other], axis=1))
+    candidates = [formed(voice), formed(other)]
+    assert any(np.array_equal(waveform, candidate) for candidate in candidates)
+
+
+@pytest.mark.parametrize("dead", [np.zeros(32000), np.full(32000, 0.9), tone(20, level=0.9)])
+def test_a_channel_without_sound_is_not_taken(dead):
+    voice = speech(0, 2.0)
+    for channels in ([voice, dead], [dead, voice]):
+        np.testing.assert_array_equal(formed(np.stack(channels, axis=1)), formed(voice))
+
+
+def test_samples_that_a_float32_cannot_hold_are_refused():
+    samples = np.full((RATE, 2), 1e-3, np.float32)
+    samples[100] = 3e38
+    with pytest.raises(Rejected) as caught:
+        formed(samples)
+    assert caught.value.reason == "not_finite"
