@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import scipy.signal
+import soundfile
 from small_model import speech
 
 from ser.audio import remove_below, standardise
+from ser.page.answering import overview
 from ser.recording import Recording
 from ser.rejection import Rejected
 
@@ -51,21 +53,23 @@ def test_the_mean_is_removed_even_if_nothing_else_is():
 
 @pytest.mark.parametrize("cutoff", [20.0, 60.0, 150.0])
 @pytest.mark.parametrize("rate", [8000, 16000])
-def test_the_filter_is_scipys_butterworth_applied_forwards_and_backwards(cutoff, rate):
-    samples = np.random.default_rng(0).standard_normal(4 * rate).astype(np.float32)
-    sections = scipy.signal.butter(8, cutoff, "highpass", fs=rate, output="sos")
-    expected = scipy.signal.sosfiltfilt(sections, samples)
+def test_the_filter_is_a_linear_phase_filter_of_scipys_without_its_delay(cutoff, rate):
+    samples = np.random.default_rng(0).standard_normal(6 * rate).astype(np.float32)
+    rise = np.linspace(0, 1, 100)
+    hertz = np.concatenate([[0], cutoff * (1 + rise / 3), [rate / 2]])
+    gains = np.concatenate([[0], 0.5 - 0.5 * np.cos(np.pi * rise), [1]])
+    taps = scipy.signal.firwin2(2 * rate + 1, hertz, gains, fs=rate)
+    expected = scipy.signal.oaconvolve(samples, taps, "same")
     inside = slice(rate, -rate)  # the ends are continued in another way
     filtered = remove_below(samples, rate, cutoff)[inside]
     np.testing.assert_allclose(filtered, expected[inside], atol=2e-3)
 
 
 def test_hum_and_rumble_are_removed_and_voices_are_not():
-    assert gain_db(20) < -60
-    assert gain_db(50) == pytest.approx(-10 * np.log10(1 + 1.2**16) * 2, abs=0.1)
-    assert gain_db(60) == pytest.approx(20 * np.log10(0.5), abs=0.1)
-    assert gain_db(80) > -0.15
-    assert all(abs(gain_db(frequency)) < 0.01 for frequency in (100, 200, 1000, 7000))
+    assert all(gain_db(frequency) < -60 for frequency in (5, 20, 50, 60))
+    assert gain_db(70) == pytest.approx(20 * np.log10(0.5), abs=0.1)
+    assert all(abs(gain_db(frequency)) < 0.01 for frequency in (80, 100, 200, 1000, 7000))
+    assert gain_db(100, highpass=120.0) < -60
 
 
 def test_nothing_is_delayed():
@@ -149,3 +153,12 @@ def test_samples_that_a_float32_cannot_hold_are_refused():
     with pytest.raises(Rejected) as caught:
         formed(samples)
     assert caught.value.reason == "not_finite"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_page_draws_the_loudest_channel_also_where_two_cancel_each_other(tmp_path, order):
+    voice = speech(0, 1.0)
+    file = tmp_path / "a.wav"
+    channels = [voice, -0.5 * voice, np.full_like(voice, 0.7)][::order]
+    soundfile.write(file, np.stack(channels, axis=1), RATE, subtype="FLOAT")
+    np.testing.assert_allclose(overview(file, RATE), voice, atol=1e-6)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from ser.answers import Answer, described
 from ser.arrays import FloatArray
@@ -82,7 +83,7 @@ def bars(probabilities: Mapping[str, float]) -> str:
 
 
 def overview(path: Path, sample_rate: int) -> FloatArray:
-    """Read a recording to be drawn: channels averaged, resampled, nothing else done to it.
+    """Read a recording to be drawn: its loudest channel, resampled, nothing else done to it.
 
     Args:
         path: of a recording that can be read.
@@ -91,11 +92,22 @@ def overview(path: Path, sample_rate: int) -> FloatArray:
     Returns:
         float32 [samples].
     """
+    channel = _loudest_channel(path)
     with open_stream(path) as stream:
         resampler = soxr.ResampleStream(stream.sample_rate, sample_rate, 1)
         parts = [
-            resampler.resample_chunk(np.nan_to_num(block.mean(axis=1, dtype=np.float32)))
-            for block in stream.blocks
+            resampler.resample_chunk(np.nan_to_num(block[:, channel])) for block in stream.blocks
         ]
     parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     return np.concatenate(parts)
+
+
+def _loudest_channel(path: Path) -> int:
+    """Return the number of the channel with most power. A constant offset has none."""
+    power: NDArray[np.float64] = np.zeros(1)
+    with open_stream(path) as stream:
+        for block in stream.blocks:
+            if block.shape[1] == 1:
+                return 0
+            power = power + len(block) * np.nan_to_num(block).var(axis=0, dtype=np.float64)
+    return int(power.argmax())
