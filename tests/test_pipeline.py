@@ -105,6 +105,7 @@ def test_a_param_belongs_to_these_stages(restored, section, changes, expected):
 def test_batch_size_one_reruns_train_and_evaluate_only(restored):
     output = run(restored, "exp", "run", "-S", "model.batch_size=1", "--name", "one-by-one")
     assert stages_run(output) == ["train", "evaluate"]
+    assert git(restored, "diff", "--numstat", "params.yaml").split()[:2] == ["1", "1"]
     model = json.loads((restored / "data/model/model.json").read_text())["model"]
     assert (model["batch_size"], model["length"]) == (1, "own")
     assert "one-by-one" in run(restored, "exp", "show")
