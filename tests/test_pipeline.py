@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from toy_project import assert_dvc_sees_every_figure, seen_by_dvc
 
 from scripts.workspace import change_params, dvc, make_workspace
 
@@ -77,6 +78,14 @@ def restored(project):
 def test_nothing_reruns_without_a_change(project):
     assert stages_run(run(project, "repro")) == []
     assert git(project, "status", "--porcelain") == ""
+
+
+def test_dvc_sees_every_figure(project):
+    metrics = sorted(path.relative_to(project).as_posix() for path in project.glob("metrics/*"))
+    assert len(metrics) == 6
+    assert_dvc_sees_every_figure(project, *metrics)
+    # Without names it shows what dvc.yaml calls metrics.
+    assert sorted(seen_by_dvc(project)) == metrics
 
 
 def test_a_second_copy_with_two_processes_gives_the_same_lock(project, tmp_path):

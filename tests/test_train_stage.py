@@ -20,6 +20,7 @@ from toy_project import (
     FOLDS,
     ROOT,
     TRAIN_PATHS,
+    assert_dvc_sees_every_figure,
     clip_names,
     contents,
     make_project,
@@ -271,6 +272,7 @@ def test_without_val_clips_there_are_no_validation_figures(tmp_path):
     train_here(folder)
     figures = json.loads((folder / "train.json").read_text())
     assert not {"val_loss", "val_accuracy"} & figures.keys()
+    assert_dvc_sees_every_figure(folder, "train.json")
     assert figures["train_loss"] > 0
     assert pd.read_csv(folder / "plots/history.csv")["val_loss"].isna().all()
 
@@ -587,6 +589,12 @@ def test_the_test_history_holds_every_epochs_figures_on_the_test_clips(restless)
     last = history.xs(6, level="epoch")["test_accuracy"]
     each = [fold["accuracy"] for fold in figures["per_fold"].values()]
     assert each == pytest.approx(last.tolist(), abs=1e-6)
+
+
+def test_dvc_sees_every_figure_of_folds_and_snapshots(restless):
+    folder, figures, _ = restless
+    assert len(figures["per_fold"]) == len(figures["oracle"]["per_fold"]) == 3
+    assert_dvc_sees_every_figure(folder, "evaluate.json", "train.json")
 
 
 def test_the_oracle_is_the_best_epoch_of_each_fold_on_its_test_clips(restless):
