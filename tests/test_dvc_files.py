@@ -1,14 +1,17 @@
 """What the project's files are to DVC: what .dvcignore hides, how `-S` rewrites params.yaml."""
 
 import difflib
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from dvc.utils.hydra import apply_overrides
 
 from scripts.workspace import ROOT, change_params, dvc
+from ser.tables import write_csv
 
 PATTERNS = [
     line
@@ -55,6 +58,60 @@ def test_every_pattern_ignores_what_it_is_meant_for(repository):
     ]
     paths = [f"{place}/x" for place in places if place != ".git"]
     assert ignored(repository, paths) == paths
+
+
+def plot_of_history(repository, rows):
+    """What DVC draws of these learning curves, as dvc.yaml tells it: its specification for Vega."""
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))
+    plots = pipeline["stages"]["train"]["plots"]
+    stages = {"stages": {"train": {"cmd": "train", "plots": plots}}}
+    (repository / "dvc.yaml").write_text(yaml.safe_dump(stages), "utf-8")
+    shutil.copytree(ROOT / ".dvc/plots", repository / ".dvc/plots")
+    write_csv(repository / "plots/history.csv", rows, list(rows[0]))
+    done = dvc(repository, "plots", "show", "--json", capture_output=True)
+    assert done.returncode == 0, done.stderr
+    ((drawn,),) = json.loads(done.stdout)["data"].values()
+    return drawn["content"]
+
+
+def points(plot):
+    """(subset, fold, epoch, loss) of what the specification draws, by its own transforms."""
+    fold, *_ = plot["transform"]
+    name, value = fold["as"]
+    encoding = plot["encoding"]
+    assert (encoding["y"]["field"], encoding["strokeDash"]["field"]) == (value, name)
+    return {
+        (subset, row[encoding["detail"]["field"]], row[encoding["x"]["field"]], row[subset])
+        for row in plot["data"]["values"]
+        for subset in fold["fold"]
+        if row[subset]
+    }
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_learning_curves_show_train_and_val_where_it_is(repository, validated):
+    rows = [
+        {
+            "fold": fold,
+            "epoch": epoch,
+            "train_loss": 1 / epoch,
+            "val_loss": 2 / epoch if validated else None,
+            "train_accuracy": 0.5,
+            "val_accuracy": 0.4 if validated else None,
+        }
+        for fold in (1, 2)
+        for epoch in (1, 2, 3)
+    ]
+    plot = plot_of_history(repository, rows)
+    assert points(plot) == {
+        (subset, str(row["fold"]), str(row["epoch"]), str(row[subset]))
+        for row in rows
+        for subset in ("train_loss", *(["val_loss"] if validated else []))
+    }
+    # Programs that do not know the template draw this column.
+    assert all(row[row["field"]] for row in plot["data"]["values"])
+    # A line through one epoch alone would not be seen.
+    assert plot["mark"]["point"]
 
 
 @pytest.fixture

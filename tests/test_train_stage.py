@@ -591,6 +591,32 @@ def test_the_test_history_holds_every_epochs_figures_on_the_test_clips(restless)
     assert each == pytest.approx(last.tolist(), abs=1e-6)
 
 
+@pytest.mark.filterwarnings("error")
+def test_folds_that_lack_emotions_are_trained_and_measured(tmp_path):
+    """Tested on one emotion that is not learned, on some, and after learning one alone."""
+    subsets = {
+        1: lambda emotion, speaker: "test" if emotion == "sad" else "train",
+        2: lambda emotion, speaker: "test" if (emotion, speaker) < ("neutral", "2") else "train",
+        3: lambda emotion, speaker: "train" if emotion == "angry" else "test",
+    }
+    splits = [
+        {"clip": clip, "fold": fold, "subset": subset(emotion, speaker)}
+        for fold, subset in subsets.items()
+        for clip, speaker, emotion in clip_names()
+    ]
+    folder = make_project(tmp_path, splits, {"epochs": 1})
+    train_here(folder)
+    figures = evaluate_here(folder)
+    table = tables.read_csv(folder / "predictions.csv")
+    held = table.groupby("fold")["emotion"].unique().map(sorted).tolist()
+    assert held == [["sad"], ["angry", "neutral"], ["neutral", "sad"]]
+    first, _, third = figures["per_fold"].values()
+    assert first["baseline"] == {"accuracy": 0.0, "uar": 0.0}
+    assert first["uar"] == first["accuracy"]
+    assert third["baseline"] == {"accuracy": 0.0, "uar": 0.0}
+    assert third["majority_accuracy"] == 0.0
+
+
 def test_dvc_sees_every_figure_of_folds_and_snapshots(restless):
     folder, figures, _ = restless
     assert len(figures["per_fold"]) == len(figures["oracle"]["per_fold"]) == 3
