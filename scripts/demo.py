@@ -6,6 +6,7 @@ import sys
 from scripts import experiments
 from scripts.workspace import ROOT, dvc, make_workspace
 from ser.errors import UserError
+from ser.figures import ends
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     if dvc(folder, "repro").returncode:
         raise UserError(f"the demo failed: see above; its files are in {folder}")
     figures = json.loads((folder / "metrics/evaluate.json").read_text())
-    low, high = figures["accuracy_ci95"]
+    low, high = ends(figures, "accuracy")
     print(
         f"\nSynthesised speech, {figures['n_test']} clips of speakers never trained on: "
         f"accuracy {figures['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}), "

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from scripts.workspace import ROOT, dvc, git, parsed, read
 from ser.errors import UserError
+from ser.figures import ends
 
 _HEADLINE = {"accuracy": "accuracy", "uar": "UAR", "f1_macro": "macro F1"}
 
@@ -116,8 +117,8 @@ def _headline(base: str) -> list[dict[str, Any]]:
             "name": name,
             "old": old[key],
             "new": new[key],
-            "old_interval": old.get(f"{key}_ci95"),
-            "new_interval": new.get(f"{key}_ci95"),
+            "old_interval": ends(old, key) if f"{key}_low" in old else None,
+            "new_interval": ends(new, key) if f"{key}_low" in new else None,
         }
         for key, name in _HEADLINE.items()
         if key in old and key in new

@@ -18,6 +18,7 @@ from scripts import scaling
 from scripts.workspace import ROOT, read
 from ser.card import table
 from ser.errors import UserError
+from ser.figures import ends
 
 PAGES = (
     ROOT / "README.md",
@@ -42,7 +43,7 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def interval(low_high: list[float]) -> str:
+def interval(low_high: Sequence[float]) -> str:
     """Write an interval in percent."""
     return f"{low_high[0] * 100:.1f} to {low_high[1] * 100:.1f}"
 
@@ -70,8 +71,8 @@ def results() -> str:
     rows = [
         (
             f"**this project**, {train['parameters']:,} parameters from scratch",
-            f"**{percent(e['accuracy'])}** (95 %: {interval(e['accuracy_ci95'])})",
-            f"{percent(e['uar'])} (95 %: {interval(e['uar_ci95'])})",
+            f"**{percent(e['accuracy'])}** (95 %: {interval(ends(e, 'accuracy'))})",
+            f"{percent(e['uar'])} (95 %: {interval(ends(e, 'uar'))})",
             protocol,
         ),
         *([plain_recogniser(e["baseline"], "the same clips")] if "baseline" in e else []),

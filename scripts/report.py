@@ -29,9 +29,9 @@ _TEMPLATE = "report.html.jinja"
 _NEEDED = ("pull", "clean", "dataset", "split", "train", "evaluate")
 _MISTAKE = ("clip", "speaker", "emotion", "predicted", "confidence")
 _FIGURES = (
-    "accuracy", "accuracy_ci95", "uar", "uar_ci95", "f1_macro", "per_class", "per_corpus",
-    "per_speaker", "n_test", "n_folds", "fold_accuracy", "split_scheme", "majority_accuracy", "ece",
-    "uses_test_speakers_audio",
+    "accuracy", "accuracy_low", "accuracy_high", "uar", "uar_low", "uar_high", "f1_macro",
+    "per_class", "per_corpus", "per_speaker", "n_test", "n_folds", "fold_accuracy", "split_scheme",
+    "majority_accuracy", "ece", "uses_test_speakers_audio",
 )  # fmt: skip
 _CONFUSION = ("actual", "predicted")
 # What is drawn -> what is to be seen there.

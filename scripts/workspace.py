@@ -66,7 +66,7 @@ def _merge(values: Any, changes: Mapping[str, Any], path: Path) -> None:  # noqa
         if key not in values:
             raise UserError(f"{path} has no key {key!r} here: expected one of {', '.join(values)}")
         if isinstance(change, Mapping) and key in _FREE_KEYS:
-            values[key] = {**values[key], **change}
+            values[key].update(change)
         elif isinstance(change, Mapping):
             _merge(values[key], change, path)
         else:

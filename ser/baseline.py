@@ -72,16 +72,17 @@ def predict_folds(
         seed: of the solver.
 
     Returns:
-        Columns emotion, predicted.
+        Columns fold, emotion, predicted.
     """
     parts = []
-    for _, fold in splits.groupby("fold"):
+    for number, fold in splits.groupby("fold"):
         subset = clips["clip"].map(fold.set_index("clip")["subset"])
         train, test = clips[subset == "train"], clips[subset == "test"]
-        if kind == "majority":
+        # A machine tells apart: of one emotion alone there is nothing to be fitted.
+        if kind == "majority" or train["emotion"].nunique() == 1:
             predicted = [train["emotion"].mode()[0]] * len(test)
         else:
             arrays = [[features[clip] for clip in part["clip"]] for part in (train, test)]
             predicted = predict(kind, arrays[0], list(train["emotion"]), arrays[1], seed)
-        parts.append(test[["emotion"]].assign(predicted=predicted))
-    return pd.concat(parts)
+        parts.append(test.assign(fold=number, predicted=predicted))
+    return pd.concat(parts)[["fold", "emotion", "predicted"]]

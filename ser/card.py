@@ -9,7 +9,7 @@ from typing import Any
 
 from ser.corpora.licences import LICENCES, Licence
 from ser.description import Description
-from ser.evaluation import headline
+from ser.figures import ends, headline
 
 _KNOWN_VOICES = (
     "other utterances of the tested speakers are in training, so a new voice is recognised worse"
@@ -144,7 +144,7 @@ def _held_out(description: Description) -> str:
 
 
 def _figures(description: Description, metrics: Mapping[str, Any]) -> str:
-    low, high = metrics["uar_ci95"]
+    low, high = ends(metrics, "uar")
     scheme = metrics["split_scheme"]
     classes = [
         (name, *(f"{f[key]:.2f}" for key in ("precision", "recall", "f1")), str(f["support"]))

@@ -15,6 +15,7 @@ from ser.errors import UserError
 from ser.normalisation import Statistics
 
 FORMAT = 4
+_OLDER = 3  # a format that is read as well
 LIBRARIES = ("ser", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 
@@ -71,13 +72,15 @@ def parse(text: str, source: str | Path) -> Description:
     """
     described = json.loads(text)
     found = described.pop("format", None)
-    if found != FORMAT:
+    if found == _OLDER:
+        _bring_up_to_date(described)
+    elif found != FORMAT:
         made_by = described.get("versions") or {}
         named = ", ".join(f"{name} {version}" for name, version in sorted(made_by.items()))
         newer = isinstance(found, int) and found > FORMAT
         raise UserError(
             f"{source} is of format {found}, written with {named or 'unknown versions'}; this is "
-            f"ser {metadata.version('ser')}, which reads format {FORMAT}: "
+            f"ser {metadata.version('ser')}, which reads the formats {_OLDER} and {FORMAT}: "
             + ("use a newer version of the project" if newer else "train it anew, `dvc repro`")
         )
     described["statistics"] = [_as_statistics(of_fold) for of_fold in described["statistics"]]
@@ -94,6 +97,23 @@ def versions() -> dict[str, str]:
     """Name the versions of Python and of the libraries that features and weights depend on."""
     named = {name: metadata.version(name) for name in LIBRARIES}
     return {"python": platform.python_version(), **named}
+
+
+def _bring_up_to_date(described: dict[str, Any]) -> None:
+    """Change what format 3 wrote into the present form: intervals by name, no high-pass filter."""
+    described["metrics"] = _name_ends(described["metrics"])
+    described["preprocessing"]["clean"]["highpass"] = 0.0
+
+
+def _name_ends(metrics: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Give <figure>_ci95, a list, as `ser.figures` names it: <figure>_low and <figure>_high."""
+    named: dict[str, Any] = {}
+    for key, value in (metrics or {}).items():
+        if key.endswith("_ci95"):
+            named[key.replace("_ci95", "_low")], named[key.replace("_ci95", "_high")] = value
+        else:
+            named[key] = value
+    return named or None
 
 
 def _as_list(array: NDArray[np.float64]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Figures of a recogniser, with how sure they are.
+"""Measures of a recogniser, with how sure they are.
 
 Conventions: accuracy is the share of clips recognised; UAR (unweighted average recall, balanced
 accuracy) is the mean of the recalls of those emotions that the tested clips hold; an emotion that
@@ -47,12 +47,18 @@ def oracle(tested: pd.DataFrame, clips: Mapping[int, int]) -> dict[str, Any]:
         clips: number of test clips of each fold.
 
     Returns:
-        accuracy (of every fold's best epoch, over all clips) and epochs (the first best of each
-        fold).
+        accuracy (of every fold's best epoch, over all clips) and per_fold.<fold>.{accuracy, epoch}
+        (the first best of the fold).
     """
     best = tested.loc[tested.groupby("fold")["test_accuracy"].idxmax()]
     hits = sum(row.test_accuracy * clips[row.fold] for row in best.itertuples())
-    return {"accuracy": hits / sum(clips.values()), "epochs": best["epoch"].tolist()}
+    return {
+        "accuracy": hits / sum(clips.values()),
+        "per_fold": {
+            str(row.fold): {"accuracy": row.test_accuracy, "epoch": row.epoch}
+            for row in best.itertuples()
+        },
+    }
 
 
 def bootstrap_ci95(
@@ -156,43 +162,6 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     """Average the gap between confidence and accuracy over the clips (Guo et al., ICML 2017)."""
     gaps = (table["confidence"] - table["accuracy"]).abs().fillna(0)
     return float((gaps * table["count"]).sum() / table["count"].sum())
-
-
-def summarise(
-    actual: Indices, predicted: Indices, emotions: Sequence[str], resamples: int, seed: int
-) -> dict[str, Any]:
-    """Compute the figures over all tested clips, with 95 % intervals.
-
-    Returns:
-        accuracy, uar, precision_macro, recall_macro, f1_macro, accuracy_ci95, uar_ci95 and
-        per_class.<emotion>.{precision, recall, f1, support}.
-    """
-    report = classification_report(actual, predicted, emotions)
-    accuracy_ci95, uar_ci95 = bootstrap_ci95(actual, predicted, resamples, seed)
-    return {
-        "accuracy": accuracy(actual, predicted),
-        "uar": uar(actual, predicted),
-        "precision_macro": float(report["precision"].mean()),
-        "recall_macro": float(report["recall"].mean()),
-        "f1_macro": float(report["f1"].mean()),
-        "accuracy_ci95": list(accuracy_ci95),
-        "uar_ci95": list(uar_ci95),
-        "per_class": {
-            row["emotion"]: {
-                "precision": float(row["precision"]),
-                "recall": float(row["recall"]),
-                "f1": float(row["f1"]),
-                "support": int(row["support"]),
-            }
-            for row in report.to_dict("records")
-        },
-    }
-
-
-def headline(figures: Mapping[str, Any]) -> str:
-    """Say the accuracy with its interval, of what `summarise` computes."""
-    low, high = figures["accuracy_ci95"]
-    return f"Accuracy {figures['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%})"
 
 
 def accuracy_by(groups: pd.Series, hits: pd.Series) -> dict[str, dict[str, float]]:

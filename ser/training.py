@@ -368,12 +368,13 @@ def kept_epoch(history: list[Epoch], patience: int) -> Epoch:
     return min(history, key=lambda epoch: (epoch.val_loss, epoch.epoch))
 
 
-def mean_figures(epochs: list[Epoch]) -> dict[str, float | None]:
-    """Average the kept epochs' figures over the folds; None where a fold has no val clips."""
-    means: dict[str, float | None] = {}
+def mean_figures(epochs: list[Epoch]) -> dict[str, float]:
+    """Average the kept epochs' figures over the folds; validation's if every fold has val clips."""
+    means = {}
     for name in ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"):
         values = [getattr(epoch, name) for epoch in epochs]
-        means[name] = None if None in values else fmean(values)
+        if None not in values:
+            means[name] = fmean(values)
     return means
 
 

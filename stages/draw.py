@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ser import evaluation
+from ser.figures import headline
 from ser.plots import results
 from ser.tables import read_csv
 from stages import cli
@@ -25,7 +26,7 @@ def main(
         plots / "confusion.png",
         evaluation.count_confusions(read_csv(predictions), emotions),
         emotions,
-        evaluation.headline(figures),
+        headline(figures),
     )
     results.reliability_diagram(plots / "reliability.png", read_csv(reliability), figures["ece"])
     curves, tested = read_csv(history), read_csv(test_history)

@@ -3,39 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ser import baseline, card, evaluation, model_folder, params, prediction
+from ser.figures import describe, headline
 from ser.store import Store
 from ser.tables import read_csv, rounded, write_json, write_table
 from stages import cli
-
-
-def describe(
-    table: pd.DataFrame, emotions: list[str], settings: params.Evaluate, scheme: str
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Compute the figures of the predictions, and how their confidence compares with them."""
-    actual = evaluation.indices(table["emotion"], emotions)
-    predicted = evaluation.indices(table["predicted"], emotions)
-    hits = table["emotion"] == table["predicted"]
-    bins = evaluation.reliability(table[emotions].to_numpy(), actual, settings.calibration_bins)
-    per_fold = [float(part.mean()) for _, part in hits.groupby(table["fold"])]
-    figures = evaluation.summarise(actual, predicted, emotions, settings.bootstrap, settings.seed)
-    figures |= {
-        "ece": evaluation.expected_calibration_error(bins),
-        "n_test": len(table),
-        "n_folds": len(per_fold),
-        "split_scheme": scheme,
-        "fold_accuracy": {
-            "mean": float(np.mean(per_fold)),
-            "std": float(np.std(per_fold)),
-            "each": per_fold,
-        },
-        "per_corpus": evaluation.figures_by(table["clip"].str.split("/").str[0], table, emotions),
-        "per_speaker": evaluation.accuracy_by(table["speaker"], hits),
-    }
-    return figures, bins
 
 
 def tabulate(
@@ -73,17 +47,17 @@ def main(
     table, tested = prediction.predict_folds(
         clip_table, split_table, store, trained, description, nets
     )
-
-    figures, reliability = describe(table, emotions, settings, scheme)
-    plainly = {
-        kind: evaluation.accuracy_and_uar(
-            baseline.predict_folds(kind, clip_table, split_table, store, settings.seed), emotions
-        )
-        for kind in {"majority", settings.baseline} - {"none"}
+    kinds = ["majority", *([] if settings.baseline == "none" else [settings.baseline])]
+    plain = {
+        kind: baseline.predict_folds(kind, clip_table, split_table, store, settings.seed)
+        for kind in kinds
     }
-    figures["majority_accuracy"] = plainly["majority"]["accuracy"]
-    if settings.baseline != "none":
-        figures["baseline"] = {"kind": settings.baseline, **plainly[settings.baseline]}
+    reliability = evaluation.reliability(
+        table[emotions].to_numpy(),
+        evaluation.indices(table["emotion"], emotions),
+        settings.calibration_bins,
+    )
+    figures = describe(table, emotions, settings, scheme, reliability, plain)
     if len(tested):
         figures["oracle"] = evaluation.oracle(tested, table.groupby("fold").size().to_dict())
     figures["uses_test_speakers_audio"] = description.model["normalisation"] == "speaker"
@@ -98,7 +72,7 @@ def main(
     write_table(test_history, tested, decimals=6)
     tabulate(plots, table, figures, reliability)
     print(
-        f"evaluate: {evaluation.headline(figures)}; UAR {figures['uar']:.1%}, {len(table)} clips, "
+        f"evaluate: {headline(figures)}; UAR {figures['uar']:.1%}, {len(table)} clips, "
         f"split {scheme}"
     )
 

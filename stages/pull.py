@@ -31,7 +31,7 @@ def main(raw: Path, metrics: Path) -> None:
         verified = Counter(pulled.files.values())
         report[corpus] = {
             "source": pull.sources[corpus],
-            "commit": pulled.revision,
+            **({} if pulled.revision is None else {"commit": pulled.revision}),
             "files": len(pulled.files),
             "other_files": pulled.others,
             "bytes": sum((folder / path).stat().st_size for path in pulled.files),

@@ -105,7 +105,7 @@ def main(
         source, target = (model_folder.snapshots_folder(f, number) for f in (checkpoints, model))
         shutil.copytree(source, target, dirs_exist_ok=True)
     kept = [training.kept_epoch(fold.history, settings.patience) for fold in trained.values()]
-    figures: dict[str, float | None] = {
+    figures: dict[str, float] = {
         "parameters": model_folder.count_parameters(description),
         "examples": float(np.mean([fold.examples for fold in trained.values()])),
         **training.mean_figures(kept),

@@ -52,9 +52,11 @@ CORPUS = {
 }
 METRICS = {
     "accuracy": 0.61234,
+    "accuracy_low": 0.51,
+    "accuracy_high": 0.71,
     "uar": 0.59876,
-    "accuracy_ci95": [0.51, 0.71],
-    "uar_ci95": [0.5012, 0.7034],
+    "uar_low": 0.5012,
+    "uar_high": 0.7034,
     "per_class": {
         name: {
             "precision": 0.5 + i / 7,
@@ -68,7 +70,8 @@ METRICS = {
     "n_test": 24,
     "n_folds": 1,
     "split_scheme": "random",
-    "fold_accuracy": {"mean": 0.61234, "std": 0.0, "each": [0.61234]},
+    "fold_accuracy": {"mean": 0.61234, "std": 0.0},
+    "per_fold": {"1": {"accuracy": 0.61234, "uar": 0.59876, "n": 24, "majority_accuracy": 0.3611}},
     "per_corpus": {"demo": {"accuracy": 0.61234, "uar": 0.59876, "n": 24}},
     "per_speaker": {"demo/1": {"accuracy": 0.5, "n": 10}, "demo/2": {"accuracy": 0.7143, "n": 14}},
     "majority_accuracy": 0.3611,

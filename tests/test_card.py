@@ -1,12 +1,14 @@
 import copy
+import json
 import re
 
 import pytest
 import yaml
-from small_model import CORPUS, EMOTIONS, METRICS, make
+from small_model import CORPUS, EMOTIONS, METRICS, RATE, encoded, make, ser, speech
 
-from ser import card
+from ser import card, model_folder
 from ser.corpora.licences import LICENCES
+from ser.page.figures import show
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,24 @@ def test_it_is_said_if_the_tested_speakers_own_recordings_were_used(tmp_path, us
     metrics = METRICS | {"uses_test_speakers_audio": uses}
     written = card.write_card(make(tmp_path, metrics=metrics)[0])
     assert ("were used to normalise" in written) == uses
+
+
+def test_a_model_whose_intervals_are_lists_has_the_same_card_page_and_answers(tmp_path):
+    """As format 3 wrote them."""
+    description, _ = make(tmp_path, metrics=METRICS)
+    (tmp_path / "clip.wav").write_bytes(encoded(speech(3), RATE, ".wav"))
+    answer = ser("predict", "clip.wav", "--model", ".", "--json", cwd=tmp_path)
+    assert answer.returncode == 0
+    described = json.loads((tmp_path / "model.json").read_text())
+    metrics = described["metrics"]
+    for name in ("accuracy", "uar"):
+        metrics[f"{name}_ci95"] = [metrics.pop(f"{name}_low"), metrics.pop(f"{name}_high")]
+    (tmp_path / "model.json").write_text(json.dumps(described | {"format": 3}))
+    former, _ = model_folder.load(tmp_path)
+    assert card.write_card(former) == card.write_card(description)
+    assert show(former, []) == show(description, [])
+    again = ser("predict", "clip.wav", "--model", ".", "--json", cwd=tmp_path)
+    assert (again.returncode, again.stdout) == (0, answer.stdout)
 
 
 def test_a_model_that_was_not_evaluated_has_no_card(tmp_path):

@@ -20,11 +20,10 @@ from ser.evaluation import (
     indices,
     oracle,
     reliability,
-    summarise,
     uar,
 )
+from ser.figures import describe, ends, summarise
 from ser.params import Evaluate
-from stages.evaluate import describe
 
 EMOTIONS = ["angry", "fear", "happy", "neutral", "sad"]
 
@@ -95,12 +94,17 @@ def accuracies_of(*folds):
 def test_the_oracle_takes_each_folds_best_epoch_over_all_clips():
     # 3 of 4 and 9 of 10 clips: the larger fold counts for more.
     table = accuracies_of((2, [0.25, 0.75, 0.5]), (5, [0.1, 0.2, 0.9]))
-    assert oracle(table, {2: 4, 5: 10}) == {"accuracy": pytest.approx(12 / 14), "epochs": [2, 3]}
+    assert oracle(table, {2: 4, 5: 10}) == {
+        "accuracy": pytest.approx(12 / 14),
+        "per_fold": {"2": {"accuracy": 0.75, "epoch": 2}, "5": {"accuracy": 0.9, "epoch": 3}},
+    }
 
 
 def test_the_oracle_takes_the_first_of_equally_good_epochs():
     table = accuracies_of((1, [0.5, 0.75, 0.75]), (2, [0.0, 0.0]))
-    assert oracle(table, {1: 4, 2: 4}) == {"accuracy": pytest.approx(3 / 8), "epochs": [2, 1]}
+    found = oracle(table, {1: 4, 2: 4})
+    assert found["accuracy"] == pytest.approx(3 / 8)
+    assert [fold["epoch"] for fold in found["per_fold"].values()] == [2, 1]
 
 
 def test_the_oracle_is_no_worse_than_any_epoch():
@@ -108,7 +112,8 @@ def test_the_oracle_is_no_worse_than_any_epoch():
     accuracies = rng.integers(0, 21, (4, 30)) / 20
     found = oracle(accuracies_of(*enumerate(accuracies, start=1)), dict.fromkeys(range(1, 5), 20))
     assert found["accuracy"] == pytest.approx(accuracies.max(axis=1).mean())
-    assert found["epochs"] == (accuracies.argmax(axis=1) + 1).tolist()
+    epochs = [fold["epoch"] for fold in found["per_fold"].values()]
+    assert epochs == (accuracies.argmax(axis=1) + 1).tolist()
     assert (accuracies.mean(axis=0) <= found["accuracy"]).all()
 
 
@@ -276,12 +281,14 @@ def test_the_summary_holds_the_figures_of_the_design(actual, predicted):
     intervals = bootstrap_ci95(actual, predicted, 200, 5)
     assert list(summary) == [
         "accuracy",
+        "accuracy_low",
+        "accuracy_high",
         "uar",
+        "uar_low",
+        "uar_high",
         "precision_macro",
         "recall_macro",
         "f1_macro",
-        "accuracy_ci95",
-        "uar_ci95",
         "per_class",
     ]
     assert summary["accuracy"] == accuracy(actual, predicted)
@@ -290,7 +297,7 @@ def test_the_summary_holds_the_figures_of_the_design(actual, predicted):
         function = getattr(metrics, f"{name}_score")
         expected = function(actual, predicted, labels=range(5), average="macro", zero_division=0)
         assert summary[f"{name}_macro"] == pytest.approx(expected)
-    assert (summary["accuracy_ci95"], summary["uar_ci95"]) == tuple(map(list, intervals))
+    assert (ends(summary, "accuracy"), ends(summary, "uar")) == intervals
     assert list(summary["per_class"]) == EMOTIONS
     for row in report.to_dict("records"):
         emotion = row.pop("emotion")
@@ -370,8 +377,7 @@ def test_the_evaluation_tells_of_each_corpus_and_speaker():
     probabilities = np.full((90, 5), 0.1)
     probabilities[np.arange(90), predicted] = 0.6
     table[EMOTIONS] = probabilities
-    settings = Evaluate(bootstrap=100, calibration_bins=5, mistakes=3, baseline="none", seed=0)
-    figures, _ = describe(table, EMOTIONS, settings, "cross_corpus")
+    figures = described(table)
     assert figures["split_scheme"] == "cross_corpus"
     assert list(figures["per_corpus"]) == ["aesdd", "own", "tess"]
     for corpus, row in figures["per_corpus"].items():
@@ -384,6 +390,97 @@ def test_the_evaluation_tells_of_each_corpus_and_speaker():
     speakers = ["aesdd/0", "aesdd/1", "own/unknown", "tess/0", "tess/1"]
     assert list(figures["per_speaker"]) == speakers
     assert [row["n"] for row in figures["per_speaker"].values()] == [15, 15, 30, 15, 15]
+
+
+def described(table, **plain):
+    """The figures of predictions whose probabilities are in the table, beside plainer ones'."""
+    kind = next((name for name in plain if name != "majority"), "none")
+    settings = Evaluate(bootstrap=100, calibration_bins=5, mistakes=3, baseline=kind, seed=0)
+    actual = indices(table["emotion"], EMOTIONS)
+    bins = reliability(table[EMOTIONS].to_numpy(), actual, settings.calibration_bins)
+    return describe(table, EMOTIONS, settings, "cross_corpus", bins, plain)
+
+
+# Of each fold what is spoken and what is heard: one emotion, some, all of them.
+FOLDS = {
+    2: (["sad"] * 3, ["sad", "fear", "sad"]),
+    10: (["angry", "angry", "happy"], ["angry", "neutral", "sad"]),
+    1: (EMOTIONS, EMOTIONS),
+}
+
+
+def folds_of(folds):
+    rows = [
+        (f"toy/{fold}-{n}", fold, f"toy/{fold}", *words)
+        for fold, pairs in folds.items()
+        for n, words in enumerate(zip(*pairs, strict=True))
+    ]
+    table = pd.DataFrame(rows, columns=["clip", "fold", "speaker", "emotion", "predicted"])
+    for emotion in EMOTIONS:
+        table[emotion] = np.where(table["predicted"] == emotion, 0.6, 0.1)
+    return table.sample(frac=1, random_state=0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_folds_that_lack_emotions_have_figures_over_those_that_they_hold():
+    plainly = {fold: (spoken, ["sad"] * len(spoken)) for fold, (spoken, _) in FOLDS.items()}
+    table = folds_of(FOLDS)
+    figures = described(table, majority=folds_of(plainly), svm=folds_of(plainly))
+    assert list(figures["per_fold"]) == ["1", "2", "10"]
+    assert figures["per_fold"]["2"] == {
+        "accuracy": pytest.approx(2 / 3),
+        "uar": pytest.approx(2 / 3),
+        "n": 3,
+        "majority_accuracy": 1.0,
+        "baseline": {"accuracy": 1.0, "uar": 1.0},
+    }
+    # One of two angry clips, the only happy one missed.
+    assert figures["per_fold"]["10"] == {
+        "accuracy": pytest.approx(1 / 3),
+        "uar": pytest.approx(1 / 4),
+        "n": 3,
+        "majority_accuracy": 0.0,
+        "baseline": {"accuracy": 0.0, "uar": 0.0},
+    }
+    assert figures["per_fold"]["1"]["uar"] == 1
+    assert figures["per_fold"]["1"]["baseline"] == pytest.approx({"accuracy": 0.2, "uar": 0.2})
+    assert (figures["n_folds"], figures["n_test"]) == (3, 11)
+    # Of all folds over all their clips, not the mean of the folds.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pooled = metrics.balanced_accuracy_score(table["emotion"], table["predicted"])
+    assert figures["uar"] == pytest.approx(pooled)
+    assert figures["majority_accuracy"] == pytest.approx(4 / 11)
+    assert figures["baseline"] == pytest.approx({"kind": "svm", "accuracy": 4 / 11, "uar": 1 / 5})
+    assert figures["fold_accuracy"]["mean"] == pytest.approx((2 / 3 + 1 / 3 + 1) / 3)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["majority", "logistic_regression", "svm"])
+def test_the_baseline_takes_folds_that_lack_emotions(kind):
+    emotions = ["angry", "sad", "neutral"] * 6
+    clips = pd.DataFrame({"clip": [f"c/{n}" for n in range(18)], "emotion": emotions})
+    features = dict(zip(clips["clip"], toy_clips(emotions, 0), strict=True))
+    # Fold 1 learns all and is tested on sad alone; 2 never hears sad; 3 learns nothing but angry.
+    learned = {1: emotions, 2: ["angry", "neutral"], 3: ["angry"]}
+    tested = {1: ["sad"], 2: emotions, 3: emotions}
+    splits = pd.DataFrame(
+        [
+            (clip, fold, "test" if n >= 12 else "train")
+            for fold in learned
+            for n, (clip, emotion) in enumerate(zip(clips["clip"], emotions, strict=True))
+            if emotion in (tested if n >= 12 else learned)[fold]
+        ],
+        columns=["clip", "fold", "subset"],
+    )
+    table = baseline.predict_folds(kind, clips, splits, features, 0)
+    assert list(table.columns) == ["fold", "emotion", "predicted"]
+    assert table["fold"].tolist() == [1] * 2 + [2] * 6 + [3] * 6
+    for fold, own in table.groupby("fold"):
+        assert set(own["predicted"]) <= set(learned[fold])
+    assert set(table.loc[table["fold"] == 3, "predicted"]) == {"angry"}
+    if kind != "majority":
+        assert set(table.loc[table["fold"] == 1, "predicted"]) == {"sad"}
 
 
 def test_the_only_corpus_has_the_figures_of_all_clips():

@@ -209,7 +209,10 @@ def test_a_comparison_says_what_its_experiments_measured(project):
         ).stdout  # fmt: skip
         figures = json.loads(shown)
         assert row["accuracy"] == figures["accuracy"]
-        assert [row["accuracy_low"], row["accuracy_high"]] == figures["accuracy_ci95"]
+        assert [row["accuracy_low"], row["accuracy_high"]] == [
+            figures["accuracy_low"],
+            figures["accuracy_high"],
+        ]
         assert row["uar"] == figures["uar"]
     # Each of three epochs was tested; the best is at least as good as the last.
     assert table.loc["snaps", "oracle"] >= table.loc["snaps", "accuracy"]

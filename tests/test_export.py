@@ -203,7 +203,7 @@ def test_other_programs_files_and_newer_ones_are_refused(exported, clip, tmp_pat
     text = proto.metadata_props[0].value
     for described, reason in (
         ({}, b"did not write it"),
-        ({METADATA: text.replace('"format": 4', '"format": 3')}, b"format 3, written with"),
+        ({METADATA: text.replace('"format": 4', '"format": 5')}, b"format 5, written with"),
         ({METADATA: "{"}, b"no usable model"),
         ({METADATA: text.replace('"angry",', "")}, b"described are"),
         ({METADATA: text.replace('"n_mels": 16', '"n_mels": 8').replace(": 16", ": 8")}, b"usable"),

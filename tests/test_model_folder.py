@@ -220,13 +220,39 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("found", [0, 1, 2, 4, "3", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 5, "4", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
     made_by = f".*torch {re.escape(metadata.version('torch'))}.*"
     with pytest.raises(
-        UserError, match=rf"is of format {found}, written with {made_by} reads format {FORMAT}"
+        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 and 4"
     ):
+        load(folder)
+
+
+def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_read(folder):
+    """As format 3 wrote them."""
+    listed = {"accuracy": 0.5, "accuracy_ci95": [0.4, 0.6], "uar": 0.25, "uar_ci95": [0.1, 0.375]}
+    clean = {k: v for k, v in PREPROCESSING["clean"].items() if k != "highpass"}
+    change(folder, format=3, metrics=listed, preprocessing=PREPROCESSING | {"clean": clean})
+    description, _ = load(folder)
+    assert description.preprocessing["clean"] == clean | {"highpass": 0}
+    assert description.metrics == {
+        "accuracy": 0.5,
+        "accuracy_low": 0.4,
+        "accuracy_high": 0.6,
+        "uar": 0.25,
+        "uar_low": 0.1,
+        "uar_high": 0.375,
+    }
+    change(folder, metrics=None)
+    assert load(folder)[0].metrics is None
+
+
+@pytest.mark.parametrize("damage", [[0.4], [], 0.5, None])
+def test_an_interval_without_two_ends_is_damage(folder, damage):
+    change(folder, format=3, metrics={"accuracy": 0.5, "accuracy_ci95": damage})
+    with pytest.raises(UserError, match="no usable model"):
         load(folder)
 
 

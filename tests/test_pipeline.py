@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from toy_project import assert_dvc_sees_every_figure, seen_by_dvc
 
 from scripts.workspace import change_params, dvc, make_workspace
 
@@ -79,6 +80,14 @@ def test_nothing_reruns_without_a_change(project):
     assert git(project, "status", "--porcelain") == ""
 
 
+def test_dvc_sees_every_figure(project):
+    metrics = sorted(path.relative_to(project).as_posix() for path in project.glob("metrics/*"))
+    assert len(metrics) == 6
+    assert_dvc_sees_every_figure(project, *metrics)
+    # Without names it shows what dvc.yaml calls metrics.
+    assert sorted(seen_by_dvc(project)) == metrics
+
+
 def test_a_second_copy_with_two_processes_gives_the_same_lock(project, tmp_path):
     other = tmp_path / "project"
     make_workspace(other, SMALL)
@@ -105,6 +114,7 @@ def test_a_param_belongs_to_these_stages(restored, section, changes, expected):
 def test_batch_size_one_reruns_train_and_evaluate_only(restored):
     output = run(restored, "exp", "run", "-S", "model.batch_size=1", "--name", "one-by-one")
     assert stages_run(output) == ["train", "evaluate"]
+    assert git(restored, "diff", "--numstat", "params.yaml").split()[:2] == ["1", "1"]
     model = json.loads((restored / "data/model/model.json").read_text())["model"]
     assert (model["batch_size"], model["length"]) == (1, "own")
     assert "one-by-one" in run(restored, "exp", "show")

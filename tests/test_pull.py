@@ -481,7 +481,6 @@ def test_folder(recordings, project):
     assert pulled() == audio(recordings)
     assert report() == {
         "source": "path:../recordings",
-        "commit": None,
         "files": 12,
         "other_files": 1,
         "bytes": sum(map(len, audio(recordings).values())),

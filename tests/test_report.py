@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from scripts import report
 from scripts.workspace import ROOT
 from ser.errors import UserError
+from ser.figures import ends
 
 
 class Page(HTMLParser):
@@ -68,7 +69,7 @@ def test_the_page_loads_nothing_and_holds_the_figures(project):
     assert "@import" not in html
     assert "url(" not in html
     evaluated = json.loads((project / "metrics/evaluate.json").read_text())
-    low, high = evaluated["accuracy_ci95"]
+    low, high = ends(evaluated, "accuracy")
     assert f"accuracy {evaluated['accuracy'] * 100:.1f} %" in page.text
     assert f"{low * 100:.1f} to {high * 100:.1f}" in page.text
     for name, figures in evaluated["per_speaker"].items():
@@ -94,7 +95,7 @@ def test_it_says_what_differs_from_another_revision(project):
     page = Page(made(project, "before"))
     assert re.search(f"evaluate: accuracy {old} 0.5 ▼ \u2212{old - 0.5:.6g} ", page.text)
     assert re.search(r"model.batch_size 32 7 ", page.text)
-    low, high = (f"{100 * end:.1f}" for end in evaluated["accuracy_ci95"])
+    low, high = (f"{100 * end:.1f}" for end in ends(evaluated, "accuracy"))
     points = f"{50 - 100 * old:+.1f}"
     assert (
         f"accuracy {100 * old:.1f} % {low} to {high} 50.0 % {low} to {high} {points}" in page.text

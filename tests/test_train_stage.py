@@ -20,6 +20,7 @@ from toy_project import (
     FOLDS,
     ROOT,
     TRAIN_PATHS,
+    assert_dvc_sees_every_figure,
     clip_names,
     contents,
     make_project,
@@ -265,13 +266,13 @@ def test_with_patience_the_figures_are_those_of_the_best_epoch(tmp_path):
     assert figures["val_loss"] == pytest.approx(best["val_loss"], abs=1e-6)
 
 
-def test_without_val_clips_the_validation_figures_are_null(tmp_path):
+def test_without_val_clips_there_are_no_validation_figures(tmp_path):
     splits = [row | {"subset": row["subset"].replace("val", "train")} for row in one_split()]
     folder = make_project(tmp_path, splits, {"epochs": 2})
     train_here(folder)
     figures = json.loads((folder / "train.json").read_text())
-    assert figures["val_loss"] is None
-    assert figures["val_accuracy"] is None
+    assert not {"val_loss", "val_accuracy"} & figures.keys()
+    assert_dvc_sees_every_figure(folder, "train.json")
     assert figures["train_loss"] > 0
     assert pd.read_csv(folder / "plots/history.csv")["val_loss"].isna().all()
 
@@ -324,8 +325,11 @@ def test_the_evaluation_holds_every_figure_of_the_interface(evaluated):
         "precision_macro",
         "recall_macro",
         "f1_macro",
-        "accuracy_ci95",
-        "uar_ci95",
+        "accuracy_low",
+        "accuracy_high",
+        "uar_low",
+        "uar_high",
+        "per_fold",
         "n_test",
         "n_folds",
         "split_scheme",
@@ -356,7 +360,7 @@ def test_the_figures_are_those_of_the_predictions(evaluated):
     assert figures["uar"] == pytest.approx(balanced, abs=1e-6)
     f1 = metrics.f1_score(actual, predicted, average="macro")
     assert figures["f1_macro"] == pytest.approx(f1, abs=1e-6)
-    low, high = figures["accuracy_ci95"]
+    low, high = figures["accuracy_low"], figures["accuracy_high"]
     assert 0 <= low <= figures["accuracy"] <= high <= 1
     hits = actual == predicted
     for speaker, row in figures["per_speaker"].items():
@@ -583,7 +587,40 @@ def test_the_test_history_holds_every_epochs_figures_on_the_test_clips(restless)
             right = rows[np.arange(len(labels)), labels]
             assert row["test_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-3, abs=1e-3)
     last = history.xs(6, level="epoch")["test_accuracy"]
-    assert figures["fold_accuracy"]["each"] == pytest.approx(last.tolist(), abs=1e-6)
+    each = [fold["accuracy"] for fold in figures["per_fold"].values()]
+    assert each == pytest.approx(last.tolist(), abs=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_folds_that_lack_emotions_are_trained_and_measured(tmp_path):
+    """Tested on one emotion that is not learned, on some, and after learning one alone."""
+    subsets = {
+        1: lambda emotion, speaker: "test" if emotion == "sad" else "train",
+        2: lambda emotion, speaker: "test" if (emotion, speaker) < ("neutral", "2") else "train",
+        3: lambda emotion, speaker: "train" if emotion == "angry" else "test",
+    }
+    splits = [
+        {"clip": clip, "fold": fold, "subset": subset(emotion, speaker)}
+        for fold, subset in subsets.items()
+        for clip, speaker, emotion in clip_names()
+    ]
+    folder = make_project(tmp_path, splits, {"epochs": 1})
+    train_here(folder)
+    figures = evaluate_here(folder)
+    table = tables.read_csv(folder / "predictions.csv")
+    held = table.groupby("fold")["emotion"].unique().map(sorted).tolist()
+    assert held == [["sad"], ["angry", "neutral"], ["neutral", "sad"]]
+    first, _, third = figures["per_fold"].values()
+    assert first["baseline"] == {"accuracy": 0.0, "uar": 0.0}
+    assert first["uar"] == first["accuracy"]
+    assert third["baseline"] == {"accuracy": 0.0, "uar": 0.0}
+    assert third["majority_accuracy"] == 0.0
+
+
+def test_dvc_sees_every_figure_of_folds_and_snapshots(restless):
+    folder, figures, _ = restless
+    assert len(figures["per_fold"]) == len(figures["oracle"]["per_fold"]) == 3
+    assert_dvc_sees_every_figure(folder, "evaluate.json", "train.json")
 
 
 def test_the_oracle_is_the_best_epoch_of_each_fold_on_its_test_clips(restless):
@@ -592,7 +629,10 @@ def test_the_oracle_is_the_best_epoch_of_each_fold_on_its_test_clips(restless):
     wide = history.pivot_table(index="fold", columns="epoch", values="test_accuracy")
     oracle = figures["oracle"]
     assert oracle["accuracy"] == pytest.approx(wide.max(axis=1).mean(), abs=1e-6)  # equal folds
-    assert oracle["epochs"] == wide.idxmax(axis=1).tolist()
+    best = {str(fold): epoch for fold, epoch in wide.idxmax(axis=1).items()}
+    assert {fold: found["epoch"] for fold, found in oracle["per_fold"].items()} == best
+    for fold, found in oracle["per_fold"].items():
+        assert found["accuracy"] == pytest.approx(wide.loc[int(fold)].max(), abs=1e-6)
     assert oracle["accuracy"] > figures["accuracy"]
     assert wide.max(axis=1).tolist() != wide[6].tolist()
 
@@ -610,10 +650,18 @@ def test_snapshots_change_nothing_else(restless, tmp_path):
     assert lines == "fold,epoch,test_loss,test_accuracy\n"
 
 
-def test_the_accuracy_of_each_fold_is_told(evaluated):
-    table, each = predictions_of(evaluated), figures_of(evaluated)["fold_accuracy"]["each"]
-    hits = table["emotion"] == table["predicted"]
-    assert each == pytest.approx(hits.groupby(table["fold"]).mean().tolist(), abs=1e-6)
+def test_the_figures_of_each_fold_are_told(evaluated):
+    table, folds = predictions_of(evaluated), figures_of(evaluated)["per_fold"]
+    assert list(folds) == [str(fold) for fold in sorted(table["fold"].unique())]
+    for fold, own in table.groupby("fold"):
+        actual, predicted = own["emotion"], own["predicted"]
+        found = folds[str(fold)]
+        assert list(found) == ["accuracy", "uar", "n", "majority_accuracy", "baseline"]
+        accuracy = metrics.accuracy_score(actual, predicted)
+        assert found["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+        balanced = metrics.balanced_accuracy_score(actual, predicted)
+        assert found["uar"] == pytest.approx(balanced, abs=1e-6)
+        assert found["n"] == len(own)
 
 
 @pytest.mark.parametrize("moment", ["fold 1/3 epoch 1/", "fold 2/3 epoch 3/", "fold 3/3 epoch 6/"])

@@ -695,8 +695,6 @@ def test_figures_are_averaged_over_the_folds():
         "epoch": 15,
         "train_loss": 1.5,
         "train_accuracy": pytest.approx(0.6),
-        "val_loss": None,
-        "val_accuracy": None,
     }
 
 

@@ -162,7 +162,6 @@ def test_archive_is_verified_and_unpacked(server, pack, algorithm):
     assert pulled() == AUDIO
     assert report() == {
         "source": source,
-        "commit": None,
         "files": 4,
         "other_files": 2,
         "bytes": sum(map(len, AUDIO.values())),

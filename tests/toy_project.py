@@ -1,6 +1,7 @@
 """A tiny corpus as the stages before train leave it, and the train stage run on it."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import numpy as np
 import yaml
 
 from scripts import experiments
+from scripts.workspace import dvc
 from ser import tables
 from ser.store import StoreWriter
 from stages import train
@@ -167,3 +169,36 @@ def results(folder):
     return contents(folder / "trained") | {
         name: (folder / name).read_bytes() for name in ("plots/history.csv", "train.json")
     }
+
+
+def seen_by_dvc(folder, *metrics):
+    """What `dvc metrics show` tells of some files, after `dvc init` where there is none."""
+    if not (folder / ".dvc").exists():
+        done = dvc(folder, "init", "--no-scm", "--quiet", capture_output=True)
+        assert done.returncode == 0, done.stderr
+    done = dvc(folder, "metrics", "show", "--json", *metrics, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return {name: read["data"] for name, read in json.loads(done.stdout)[""]["data"].items()}
+
+
+def leaves(values, *path):
+    """Every figure of nested mappings: path of names -> value; a list or null is one figure."""
+    if not isinstance(values, dict):
+        return {path: values}
+    return {
+        leaf: value
+        for key, inner in values.items()
+        for leaf, value in leaves(inner, *path, key).items()
+    }
+
+
+def assert_dvc_sees_every_figure(folder, *metrics):
+    """Each is a number, a text or a boolean, and none is left out."""
+    seen = seen_by_dvc(folder, *metrics)
+    assert set(metrics) <= seen.keys()
+    for name, shown in seen.items():
+        written = leaves(json.loads((folder / name).read_text()))
+        assert written
+        for path, value in written.items():
+            assert isinstance(value, int | float | str), (name, path, value)
+        assert leaves(shown) == written, name

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from ser.description import Description
-from ser.evaluation import headline
+from ser.figures import ends, headline
 from ser.page.project import Mistake
 
 
@@ -14,7 +14,7 @@ def show(description: Description, mistakes: Sequence[Mistake]) -> str:
     metrics = description.metrics
     if metrics is None:
         return '<p class="message">This model was not evaluated: run `dvc repro`.</p>'
-    low, high = metrics["uar_ci95"]
+    low, high = ends(metrics, "uar")
     return (
         f"<h2>{headline(metrics)}</h2><p>UAR {metrics['uar']:.1%} ({low:.1%} to {high:.1%}), on "
         f"{int(metrics['n_test'])} test clips of the split <code>{escape(metrics['split_scheme'])}"

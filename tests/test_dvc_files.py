@@ -1,0 +1,210 @@
+"""What the project's files are to DVC: what .dvcignore hides, how `-S` rewrites params.yaml."""
+
+import difflib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc.utils.hydra import apply_overrides
+
+from scripts.workspace import ROOT, change_params, dvc
+from ser.tables import write_csv
+
+PATTERNS = [
+    line
+    for line in (ROOT / ".dvcignore").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+def ignored(folder, paths):
+    """Of these paths, the ones that DVC does not see."""
+    for path in map(folder.joinpath, paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    done = dvc(folder, "check-ignore", *paths, capture_output=True)
+    assert done.returncode in (0, 1), done.stderr  # 1: none of them
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """An empty repository with this project's .dvcignore."""
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    assert dvc(tmp_path, "init", "--quiet", capture_output=True).returncode == 0
+    (tmp_path / ".dvcignore").write_bytes((ROOT / ".dvcignore").read_bytes())
+    return tmp_path
+
+
+def test_no_recording_is_ignored_whatever_its_folders_are_called(repository):
+    names = sorted({Path(pattern).name for pattern in PATTERNS} | {"recordings", "build"})
+    assert "demo" in names
+    paths = []
+    for name in names:
+        paths += [f"data/raw/{name}/happiness/x.wav", f"data/raw/own/{name}/x.wav"]
+        paths += [f"data/raw/own/angry/{name}/x.wav", f"data/raw/other/angry/{name}"]
+        paths += [f"recordings/{name}/x.wav", f"data/clean/{name}"]
+    assert ignored(repository, paths) == []
+
+
+def test_every_pattern_ignores_what_it_is_meant_for(repository):
+    places = [
+        pattern.lstrip("/").replace("**/", folder)
+        for pattern in PATTERNS
+        for folder in (("", "deep/er/") if "**/" in pattern else ("",))
+    ]
+    paths = [f"{place}/x" for place in places if place != ".git"]
+    assert ignored(repository, paths) == paths
+
+
+def plot_of_history(repository, rows):
+    """What DVC draws of these learning curves, as dvc.yaml tells it: its specification for Vega."""
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))
+    plots = pipeline["stages"]["train"]["plots"]
+    stages = {"stages": {"train": {"cmd": "train", "plots": plots}}}
+    (repository / "dvc.yaml").write_text(yaml.safe_dump(stages), "utf-8")
+    shutil.copytree(ROOT / ".dvc/plots", repository / ".dvc/plots")
+    write_csv(repository / "plots/history.csv", rows, list(rows[0]))
+    done = dvc(repository, "plots", "show", "--json", capture_output=True)
+    assert done.returncode == 0, done.stderr
+    ((drawn,),) = json.loads(done.stdout)["data"].values()
+    return drawn["content"]
+
+
+def points(plot):
+    """(subset, fold, epoch, loss) of what the specification draws, by its own transforms."""
+    fold, *_ = plot["transform"]
+    name, value = fold["as"]
+    encoding = plot["encoding"]
+    assert (encoding["y"]["field"], encoding["strokeDash"]["field"]) == (value, name)
+    return {
+        (subset, row[encoding["detail"]["field"]], row[encoding["x"]["field"]], row[subset])
+        for row in plot["data"]["values"]
+        for subset in fold["fold"]
+        if row[subset]
+    }
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_learning_curves_show_train_and_val_where_it_is(repository, validated):
+    rows = [
+        {
+            "fold": fold,
+            "epoch": epoch,
+            "train_loss": 1 / epoch,
+            "val_loss": 2 / epoch if validated else None,
+            "train_accuracy": 0.5,
+            "val_accuracy": 0.4 if validated else None,
+        }
+        for fold in (1, 2)
+        for epoch in (1, 2, 3)
+    ]
+    plot = plot_of_history(repository, rows)
+    assert points(plot) == {
+        (subset, str(row["fold"]), str(row["epoch"]), str(row[subset]))
+        for row in rows
+        for subset in ("train_loss", *(["val_loss"] if validated else []))
+    }
+    # Programs that do not know the template draw this column.
+    assert all(row[row["field"]] for row in plot["data"]["values"])
+    # A line through one epoch alone would not be seen.
+    assert plot["mark"]["point"]
+
+
+@pytest.fixture
+def params_file(tmp_path):
+    """A copy of params.yaml."""
+    return Path(shutil.copy(ROOT / "params.yaml", tmp_path))
+
+
+def changed_lines(old, new):
+    """The lines that one text lost and the other gained."""
+    lines = [line for line in difflib.ndiff(old.splitlines(), new.splitlines()) if line[0] in "+-"]
+    return [line[2:] for line in lines if line[0] == "-"], [
+        line[2:] for line in lines if line[0] == "+"
+    ]
+
+
+def test_a_round_trip_through_dvc_or_this_project_changes_no_byte(params_file):
+    before = params_file.read_bytes()
+    apply_overrides(params_file, [])
+    assert params_file.read_bytes() == before
+    change_params(params_file, {})
+    assert params_file.read_bytes() == before
+
+
+# As after -S, and as change_params takes it: what is in the line then.
+CHANGES = [
+    ("model.batch_size=1", {"model": {"batch_size": 1}}, "batch_size: 1 "),
+    ("model.learning_rate=1e-05", {"model": {"learning_rate": 1e-5}}, "learning_rate: 1e-05"),
+    ("augment.crop.share=[0.5,0.9]", {"augment": {"crop": {"share": [0.5, 0.9]}}}, "[0.5, 0.9]}"),
+    ("augment.noise.probability=0.5", {"augment": {"noise": {"probability": 0.5}}}, "y: 0.5, "),
+    ("split.emobox='/a b/EmoBox'", {"split": {"emobox": "/a b/EmoBox"}}, "/a b/EmoBox"),
+    ("pull.sources.own=path:/x/y", {"pull": {"sources": {"own": "path:/x/y"}}}, "own: path:/x/y"),
+    ("pull.corpora=[demo]", {"pull": {"corpora": ["demo"]}}, "- demo"),
+    ("features.kinds=[logmel]", {"features": {"kinds": ["logmel"]}}, "- logmel"),
+    ("evaluate.baseline=none", {"evaluate": {"baseline": "none"}}, "baseline: none "),
+]
+
+
+@pytest.mark.parametrize(("override", "changes", "there"), CHANGES)
+def test_a_changed_value_changes_one_line(params_file, override, changes, there):
+    before = params_file.read_text("utf-8")
+    apply_overrides(params_file, [override])
+    after = params_file.read_text("utf-8")
+    (old,), (new,) = changed_lines(before, after)
+    assert there in new
+    assert old.partition("#")[2] == new.partition("#")[2]  # the comment
+    params_file.write_text(before, "utf-8")
+    change_params(params_file, changes)
+    assert params_file.read_text("utf-8") == after
+
+
+# Keys that hold several values or none: how to set them, what then stands below the key, and back.
+SEVERAL = [
+    ("pull.corpora=[a,b]", {"pull": {"corpora": ["a", "b"]}}, ["- a", "- b"], "[aesdd]"),
+    ("pull.corpora=[]", {"pull": {"corpora": []}}, [], "[aesdd]"),
+    ("pull.redirect_hosts=[h]", {"pull": {"redirect_hosts": ["h"]}}, ["- h"], "[]"),
+    ("clean.emotions=[a,b]", {"clean": {"emotions": ["a", "b"]}}, ["- a", "- b"], "all"),
+    ("clean.emotions=[]", {"clean": {"emotions": []}}, [], "all"),
+    ("features.kinds=[a,b]", {"features": {"kinds": ["a", "b"]}}, ["- a", "- b"], "[functionals]"),
+    ("features.kinds=[]", {"features": {"kinds": []}}, [], "[functionals]"),
+    ("split.test_corpora=[b]", {"split": {"test_corpora": ["b"]}}, ["- b"], "[]"),
+    ("++clean.relabel.a=sad", {"clean": {"relabel": {"a": "sad"}}}, ["  a: sad"], None),
+]
+
+
+def comments(text):
+    return sorted("#" + line.partition("#")[2] for line in text.splitlines() if " #" in line)
+
+
+@pytest.mark.parametrize(("override", "changes", "items", "back"), SEVERAL)
+def test_several_values_stand_below_their_key_and_can_be_taken_back(
+    params_file, override, changes, items, back
+):
+    before = params_file.read_text("utf-8")
+    apply_overrides(params_file, [override])
+    after = params_file.read_text("utf-8")
+    _, new = changed_lines(before, after)
+    assert [
+        line.removeprefix("  ") for line in new if not line.rstrip(" []").endswith(":")
+    ] == items
+    assert comments(after) == comments(before)
+    key = override.strip("+").partition("=")[0]
+    apply_overrides(params_file, [f"~{key}" if back is None else f"{key}={back}"])
+    assert params_file.read_text("utf-8") == before
+    change_params(params_file, changes)
+    assert params_file.read_text("utf-8") == after
+
+
+def test_a_corpus_of_ones_own_is_one_more_line(params_file):
+    before = params_file.read_text("utf-8")
+    change_params(params_file, {"pull": {"sources": {"calls": "path:/calls"}}})
+    after = params_file.read_text("utf-8")
+    assert changed_lines(before, after) == ([], ["    calls: path:/calls"])
+    params_file.write_text(before, "utf-8")
+    apply_overrides(params_file, ["+pull.sources.calls=path:/calls"])
+    assert params_file.read_text("utf-8") == after
