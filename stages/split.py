@@ -5,9 +5,27 @@ from pathlib import Path
 from typing import Any
 
 from ser import params
-from ser.splits import COLUMNS, Fold, make_folds, read_published, shared_groups, subset_sizes
+from ser.splits import (
+    COLUMNS,
+    KEEP_SPEAKERS_APART,
+    Fold,
+    folds_lacking,
+    make_folds,
+    read_published,
+    shared_groups,
+    subset_sizes,
+    validates_train_speakers,
+)
 from ser.tables import read_csv, write_csv, write_json
 from stages import cli
+
+# Figures that are told where they are not 0.
+_NOTED = (
+    "clips_in_no_fold",
+    "groups_on_both_sides",
+    "folds_validated_on_train_speakers",
+    "published_clips_not_here",
+)
 
 
 def rows(folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
@@ -23,14 +41,22 @@ def main(clips: Path, splits: Path, metrics: Path) -> None:
     table = read_csv(clips, COLUMNS)
     folds = make_folds(table, settings)
     write_csv(splits, rows(folds), ("clip", "fold", "subset"))
-    sizes = subset_sizes(folds)
+    sizes, lacking = subset_sizes(folds), folds_lacking(table, folds)
     facts: dict[str, Any] = {
         "scheme": settings.scheme,
         "folds": len(folds),
         "clips_per_fold": sizes,
         "clips_in_no_fold": sum(not any(clip in fold for fold in folds) for clip in table["clip"]),
         "groups_on_both_sides": sum(shared_groups(table, fold) for fold in folds),
+        "folds_lacking_an_emotion": {
+            subset: len({fold for numbers in own.values() for fold in numbers})
+            for subset, own in lacking.items()
+        },
     }
+    if settings.scheme in KEEP_SPEAKERS_APART:
+        facts["folds_validated_on_train_speakers"] = sum(
+            validates_train_speakers(table, fold) for fold in folds
+        )
     if settings.scheme == "emobox":
         published = read_published(table, settings.emobox).values()
         facts["published_clips_not_here"] = len(
@@ -39,9 +65,12 @@ def main(clips: Path, splits: Path, metrics: Path) -> None:
     write_json(metrics, facts)
     counts = ", ".join(f"{size:g} {subset}" for subset, size in sizes.items())
     print(f"split: {settings.scheme}, {len(folds)} fold(s), per fold {counts}")
-    for key in ("clips_in_no_fold", "groups_on_both_sides", "published_clips_not_here"):
+    for key in _NOTED:
         if facts.get(key):
             print(f"  note: {facts[key]} {key.replace('_', ' ')}")
+    for subset, own in lacking.items():
+        for emotion, numbers in own.items():
+            print(f"  note: no {subset} clip is {emotion} in fold {', '.join(map(str, numbers))}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from ser.corpora import aesdd, label_files
 from ser.emobox import fold_folders, read_fold, read_list
 from ser.errors import UserError
 from ser.params import Split
-from ser.splits import make_folds, read_published, shared_groups
+from ser.splits import folds_lacking, make_folds, read_published, shared_groups
 from stages import split as stage
 
 ROOT = Path(__file__).parents[1]
@@ -335,6 +335,41 @@ def test_the_real_fold_of_emobox_has_455_and_149_clips(path):
             stem = Path(line["wav"]).stem
             assert aesdd.parse(f"{stem}.wav").emotion == LETTERS[line["emo"]]
             assert emotions[line["wav"].removeprefix("downloads/")] == LETTERS[line["emo"]]
+
+
+def test_a_published_fold_may_lack_an_emotion_that_another_tests(tmp_path):
+    clips = table(speakers=4)
+    clips = clips[(clips["emotion"] != "fear") | ~clips["speaker"].isin(["2", "3"])]
+    publish(tmp_path, clips, *by_speaker(clips))
+    made = make_folds(clips, emobox(tmp_path, val=0.0))
+    assert folds_lacking(clips, made) == {"train": {}, "val": {}, "test": {"fear": [2, 3]}}
+
+
+def test_an_emotion_that_a_published_fold_neither_tests_nor_trains_on_is_told(tmp_path):
+    clips = table(speakers=3)
+    clips = clips[(clips["emotion"] != "fear") | (clips["speaker"] != "2")]
+    for number, (test, val) in enumerate((("1", ""), ("2", "fear"), ("3", "")), start=1):
+        tested = clips["speaker"] == test
+        valued = ~tested & (clips["emotion"] == val)
+        write_fold(
+            tmp_path,
+            number,
+            train=published(clips, ~tested & ~valued),
+            valid=published(clips, valued),
+            test=published(clips, tested),
+        )
+    made = make_folds(clips, emobox(tmp_path, val=0.0))
+    lacking = folds_lacking(clips, made)
+    assert (lacking["train"], lacking["test"]) == ({"fear": [2]}, {"fear": [2]})
+    others = {emotion: [2] for emotion in LETTERS.values() if emotion != "fear"}
+    assert lacking["val"] == others
+
+
+def test_a_published_fold_of_which_no_test_clip_is_here_is_refused(tmp_path):
+    clips = table(speakers=3)
+    publish(tmp_path, clips, *by_speaker(clips))
+    text = refusal(clips[clips["speaker"] != "2"], emobox(tmp_path))
+    assert "fold 2 of split.scheme emobox: its test clips hold nothing, but none of angry" in text
 
 
 # Published paths of the corpora that are known by name
@@ -659,6 +694,28 @@ def test_the_stage_says_nothing_of_what_is_all_here(project, several, capsys):
     assert facts["published_clips_not_here"] == 0
     assert facts["clips_per_fold"] == {"train": 63.0, "val": 0.0, "test": 21.0}
     assert "note" not in capsys.readouterr().out
+
+
+def test_the_stage_says_which_fold_lacks_what(project, capsys):
+    clips = table(speakers=4)
+    clips = clips[~clips["emotion"].isin(["fear", "sad"]) | ~clips["speaker"].isin(["2", "3"])]
+    project(clips, scheme="leave_one_speaker_out", emobox="", val=0.0)
+    _, facts = run_stage()
+    assert facts["folds"] == 4
+    assert facts["folds_lacking_an_emotion"] == {"train": 0, "val": 0, "test": 2}
+    assert facts["folds_validated_on_train_speakers"] == 0
+    out = capsys.readouterr().out
+    assert "note: no test clip is fear in fold 2, 3\n" in out
+    assert "note: no test clip is sad in fold 2, 3\n" in out
+    assert out.count("note") == 2
+
+
+def test_the_stage_says_who_validates_where_one_speaker_is_left(project, capsys):
+    project(table(speakers=2), scheme="leave_one_speaker_out", emobox="")
+    rows, facts = run_stage()
+    assert facts["folds_validated_on_train_speakers"] == 2
+    assert set(rows["subset"]) == {"train", "val", "test"}
+    assert "note: 2 folds validated on train speakers\n" in capsys.readouterr().out
 
 
 def test_other_schemes_know_of_no_published_clips(project, several):
