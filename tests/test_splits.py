@@ -323,7 +323,8 @@ def test_a_speaker_who_lacks_an_emotion_is_tested_like_the_others(scheme, change
     assert lacking or changes == {"folds": 5}
 
 
-def test_what_the_val_clips_of_a_fold_lack_is_told(clips=lacking_fear("1", "2")):
+def test_what_the_val_clips_of_a_fold_lack_is_told():
+    clips = lacking_fear("1", "2")
     made = make_folds(clips, split("leave_one_speaker_out"))
     lacking = [
         number
