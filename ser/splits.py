@@ -25,6 +25,7 @@ KEEP_SPEAKERS_APART = ("speaker", "speaker_kfold", "leave_one_speaker_out", "cro
 
 Fold = dict[str, str]  # clip -> subset
 Names = dict[str, list[str]]  # corpus -> its speakers
+Lacking = dict[str, dict[str, list[int]]]  # subset -> emotion -> numbers of folds
 
 
 def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
@@ -317,9 +318,7 @@ def _emotions_held(clips: pd.DataFrame, fold: Mapping[str, str]) -> dict[str, Co
     return {subset: Counter(clips["emotion"][_is_in(clips, fold, subset)]) for subset in SUBSETS}
 
 
-def folds_lacking(
-    clips: pd.DataFrame, folds: Sequence[Mapping[str, str]]
-) -> dict[str, dict[str, list[int]]]:
+def folds_lacking(clips: pd.DataFrame, folds: Sequence[Mapping[str, str]]) -> Lacking:
     """Say which folds lack which emotions in which subset.
 
     Val and train lack what the clips hold; test lacks what the corpora hold that the fold tests. A
@@ -329,7 +328,7 @@ def folds_lacking(
         Subset -> emotion -> numbers of the folds, from 1 on; only emotions that some fold lacks.
     """
     everything = set(clips["emotion"])
-    lacking: dict[str, dict[str, list[int]]] = {subset: {} for subset in SUBSETS}
+    lacking: Lacking = {subset: {} for subset in SUBSETS}
     for number, fold in enumerate(folds, start=1):
         for subset, held in _emotions_held(clips, fold).items():
             whole = _emotions_to_test(clips, [fold]) if subset == "test" else everything
@@ -363,7 +362,7 @@ def _emobox(clips: pd.DataFrame, split: Split) -> list[Fold]:
     folds = []
     for parts in zip(*published.values(), strict=True):
         fold: Fold = {}
-        for part, _ in parts:
+        for part, *_ in parts:
             fold |= part
             if "val" not in part.values() and split.val > 0:
                 train = clips[clips["clip"].map(part) == "train"]
@@ -373,10 +372,8 @@ def _emobox(clips: pd.DataFrame, split: Split) -> list[Fold]:
     return folds
 
 
-def read_published(
-    clips: pd.DataFrame, path: Path | str
-) -> dict[str, list[tuple[Fold, list[str]]]]:
-    """Read EmoBox's folds of every corpus: (subsets of the clips, paths that name no clip) each."""
+def read_published(clips: pd.DataFrame, path: Path | str) -> dict[str, list[emobox.Published]]:
+    """Read EmoBox's folds of every corpus."""
     return {
         str(corpus): [
             emobox.read_fold(folder, str(corpus), sorted(own))

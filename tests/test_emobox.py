@@ -105,12 +105,13 @@ def real_table():
     return clips_of("aesdd", [f"{f.parent.name}/{f.stem}.wav" for f in sorted(REAL.glob("*/*"))])
 
 
-def write_fold(folder, number=1, corpus="aesdd", **subsets):
+def write_fold(folder, number=1, corpus="aesdd", older=False, **subsets):
     fold = folder / f"fold_{number}"
     fold.mkdir(parents=True, exist_ok=True)
     for subset, paths in subsets.items():
-        lines = [json.dumps({"key": str(i), "wav": path}) for i, path in enumerate(paths)]
-        file = fold / f"{corpus}_{subset}_fold_{number}.jsonl"
+        key = "audio" if older else "wav"
+        lines = [json.dumps({"key": str(i), key: path}) for i, path in enumerate(paths)]
+        file = fold / f"{corpus}_{subset}_fold{'' if older else '_'}{number}.jsonl"
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return fold
 
@@ -264,14 +265,14 @@ def test_lines_that_name_no_clip_are_told(tmp_path):
     strange = ["downloads/aesdd/angry/a20 (1).wav", "downloads/aesdd/notes.txt", "", "x/03-01.wav"]
     train, test = ["downloads/aesdd/angry/a01 (1).wav"], ["downloads/aesdd/sad/s02 (5)b.wav"]
     folder = write_fold(tmp_path, train=[*train, *strange[:2]], test=[*strange[2:], *test])
-    fold, absent = read_fold(folder, "aesdd", list(table()["clip"]))
+    fold, absent, _ = read_fold(folder, "aesdd", list(table()["clip"]))
     assert fold == {"aesdd/a01 (1)": "train", "aesdd/s02 (5)b": "test"}
     assert absent == strange
 
 
 def test_a_line_twice_in_one_list_is_one_clip(tmp_path):
     folder = write_fold(tmp_path, train=["x/a01 (1).wav", "y/a01 (1).wav"], test=["s01 (1).wav"])
-    fold, absent = read_fold(folder, "aesdd", ["aesdd/a01 (1)", "aesdd/s01 (1)"])
+    fold, absent, _ = read_fold(folder, "aesdd", ["aesdd/a01 (1)", "aesdd/s01 (1)"])
     assert fold == {"aesdd/a01 (1)": "train", "aesdd/s01 (1)": "test"}
     assert absent == []
 
@@ -418,6 +419,7 @@ def test_a_published_path_is_read_like_the_corpus_own_files(tmp_path, corpus, he
     assert read_fold(folder, corpus, [name]) == (
         {clip or f"{corpus}/{Path(here).stem}": "test"},
         [],
+        [],
     )
 
 
@@ -445,7 +447,7 @@ def test_a_published_path_that_names_no_clip_is_told(tmp_path, corpus, path):
     clips = clips_of(corpus, here)
     lists = {"train": [path], "test": published(clips, clips["corpus"] == corpus)}
     folder = write_fold(tmp_path, corpus=corpus, **lists)
-    fold, absent = read_fold(folder, corpus, list(clips["clip"]))
+    fold, absent, _ = read_fold(folder, corpus, list(clips["clip"]))
     assert fold == {clips["clip"][0]: "test"}
     assert absent == [path]
 
@@ -528,7 +530,9 @@ def test_a_line_that_names_a_folder_of_no_clip_is_none_of_two_clips_alike(tmp_pa
     clips = ["own/a/sad/1", "own/b/sad/1", "own/b/sad/2"]
     lists = {"train": ["elsewhere/sad/1.wav"], "test": ["b/sad/2.wav"]}
     folder = write_fold(tmp_path, corpus="own", **lists)
-    assert read_fold(folder, "own", clips) == ({"own/b/sad/2": "test"}, ["elsewhere/sad/1.wav"])
+    fold, absent, _ = read_fold(folder, "own", clips)
+    assert fold == {"own/b/sad/2": "test"}
+    assert absent == ["elsewhere/sad/1.wav"]
 
 
 def test_a_line_of_a_clip_that_was_rejected_is_not_another_clip_of_that_name(tmp_path):
@@ -536,9 +540,82 @@ def test_a_line_of_a_clip_that_was_rejected_is_not_another_clip_of_that_name(tmp
     clips = clips_of("own", ["a/sad/1.wav", "b/sad/2.wav"])
     lists = {"train": ["downloads/own/a/sad/1.wav"], "test": ["downloads/own/b/sad/1.wav"]}
     folder = write_fold(tmp_path, corpus="own", **lists)
-    fold, absent = read_fold(folder, "own", list(clips["clip"]))
+    fold, absent, _ = read_fold(folder, "own", list(clips["clip"]))
     assert fold == {"own/a/sad/1": "train"}
     assert absent == ["downloads/own/b/sad/1.wav"]
+
+
+# Lists in an older form: named without an underscore, the paths under another key
+
+
+def emovo(speakers=("f1", "m1"), emotions=("sad", "happy")):
+    """An own corpus that EmoBox has lists of; no sentence in two takes."""
+    names = [(s, e, n) for s in speakers for e in emotions for n in "123"]
+    rows = [
+        {
+            "clip": f"emovo/wav/{s}{e[0]}{n}",
+            "corpus": "emovo",
+            "path": f"emovo/wav/{s}{e[0]}{n}.wav",
+            "emotion": e,
+            "speaker": s,
+            "utterance": n,
+            "take": "",
+        }
+        for s, e, n in names
+    ]
+    return pd.DataFrame(rows).sort_values("clip", ignore_index=True)
+
+
+def publish_both(folder, clips, test, older_test):
+    """Write one fold in both forms."""
+    corpus = clips["corpus"][0]
+    for tested, older in ((test, False), (older_test, True)):
+        lists = {"train": published(clips, ~tested), "test": published(clips, tested)}
+        write_fold(folder / corpus, corpus=corpus, older=older, **lists)
+
+
+@pytest.mark.parametrize("own", [table(speakers=3), emovo()], ids=["named", "own"])
+def test_of_two_forms_of_the_lists_the_newer_is_taken(tmp_path, own):
+    speaker = own["speaker"].iloc[-1]
+    test, older = own["speaker"] == speaker, own["speaker"] != speaker
+    publish_both(tmp_path, own, test, older)
+    for path in (tmp_path, tmp_path / own["corpus"][0], tmp_path / own["corpus"][0] / "fold_1"):
+        (fold,) = make_folds(own, emobox(path, val=0.0))
+        assert column(own, fold, "speaker")["test"] == {speaker}
+    ((read,),) = read_published(own, tmp_path).values()
+    corpus = own["corpus"][0]
+    assert read.absent == []
+    assert read.passed_over == [f"{corpus}_{s}_fold1.jsonl" for s in ("train", "test")]
+
+
+@pytest.mark.parametrize("own", [table(speakers=3), emovo()], ids=["named", "own"])
+@pytest.mark.parametrize("key", ["audio", "wav"])
+def test_lists_in_the_older_form_alone_are_read(tmp_path, own, key):
+    test = own["speaker"] == own["speaker"].iloc[-1]
+    lists = {"train": published(own, ~test), "test": published(own, test)}
+    fold = write_fold(tmp_path, corpus=own["corpus"][0], older=True, **lists)
+    for file in fold.iterdir():
+        file.write_text(file.read_text().replace('"audio"', f'"{key}"'))
+    (read,) = read_published(own, tmp_path)[own["corpus"][0]]
+    assert read.passed_over == []
+    (made,) = make_folds(own, emobox(tmp_path, val=0.0))
+    assert {clip for clip, subset in made.items() if subset == "test"} == set(own["clip"][test])
+    assert set(made) == set(own["clip"])
+
+
+def test_lists_of_both_forms_are_not_mixed(tmp_path):
+    """What was val in the older form may be in train in the newer."""
+    clips = table(speakers=3)
+    test, val = clips["speaker"] == "3", clips["speaker"] == "2"
+    write_fold(tmp_path, train=published(clips, ~test), test=published(clips, test))
+    write_fold(tmp_path, older=True, valid=published(clips, val))
+    ((read,),) = read_published(clips, tmp_path).values()
+    assert read.passed_over == ["aesdd_valid_fold1.jsonl"]
+    (fold,) = make_folds(clips, emobox(tmp_path, val=0.0))
+    assert column(clips, fold, "speaker") == {"train": {"1", "2"}, "test": {"3"}}
+    (tmp_path / "fold_1/aesdd_test_fold_1.jsonl").unlink()
+    write_fold(tmp_path, older=True, test=published(clips, test))
+    assert "fold_1 has no aesdd_test_fold_1.jsonl" in refusal(clips, emobox(tmp_path))
 
 
 # Several corpora
@@ -634,7 +711,7 @@ def test_what_is_published_is_told_corpus_by_corpus(tmp_path, several):
     for clips, left, folds in zip(several, fewer, told.values(), strict=True):
         gone = clips[~clips["clip"].isin(left["clip"])]
         assert len(folds) == 4
-        for fold, absent in folds:
+        for fold, absent, _ in folds:
             assert set(fold) == set(left["clip"])
             assert sorted(absent) == sorted(f"downloads/{path}" for path in gone["path"])
 
@@ -694,6 +771,20 @@ def test_the_stage_says_nothing_of_what_is_all_here(project, several, capsys):
     assert facts["published_clips_not_here"] == 0
     assert facts["clips_per_fold"] == {"train": 63.0, "val": 0.0, "test": 21.0}
     assert "note" not in capsys.readouterr().out
+
+
+def test_the_stage_says_which_lists_it_passed_over(project, capsys):
+    clips = emovo()
+    test = clips["speaker"] == "f1"
+    publish_both(Path("lists"), clips, test, ~test)
+    project(clips, val=0.0)
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["pull"]["sources"]["emovo"] = "path:x"
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    _, facts = run_stage()
+    assert facts["older_lists_passed_over"] == 2
+    assert facts["clips_per_fold"] == {"train": 6.0, "val": 0.0, "test": 6.0}
+    assert "note: 2 older lists passed over\n" in capsys.readouterr().out
 
 
 def test_the_stage_says_which_fold_lacks_what(project, capsys):
