@@ -18,6 +18,7 @@ from ser.errors import UserError
 from ser.params import Split
 
 SUBSETS = ("train", "val", "test")
+_DRAWS = 100  # of val speakers, until they leave the others every emotion
 COLUMNS = ("clip", "corpus", "emotion", "speaker", "utterance")  # of clips.csv, all that counts
 
 # A voice that is tested, or validates, is not trained on.
@@ -25,6 +26,7 @@ KEEP_SPEAKERS_APART = ("speaker", "speaker_kfold", "leave_one_speaker_out", "cro
 
 Fold = dict[str, str]  # clip -> subset
 Names = dict[str, list[str]]  # corpus -> its speakers
+Spoken = dict[str, set[str]]  # speaker -> emotions
 Lacking = dict[str, dict[str, list[int]]]  # subset -> emotion -> numbers of folds
 
 
@@ -89,6 +91,7 @@ def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
     """Speakers of test, val and train are different people."""
     rng = np.random.default_rng(split.seed)
     speakers = speaker_of(clips)
+    spoken: Spoken = clips["emotion"].groupby(speakers).agg(set).to_dict()
     names: Names = {
         str(corpus): sorted(own.unique(), key=lambda name: (len(name), name))
         for corpus, own in speakers.groupby(clips["corpus"])
@@ -113,7 +116,7 @@ def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
             # Who is left can be trained on or validate: of one voice, some clips do either.
             folds.append(_fold(clips, test, _draw_val(clips, test, split.val, rng)))
             continue
-        val = _val_speakers(others, names, split.val, rng)
+        val = _val_speakers(others, names, spoken, split.val, rng)
         if total == len(part) + len(val) or not part:
             raise UserError(
                 f"split.scheme {split.scheme}: {total} speaker(s), of which {len(part)} for test "
@@ -146,11 +149,13 @@ def _test_speakers(names: Names, split: Split, rng: np.random.Generator) -> list
     return [mixed[k :: split.folds] for k in range(split.folds)]
 
 
-def _val_speakers(others: Names, names: Names, share: float, rng: np.random.Generator) -> list[str]:
+def _val_speakers(
+    others: Names, names: Names, spoken: Spoken, share: float, rng: np.random.Generator
+) -> list[str]:
     """Draw the val speakers among those who are not tested, of each corpus its share.
 
     At least one in all. One of several corpora keeps at least one speaker to train on, unless all
-    have only one left.
+    have only one left. Where it can be, those who are trained on say every emotion.
     """
     if share == 0 or not others:
         return []
@@ -162,11 +167,20 @@ def _val_speakers(others: Names, names: Names, share: float, rng: np.random.Gene
     }
     if not any(wanted.values()):
         wanted[max(others, key=lambda corpus: len(others[corpus]))] = 1
-    return [
-        str(name)
-        for corpus, left in others.items()
-        for name in rng.permutation(left)[: wanted[corpus]]
-    ]
+    everyone = {name for left in others.values() for name in left}
+    for _ in range(_DRAWS):
+        drawn = [
+            str(name)
+            for corpus, left in others.items()
+            for name in rng.permutation(left)[: wanted[corpus]]
+        ]
+        if _said_by(everyone.difference(drawn), spoken) == _said_by(everyone, spoken):
+            break
+    return drawn
+
+
+def _said_by(speakers: Collection[str], spoken: Spoken) -> set[str]:
+    return set().union(*(spoken[speaker] for speaker in speakers))
 
 
 def _require_known_speakers(clips: pd.DataFrame, scheme: str) -> None:

@@ -366,6 +366,19 @@ def test_an_emotion_that_a_published_fold_neither_tests_nor_trains_on_is_told(tm
     assert lacking["val"] == others
 
 
+def test_a_published_fold_that_trains_on_one_emotion_is_refused(tmp_path):
+    clips = emovo(("f1", "f2", "m1"))
+    clips = clips[(clips["speaker"] != "f2") | (clips["emotion"] == "sad")]
+    f1, f2, m1 = (clips["speaker"] == speaker for speaker in ("f1", "f2", "m1"))
+    sad = clips["emotion"] == "sad"
+    write_fold(tmp_path, 1, "emovo", train=published(clips, f1), test=published(clips, m1))
+    lists = {"train": f1 & sad, "valid": f1 & ~sad, "test": f2}
+    write_fold(tmp_path, 2, "emovo", **{name: published(clips, p) for name, p in lists.items()})
+    text = refusal(clips, emobox(tmp_path, val=0.0))
+    assert "fold 2 of split.scheme emobox: its train clips hold sad, but none of happy: " in text
+    assert "nothing to tell apart" in text
+
+
 def test_a_published_fold_of_which_no_test_clip_is_here_is_refused(tmp_path):
     clips = table(speakers=3)
     publish(tmp_path, clips, *by_speaker(clips))
@@ -411,6 +424,8 @@ def test_a_published_fold_of_which_no_test_clip_is_here_is_refused(tmp_path):
         ("savee", "ALL/JE_n23.wav", "downloads/savee/JE_n23.wav", "savee/JE_n23"),
         ("savee", "ALL/JE_n23.wav", "downloads/savee/AudioData/JE/n23.wav", "savee/JE_n23"),
         ("savee", "JE/n23.wav", "elsewhere/JE/n23.wav", "savee/JE_n23"),
+        ("emodb", "wav/03a01Fa.wav", "downloads/emodb/wav/03a01Fa.wav", "emodb/03a01Fa"),
+        ("emodb", "happy/03a01Fa.wav", "downloads/emodb/wav/03a01Fa.wav", "emodb/03a01Fa"),
     ],
 )
 def test_a_published_path_is_read_like_the_corpus_own_files(tmp_path, corpus, here, path, clip):
@@ -434,6 +449,8 @@ def test_a_published_path_is_read_like_the_corpus_own_files(tmp_path, corpus, he
         ("savee", "downloads/savee/n23.wav"),
         ("savee", "downloads/savee/DC_n23.wav"),
         ("savee", "downloads/savee/JE_a16.wav"),
+        ("emodb", "downloads/emodb/wav/03a03Fa.wav"),
+        ("emodb", "downloads/emodb/wav/03a01Fb.wav"),
     ],
 )
 def test_a_published_path_that_names_no_clip_is_told(tmp_path, corpus, path):
@@ -443,6 +460,7 @@ def test_a_published_path_that_names_no_clip_is_told(tmp_path, corpus, path):
         "cremad": ["AudioWAV/1052_WSI_ANG_XX.wav"],
         "tess": ["OAF_neutral/OA_bite_neutral.wav"],
         "savee": ["JE/n23.wav"],
+        "emodb": ["wav/03a01Fa.wav"],
     }[corpus]
     clips = clips_of(corpus, here)
     lists = {"train": [path], "test": published(clips, clips["corpus"] == corpus)}
