@@ -115,6 +115,7 @@ def test_good_clips_are_kept_sorted_with_every_column(project):
         "utterance": "01",
         "take": "b",
         "gender": "",
+        "age": "",
         "intensity": "",
         "language": "el",
         "seconds": 0.6,

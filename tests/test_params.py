@@ -128,7 +128,7 @@ def test_a_corpus_without_a_source_is_refused_with_those_that_have_one(values):
     text = refusal(values)
     assert "\n  pull: sources.emovo is missing: emovo is in pull.corpora" in text
     assert f"there are sources of {', '.join(values['pull']['sources'])}" in text
-    for corpus in ("aesdd", "ravdess", "cremad", "tess", "savee", "own", "demo"):
+    for corpus in ("aesdd", "ravdess", "cremad", "tess", "savee", "emodb", "own", "demo"):
         assert corpus in values["pull"]["sources"]
     values["pull"]["sources"]["emovo"] = "path:x"
     assert parse(values, "p").pull.corpora == ["aesdd", "emovo"]
