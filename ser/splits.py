@@ -88,7 +88,7 @@ def _by_group(clips: pd.DataFrame, split: Split) -> list[Fold]:
 
 
 def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
-    """Speakers of test, val and train are different people."""
+    """Test and train on different people; validate on others again where two are left."""
     rng = np.random.default_rng(split.seed)
     speakers = speaker_of(clips)
     spoken: Spoken = clips["emotion"].groupby(speakers).agg(set).to_dict()
