@@ -312,7 +312,7 @@ class Split(Section):
     emobox: str
 
     @model_validator(mode="after")
-    def _leaves_clips_to_train_on(self) -> Self:
+    def _consistent(self) -> Self:
         if self.scheme in ("random", "speaker") and self.test + self.val >= 1:
             raise ValueError(
                 f"test {self.test} + val {self.val} leave nothing to train on: "
@@ -324,6 +324,11 @@ class Split(Section):
             raise ValueError("scheme cross_corpus needs test_corpora: the corpora to test on")
         if len(set(self.test_corpora)) < len(self.test_corpora):
             raise ValueError(f"test_corpora names a corpus twice: {self.test_corpora}")
+        if self.scheme != "cross_corpus" and self.test_corpora:
+            raise ValueError(
+                f"test_corpora {self.test_corpora} are tested by scheme cross_corpus alone, it is "
+                f"{self.scheme!r}: set scheme: cross_corpus, or test_corpora: []"
+            )
         return self
 
 
@@ -401,7 +406,7 @@ class Params(Section):
                 f"clean.highpass {self.clean.highpass} Hz removes all up to features.fmax "
                 f"{self.features.fmax} Hz"
             )
-        tested = self.split.test_corpora if self.split.scheme == "cross_corpus" else []
+        tested = self.split.test_corpora
         if strange := [corpus for corpus in tested if corpus not in self.pull.corpora]:
             raise ValueError(
                 f"split.test_corpora names {', '.join(strange)}, which pull.corpora "

@@ -6,7 +6,7 @@ each gives its share to every subset, unless whole corpora are tested.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,16 @@ from ser.errors import UserError
 from ser.params import Split
 
 SUBSETS = ("train", "val", "test")
+_DRAWS = 100  # of val speakers, until they leave the others every emotion
 COLUMNS = ("clip", "corpus", "emotion", "speaker", "utterance")  # of clips.csv, all that counts
+
+# A voice that is tested, or validates, is not trained on.
+KEEP_SPEAKERS_APART = ("speaker", "speaker_kfold", "leave_one_speaker_out", "cross_corpus")
 
 Fold = dict[str, str]  # clip -> subset
 Names = dict[str, list[str]]  # corpus -> its speakers
+Spoken = dict[str, set[str]]  # speaker -> emotions
+Lacking = dict[str, dict[str, list[int]]]  # subset -> emotion -> numbers of folds
 
 
 def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
@@ -32,8 +38,9 @@ def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
         split: scheme, sizes and seed.
 
     Returns:
-        One dict a fold, clip -> train | val | test. Every emotion is in train, and every emotion of
-        the corpora that are tested is in test.
+        One dict a fold, clip -> train | val | test. Each fold trains on every emotion that it
+        tests, all together test every emotion of the corpora that they test. What a single one of
+        several lacks beyond that tells `folds_lacking`.
 
     Raises:
         UserError: the clips do not allow such a split; the text gives the numbers.
@@ -47,42 +54,44 @@ def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
         )
     if split.scheme == "emobox":
         folds = _emobox(clips, split)
-    elif split.scheme in ("random", "kfold"):
-        folds = _by_group(clips, split)
-    else:
+    elif split.scheme in KEEP_SPEAKERS_APART:
         folds = _by_speaker(clips, split)
-    for number, fold in enumerate(folds, start=1):
-        _require_every_emotion(clips, fold, f"fold {number} of split.scheme {split.scheme}")
+    else:
+        folds = _by_group(clips, split)
+    _require_emotions(clips, folds, f"split.scheme {split.scheme}")
     return folds
 
 
 def _by_group(clips: pd.DataFrame, split: Split) -> list[Fold]:
     """Test clips stratified by emotion: one test set (random), or each clip tested once (kfold)."""
     rng = np.random.default_rng(split.seed)
-    wanted = split.folds if split.scheme == "kfold" else 2 if split.val == 0 else 3
+    wanted = 2 if split.val == 0 else 3
     for emotion, own in clips.groupby("emotion"):
         count = group_of(own).nunique()
         if count < wanted:
             raise UserError(
                 f"emotion {emotion!r} has {len(own)} clip(s) in {count} group(s) of takes, "
-                f"split.scheme {split.scheme} needs at least {wanted}: leave the emotion out "
-                "(clean.emotions), or ask for fewer parts (split.folds, split.val: 0)"
+                f"split.scheme {split.scheme} needs at least {wanted}, one for each of test, val "
+                "and train: leave the emotion out (clean.emotions), or ask for no val "
+                "(split.val: 0)"
             )
     if split.scheme == "kfold":
+        if split.folds > (groups := group_of(clips).nunique()):
+            raise UserError(
+                f"split.folds {split.folds} is more than the {groups} groups of takes: kfold "
+                f"allows 2 to {groups} folds here"
+            )
         tests = _deal(clips, split.folds, rng)
     else:
         tests = [_draw(clips, split.test, rng)]
-    folds = []
-    for test in tests:
-        rest = clips[~clips["clip"].isin(test)]
-        folds.append(_fold(clips, test, _draw(rest, split.val * len(clips) / len(rest), rng)))
-    return folds
+    return [_fold(clips, test, _draw_val(clips, test, split.val, rng)) for test in tests]
 
 
 def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
-    """Speakers of test, val and train are different people."""
+    """Test and train on different people; validate on others again where two are left."""
     rng = np.random.default_rng(split.seed)
     speakers = speaker_of(clips)
+    spoken: Spoken = clips["emotion"].groupby(speakers).agg(set).to_dict()
     names: Names = {
         str(corpus): sorted(own.unique(), key=lambda name: (len(name), name))
         for corpus, own in speakers.groupby(clips["corpus"])
@@ -101,21 +110,20 @@ def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
             for corpus, own in names.items()
             if (left := [name for name in own if name not in tested])
         }
-        val = _val_speakers(others, names, split.val, rng)
+        test = set(clips["clip"][speakers.isin(part)])
         total = sum(map(len, names.values()))
+        if part and len(part) == total - 1:
+            # Who is left can be trained on or validate: of one voice, some clips do either.
+            folds.append(_fold(clips, test, _draw_val(clips, test, split.val, rng)))
+            continue
+        val = _val_speakers(others, names, spoken, split.val, rng)
         if total == len(part) + len(val) or not part:
             raise UserError(
                 f"split.scheme {split.scheme}: {total} speaker(s), of which {len(part)} for test "
                 f"and {len(val)} for val, leave none to {'train' if part else 'test'} on; "
                 "split.val: 0 needs none for val"
             )
-        folds.append(
-            _fold(
-                clips,
-                set(clips["clip"][speakers.isin(part)]),
-                set(clips["clip"][speakers.isin(val)]),
-            )
-        )
+        folds.append(_fold(clips, test, set(clips["clip"][speakers.isin(val)])))
     return folds
 
 
@@ -141,11 +149,13 @@ def _test_speakers(names: Names, split: Split, rng: np.random.Generator) -> list
     return [mixed[k :: split.folds] for k in range(split.folds)]
 
 
-def _val_speakers(others: Names, names: Names, share: float, rng: np.random.Generator) -> list[str]:
+def _val_speakers(
+    others: Names, names: Names, spoken: Spoken, share: float, rng: np.random.Generator
+) -> list[str]:
     """Draw the val speakers among those who are not tested, of each corpus its share.
 
     At least one in all. One of several corpora keeps at least one speaker to train on, unless all
-    have only one left.
+    have only one left. Where it can be, those who are trained on say every emotion.
     """
     if share == 0 or not others:
         return []
@@ -157,11 +167,20 @@ def _val_speakers(others: Names, names: Names, share: float, rng: np.random.Gene
     }
     if not any(wanted.values()):
         wanted[max(others, key=lambda corpus: len(others[corpus]))] = 1
-    return [
-        str(name)
-        for corpus, left in others.items()
-        for name in rng.permutation(left)[: wanted[corpus]]
-    ]
+    everyone = {name for left in others.values() for name in left}
+    for _ in range(_DRAWS):
+        drawn = [
+            str(name)
+            for corpus, left in others.items()
+            for name in rng.permutation(left)[: wanted[corpus]]
+        ]
+        if _said_by(everyone.difference(drawn), spoken) == _said_by(everyone, spoken):
+            break
+    return drawn
+
+
+def _said_by(speakers: Collection[str], spoken: Spoken) -> set[str]:
+    return set().union(*(spoken[speaker] for speaker in speakers))
 
 
 def _require_known_speakers(clips: pd.DataFrame, scheme: str) -> None:
@@ -191,6 +210,14 @@ def _require_shared_emotions(clips: pd.DataFrame, test_corpora: Sequence[str]) -
             f"split.scheme cross_corpus: only one side has {', '.join(lone)}. Set clean.emotions "
             f"to what both have, [{shared}], or take an emotion for another with clean.relabel"
         )
+
+
+def _draw_val(
+    clips: pd.DataFrame, test: Collection[str], share: float, rng: np.random.Generator
+) -> set[str]:
+    """Draw val, a share of all clips, from those that are not tested."""
+    rest = clips[~clips["clip"].isin(test)]
+    return _draw(rest, min(1.0, share * len(clips) / max(1, len(rest))), rng)
 
 
 def _draw(clips: pd.DataFrame, share: float, rng: np.random.Generator) -> set[str]:
@@ -259,20 +286,76 @@ def _is_in(clips: pd.DataFrame, fold: Mapping[str, str], subset: str) -> np.ndar
     return np.fromiter((fold.get(clip) == subset for clip in clips["clip"]), bool, len(clips))
 
 
-def _require_every_emotion(clips: pd.DataFrame, fold: Fold, where: str) -> None:
-    tested = clips["corpus"].isin(clips["corpus"][_is_in(clips, fold, "test")].unique())
-    for name, needed in (
-        ("train", set(clips["emotion"])),
-        ("test", set(clips["emotion"][tested])),
+def _require_emotions(clips: pd.DataFrame, folds: Sequence[Fold], where: str) -> None:
+    """Refuse folds that leave an emotion untested, untrained, or tested where none is trained on.
+
+    One fold may lack an emotion that others test: figures are over the test clips of all.
+    """
+    everything = set(clips["emotion"])
+    held = [_emotions_held(clips, fold) for fold in folds]
+    for number, own in enumerate(held, start=1):
+        fold, there, tested = f"fold {number} of {where}", set(own["train"]), own["test"]
+        if missing := set(tested) - there:
+            numbers = ", ".join(f"{tested[emotion]} {emotion}" for emotion in sorted(missing))
+            raise _lacks(f"{fold}: its train", there, missing, f"its test clips hold {numbers}")
+        if len(there) < 2:
+            why = "there is nothing to tell apart"
+            raise _lacks(f"{fold}: its train", there, everything - there, why)
+        if not tested:
+            raise _lacks(f"{fold}: its test", (), everything, "there is nothing to measure")
+    for subset, needed, why in (
+        ("test", _emotions_to_test(clips, folds), "figures over all emotions cannot be had"),
+        ("train", everything, "nothing of it can be learned"),
     ):
-        there = set(clips["emotion"][_is_in(clips, fold, name)])
-        if missing := sorted(needed - there):
-            held = ", ".join(sorted(there)) or "nothing"
-            raise UserError(
-                f"{where}: its {name} clips hold {held}, but none of {', '.join(missing)}: "
-                "figures over all emotions cannot be had from it; choose another split.scheme, "
-                "split.folds or split.seed, or leave such an emotion out (clean.emotions)"
-            )
+        there = {emotion for own in held for emotion in own[subset]}
+        if missing := needed - there:
+            raise _lacks(f"{where}: the {subset}", there, missing, why)
+
+
+def _lacks(clips: str, there: Collection[str], missing: Collection[str], why: str) -> UserError:
+    return UserError(
+        f"{clips} clips hold {', '.join(sorted(there)) or 'nothing'}, but none of "
+        f"{', '.join(sorted(missing))}: {why}; choose another split.scheme, split.folds, split.val "
+        "or split.seed, or leave such an emotion out (clean.emotions)"
+    )
+
+
+def _emotions_to_test(clips: pd.DataFrame, folds: Sequence[Mapping[str, str]]) -> set[str]:
+    """Give all emotions of the corpora of which these folds test clips."""
+    tested = np.logical_or.reduce([_is_in(clips, fold, "test") for fold in folds])
+    corpora = clips["corpus"][tested].unique()
+    return set(clips["emotion"][clips["corpus"].isin(corpora)])
+
+
+def _emotions_held(clips: pd.DataFrame, fold: Mapping[str, str]) -> dict[str, Counter[str]]:
+    """Count the clips of each emotion in each subset of a fold."""
+    return {subset: Counter(clips["emotion"][_is_in(clips, fold, subset)]) for subset in SUBSETS}
+
+
+def folds_lacking(clips: pd.DataFrame, folds: Sequence[Mapping[str, str]]) -> Lacking:
+    """Say which folds lack which emotions in which subset.
+
+    Val and train lack what the clips hold; test lacks what the corpora hold that the fold tests. A
+    fold without val clips lacks none there.
+
+    Returns:
+        Subset -> emotion -> numbers of the folds, from 1 on; only emotions that some fold lacks.
+    """
+    everything = set(clips["emotion"])
+    lacking: Lacking = {subset: {} for subset in SUBSETS}
+    for number, fold in enumerate(folds, start=1):
+        for subset, held in _emotions_held(clips, fold).items():
+            whole = _emotions_to_test(clips, [fold]) if subset == "test" else everything
+            for emotion in sorted(whole - set(held)) if held else ():
+                lacking[subset].setdefault(emotion, []).append(number)
+    return lacking
+
+
+def validates_train_speakers(clips: pd.DataFrame, fold: Mapping[str, str]) -> bool:
+    """Tell whether some val clips of a fold are of speakers that it trains on."""
+    speakers = speaker_of(clips)
+    train, val = (set(speakers[_is_in(clips, fold, subset)]) for subset in ("train", "val"))
+    return not train.isdisjoint(val)
 
 
 def _emobox(clips: pd.DataFrame, split: Split) -> list[Fold]:
@@ -293,7 +376,7 @@ def _emobox(clips: pd.DataFrame, split: Split) -> list[Fold]:
     folds = []
     for parts in zip(*published.values(), strict=True):
         fold: Fold = {}
-        for part, _ in parts:
+        for part, *_ in parts:
             fold |= part
             if "val" not in part.values() and split.val > 0:
                 train = clips[clips["clip"].map(part) == "train"]
@@ -303,10 +386,8 @@ def _emobox(clips: pd.DataFrame, split: Split) -> list[Fold]:
     return folds
 
 
-def read_published(
-    clips: pd.DataFrame, path: Path | str
-) -> dict[str, list[tuple[Fold, list[str]]]]:
-    """Read EmoBox's folds of every corpus: (subsets of the clips, paths that name no clip) each."""
+def read_published(clips: pd.DataFrame, path: Path | str) -> dict[str, list[emobox.Published]]:
+    """Read EmoBox's folds of every corpus."""
     return {
         str(corpus): [
             emobox.read_fold(folder, str(corpus), sorted(own))

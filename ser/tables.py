@@ -19,6 +19,7 @@ CLIP_COLUMNS = (
     "utterance",
     "take",
     "gender",
+    "age",
     "intensity",
     "language",
     "seconds",

@@ -1,13 +1,36 @@
 """Decide who is trained on and who is tested."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ser import params
-from ser.splits import COLUMNS, Fold, make_folds, read_published, shared_groups, subset_sizes
+from ser.splits import (
+    COLUMNS,
+    KEEP_SPEAKERS_APART,
+    Fold,
+    Lacking,
+    folds_lacking,
+    make_folds,
+    read_published,
+    shared_groups,
+    subset_sizes,
+    validates_train_speakers,
+)
 from ser.tables import read_csv, write_csv, write_json
 from stages import cli
+
+# Figures that are told where they are not 0.
+_NOTED = (
+    "clips_in_no_fold",
+    "groups_on_both_sides",
+    "folds_validated_on_train_speakers",
+    "published_clips_not_here",
+    "older_lists_passed_over",
+)
 
 
 def rows(folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
@@ -17,31 +40,50 @@ def rows(folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
             yield {"clip": clip, "fold": number, "subset": subset}
 
 
+def describe(
+    clips: pd.DataFrame, folds: Sequence[Fold], lacking: Lacking, split: params.Split
+) -> dict[str, Any]:
+    """Count what is to be known of the split."""
+    facts: dict[str, Any] = {
+        "scheme": split.scheme,
+        "folds": len(folds),
+        "clips_per_fold": subset_sizes(folds),
+        "clips_in_no_fold": sum(not any(clip in fold for fold in folds) for clip in clips["clip"]),
+        "groups_on_both_sides": sum(shared_groups(clips, fold) for fold in folds),
+        "folds_lacking_an_emotion": {
+            subset: len({number for numbers in own.values() for number in numbers})
+            for subset, own in lacking.items()
+        },
+    }
+    if split.scheme in KEEP_SPEAKERS_APART:
+        facts["folds_validated_on_train_speakers"] = sum(
+            validates_train_speakers(clips, fold) for fold in folds
+        )
+    if split.scheme == "emobox":
+        published = list(chain(*read_published(clips, split.emobox).values()))
+        absent = {path for fold in published for path in fold.absent}
+        facts["published_clips_not_here"] = len(absent)
+        facts["older_lists_passed_over"] = sum(len(fold.passed_over) for fold in published)
+    return facts
+
+
 def main(clips: Path, splits: Path, metrics: Path) -> None:
     """Write splits.csv (clip, fold, subset) and what is to be known of the split."""
     settings = params.load().split
     table = read_csv(clips, COLUMNS)
     folds = make_folds(table, settings)
     write_csv(splits, rows(folds), ("clip", "fold", "subset"))
-    sizes = subset_sizes(folds)
-    facts: dict[str, Any] = {
-        "scheme": settings.scheme,
-        "folds": len(folds),
-        "clips_per_fold": sizes,
-        "clips_in_no_fold": sum(not any(clip in fold for fold in folds) for clip in table["clip"]),
-        "groups_on_both_sides": sum(shared_groups(table, fold) for fold in folds),
-    }
-    if settings.scheme == "emobox":
-        published = read_published(table, settings.emobox).values()
-        facts["published_clips_not_here"] = len(
-            {path for own in published for _, absent in own for path in absent}
-        )
+    lacking = folds_lacking(table, folds)
+    facts = describe(table, folds, lacking, settings)
     write_json(metrics, facts)
-    counts = ", ".join(f"{size:g} {subset}" for subset, size in sizes.items())
+    counts = ", ".join(f"{size:g} {subset}" for subset, size in facts["clips_per_fold"].items())
     print(f"split: {settings.scheme}, {len(folds)} fold(s), per fold {counts}")
-    for key in ("clips_in_no_fold", "groups_on_both_sides", "published_clips_not_here"):
+    for key in _NOTED:
         if facts.get(key):
             print(f"  note: {facts[key]} {key.replace('_', ' ')}")
+    for subset, own in lacking.items():
+        for emotion, numbers in own.items():
+            print(f"  note: no {subset} clip is {emotion} in fold {', '.join(map(str, numbers))}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Small look-alikes of RAVDESS, CREMA-D, TESS and SAVEE, spoken by the demo's synthesis.
+"""Small look-alikes of RAVDESS, CREMA-D, TESS, SAVEE and Emo-DB, spoken by the demo's synthesis.
 
 Names, folders, sample rates, nested copies and known quirks are those of the archives on Kaggle and
 Zenodo; speakers and sentences are fewer.
@@ -43,6 +43,14 @@ SAVEE_CODES = {
     "n": "neutral",
     "sa": "sad",
     "su": "surprise",
+}
+EMODB_CODES = {
+    "W": "angry",
+    "E": "disgust",
+    "A": "fear",
+    "F": "happy",
+    "N": "neutral",
+    "T": "sad",
 }
 
 
@@ -131,6 +139,26 @@ def savee(folder, *, flat):
                 path = f"ALL/{speaker}_{name}" if flat else f"AudioData/{speaker}/{name}"
                 put(folder, path, samples, 44100)
     (folder / "Info.txt").write_text("about the corpus")
+
+
+def emodb(folder, speakers):
+    """16 kHz; the first sentence in two takes, one of boredom each; 08 is never disgusted."""
+    for speaker in speakers:
+        for code, emotion in EMODB_CODES.items():
+            for name in ("a01{}a", "a01{}b", "a02{}a", "b01{}a"):
+                if (speaker, emotion) == ("08", "disgust"):
+                    continue
+                name = name.format(code)
+                sentence = int(name[1:3]) + 2 * (name[0] == "b")
+                samples = speak(emotion, 4000 + int(speaker), sentence, 16000, seed=ord(name[4]))
+                put(folder, f"wav/{speaker}{name}.wav", samples, 16000)
+        put(
+            folder,
+            f"wav/{speaker}a04La.wav",
+            speak("calm", 4000, 1, 16000, seed=int(speaker)),
+            16000,
+        )
+    (folder / "erkennung.txt").write_text("about the corpus", encoding="utf-8")
 
 
 def zipped(folder: Path, archive: Path) -> Path:

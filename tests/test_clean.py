@@ -116,6 +116,7 @@ def test_good_clips_are_kept_sorted_with_every_column(project):
         "utterance": "01",
         "take": "b",
         "gender": "",
+        "age": "",
         "intensity": "",
         "language": "el",
         "seconds": 0.6,
@@ -642,9 +643,9 @@ def test_clips_of_ones_own_are_named_by_their_paths(project):
 
 
 def test_recordings_of_ones_own_without_labels_are_refused_with_what_is_expected(project):
-    project.put("emodb/03a01Fa.wav", speech(1))
+    project.put("emovo/gio-f1-b1.wav", speech(1))
     with pytest.raises(
-        UserError, match=r"emodb .*1 unknown_emotion.*<emotion>/<file>, or a labels"
+        UserError, match=r"emovo .*1 unknown_emotion.*<emotion>/<file>, or a labels"
     ):
         project.run()
 

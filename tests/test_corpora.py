@@ -9,6 +9,7 @@ from ser.corpora import (
     aesdd,
     clip_name,
     cremad,
+    emodb,
     label_files,
     ravdess,
     savee,
@@ -16,7 +17,7 @@ from ser.corpora import (
     tess,
 )
 from ser.corpora.labels import Labels
-from ser.emotions import EMOTIONS
+from ser.emotions import EMOTIONS, emotion_of
 from ser.errors import UserError
 from ser.formats import SUFFIXES
 from ser.rejection import Rejected
@@ -30,6 +31,7 @@ NAMES = {
     "cremad": ["1001_DFA_ANG_XX.wav", "1091_IEO_SAD_HI.wav"],
     "tess": ["OAF_back_angry.wav", "YAF_dog_ps.wav", "OA_bite_neutral.wav"],
     "savee": ["DC_a01.wav", "KL/su15.wav", "JE_n30.wav"],
+    "emodb": ["03a01Fa.wav", "16b10Td.wav", "08b02Ff.wav"],
 }
 
 
@@ -265,6 +267,7 @@ def test_a_name_of_cremad_gives_every_field():
         speaker="1002",
         utterance="IEO",
         gender="female",
+        age="21",
         intensity="medium",
         language="en",
     )
@@ -310,6 +313,14 @@ def test_43_of_the_91_actors_of_cremad_are_women():
     assert Counter(genders.values()) == {"female": 43, "male": 48}
     expected = {1001: "male", 1002: "female", 1040: "male", 1090: "male", 1091: "female"}
     assert expected.items() <= genders.items()
+
+
+def test_the_actors_of_cremad_are_20_to_74_years_old():
+    ages = {n: int(cremad.parse(f"{n}_DFA_ANG_XX.wav").age) for n in range(1001, 1092)}
+    assert (min(ages.values()), max(ages.values())) == (20, 74)
+    assert sum(ages.values()) == 3315
+    expected = {1001: 51, 1034: 74, 1050: 62, 1071: 41, 1077: 20, 1091: 29}
+    assert expected.items() <= ages.items()
 
 
 def test_capitals_do_not_matter_to_cremad():
@@ -371,6 +382,7 @@ def test_a_name_of_tess_gives_every_field(name, speaker, word, emotion):
         speaker=speaker,
         utterance=word,
         gender="female",
+        age="64" if speaker == "OAF" else "26",
         language="en",
     )
 
@@ -495,6 +507,110 @@ def test_other_names_are_refused_with_an_example_of_savee(path):
     assert text == "expected a name like 'DC_a01.wav', or 'DC/a01.wav' with its folder"
 
 
+# Emo-DB
+
+
+def test_a_name_of_emodb_gives_every_field():
+    assert emodb.parse("wav/03a01Fa.wav") == Labels(
+        name="03a01Fa",
+        emotion="happy",
+        speaker="03",
+        utterance="a01",
+        take="a",
+        gender="male",
+        age="31",
+        language="de",
+    )
+
+
+@pytest.mark.parametrize(
+    ("letter", "emotion"),
+    [
+        ("W", "angry"),
+        ("L", "boredom"),
+        ("E", "disgust"),
+        ("A", "fear"),
+        ("F", "happy"),
+        ("T", "sad"),
+        ("N", "neutral"),
+    ],
+)
+def test_every_emotion_of_emodb_is_known_by_its_german_letter(letter, emotion):
+    assert emodb.parse(f"13b09{letter}c.wav").emotion == emotion
+
+
+@pytest.mark.parametrize(
+    ("speaker", "gender", "age"),
+    [
+        ("03", "male", 31),
+        ("08", "female", 34),
+        ("09", "female", 21),
+        ("10", "male", 32),
+        ("11", "male", 26),
+        ("12", "male", 30),
+        ("13", "female", 32),
+        ("14", "female", 35),
+        ("15", "male", 25),
+        ("16", "female", 31),
+    ],
+)
+def test_every_speaker_of_emodb_has_a_gender_and_an_age(speaker, gender, age):
+    labels = emodb.parse(f"{speaker}a01Na.wav")
+    assert (labels.speaker, labels.gender, labels.age) == (speaker, gender, str(age))
+
+
+@pytest.mark.parametrize(
+    "text", ["a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10"]
+)
+def test_every_text_of_emodb_is_known(text):
+    assert emodb.parse(f"16{text}Ea.wav").utterance == text
+
+
+def test_boredom_is_none_of_the_eight_emotions():
+    with pytest.raises(Rejected, match="'boredom'") as caught:
+        emotion_of(emodb.parse("03a04Lc.wav").emotion, {})
+    assert caught.value.reason == "unknown_emotion"
+
+
+def test_the_versions_of_a_sentence_of_emodb_are_its_takes():
+    takes = [emodb.parse(f"08a04F{take}.wav") for take in ("d", "f", "")]
+    assert [labels.take for labels in takes] == ["d", "f", ""]
+    assert len({(labels.speaker, labels.utterance, labels.emotion) for labels in takes}) == 1
+
+
+@pytest.mark.parametrize("name", ["03A01FA.WAV", "03a01fa.wav", "emodb/anger/03a01Fa.Wav"])
+def test_neither_capitals_nor_folders_matter_to_emodb(name):
+    labels = emodb.parse(name)
+    assert (labels.utterance, labels.emotion, labels.take) == ("a01", "happy", "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("01a01Fa.wav", "speaker 01 does not exist: expected one of 03, 08, 09, 10, "),
+        ("17a01Fa.wav", "speaker 17 does not exist: expected one of 03, 08, 09, 10, "),
+        ("03a03Fa.wav", "text a03 does not exist: expected one of a01, a02, a04, a05, "),
+        ("03c01Fa.wav", "text c01 does not exist: expected one of a01, a02, a04, a05, "),
+        ("03a01Sa.wav", "emotion S does not exist: expected one of W, L, E, A, F, T, N"),
+    ],
+)
+def test_a_part_of_emodb_that_does_not_exist_is_refused(name, text):
+    assert refusal(emodb.parse, name).startswith(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["3a01Fa.wav", "03a1Fa.wav", "03a01.wav", "03a01Faa.wav", "03a01F1.wav", "03a01Fa.lablaut"],
+)
+def test_other_names_are_refused_with_an_example_of_emodb(name):
+    assert refusal(emodb.parse, name) == "expected a name like '03a01Fa.wav'"
+
+
+@pytest.mark.parametrize("folder", ["laryngo", "emodb/Laryngo"])
+def test_what_was_measured_at_the_throat_is_no_speech(folder):
+    assert "no speech" in refusal(emodb.parse, f"{folder}/03a01Fa.wav")
+
+
 # All of them
 
 
@@ -558,6 +674,7 @@ def test_letters_and_digits_of_other_scripts_are_refused(corpus):
         ("ravdess", "x/Actor_12/03-01-05-02-01-01-12.wav", "03-01-05-02-01-01-12"),
         ("savee", "x/DC/a01.wav", "DC_a01"),
         ("savee", "x/a01.wav", None),
+        ("emodb", "downloads/emodb/wav/03a01Fa.wav", "03a01Fa"),
         ("tess", "03-01-05-02-01-01-12.wav", None),
         ("ravdess", "02-01-05-02-01-01-12.wav", None),
         ("mine", "happy/1.2.flac", "happy/1.2"),

@@ -13,7 +13,7 @@ from ser.corpora import aesdd, label_files
 from ser.emobox import fold_folders, read_fold, read_list
 from ser.errors import UserError
 from ser.params import Split
-from ser.splits import make_folds, read_published, shared_groups
+from ser.splits import folds_lacking, make_folds, read_published, shared_groups
 from stages import split as stage
 
 ROOT = Path(__file__).parents[1]
@@ -105,12 +105,13 @@ def real_table():
     return clips_of("aesdd", [f"{f.parent.name}/{f.stem}.wav" for f in sorted(REAL.glob("*/*"))])
 
 
-def write_fold(folder, number=1, corpus="aesdd", **subsets):
+def write_fold(folder, number=1, corpus="aesdd", older=False, **subsets):
     fold = folder / f"fold_{number}"
     fold.mkdir(parents=True, exist_ok=True)
     for subset, paths in subsets.items():
-        lines = [json.dumps({"key": str(i), "wav": path}) for i, path in enumerate(paths)]
-        file = fold / f"{corpus}_{subset}_fold_{number}.jsonl"
+        key = "audio" if older else "wav"
+        lines = [json.dumps({"key": str(i), key: path}) for i, path in enumerate(paths)]
+        file = fold / f"{corpus}_{subset}_fold{'' if older else '_'}{number}.jsonl"
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return fold
 
@@ -264,14 +265,14 @@ def test_lines_that_name_no_clip_are_told(tmp_path):
     strange = ["downloads/aesdd/angry/a20 (1).wav", "downloads/aesdd/notes.txt", "", "x/03-01.wav"]
     train, test = ["downloads/aesdd/angry/a01 (1).wav"], ["downloads/aesdd/sad/s02 (5)b.wav"]
     folder = write_fold(tmp_path, train=[*train, *strange[:2]], test=[*strange[2:], *test])
-    fold, absent = read_fold(folder, "aesdd", list(table()["clip"]))
+    fold, absent, _ = read_fold(folder, "aesdd", list(table()["clip"]))
     assert fold == {"aesdd/a01 (1)": "train", "aesdd/s02 (5)b": "test"}
     assert absent == strange
 
 
 def test_a_line_twice_in_one_list_is_one_clip(tmp_path):
     folder = write_fold(tmp_path, train=["x/a01 (1).wav", "y/a01 (1).wav"], test=["s01 (1).wav"])
-    fold, absent = read_fold(folder, "aesdd", ["aesdd/a01 (1)", "aesdd/s01 (1)"])
+    fold, absent, _ = read_fold(folder, "aesdd", ["aesdd/a01 (1)", "aesdd/s01 (1)"])
     assert fold == {"aesdd/a01 (1)": "train", "aesdd/s01 (1)": "test"}
     assert absent == []
 
@@ -337,6 +338,54 @@ def test_the_real_fold_of_emobox_has_455_and_149_clips(path):
             assert emotions[line["wav"].removeprefix("downloads/")] == LETTERS[line["emo"]]
 
 
+def test_a_published_fold_may_lack_an_emotion_that_another_tests(tmp_path):
+    clips = table(speakers=4)
+    clips = clips[(clips["emotion"] != "fear") | ~clips["speaker"].isin(["2", "3"])]
+    publish(tmp_path, clips, *by_speaker(clips))
+    made = make_folds(clips, emobox(tmp_path, val=0.0))
+    assert folds_lacking(clips, made) == {"train": {}, "val": {}, "test": {"fear": [2, 3]}}
+
+
+def test_an_emotion_that_a_published_fold_neither_tests_nor_trains_on_is_told(tmp_path):
+    clips = table(speakers=3)
+    clips = clips[(clips["emotion"] != "fear") | (clips["speaker"] != "2")]
+    for number, (test, val) in enumerate((("1", ""), ("2", "fear"), ("3", "")), start=1):
+        tested = clips["speaker"] == test
+        valued = ~tested & (clips["emotion"] == val)
+        write_fold(
+            tmp_path,
+            number,
+            train=published(clips, ~tested & ~valued),
+            valid=published(clips, valued),
+            test=published(clips, tested),
+        )
+    made = make_folds(clips, emobox(tmp_path, val=0.0))
+    lacking = folds_lacking(clips, made)
+    assert (lacking["train"], lacking["test"]) == ({"fear": [2]}, {"fear": [2]})
+    others = {emotion: [2] for emotion in LETTERS.values() if emotion != "fear"}
+    assert lacking["val"] == others
+
+
+def test_a_published_fold_that_trains_on_one_emotion_is_refused(tmp_path):
+    clips = emovo(("f1", "f2", "m1"))
+    clips = clips[(clips["speaker"] != "f2") | (clips["emotion"] == "sad")]
+    f1, f2, m1 = (clips["speaker"] == speaker for speaker in ("f1", "f2", "m1"))
+    sad = clips["emotion"] == "sad"
+    write_fold(tmp_path, 1, "emovo", train=published(clips, f1), test=published(clips, m1))
+    lists = {"train": f1 & sad, "valid": f1 & ~sad, "test": f2}
+    write_fold(tmp_path, 2, "emovo", **{name: published(clips, p) for name, p in lists.items()})
+    text = refusal(clips, emobox(tmp_path, val=0.0))
+    assert "fold 2 of split.scheme emobox: its train clips hold sad, but none of happy: " in text
+    assert "nothing to tell apart" in text
+
+
+def test_a_published_fold_of_which_no_test_clip_is_here_is_refused(tmp_path):
+    clips = table(speakers=3)
+    publish(tmp_path, clips, *by_speaker(clips))
+    text = refusal(clips[clips["speaker"] != "2"], emobox(tmp_path))
+    assert "fold 2 of split.scheme emobox: its test clips hold nothing, but none of angry" in text
+
+
 # Published paths of the corpora that are known by name
 
 
@@ -375,6 +424,8 @@ def test_the_real_fold_of_emobox_has_455_and_149_clips(path):
         ("savee", "ALL/JE_n23.wav", "downloads/savee/JE_n23.wav", "savee/JE_n23"),
         ("savee", "ALL/JE_n23.wav", "downloads/savee/AudioData/JE/n23.wav", "savee/JE_n23"),
         ("savee", "JE/n23.wav", "elsewhere/JE/n23.wav", "savee/JE_n23"),
+        ("emodb", "wav/03a01Fa.wav", "downloads/emodb/wav/03a01Fa.wav", "emodb/03a01Fa"),
+        ("emodb", "happy/03a01Fa.wav", "downloads/emodb/wav/03a01Fa.wav", "emodb/03a01Fa"),
     ],
 )
 def test_a_published_path_is_read_like_the_corpus_own_files(tmp_path, corpus, here, path, clip):
@@ -382,6 +433,7 @@ def test_a_published_path_is_read_like_the_corpus_own_files(tmp_path, corpus, he
     folder = write_fold(tmp_path, corpus=corpus, test=[path])
     assert read_fold(folder, corpus, [name]) == (
         {clip or f"{corpus}/{Path(here).stem}": "test"},
+        [],
         [],
     )
 
@@ -397,6 +449,8 @@ def test_a_published_path_is_read_like_the_corpus_own_files(tmp_path, corpus, he
         ("savee", "downloads/savee/n23.wav"),
         ("savee", "downloads/savee/DC_n23.wav"),
         ("savee", "downloads/savee/JE_a16.wav"),
+        ("emodb", "downloads/emodb/wav/03a03Fa.wav"),
+        ("emodb", "downloads/emodb/wav/03a01Fb.wav"),
     ],
 )
 def test_a_published_path_that_names_no_clip_is_told(tmp_path, corpus, path):
@@ -406,11 +460,12 @@ def test_a_published_path_that_names_no_clip_is_told(tmp_path, corpus, path):
         "cremad": ["AudioWAV/1052_WSI_ANG_XX.wav"],
         "tess": ["OAF_neutral/OA_bite_neutral.wav"],
         "savee": ["JE/n23.wav"],
+        "emodb": ["wav/03a01Fa.wav"],
     }[corpus]
     clips = clips_of(corpus, here)
     lists = {"train": [path], "test": published(clips, clips["corpus"] == corpus)}
     folder = write_fold(tmp_path, corpus=corpus, **lists)
-    fold, absent = read_fold(folder, corpus, list(clips["clip"]))
+    fold, absent, _ = read_fold(folder, corpus, list(clips["clip"]))
     assert fold == {clips["clip"][0]: "test"}
     assert absent == [path]
 
@@ -493,7 +548,9 @@ def test_a_line_that_names_a_folder_of_no_clip_is_none_of_two_clips_alike(tmp_pa
     clips = ["own/a/sad/1", "own/b/sad/1", "own/b/sad/2"]
     lists = {"train": ["elsewhere/sad/1.wav"], "test": ["b/sad/2.wav"]}
     folder = write_fold(tmp_path, corpus="own", **lists)
-    assert read_fold(folder, "own", clips) == ({"own/b/sad/2": "test"}, ["elsewhere/sad/1.wav"])
+    fold, absent, _ = read_fold(folder, "own", clips)
+    assert fold == {"own/b/sad/2": "test"}
+    assert absent == ["elsewhere/sad/1.wav"]
 
 
 def test_a_line_of_a_clip_that_was_rejected_is_not_another_clip_of_that_name(tmp_path):
@@ -501,9 +558,82 @@ def test_a_line_of_a_clip_that_was_rejected_is_not_another_clip_of_that_name(tmp
     clips = clips_of("own", ["a/sad/1.wav", "b/sad/2.wav"])
     lists = {"train": ["downloads/own/a/sad/1.wav"], "test": ["downloads/own/b/sad/1.wav"]}
     folder = write_fold(tmp_path, corpus="own", **lists)
-    fold, absent = read_fold(folder, "own", list(clips["clip"]))
+    fold, absent, _ = read_fold(folder, "own", list(clips["clip"]))
     assert fold == {"own/a/sad/1": "train"}
     assert absent == ["downloads/own/b/sad/1.wav"]
+
+
+# Lists in an older form: named without an underscore, the paths under another key
+
+
+def emovo(speakers=("f1", "m1"), emotions=("sad", "happy")):
+    """An own corpus that EmoBox has lists of; no sentence in two takes."""
+    names = [(s, e, n) for s in speakers for e in emotions for n in "123"]
+    rows = [
+        {
+            "clip": f"emovo/wav/{s}{e[0]}{n}",
+            "corpus": "emovo",
+            "path": f"emovo/wav/{s}{e[0]}{n}.wav",
+            "emotion": e,
+            "speaker": s,
+            "utterance": n,
+            "take": "",
+        }
+        for s, e, n in names
+    ]
+    return pd.DataFrame(rows).sort_values("clip", ignore_index=True)
+
+
+def publish_both(folder, clips, test, older_test):
+    """Write one fold in both forms."""
+    corpus = clips["corpus"][0]
+    for tested, older in ((test, False), (older_test, True)):
+        lists = {"train": published(clips, ~tested), "test": published(clips, tested)}
+        write_fold(folder / corpus, corpus=corpus, older=older, **lists)
+
+
+@pytest.mark.parametrize("own", [table(speakers=3), emovo()], ids=["named", "own"])
+def test_of_two_forms_of_the_lists_the_newer_is_taken(tmp_path, own):
+    speaker = own["speaker"].iloc[-1]
+    test, older = own["speaker"] == speaker, own["speaker"] != speaker
+    publish_both(tmp_path, own, test, older)
+    for path in (tmp_path, tmp_path / own["corpus"][0], tmp_path / own["corpus"][0] / "fold_1"):
+        (fold,) = make_folds(own, emobox(path, val=0.0))
+        assert column(own, fold, "speaker")["test"] == {speaker}
+    ((read,),) = read_published(own, tmp_path).values()
+    corpus = own["corpus"][0]
+    assert read.absent == []
+    assert read.passed_over == [f"{corpus}_{s}_fold1.jsonl" for s in ("train", "test")]
+
+
+@pytest.mark.parametrize("own", [table(speakers=3), emovo()], ids=["named", "own"])
+@pytest.mark.parametrize("key", ["audio", "wav"])
+def test_lists_in_the_older_form_alone_are_read(tmp_path, own, key):
+    test = own["speaker"] == own["speaker"].iloc[-1]
+    lists = {"train": published(own, ~test), "test": published(own, test)}
+    fold = write_fold(tmp_path, corpus=own["corpus"][0], older=True, **lists)
+    for file in fold.iterdir():
+        file.write_text(file.read_text().replace('"audio"', f'"{key}"'))
+    (read,) = read_published(own, tmp_path)[own["corpus"][0]]
+    assert read.passed_over == []
+    (made,) = make_folds(own, emobox(tmp_path, val=0.0))
+    assert {clip for clip, subset in made.items() if subset == "test"} == set(own["clip"][test])
+    assert set(made) == set(own["clip"])
+
+
+def test_lists_of_both_forms_are_not_mixed(tmp_path):
+    """What was val in the older form may be in train in the newer."""
+    clips = table(speakers=3)
+    test, val = clips["speaker"] == "3", clips["speaker"] == "2"
+    write_fold(tmp_path, train=published(clips, ~test), test=published(clips, test))
+    write_fold(tmp_path, older=True, valid=published(clips, val))
+    ((read,),) = read_published(clips, tmp_path).values()
+    assert read.passed_over == ["aesdd_valid_fold1.jsonl"]
+    (fold,) = make_folds(clips, emobox(tmp_path, val=0.0))
+    assert column(clips, fold, "speaker") == {"train": {"1", "2"}, "test": {"3"}}
+    (tmp_path / "fold_1/aesdd_test_fold_1.jsonl").unlink()
+    write_fold(tmp_path, older=True, test=published(clips, test))
+    assert "fold_1 has no aesdd_test_fold_1.jsonl" in refusal(clips, emobox(tmp_path))
 
 
 # Several corpora
@@ -599,7 +729,7 @@ def test_what_is_published_is_told_corpus_by_corpus(tmp_path, several):
     for clips, left, folds in zip(several, fewer, told.values(), strict=True):
         gone = clips[~clips["clip"].isin(left["clip"])]
         assert len(folds) == 4
-        for fold, absent in folds:
+        for fold, absent, _ in folds:
             assert set(fold) == set(left["clip"])
             assert sorted(absent) == sorted(f"downloads/{path}" for path in gone["path"])
 
@@ -659,6 +789,42 @@ def test_the_stage_says_nothing_of_what_is_all_here(project, several, capsys):
     assert facts["published_clips_not_here"] == 0
     assert facts["clips_per_fold"] == {"train": 63.0, "val": 0.0, "test": 21.0}
     assert "note" not in capsys.readouterr().out
+
+
+def test_the_stage_says_which_lists_it_passed_over(project, capsys):
+    clips = emovo()
+    test = clips["speaker"] == "f1"
+    publish_both(Path("lists"), clips, test, ~test)
+    project(clips, val=0.0)
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["pull"]["sources"]["emovo"] = "path:x"
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    _, facts = run_stage()
+    assert facts["older_lists_passed_over"] == 2
+    assert facts["clips_per_fold"] == {"train": 6.0, "val": 0.0, "test": 6.0}
+    assert "note: 2 older lists passed over\n" in capsys.readouterr().out
+
+
+def test_the_stage_says_which_fold_lacks_what(project, capsys):
+    clips = table(speakers=4)
+    clips = clips[~clips["emotion"].isin(["fear", "sad"]) | ~clips["speaker"].isin(["2", "3"])]
+    project(clips, scheme="leave_one_speaker_out", emobox="", val=0.0)
+    _, facts = run_stage()
+    assert facts["folds"] == 4
+    assert facts["folds_lacking_an_emotion"] == {"train": 0, "val": 0, "test": 2}
+    assert facts["folds_validated_on_train_speakers"] == 0
+    out = capsys.readouterr().out
+    assert "note: no test clip is fear in fold 2, 3\n" in out
+    assert "note: no test clip is sad in fold 2, 3\n" in out
+    assert out.count("note") == 2
+
+
+def test_the_stage_says_who_validates_where_one_speaker_is_left(project, capsys):
+    project(table(speakers=2), scheme="leave_one_speaker_out", emobox="")
+    rows, facts = run_stage()
+    assert facts["folds_validated_on_train_speakers"] == 2
+    assert set(rows["subset"]) == {"train", "val", "test"}
+    assert "note: 2 folds validated on train speakers\n" in capsys.readouterr().out
 
 
 def test_other_schemes_know_of_no_published_clips(project, several):

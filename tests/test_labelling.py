@@ -82,6 +82,7 @@ def test_a_row_has_what_its_labels_say_or_why_it_is_rejected(tmp_path):
         "utterance": "05",
         "take": "b",
         "gender": "",
+        "age": "",
         "intensity": "",
         "language": "el",
     }

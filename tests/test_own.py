@@ -44,9 +44,9 @@ def test_a_table_needs_path_and_emotion_only(tmp_path):
 
 def test_a_table_may_say_all_that_is_known(tmp_path):
     table = (
-        "language,path,gender,emotion,utterance,speaker,take,intensity,remark\n"
-        "en,a.wav,female,Anger,07,anna,2,strong,loud\n"
-        "de,b.wav,,sad,,,,,\n"
+        "language,path,gender,emotion,utterance,speaker,take,intensity,remark,age\n"
+        "en,a.wav,female,Anger,07,anna,2,strong,loud,34\n"
+        "de,b.wav,,sad,,,,,,\n"
     )
     assert labelled(tmp_path, ["a.wav", "b.wav"], table) == {
         "a.wav": Labels(
@@ -56,6 +56,7 @@ def test_a_table_may_say_all_that_is_known(tmp_path):
             utterance="07",
             take="2",
             gender="female",
+            age="34",
             intensity="strong",
             language="en",
         ),

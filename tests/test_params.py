@@ -124,14 +124,14 @@ def test_a_corpus_without_a_source_is_refused(values):
 
 
 def test_a_corpus_without_a_source_is_refused_with_those_that_have_one(values):
-    values["pull"]["corpora"] = ["aesdd", "emodb"]
+    values["pull"]["corpora"] = ["aesdd", "emovo"]
     text = refusal(values)
-    assert "\n  pull: sources.emodb is missing: emodb is in pull.corpora" in text
+    assert "\n  pull: sources.emovo is missing: emovo is in pull.corpora" in text
     assert f"there are sources of {', '.join(values['pull']['sources'])}" in text
-    for corpus in ("aesdd", "ravdess", "cremad", "tess", "savee", "own", "demo"):
+    for corpus in ("aesdd", "ravdess", "cremad", "tess", "savee", "emodb", "own", "demo"):
         assert corpus in values["pull"]["sources"]
-    values["pull"]["sources"]["emodb"] = "path:x"
-    assert parse(values, "p").pull.corpora == ["aesdd", "emodb"]
+    values["pull"]["sources"]["emovo"] = "path:x"
+    assert parse(values, "p").pull.corpora == ["aesdd", "emovo"]
 
 
 @pytest.mark.parametrize("name", ["a", "own", "own2", "my-corpus", "my_corpus", "x-1_y"])
@@ -347,6 +347,11 @@ def test_values_out_of_range_are_refused_with_their_key(values, key, wrong):
             "test_corpora names a corpus twice: ['savee', 'savee']",
         ),
         (
+            {"split.scheme": "speaker", "split.test_corpora": ["aesdd"]},
+            "split: test_corpora ['aesdd'] are tested by scheme cross_corpus alone, it is 'speaker'"
+            ": set scheme: cross_corpus, or test_corpora: []",
+        ),
+        (
             {"clean.emotions": ["sad", "happy", "sad"]},
             "clean.emotions: all, or a list of unlike emotions",
         ),
@@ -386,9 +391,9 @@ def test_values_that_contradict_each_other_are_refused(on_frames, changes, said)
             "split.test_corpora": ["tess", "aesdd"],
             "pull.corpora": ["aesdd", "savee", "tess"],
         },
-        # Other schemes do not look at test_corpora.
-        {"split.scheme": "random", "split.test_corpora": ["aesdd"]},
-        {"split.scheme": "speaker", "split.test_corpora": ["emodb"]},
+        {"split.scheme": "random", "split.test_corpora": []},
+        # A path may stay where it is while another scheme is tried.
+        {"split.scheme": "random", "split.emobox": "folder"},
         {
             "split.scheme": "cross_corpus",
             "split.test_corpora": ["savee"],
@@ -544,10 +549,18 @@ def test_every_valid_name_is_accepted(values, key, valid):
             assert get(parse(changed, "p"), key) == name
 
 
+@pytest.mark.parametrize("scheme", [s for s in NAMES["split.scheme"] if s != "cross_corpus"])
+def test_corpora_to_test_are_not_ignored_by_another_scheme(values, scheme):
+    values["pull"]["corpora"] = ["aesdd", "demo"]
+    values["split"] |= {"scheme": scheme, "emobox": "folder", "test_corpora": ["demo"]}
+    assert f"by scheme cross_corpus alone, it is {scheme!r}" in refusal(values)
+
+
 @pytest.mark.parametrize("scheme", NAMES["split.scheme"])
 def test_every_scheme_is_accepted(values, scheme):
     values["pull"]["corpora"] = ["aesdd", "demo"]
-    values["split"] |= {"scheme": scheme, "emobox": "folder", "test_corpora": ["demo"]}
+    tested = ["demo"] if scheme == "cross_corpus" else []
+    values["split"] |= {"scheme": scheme, "emobox": "folder", "test_corpora": tested}
     assert parse(values, "p").split.scheme == scheme
 
 

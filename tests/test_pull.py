@@ -706,6 +706,7 @@ CLIPS = {
     "cremad": "AudioWAV/1001_DFA_ANG_XX.wav",
     "tess": "OAF_angry/OAF_back_angry.wav",
     "savee": "ALL/DC_a01.wav",
+    "emodb": "wav/03a01Fa.wav",
     "own": "angry/0001.flac",
     "my-corpus_2": "a/b/happy/0001.mp3",
 }
@@ -753,9 +754,9 @@ def test_unused_sources_need_not_exist(project, recordings):
     assert list(yaml.safe_load(METRICS.read_text())) == ["aesdd"]
 
 
-@pytest.mark.parametrize("corpus", ["aesdd", "ravdess", "cremad", "tess", "savee"])
+@pytest.mark.parametrize("corpus", ["aesdd", "ravdess", "cremad", "tess", "savee", "emodb"])
 def test_another_corpus_is_refused_with_what_it_looks_like(project, tmp_path, corpus):
-    for other in ("aesdd", "ravdess", "cremad", "tess", "savee"):
+    for other in ("aesdd", "ravdess", "cremad", "tess", "savee", "emodb"):
         if other == corpus:
             continue
         folder = tmp_path / other

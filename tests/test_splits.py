@@ -11,7 +11,14 @@ from ser.clips import group_of, speaker_of
 from ser.corpora import aesdd
 from ser.errors import UserError
 from ser.params import Split
-from ser.splits import SUBSETS, make_folds, shared_groups, subset_sizes
+from ser.splits import (
+    SUBSETS,
+    folds_lacking,
+    make_folds,
+    shared_groups,
+    subset_sizes,
+    validates_train_speakers,
+)
 
 REAL = Path(__file__).parents[2] / "shared" / "aesdd"
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad")
@@ -227,7 +234,7 @@ def test_more_folds_than_speakers_are_refused_with_both_numbers():
 
 @pytest.mark.parametrize(
     ("scheme", "changes", "needed"),
-    [("random", {}, 3), ("random", {"val": 0.0}, 2), ("kfold", {"folds": 4}, 4)],
+    [("random", {}, 3), ("random", {"val": 0.0}, 2), ("kfold", {"folds": 4}, 3)],
 )
 def test_an_emotion_of_one_clip_is_refused_with_the_numbers(scheme, changes, needed):
     clips = pd.concat([table(), pd.DataFrame([row("aesdd", "calm", 1, 1)])], ignore_index=True)
@@ -256,19 +263,181 @@ def test_one_speaker_is_refused_where_speakers_are_kept_apart(scheme):
     assert "leave none to train on" in text
 
 
-def test_two_speakers_leave_none_for_train_beside_val_and_test():
-    text = refusal(table(speakers=2), split("leave_one_speaker_out"))
-    assert "2 speaker(s), of which 1 for test and 1 for val" in text
-    assert len(make_folds(table(speakers=2), split("leave_one_speaker_out", val=0.0))) == 2
+@pytest.mark.parametrize(
+    ("settings", "numbers"),
+    [
+        (split("leave_one_speaker_out", val=0.9), "1 for test and 5 for val"),
+        (split("speaker", test=0.5, val=0.45), "3 for test and 3 for val"),
+        (split("speaker_kfold", folds=2, val=0.9), "3 for test and 3 for val"),
+    ],
+)
+def test_a_val_that_takes_all_other_speakers_is_refused_with_the_numbers(settings, numbers):
+    text = refusal(table(), settings)
+    assert f"6 speaker(s), of which {numbers}, leave none to train on; split.val" in text
+
+
+# Folds that lack an emotion
+
+
+def lacking_fear(*speakers):
+    """Of six speakers, some never say fear."""
+    clips = table(takes=False)
+    lacks = (clips["emotion"] == "fear") & clips["speaker"].isin(speakers)
+    return clips[~lacks].reset_index(drop=True)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "changes"),
+    [
+        ("leave_one_speaker_out", {}),
+        ("speaker_kfold", {"folds": 6}),
+        ("speaker_kfold", {"folds": 5}),
+    ],
+)
+@pytest.mark.parametrize("val", [0.0, 0.1])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_speaker_who_lacks_an_emotion_is_tested_like_the_others(scheme, changes, val, seed):
+    clips = lacking_fear("2")
+    made = make_folds(clips, split(scheme, val=val, seed=seed, **changes))
+    tested = [clip for fold in made for clip, subset in fold.items() if subset == "test"]
+    assert sorted(tested) == sorted(clips["clip"])
+    lacking = []
+    for number, fold in enumerate(made, start=1):
+        emotions = column(clips, fold, "emotion")
+        assert emotions["train"] == set(EMOTIONS)
+        if "fear" not in emotions["test"]:
+            assert column(clips, fold, "speaker")["test"] == {"2"}
+            lacking.append(number)
+    assert folds_lacking(clips, made)["test"] == ({"fear": lacking} if lacking else {})
+    assert lacking or changes == {"folds": 5}
+
+
+def test_what_the_val_clips_of_a_fold_lack_is_told():
+    clips = lacking_fear("1", "2")
+    made = make_folds(clips, split("leave_one_speaker_out"))
+    lacking = [
+        number
+        for number, fold in enumerate(made, start=1)
+        if column(clips, fold, "speaker")["val"] <= {"1", "2"}
+    ]
+    assert lacking
+    found = folds_lacking(clips, made)
+    assert found == {"train": {}, "val": {"fear": lacking}, "test": {"fear": [1, 2]}}
+    without = make_folds(clips, split("leave_one_speaker_out", val=0.0))
+    assert folds_lacking(clips, without)["val"] == {}
+
+
+@pytest.mark.parametrize("scheme", ["speaker_kfold", "leave_one_speaker_out"])
+@pytest.mark.parametrize("seed", range(5))
+def test_val_speakers_take_no_emotion_away_that_others_could_leave(scheme, seed):
+    """Two of four say fear: the one who is not tested is trained on."""
+    clips = lacking_fear("2", "3")
+    clips = clips[clips["speaker"].isin(["1", "2", "3", "4"])]
+    for fold in make_folds(clips, split(scheme, folds=4, seed=seed)):
+        assert column(clips, fold, "emotion")["train"] == set(EMOTIONS)
+        assert len(column(clips, fold, "speaker")["val"]) == 1
+
+
+def test_an_emotion_that_only_the_test_has_is_refused_with_the_numbers():
+    text = refusal(lacking_fear("1", "2", "3", "4", "5"), split("leave_one_speaker_out"))
+    assert "fold 6 of split.scheme leave_one_speaker_out: its train clips hold angry, " in text
+    assert "but none of fear: its test clips hold 8 fear; " in text
+    assert "split.seed" in text
+    assert "clean.emotions" in text
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_single_test_without_an_emotion_is_refused(seed):
+    """Figures over all emotions cannot be had from it."""
+    text = refusal(lacking_fear("1", "2", "3", "4", "5"), split("speaker", seed=seed))
+    assert " hold angry, disgust, happy, sad, but none of fear" in text
+    assert "split.seed" in text
+
+
+@pytest.mark.parametrize("val", [0.0, 0.1])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_emotion_of_fewer_groups_than_folds_is_tested_in_some_of_them(val, seed):
+    rare = [row("aesdd", "calm", n, 1) for n in (1, 2, 3)]
+    clips = pd.concat([table(), pd.DataFrame(rare)], ignore_index=True)
+    made = make_folds(clips, split("kfold", folds=5, val=val, seed=seed))
+    tested = [clip for fold in made for clip, subset in fold.items() if subset == "test"]
+    assert sorted(tested) == sorted(clips["clip"])
+    for fold in made:
+        assert "calm" in column(clips, fold, "emotion")["train"]
+    assert len(folds_lacking(clips, made)["test"]["calm"]) == 2
+    assert folds_lacking(clips, made)["train"] == {}
+
+
+def test_more_folds_than_groups_are_refused_with_both_numbers():
+    clips = table(speakers=2, utterances=2, emotions=("angry", "sad"))
+    assert len(make_folds(clips, split("kfold", folds=8, val=0.0))) == 8
+    text = refusal(clips, split("kfold", folds=9, val=0.0))
+    assert "split.folds 9 is more than the 8 groups of takes" in text
+
+
+def test_of_several_corpora_a_fold_lacks_what_its_own_corpora_have():
+    clips = corpora("savee", "own")  # who is tested of own says three emotions, and no other
+    made = make_folds(clips, split("leave_one_speaker_out", val=0.0))
+    assert folds_lacking(clips, made) == {"train": {}, "val": {}, "test": {}}
+
+
+# One speaker left beside those tested: who validates
+
+
+TWO = [
+    split("speaker"),
+    split("leave_one_speaker_out"),
+    split("speaker_kfold", folds=2),
+    split("cross_corpus", test_corpora=["b"]),
+]
+
+
+@pytest.mark.parametrize("settings", TWO, ids=lambda s: s.scheme)
+@pytest.mark.parametrize("seed", range(2))
+def test_one_speaker_left_is_trained_on_and_validates(settings, seed):
+    clips = table(2, 10)
+    if settings.scheme == "cross_corpus":
+        # One speaker of whom nobody knows the name counts as one.
+        clips = clips.assign(corpus=clips["speaker"].map({"1": "a", "2": "b"}))
+        clips["speaker"] = clips["speaker"].replace("1", "")
+    groups, speakers = group_of(clips), speaker_of(clips)
+    for fold in make_folds(clips, settings.model_copy(update={"seed": seed})):
+        subset = clips["clip"].map(fold)
+        assert subset.notna().all()
+        (left,) = speakers[subset == "train"].unique()
+        assert set(speakers[subset == "val"]) == {left}
+        assert left not in set(speakers[subset == "test"])
+        assert subset.groupby(groups).nunique().max() == 1
+        assert clips["emotion"][subset == "val"].value_counts().to_dict() == dict.fromkeys(
+            EMOTIONS, 2
+        )
+        assert validates_train_speakers(clips, fold)
+
+
+def test_takes_of_one_sentence_validate_together_where_one_speaker_is_left():
+    clips = table(speakers=6)
+    clips = clips[clips["speaker"].isin(["5", "6"])]
+    for fold in make_folds(clips, split("leave_one_speaker_out", val=0.3)):
+        assert clips["clip"].map(fold).groupby(group_of(clips)).nunique().max() == 1
+        assert set(fold.values()) == set(SUBSETS)
+
+
+@pytest.mark.parametrize("settings", TWO[:3], ids=lambda s: s.scheme)
+def test_two_speakers_and_no_val(settings):
+    for fold in make_folds(table(speakers=2), settings.model_copy(update={"val": 0.0})):
+        assert set(fold.values()) == {"train", "test"}
+        assert not validates_train_speakers(table(speakers=2), fold)
+
+
+def test_a_val_of_all_that_one_speaker_says_is_refused():
+    text = refusal(table(speakers=2), split("leave_one_speaker_out", val=0.6))
+    assert "its train clips hold nothing" in text
 
 
 @pytest.mark.parametrize("scheme", SPEAKER_SCHEMES)
-def test_a_test_fold_without_an_emotion_is_refused_with_its_name(scheme):
-    clips = table()
-    lacking = clips[(clips["emotion"] != "fear") | (clips["speaker"] == "1")]
-    text = refusal(lacking, split(scheme, folds=6))
-    assert f"of split.scheme {scheme}" in text
-    assert "none of fear" in text
+def test_where_two_speakers_are_left_no_voice_of_train_validates(clips, scheme):
+    for fold in make_folds(clips, split(scheme, folds=3)):
+        assert not validates_train_speakers(clips, fold)
 
 
 @pytest.mark.parametrize("scheme", ["kfold", "speaker_kfold"])
@@ -391,7 +560,8 @@ def test_any_corpora_go_together(scheme):
             clips = corpora(*names)
             common = set.intersection(*(set(SIZES[name][2]) for name in names))
             clips = clips[clips["emotion"].isin(common)]
-            for fold in make_folds(clips, split(scheme, folds=3, test_corpora=[names[0]])):
+            tested = [names[0]] if scheme == "cross_corpus" else []
+            for fold in make_folds(clips, split(scheme, folds=3, test_corpora=tested)):
                 assert set(fold) == set(clips["clip"])
                 subsets = column(clips, fold, "emotion")
                 assert subsets["train"] == subsets["test"] == common
@@ -576,13 +746,14 @@ def test_an_emotion_of_one_speaker_is_refused_where_that_speaker_is_tested(schem
     assert "calm" in column(clips, fold, "emotion")["train"]
 
 
-def test_an_emotion_that_a_tested_corpus_lacks_among_its_tested_speakers_is_refused():
-    # Speaker 2 of 2 never says calm: one of the two folds has nothing of it to test.
-    clips = pd.concat([corpora("cremad"), corpora("tess")], ignore_index=True)
-    calm = pd.DataFrame([row("tess", "calm", n, 1) for n in (1, 2)])
-    clips = pd.concat([clips, calm], ignore_index=True)
-    text = refusal(clips, split("leave_one_speaker_out", val=0.0))
-    assert "none of calm" in text
+def test_an_emotion_that_a_tested_corpus_has_and_a_tested_speaker_lacks_is_told():
+    # Speaker 2 of 2 never says calm: that speaker's fold has nothing of it to test.
+    calm = pd.DataFrame([row("cremad", "calm", n, s) for n in (1, 2) for s in range(1, 92)])
+    more = pd.DataFrame([row("tess", "calm", n, 1) for n in (1, 2)])
+    clips = pd.concat([corpora("cremad"), corpora("tess"), calm, more], ignore_index=True)
+    made = make_folds(clips, split("leave_one_speaker_out", val=0.0))
+    assert len(made) == 93
+    assert folds_lacking(clips, made) == {"train": {}, "val": {}, "test": {"calm": [93]}}
 
 
 # Tested on other corpora
@@ -668,7 +839,7 @@ def test_across_corpora_lone_emotions_of_both_sides_are_named_together():
 @pytest.mark.parametrize("scheme", [*SCHEMES, "cross_corpus"])
 def test_one_emotion_is_nothing_to_tell_apart(scheme):
     clips = pd.concat([table(corpus="a"), table(corpus="b")], ignore_index=True)
-    settings = split(scheme, test_corpora=["b"])
+    settings = split(scheme, test_corpora=["b"] if scheme == "cross_corpus" else [])
     text = refusal(clips[clips["emotion"] == "angry"], settings)
     assert "all clips are angry: a recogniser needs at least two emotions" in text
 
@@ -682,8 +853,6 @@ def test_across_corpora_one_train_speaker_and_no_val():
     clips = pd.concat([corpora("own"), table(2, 2, ("angry", "happy", "sad"))], ignore_index=True)
     (fold,) = make_folds(clips, cross("aesdd", val=0.0))
     assert speakers_by_corpus(clips, fold) == {"aesdd": (0, 0, 2), "own": (1, 0, 0)}
-    text = refusal(clips, cross("aesdd", val=0.1))
-    assert "3 speaker(s), of which 2 for test and 1 for val, leave none to train on" in text
 
 
 @pytest.mark.parametrize("val", [0.0, 0.1])

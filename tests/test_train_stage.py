@@ -277,6 +277,48 @@ def test_without_val_clips_there_are_no_validation_figures(tmp_path):
     assert pd.read_csv(folder / "plots/history.csv")["val_loss"].isna().all()
 
 
+def folds_that_lack_sad():
+    """The first has none to test, the second none to train on, the third none to validate."""
+    subsets = {  # of the three takes of an emotion, in each fold
+        "angry": ("test val train", "train test val", "val train test"),
+        "neutral": ("test val train", "train test val", "val train test"),
+        "sad": ("train val train", "val val val", "train test test"),
+    }
+    return [
+        {"clip": clip, "fold": fold + 1, "subset": subsets[emotion][fold].split()[i // 2 % 3]}
+        for fold in range(3)
+        for i, (clip, _, emotion) in enumerate(clip_names())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "baseline"),
+    [
+        ({"balance": "none", "normalisation": "train"}, "logistic_regression"),
+        ({"balance": "class_weights", "normalisation": "speaker", "patience": 1}, "svm"),
+        ({"balance": "upsample", "snapshots": True}, "none"),
+    ],
+)
+def test_folds_that_lack_an_emotion_are_trained_measured_and_drawn(tmp_path, changes, baseline):
+    folder = make_project(tmp_path, folds_that_lack_sad(), {"epochs": 3, **changes})
+    values = yaml.safe_load((folder / "params.yaml").read_text())
+    values["evaluate"]["baseline"] = baseline
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    train_here(folder)
+    figures = evaluate_here(folder)
+    with chdir(folder), redirect_stdout(io.StringIO()):
+        draw.main(*map(Path, DRAW_PATHS))
+    assert figures["n_folds"] == 3
+    supports = {emotion: part["support"] for emotion, part in figures["per_class"].items()}
+    assert supports == {"angry": 6, "neutral": 6, "sad": 4}
+    assert (figures.get("baseline") or {"kind": "none"})["kind"] == baseline
+    predictions = tables.read_csv(folder / "predictions.csv")
+    assert set(predictions["emotion"][predictions["fold"] == 1]) == {"angry", "neutral"}
+    card = (folder / "model/README.md").read_text()
+    assert "| sad |" in card
+    assert (folder / "plots/confusion.png").exists()
+
+
 @pytest.fixture(scope="module")
 def evaluated(whole, tmp_path_factory):
     """The trained project with the results of its evaluation."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from ser.corpora import aesdd, cremad, own, ravdess, savee, tess
+from ser.corpora import aesdd, cremad, emodb, own, ravdess, savee, tess
 from ser.corpora.labels import Labels
 from ser.errors import UserError
 from ser.formats import SUFFIXES, is_hidden
@@ -41,6 +41,7 @@ NAMINGS = {
     "cremad": Naming(cremad.parse, cremad.EXAMPLE),
     "tess": Naming(tess.parse, tess.EXAMPLE),
     "savee": Naming(savee.parse, savee.EXAMPLE),
+    "emodb": Naming(emodb.parse, emodb.EXAMPLE),
     "demo": Naming(_parse_demo, aesdd.EXAMPLE),
 }
 

@@ -1,7 +1,7 @@
 """CREMA-D: 91 actors of many origins, twelve English sentences, six emotions.
 
 Cao, Cooper, Keutmann, Gur, Nenkova, Verma: CREMA-D: Crowd-sourced Emotional Multimodal Actors
-Dataset. IEEE Transactions on Affective Computing 5(4), 2014. Who is a woman says the corpus's own
+Dataset. IEEE Transactions on Affective Computing 5(4), 2014. Ages and genders: the corpus's own
 VideoDemographics.csv.
 """
 
@@ -31,6 +31,13 @@ _WOMEN = {
     1028, 1029, 1030, 1037, 1043, 1046, 1047, 1049, 1052, 1053, 1054, 1055, 1056, 1058, 1060,
     1061, 1063, 1072, 1073, 1074, 1075, 1076, 1078, 1079, 1082, 1084, 1089, 1091,
 }
+_AGES = (  # in the order of the actors
+    51, 21, 21, 42, 29, 58, 38, 46, 24, 27, 32, 23, 22, 24, 32, 61, 42, 25, 29, 61,
+    30, 22, 22, 59, 48, 33, 44, 57, 33, 42, 31, 30, 31, 74, 48, 49, 45, 21, 51, 42,
+    42, 37, 25, 40, 22, 22, 22, 38, 25, 62, 56, 33, 35, 36, 57, 52, 25, 36, 21, 28,
+    51, 56, 33, 53, 38, 25, 66, 34, 27, 25, 41, 33, 24, 31, 40, 25, 20, 21, 21, 21,
+    30, 20, 45, 46, 34, 33, 62, 23, 24, 50, 29,
+)
 # fmt: on
 
 
@@ -55,6 +62,7 @@ def parse(path: str) -> Labels:
         speaker=actor,
         utterance=sentence,
         gender="female" if int(actor) in _WOMEN else "male",
+        age=str(_AGES[_ACTORS.index(actor)]),
         intensity=_LEVELS[level],
         language="en",
     )

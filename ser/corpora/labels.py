@@ -17,6 +17,7 @@ class Labels:
         utterance: what is said.
         take: which repetition of it.
         gender: female or male.
+        age: of the speaker, in years.
         intensity: of the emotion: low, medium or high; normal or strong.
         language: ISO 639-1.
         sung: whether it is song, not speech.
@@ -28,6 +29,7 @@ class Labels:
     utterance: str = ""
     take: str = ""
     gender: str = ""
+    age: str = ""
     intensity: str = ""
     language: str = ""
     sung: bool = False

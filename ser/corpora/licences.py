@@ -50,5 +50,11 @@ LICENCES = {
         "for research, on registration with its authors",
         "Haq, Jackson, in: Machine Audition, 2010",
     ),
+    "emodb": Licence(
+        "Berlin Database of Emotional Speech",
+        "cc0-1.0",
+        "CC0 1.0, as audEERING's card of it says",
+        "Burkhardt et al., Interspeech 2005",
+    ),
     "demo": Licence("Synthesised speech of this project", "mit", "MIT", "none"),
 }

@@ -1,4 +1,4 @@
-"""TESS: two Canadian women, an older and a younger, 200 words, seven emotions.
+"""TESS: two Canadian women, one of 64 and one of 26 years, 200 words, seven emotions.
 
 Pichora-Fuller, Dupuis: Toronto emotional speech set (TESS). Borealis, 2020.
 """
@@ -14,6 +14,7 @@ EXAMPLE = "OAF_back_angry.wav"
 _NAME = re.compile(r"([A-Z]+)_([A-Z]+)_([A-Z]+)\.wav", re.IGNORECASE | re.ASCII)
 # `OA_bite_neutral.wav` is called so in the corpus.
 _SPEAKERS = {"OAF": "OAF", "YAF": "YAF", "OA": "OAF"}
+_AGES = {"OAF": "64", "YAF": "26"}  # the older adult female and the younger
 _EMOTIONS = {
     "angry": "angry",
     "disgust": "disgust",
@@ -43,5 +44,6 @@ def parse(path: str) -> Labels:
         speaker=_SPEAKERS[speaker],
         utterance=word,
         gender="female",
+        age=_AGES[_SPEAKERS[speaker]],
         language="en",
     )
