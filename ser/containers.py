@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ser import mp3
+from ser.frames import begins_adts
 from ser.rejection import Rejected
+from ser.signatures import LIBSNDFILE, TAGGED, kind_of
 
 # What programs write that stream a WAV of yet unknown length: ffmpeg 0xFFFFFFFF, sox 0x7FFFF000.
 _UNKNOWN_SIZE = 0x7FFFF000
@@ -14,23 +16,25 @@ _END_OF_STREAM = 4  # flag of an Ogg page
 
 
 def container_of(file: BinaryIO) -> str:
-    """Name, as FFmpeg does, the container that a file's first bytes tell of; empty: none of its."""
-    head = file.read(42)
-    if head[4:8] == b"ftyp":
-        return "mp4"
-    if head[:4] == b"\x1a\x45\xdf\xa3":
-        return "matroska"  # WebM is a part of it
-    if head[:4] == b"OggS":
-        return "ogg" if head[28:33] == b"\x7fFLAC" else ""
-    # RFC 9639, 8.2: the low 36 bits are the number of samples; 0: it was not known yet.
-    if head[:8] == b"fLaC\0\0\0\x22":
-        return "" if int.from_bytes(head[18:26], "big") & (1 << 36) - 1 else "flac"
+    """Name, as FFmpeg does, the container that a file's first bytes tell of; empty: none of its.
+
+    Raises:
+        Rejected: undecodable: it is of a kind that is not read.
+    """
+    kind = kind_of(file)
+    if kind and not kind.reader:
+        raise Rejected("undecodable", f"{kind.name} is not read: convert it to WAV or FLAC")
     file.seek(mp3.end_of_tags(file))
-    sync = file.read(2)
-    if mp3.begins_frame(sync):
+    head = file.read(26)
+    # RFC 9639, 8.2: the low 36 bits are the number of samples; 0: it was not known yet.
+    if head[:8] == b"fLaC\0\0\0\x22" and not int.from_bytes(head[18:26], "big") & (1 << 36) - 1:
+        return "flac"
+    if kind and kind != TAGGED:
+        return "" if kind.reader == LIBSNDFILE else kind.reader
+    # It is called a recording: one frame is enough.
+    if mp3.begins_frame(head):
         return "mp3"
-    # ADTS: the same mark, and no layer.
-    return "aac" if len(sync) == 2 and sync[0] == 0xFF and sync[1] & 0xF6 == 0xF0 else ""
+    return "aac" if begins_adts(head) else ""
 
 
 def check_riff(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 libsndfile reads WAV, FLAC, Ogg and Opus; FFmpeg, by PyAV, MP3 (of which libsndfile only guesses the
 length where no header states it), what phones and browsers record (AAC in MP4, .m4a, or on its own;
-WebM), and FLAC that was streamed or lies in Ogg.
+WebM), FLAC that was streamed or lies in Ogg, and what else `ser.signatures` says.
 """
 
 import os

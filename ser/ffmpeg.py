@@ -1,6 +1,6 @@
 """Recordings that FFmpeg decodes, by PyAV."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,20 +11,32 @@ from ser import mp3, recording
 from ser.arrays import FloatArray
 from ser.recording import Stream, check_form
 from ser.rejection import Rejected
+from ser.sizes import check_size
 
 if TYPE_CHECKING:
     import av
 
 _MOST_LOST = 0.1  # seconds that a whole file of FFmpeg's may lack: encoders pad their first frame
 _MP3_FRAME = 1152  # samples per channel, at most
+_MOST_LOST_OF_A_FILM = 1.0  # seconds: nothing states how long its last picture is shown
 _MOST_STRANGE = 10  # frames of another form that an MP3 may have: junk that looks like frames
+
+# Containers that say nothing of their length: FFmpeg guesses it from their size.
+_STATE_NO_LENGTH = ("aac", "ac3", "amr", "eac3", "mpeg", "mpegts", "voc")
 
 
 def open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
     """Open a file that FFmpeg decodes, for as long as the stack is open.
 
+    Of several tracks of sound it is the one that the file marks as its default, or the first.
+
+    Args:
+        path: of the file.
+        container: FFmpeg's name of what it is: nothing else is tried.
+        stack: closes it.
+
     Raises:
-        Rejected: undecodable; from the blocks zero_length, truncated or undecodable too.
+        Rejected: undecodable or truncated; from the blocks zero_length too.
         OSError: it cannot be read.
     """
     # Imported only here: most recordings do without.
@@ -33,76 +45,118 @@ def open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
     av.logging.set_level(None)
     # An open file and one container: no name within it makes FFmpeg open anything else.
     file = stack.enter_context(path.open("rb"))
+    check_size(file, container)
     stated = mp3.stated_samples(file) if container == "mp3" else 0
     file.seek(0)
     try:
-        opened = stack.enter_context(av.open(file, "r", container, metadata_errors="replace"))
+        opened = stack.enter_context(
+            av.open(
+                file,
+                "r",
+                container,
+                container_options={"protocol_whitelist": "none"},
+                metadata_errors="replace",
+            )
+        )
     except (av.FFmpegError, ValueError) as error:
         raise _refused_by_ffmpeg(error) from None
     if not opened.streams.audio:
         raise Rejected("undecodable", "no sound in it")
-    track = opened.streams.audio[0]
+    track = _choose(opened.streams.audio)
     if track.codec_context is None:
         raise Rejected("undecodable", "its codec is unknown")
     rate = track.codec_context.sample_rate
     check_form(rate, track.codec_context.channels)
-    promised = 0.0
-    if container == "mp3":  # of which FFmpeg guesses the length
-        promised = stated / rate
-    elif container == "aac":
-        pass  # likewise, and nothing states it
-    elif track.duration and track.time_base:
-        promised = float(track.duration * track.time_base)
-    elif opened.duration and len(opened.streams) == 1:
-        promised = opened.duration / av.time_base
-    blocks = _ffmpeg_blocks(_decoded(opened, track, container == "mp3"), rate, promised)
-    return Stream(blocks, rate, track.codec_context.name)
+    alone = len(opened.streams) == 1
+    sound = film = 0.0  # seconds that are stated
+    if container == "mp3":
+        sound = stated / rate
+    elif container in _STATE_NO_LENGTH:
+        pass
+    elif track.duration and track.time_base and (alone or container != "asf"):  # ASF: the film's
+        sound = float(track.duration * track.time_base)
+    elif opened.duration:
+        film = opened.duration / av.time_base
+        sound = film if alone else 0.0
+    reader = _Reader(opened, track, container == "mp3")
+    return Stream(_blocks(reader, rate, sound, film), rate, track.codec_context.name)
+
+
+def _choose(tracks: "Sequence[av.AudioStream]") -> "av.AudioStream":
+    from av.stream import Disposition
+
+    return next((t for t in tracks if t.disposition & Disposition.default), tracks[0])
 
 
 def _refused_by_ffmpeg(error: Exception) -> Rejected:
     return Rejected("undecodable", f"FFmpeg: {getattr(error, 'strerror', None) or error}")
 
 
-def _decoded(
-    opened: "av.container.InputContainer", track: "av.AudioStream", lenient: bool
-) -> Iterator["av.AudioFrame"]:
-    """Decode all frames, which must be of one form.
+class _Reader:
+    """Decodes a track of a file.
+
+    Attributes:
+        reached: the end, in seconds, of what any track holds, as far as the file was read.
+    """
+
+    def __init__(
+        self, opened: "av.container.InputContainer", track: "av.AudioStream", lenient: bool
+    ) -> None:
+        """Take a file and its sound.
+
+        Args:
+            opened: the file.
+            track: its sound.
+            lenient: pass over what is no frame, as MP3s have tags and other bytes between theirs.
+        """
+        self.reached = 0.0
+        self._opened, self._track, self._lenient = opened, track, lenient
+
+    def frames(self) -> Iterator["av.AudioFrame"]:
+        """Decode all frames, which must be of one form.
+
+        Raises:
+            Rejected: undecodable.
+        """
+        import av
+
+        form, strange = None, 0
+        try:
+            for packet in self._packets():
+                try:
+                    frames = self._track.decode(packet)
+                except av.InvalidDataError:
+                    if not self._lenient:
+                        raise
+                    continue
+                for frame in frames:
+                    form = form or (frame.sample_rate, frame.layout.name)
+                    if form == (frame.sample_rate, frame.layout.name):
+                        yield frame
+                    else:
+                        strange += 1
+        except (av.FFmpegError, ValueError) as error:
+            raise _refused_by_ffmpeg(error) from None
+        if strange > (_MOST_STRANGE if self._lenient else 0):
+            raise Rejected("undecodable", "its sample rate or its channels change")
+
+    def _packets(self) -> Iterator["av.Packet"]:
+        for packet in self._opened.demux():
+            if packet.pts is not None and packet.time_base:
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                self.reached = max(self.reached, float(end))
+            if packet.stream is self._track:
+                yield packet
+
+
+def _blocks(reader: _Reader, rate: int, sound: float, film: float) -> Iterator[FloatArray]:
+    """Gather what FFmpeg decodes, in the file's own rate, as float32.
 
     Args:
-        opened: the file.
-        track: its sound.
-        lenient: pass over what is no frame, as MP3s have tags and other bytes between theirs.
-
-    Raises:
-        Rejected: undecodable.
-    """
-    import av
-
-    form, strange = None, 0
-    try:
-        for packet in opened.demux(track):
-            try:
-                frames = packet.decode()
-            except av.InvalidDataError:
-                if not lenient:
-                    raise
-                continue
-            for frame in frames:
-                form = form or (frame.sample_rate, frame.layout.name)
-                if form == (frame.sample_rate, frame.layout.name):
-                    yield frame
-                else:
-                    strange += 1
-    except (av.FFmpegError, ValueError) as error:
-        raise _refused_by_ffmpeg(error) from None
-    if strange > (_MOST_STRANGE if lenient else 0):
-        raise Rejected("undecodable", "its sample rate or its channels change")
-
-
-def _ffmpeg_blocks(
-    frames: Iterator["av.AudioFrame"], rate: int, promised: float
-) -> Iterator[FloatArray]:
-    """Gather what FFmpeg decodes, in the file's own rate, as float32.
+        reader: of the file.
+        rate: in Hz.
+        sound: seconds that the sound should have; 0: nothing states it.
+        film: likewise of the longest track.
 
     Raises:
         Rejected: zero_length, truncated or undecodable.
@@ -112,7 +166,7 @@ def _ffmpeg_blocks(
     as_float = av.AudioResampler(format="fltp")
     found = 0
     parts: list[FloatArray] = []
-    for frame in frames:
+    for frame in reader.frames():
         parts += [part.to_ndarray().T.astype(np.float32) for part in as_float.resample(frame)]
         if sum(part.size for part in parts) >= recording.BLOCK:
             found += sum(map(len, parts))
@@ -122,7 +176,13 @@ def _ffmpeg_blocks(
         found += sum(map(len, parts))
         yield np.concatenate(parts)
     if found == 0:
-        raise Rejected("zero_length", "no samples")
+        raise (
+            Rejected("truncated", f"0 of {sound:.1f} s")
+            if sound
+            else Rejected("zero_length", "no samples")
+        )
     lost = max(_MOST_LOST, 3 * _MP3_FRAME / rate)
-    if found / rate < promised - lost:
-        raise Rejected("truncated", f"{found / rate:.1f} of {promised:.1f} s")
+    if found / rate < sound - lost:
+        raise Rejected("truncated", f"{found / rate:.1f} of {sound:.1f} s")
+    if max(found / rate, reader.reached) < film - _MOST_LOST_OF_A_FILM:
+        raise Rejected("truncated", f"{reader.reached:.1f} of {film:.1f} s of the film")

@@ -106,6 +106,8 @@ def encoded(samples, rate, suffix, subtype=None):
         container, codec, form = _FFMPEG[suffix]
         with av.open(file, "w", container) as opened:
             track = opened.add_stream(codec, rate, layout="mono", format=form)
+            if codec in _BIT_RATES:
+                track.bit_rate = _BIT_RATES[codec]
             frame = av.AudioFrame.from_ndarray(
                 np.asarray(samples, np.float32)[np.newaxis], "fltp", "mono"
             )
@@ -113,7 +115,7 @@ def encoded(samples, rate, suffix, subtype=None):
             to_form = av.AudioResampler(form, "mono", rate, track.codec_context.frame_size or 960)
             for part in (*to_form.resample(frame), *to_form.resample(None)):
                 opened.mux(track.encode(part))
-            opened.mux(track.encode(None))
+            opened.mux([packet for packet in track.encode(None) if packet.size])
     else:
         kind, usual = _SOUNDFILE[suffix]
         soundfile.write(file, samples, rate, format=kind, subtype=subtype or usual)
@@ -124,7 +126,29 @@ _FFMPEG = {
     ".m4a": ("ipod", "aac", "fltp"),
     ".aac": ("adts", "aac", "fltp"),
     ".webm": ("webm", "libopus", "flt"),
+    ".m4b": ("ipod", "alac", "s16p"),
+    ".mp4": ("mp4", "aac", "fltp"),
+    ".mov": ("mov", "pcm_s16le", "s16"),
+    ".3gp": ("3gp", "libopencore_amrnb", "s16"),
+    ".3g2": ("3g2", "aac", "fltp"),
+    ".amr": ("amr", "libopencore_amrnb", "s16"),
+    ".wma": ("asf", "wmav2", "fltp"),
+    ".asf": ("asf", "wmav1", "fltp"),
+    ".wv": ("wv", "wavpack", "s16p"),
+    ".tta": ("tta", "tta", "s16"),
+    ".mka": ("matroska", "aac", "fltp"),
+    ".mkv": ("matroska", "flac", "s16"),
+    ".flv": ("flv", "aac", "fltp"),
+    ".avi": ("avi", "pcm_s16le", "s16"),
+    ".ts": ("mpegts", "aac", "fltp"),
+    ".mpg": ("mpeg", "mp2", "s16"),
+    ".vob": ("vob", "ac3", "fltp"),
+    ".ac3": ("ac3", "ac3", "fltp"),
+    ".eac3": ("eac3", "eac3", "fltp"),
+    ".mp2": ("mp2", "mp2", "s16"),
+    ".voc": ("voc", "pcm_s16le", "s16"),
 }
+_BIT_RATES = {"libopencore_amrnb": 12_200, "wmav1": 64_000, "wmav2": 64_000}
 _SOUNDFILE = {
     ".wav": ("WAV", "PCM_16"),
     ".flac": ("FLAC", "PCM_16"),
@@ -132,7 +156,16 @@ _SOUNDFILE = {
     ".oga": ("OGG", "VORBIS"),
     ".opus": ("OGG", "OPUS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
+    ".aiff": ("AIFF", "PCM_16"),
+    ".au": ("AU", "PCM_16"),
+    ".caf": ("CAF", "PCM_16"),
+    ".w64": ("W64", "PCM_16"),
+    ".rf64": ("RF64", "PCM_16"),
+    ".sph": ("NIST", "PCM_16"),
 }
+
+WRITTEN = (*_SOUNDFILE, *_FFMPEG)  # the suffixes that `encoded` knows
+TELEPHONE = (".amr", ".3gp")  # those of 8 kHz
 
 
 def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **settings):

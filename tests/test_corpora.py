@@ -19,7 +19,7 @@ from ser.corpora import (
 from ser.corpora.labels import Labels
 from ser.emotions import EMOTIONS, emotion_of
 from ser.errors import UserError
-from ser.formats import SUFFIXES
+from ser.formats import READ, SUFFIXES
 from ser.rejection import Rejected
 
 REAL = Path(__file__).parents[2] / "shared" / "aesdd"
@@ -749,7 +749,7 @@ def test_a_source_of_another_corpus_is_refused_with_its_name(corpus, other):
 def test_of_ones_own_corpus_the_table_and_audio_of_any_kind_are_selected():
     audio = [f"x/{n:02}{suffix}" for n, suffix in enumerate(SUFFIXES)]
     audio += ["x/98.Wav", "x/99.FLAC"]
-    others = ["readme.txt", "x/a.mp4", "x/labels.txt", "mp3", ".labels.csv", "__MACOSX/labels.csv"]
+    others = ["readme.txt", "x/a.jpg", "x/labels.txt", "mp3", ".labels.csv", "__MACOSX/labels.csv"]
     assert select_files("mine", others + audio, "x.zip") == audio
     for table in ("labels.csv", "x/Labels.CSV"):
         wanted = sorted([table, *audio])
@@ -765,10 +765,9 @@ def test_of_the_tables_of_ones_own_corpus_only_the_nearest_is_selected():
 
 def test_ones_own_corpus_without_audio_is_refused_with_the_kinds_that_can_be_read():
     with pytest.raises(UserError) as caught:
-        select_files("mine", ["labels.csv", "1.mp4"], "recordings")
-    kinds = ", ".join(SUFFIXES)
+        select_files("mine", ["labels.csv", "1.jpg"], "recordings")
     assert str(caught.value) == (
-        f"recordings has no audio files ({kinds}): 2 files seen, for example 1.mp4, labels.csv"
+        f"recordings has no audio files ({READ}): 2 files seen, for example 1.jpg, labels.csv"
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 from ser.corpora import check_table, label_files, own
 from ser.corpora.labels import Labels
 from ser.errors import UserError
+from ser.formats import READ
 from ser.rejection import Rejected
 
 
@@ -121,8 +122,7 @@ def test_a_file_that_is_listed_and_not_there_is_rejected_and_the_others_are_not(
     result = labelled(tmp_path, ["b.wav"], "path,emotion\na.wav,sad\nb.wav,sad\n")
     assert result["a.wav"] == (
         "missing_file",
-        "labels.csv lists it, and no recording (.wav, .flac, .ogg, .oga, .opus, .mp3, .m4a, .aac, "
-        ".webm) is called so",
+        f"labels.csv lists it, and no recording ({READ}) is called so",
     )
     assert result["b.wav"].name == "b"
 

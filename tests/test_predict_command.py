@@ -78,7 +78,7 @@ def test_a_damaged_file_is_marked_the_others_are_answered_and_the_status_is_1(an
     for done in answered.values():
         assert done.returncode == 1
         assert b"1 of 4 without an emotion" in done.stderr
-        assert b"1 more is no recording by its name" in done.stderr
+        assert b"1 more is no recording by name or content" in done.stderr
         assert b"Traceback" not in done.stderr
 
 
@@ -171,7 +171,27 @@ def test_arguments_that_are_none_are_refused(arguments):
 def test_a_folder_without_recordings_is_refused(model, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
     line = sentence(ser("predict", tmp_path, "--model", model))
-    assert "no recordings among its 1 files (.wav, .flac" in line
+    assert "no recordings among its 1 files (WAV, FLAC, " in line
+
+
+def test_in_a_folder_the_content_decides_and_what_is_refused_has_a_row(model, tmp_path):
+    whole = {".aiff", ".au", ".caf", ".w64", ".mp4", ".mov", ".wma", ".mkv"}
+    for suffix in whole:
+        (tmp_path / f"sound {suffix[1:]}").write_bytes(encoded(speech(3), RATE, suffix))
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "notes.3gp").write_text("a text called so")
+    (tmp_path / "tape").write_bytes(b"MAC \x96\x0f" + bytes(99))
+    (tmp_path / "notes.txt").write_text("no recording")
+    done = ser("predict", tmp_path, "--model", model, "--json")
+    rows = {row["file"].removeprefix(f"{tmp_path}/"): row for row in json.loads(done.stdout)}
+    refused = {name: row["reason"] for name, row in rows.items() if not row["emotion"]}
+    assert refused == {
+        "empty.wav": "zero_length", "notes.3gp": "undecodable", "tape": "undecodable"
+    }  # fmt: skip
+    assert rows["tape"]["detail"] == "Monkey's Audio is not read: convert it to WAV or FLAC"
+    assert len(rows) == len(whole) + len(refused)
+    assert done.returncode == 1
+    assert b"1 more is no recording by name or content" in done.stderr
 
 
 def test_a_missing_model_is_named(recordings, tmp_path):
@@ -317,7 +337,7 @@ def test_hidden_files_and_linked_folders_are_left_out_broken_links_are_marked(
     assert a["emotion"]
     assert gone["reason"] == "undecodable"
     assert "No such file" in gone["detail"]
-    assert b"2 more are no recordings by their names, or a linked folder" in done.stderr
+    assert b"2 more are no recordings by name or content, or a linked folder" in done.stderr
 
 
 class Pipe(io.RawIOBase):

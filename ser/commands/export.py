@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ser.errors import UserError
-from ser.formats import SUFFIXES, find_recordings
+from ser.formats import READ, find_recordings
 from ser.loading import load
 from ser.recogniser import Recogniser, pieces
 from ser.recording import Recording
@@ -105,7 +105,7 @@ def choose(given: Sequence[Path], raw: Path, folder: Path) -> tuple[list[Path], 
         spread = np.linspace(0, len(files) - 1, min(_CLIPS, len(files))).round().astype(int)
         return ([files[i] for i in spread], "clips") if not given else (files, "clips")
     if given:
-        raise UserError(f"no recordings in {', '.join(map(str, given))} ({', '.join(SUFFIXES)})")
+        raise UserError(f"no recordings in {', '.join(map(str, given))} ({READ})")
     from ser.corpora import demo
 
     demo.write(folder / "demo")

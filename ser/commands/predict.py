@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ser.answers import FORMATS, Answer
 from ser.errors import UserError
-from ser.formats import SUFFIXES, find_recordings
+from ser.formats import READ, find_recordings
 from ser.loading import load
 from ser.recogniser import Recogniser, pieces
 from ser.recording import Recording
@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "files",
         metavar="FILE",
         nargs="+",
-        help=f"a recording ({', '.join(SUFFIXES)}), a folder of them, or - for standard input",
+        help=f"a recording ({READ}), a folder of them (found by content, or by name), or - for "
+        "standard input",
     )
     parser.add_argument(
         "--model", type=Path, default=Path("data/model"), help="folder or .onnx (data/model)"
@@ -141,10 +142,12 @@ def find(given: str, stack: contextlib.ExitStack) -> list[Source]:
         return [Source(given, path)]
     recordings, others = find_recordings(path)
     if not recordings:
-        raise UserError(f"{given}: no recordings among its {others} files ({', '.join(SUFFIXES)})")
+        raise UserError(f"{given}: no recordings among its {others} files ({READ})")
     if others:
-        are = "is no recording by its name" if others == 1 else "are no recordings by their names"
-        print(f"{given}: {others} more {are}, or a linked folder", file=sys.stderr)
+        are = "is no recording" if others == 1 else "are no recordings"
+        print(
+            f"{given}: {others} more {are} by name or content, or a linked folder", file=sys.stderr
+        )
     return [Source(str(file), file) for file in recordings]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from ser.corpora import aesdd, cremad, emodb, own, ravdess, savee, tess
 from ser.corpora.labels import Labels
 from ser.errors import UserError
-from ser.formats import SUFFIXES, is_hidden
+from ser.formats import READ, SUFFIXES, is_hidden
 from ser.rejection import Rejected
 
 _SHOWN = 3
@@ -55,19 +55,19 @@ def select_files(corpus: str, seen: Collection[str], source: str) -> list[str]:
         source: its name, for the error.
 
     Returns:
-        Their paths, sorted: the recordings, and the table of one's own corpus. Hidden files, and
-        what macOS adds to archives, are no recordings.
+        Their paths, sorted: the recordings, by their names alone, and the table of one's own
+        corpus. Hidden files, and what macOS adds to archives, are no recordings.
 
     Raises:
         UserError: none of them is a clip of the corpus; it says what is there instead.
     """
     visible = [path for path in seen if not is_hidden(PurePosixPath(path))]
-    suffixes = (".wav",) if corpus in NAMINGS else SUFFIXES
+    suffixes, read = ((".wav",), ".wav") if corpus in NAMINGS else (SUFFIXES, READ)
     audio = sorted(path for path in visible if path.lower().endswith(suffixes))
     examples = f", for example {', '.join(sorted(audio or seen)[:_SHOWN])}" if seen else ""
     counted = f"{len(seen)} files seen{examples}"
     if not audio:
-        raise UserError(f"{source} has no audio files ({', '.join(suffixes)}): {counted}")
+        raise UserError(f"{source} has no audio files ({read}): {counted}")
     if corpus not in NAMINGS:
         table = own.find_table(visible, source)
         return sorted([*audio, table]) if table else audio
@@ -126,7 +126,7 @@ def label_files(
             path,
             Rejected(
                 "missing_file",
-                f"{own.TABLE} lists it, and no recording ({', '.join(SUFFIXES)}) is called so",
+                f"{own.TABLE} lists it, and no recording ({READ}) is called so",
             ),
         )
         for path in missing

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ser.answers import Answer, described
 from ser.arrays import FloatArray
 from ser.decoding import open_stream
+from ser.formats import READ
 from ser.page.drawing import draw
 from ser.params import Features
 from ser.recogniser import Prediction, Recogniser
@@ -20,8 +21,7 @@ from ser.rejection import NO_SPEECH, Rejected
 LONGEST = 600.0  # seconds
 _EXPLAINED = {
     "zero_length": "There is no sound in this file.",
-    "undecodable": "This file cannot be read as a recording. WAV, FLAC, Ogg, Opus, MP3, M4A and "
-    "AAC are.",
+    "undecodable": f"This file cannot be read as a recording. These can: {READ}.",
     "truncated": "This file is damaged: its end is missing.",
     "not_finite": "This recording holds values that are no numbers: it is damaged.",
     "silent": "This recording is silent. Is the microphone on?",
