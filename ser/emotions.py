@@ -24,7 +24,7 @@ _SYNONYMS = {
     "surprised": "surprise",
 }
 
-_PLAIN = re.compile(r"[a-z][a-z0-9_-]*")
+_PLAIN = re.compile(r"[a-z][a-z0-9_-]{,15}")  # longer ones would overlap in the pictures
 # An emotion is a column beside these, in data/predictions.csv and what `ser predict --csv` writes.
 _OTHER_COLUMNS = {"actual", "clip", "detail", "emotion", "end", "file", "fold", "part", "path"}
 _OTHER_COLUMNS |= {"predicted", "reason", "seconds", "speaker", "start"}
@@ -39,8 +39,8 @@ def problem_of_name(name: object) -> str:
         return f"{expected}: {IN_QUOTES}"
     if not _PLAIN.fullmatch(name):
         return (
-            f"{expected}: a name is of a to z, 0 to 9, _ and -, a letter first; clean.relabel can "
-            "take any word for it"
+            f"{expected}: a name is of a to z, 0 to 9, _ and -, a letter first, 16 at most; "
+            "clean.relabel can take any word for it"
         )
     if name in _SYNONYMS:
         return f"{expected}: that is {_SYNONYMS[name]}"

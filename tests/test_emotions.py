@@ -3,8 +3,9 @@ import unicodedata
 
 import pytest
 
-from ser.answers import as_csv, table
+from ser.answers import Answer, as_csv, table
 from ser.emotions import EMOTIONS, emotion_of, problem_of_name
+from ser.recogniser import Prediction
 from ser.rejection import Rejected
 
 
@@ -142,6 +143,7 @@ def test_an_emotion_may_be_called_by_any_plain_word(name):
         ("a b", "a letter first"),
         ("a.b", "a letter first"),
         ("_a", "a letter first"),
+        ("mixed_feelings-22", "16 at most"),
         ("1", "a letter first"),
         ("ennui\n", "a letter first"),
         ("dégoût", "clean.relabel can take any word for it"),
@@ -167,3 +169,15 @@ def test_no_emotion_is_called_like_another_column_of_an_answer(form):
     assert "EMOTION" in columns
     for column in set(columns) - {"EMOTION"}:
         assert "not free" in problem_of_name(column), column
+
+
+def test_the_columns_of_a_table_are_as_wide_as_the_names_of_emotions():
+    head = io.StringIO()
+    with table(head, ["angry", "mixed_feelings-2"]) as write:
+        write(Answer("a.wav", None, "silent", "nothing"))
+        write(Answer("b.wav", Prediction(1.0, {"angry": 0.25, "mixed_feelings-2": 0.75})))
+    first, second, third = head.getvalue().splitlines()
+    assert first.split() == ["emotion", "angry", "mixed_feelings-2", "seconds", "file"]
+    assert third.split() == ["mixed_feelings-2", "25.0%", "75.0%", "1.0", "b.wav"]
+    assert first.index("file") == second.index("a.wav") == third.index("b.wav")
+    assert first.index("seconds") == third.index("1.0")
