@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
 
 from scripts import experiments
 from scripts.workspace import ROOT, at_least_one, git
 from ser.errors import UserError
 from ser.plots.compare import loss_curves
 from ser.tables import write_table
+from ser.yaml_reader import read_yaml
 
 FIGURES = ROOT / "metrics/compare.csv"
 HISTORY = ROOT / "plots/compare_history.csv"
@@ -92,7 +92,8 @@ def is_done(name: str, changes: experiments.Changes) -> bool:
 
 def read_params(name: str) -> dict[str, Any]:
     """Read the params that an experiment of the current commit ran with."""
-    values: dict[str, Any] = YAML(typ="safe").load(experiments.read_result(name, "params.yaml"))
+    text = experiments.read_result(name, "params.yaml")
+    values: dict[str, Any] = read_yaml(text, f"params.yaml of {name}")
     return values
 
 

@@ -13,11 +13,10 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
-
 from scripts.workspace import ROOT, dvc, dvc_command, dvc_environment, git
 from ser import params
 from ser.errors import UserError
+from ser.yaml_reader import read_yaml
 
 FOLDER = ROOT / "experiments"
 
@@ -50,7 +49,7 @@ def read(name: str, more: Changes | None = None) -> Changes:
 
 def resolve(changes: Changes) -> dict[str, Any]:
     """Give all params: those of params.yaml with the changes."""
-    return merge(YAML(typ="safe").load(ROOT / "params.yaml"), changes)
+    return merge(read_yaml((ROOT / "params.yaml").read_bytes(), "params.yaml"), changes)
 
 
 def read_file(name: str, *extended_by: str) -> Changes:
@@ -61,9 +60,10 @@ def read_file(name: str, *extended_by: str) -> Changes:
     if name in extended_by:
         raise UserError(f"{path} extends itself: {' -> '.join((*extended_by, name))}")
     try:
-        changes: Any = YAML(typ="safe").load(path) or {}
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{path} is no valid YAML: {error}") from None
+        text = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    changes: Any = read_yaml(text, str(path)) or {}
     if not isinstance(changes, dict):
         raise UserError(f"{path}: sections of params.yaml expected, such as model: {{epochs: 10}}")
     if "extends" not in changes:
@@ -276,11 +276,7 @@ def parse_settings(settings: Sequence[str]) -> Changes:
         key, equals, text = setting.partition("=")
         if not equals:
             raise UserError(f"{setting!r}: <key>=<value> expected, such as model.seed=1")
-        try:
-            change = YAML(typ="safe").load(text)
-        except (YAMLError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{setting!r}: the value is no YAML ({reason})") from None
+        change = read_yaml(text, f"the value of {setting!r}")
         for part in reversed(key.split(".")):
             change = {part: change}
         changes = merge(changes, change)

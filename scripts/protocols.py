@@ -39,7 +39,8 @@ def listed() -> list[str]:
 def read_table(name: str, path: str) -> pd.DataFrame:
     """Read a table that DVC keeps of a finished experiment; speakers and the like stay text."""
     text = experiments.read_data(name, path)
-    return pd.read_csv(io.StringIO(text), dtype={"clip": str, "speaker": str})
+    named = {"clip": str, "speaker": str, "emotion": str, "predicted": str}
+    return pd.read_csv(io.StringIO(text), dtype=named, keep_default_na=False)
 
 
 def spread(values: list[float]) -> dict[str, Any]:

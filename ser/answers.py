@@ -36,49 +36,49 @@ Write = Callable[[Answer], None]
 Format = Callable[[TextIO, Sequence[str]], AbstractContextManager[Write]]
 
 _DIGITS = 7
-_WIDTH = 10  # of the columns of the table
+_WIDTH = 10  # of the columns of the table, at least
 
 
 @contextmanager
 def table(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
     """Write a table for people: a line per recording, and one per window of long ones."""
-    print(
-        "".join(f"{name:<{_WIDTH}}" for name in ("emotion", *emotions, "seconds")) + "file",
-        file=out,
-    )
+    width = max(_WIDTH, 2 + max(map(len, emotions)))
+    print(_columns(("emotion", *emotions, "seconds"), width) + "file", file=out)
 
     def write(answer: Answer) -> None:
         name = _printable(answer.file)
         if answer.prediction is None:
             print(
-                f"{'-':<{_WIDTH * (len(emotions) + 2)}}{name}: {answer.reason}, {answer.detail}",
+                f"{'-':<{width * (len(emotions) + 2)}}{name}: {answer.reason}, {answer.detail}",
                 file=out,
             )
             return
         p = answer.prediction
         note = f" ({p.note})" if p.note else ""
-        line = _line(p.emotion, p.probabilities, f"{p.seconds:.1f}", emotions)
-        print(line + name + note, file=out)
+        line = _cells(p.emotion, p.probabilities, f"{p.seconds:.1f}", emotions)
+        print(_columns(line, width) + name + note, file=out)
         for window in p.windows:
             span = f"  {clock(window.start)} to {clock(window.end)}"
             seconds = f"{window.end - window.start:.1f}"
             note = f" {window.reason}" if window.reason else ""
-            print(
-                _line(window.emotion, window.probabilities, seconds, emotions) + span + note,
-                file=out,
-            )
+            line = _cells(window.emotion, window.probabilities, seconds, emotions)
+            print(_columns(line, width) + span + note, file=out)
 
     yield write
 
 
-def _line(
+def _cells(
     emotion: str | None,
     probabilities: Mapping[str, float] | None,
     seconds: str,
     emotions: Sequence[str],
-) -> str:
+) -> list[str]:
     shares = [f"{probabilities[name]:.1%}" if probabilities else "" for name in emotions]
-    return "".join(f"{cell:<{_WIDTH}}" for cell in (emotion or "-", *shares, seconds))
+    return [emotion or "-", *shares, seconds]
+
+
+def _columns(cells: Sequence[str], width: int) -> str:
+    return "".join(f"{cell:<{width}}" for cell in cells)
 
 
 def clock(seconds: float) -> str:

@@ -4,17 +4,22 @@ from typing import Any
 
 import pandas as pd
 
+from ser.words import composed
+
 _UNKNOWN = "unknown"
 
 
 def speaker_of(clips: pd.DataFrame) -> pd.Series:
-    """Name each clip's speaker `<corpus>/<speaker>`: speaker 1 of two corpora is two people."""
-    return clips["corpus"] + "/" + clips["speaker"].replace("", _UNKNOWN)
+    """Name each clip's speaker `<corpus>/<speaker>`: speaker 1 of two corpora is two people.
+
+    One name is one person, whichever way its accents are stored.
+    """
+    return clips["corpus"] + "/" + clips["speaker"].map(composed).replace("", _UNKNOWN)
 
 
 def group_of(clips: pd.DataFrame) -> pd.Series:
     """Name the group of takes that each clip belongs to: who says what with which emotion."""
-    return speaker_of(clips) + "/" + clips["utterance"] + "/" + clips["emotion"]
+    return speaker_of(clips) + "/" + clips["utterance"].map(composed) + "/" + clips["emotion"]
 
 
 def describe_corpus(clips: pd.DataFrame) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ser.corpora import NAMINGS, label_files
+from ser.corpora import NAMINGS, label_files, own
 from ser.corpora.labels import Labels
 from ser.emotions import emotion_of
 from ser.errors import UserError
 from ser.params import Clean
 from ser.rejection import Rejected
+from ser.words import folded
 
 _AT_ONCE = 1000  # files
 
@@ -80,12 +81,23 @@ def label(raw: Path, clean: Clean) -> Iterator[Row]:
             yield _row(corpus, path, labels, clean)
 
 
+def layouts(raw: Path, clean: Clean) -> Iterator[str]:
+    """Say what was understood of the folders of one's own corpora that have no table."""
+    for corpus in find_corpora(raw):
+        if corpus not in NAMINGS:
+            folder = raw / corpus
+            files = list(find_files(folder))
+            labeller = own.labeller(folder, files, clean.relabel, clean.own_emotions)
+            if labeller.note:
+                yield f"{corpus}: {labeller.note}"
+
+
 def _labelled(corpus: str, folder: Path, clean: Clean) -> Iterator[tuple[str, Labels | Rejected]]:
     files = find_files(folder)
     # The name of a known corpus's file says it all; one's own table is about all files together.
     at_once = _AT_ONCE if corpus in NAMINGS else None
     while some := list(islice(files, at_once)):
-        yield from label_files(corpus, folder, some, clean.relabel)
+        yield from label_files(corpus, folder, some, clean.relabel, clean.own_emotions)
 
 
 def _row(corpus: str, file: str, labels: Labels | Rejected, clean: Clean) -> Row:
@@ -113,7 +125,7 @@ def settle(labels: Labels, clean: Clean) -> Labels:
     Raises:
         Rejected: unknown_emotion, song or excluded_emotion.
     """
-    emotion = emotion_of(labels.emotion, clean.relabel)
+    emotion = emotion_of(labels.emotion, clean.relabel, clean.own_emotions)
     if labels.sung and not clean.song:
         raise Rejected("song", "sung, not spoken: clean.song keeps such clips")
     if clean.emotions != "all" and emotion not in clean.emotions:
@@ -131,7 +143,7 @@ def identity(corpus: str, labels: Labels) -> str:
 
 def words_for(emotion: str) -> set[str]:
     """List the words by which clean.relabel may mean an emotion as its corpus words it."""
-    words = {emotion.strip().lower()}
+    words = {folded(emotion)}
     with suppress(Rejected):
         words.add(emotion_of(emotion, {}))
     return words

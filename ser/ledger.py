@@ -166,6 +166,14 @@ class Ledger:
             found.setdefault(emotion, []).append(corpus)
         return found
 
+    def speakers(self) -> Iterator[tuple[str, str]]:
+        """(corpus, speaker) of all that are known, sorted."""
+        query = (
+            "SELECT DISTINCT corpus, speaker FROM recordings WHERE speaker != '' "
+            "ORDER BY corpus, speaker"
+        )
+        yield from map(tuple, self._database.execute(query))
+
     def words(self) -> set[str]:
         """The corpora's own words for the emotions."""
         query = "SELECT DISTINCT word FROM recordings WHERE word IS NOT NULL"

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,10 +22,12 @@ from pydantic import (
 )
 
 from ser import net_inputs
-from ser.emotions import EMOTIONS
+from ser.emotions import EMOTIONS, problem_of_name
 from ser.errors import UserError
 from ser.functional_names import functional_names
 from ser.net_inputs import FIXED_LENGTHS
+from ser.words import folded
+from ser.yaml_reader import IN_QUOTES, read_yaml
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -36,30 +37,31 @@ def _number(value: object) -> object:
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
-def _emotion(value: object) -> object:
-    """Require the name of an emotion."""
-    if value not in EMOTIONS:
-        raise ValueError(f"one of {', '.join(EMOTIONS)} expected, got {value!r}")
-    return value
-
-
 def _all_or_emotions(value: object) -> object:
-    """Require `all`, or a list of names of emotions."""
+    """Require `all`, or a list of names of emotions, known ones and one's own."""
     if value == "all":
         return value
     if not isinstance(value, list) or not value or len(set(map(str, value))) < len(value):
         raise ValueError(f"all, or a list of unlike emotions expected, got {value!r}")
-    return [_emotion(name) for name in value]
+    if problems := list(filter(None, map(problem_of_name, value))):
+        raise ValueError("; ".join(problems))
+    return value
 
 
-def _lower_case_keys(value: object) -> object:
-    """Make the keys of a mapping lower case, and refuse two that become one."""
+def _folded_keys(value: object) -> object:
+    """Fold the keys of a mapping, and refuse two that become one."""
     if not isinstance(value, dict):
         return value
-    lower = {key.lower() if isinstance(key, str) else key: kept for key, kept in value.items()}
-    if len(lower) < len(value):
-        raise ValueError(f"a word stands in it twice, but for its case: {', '.join(value)}")
-    return lower
+    for key in value:
+        if not isinstance(key, str):
+            raise ValueError(f"the key {key!r} is no text; {IN_QUOTES}")
+    words = {folded(key): kept for key, kept in value.items()}
+    if len(words) < len(value):
+        raise ValueError(
+            "a word stands in it twice, but for its case, blanks or the form of accents: "
+            f"{', '.join(value)}"
+        )
+    return words
 
 
 def _low_high(value: object) -> object:
@@ -105,7 +107,6 @@ CountRange = Annotated[
 ]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Emotion = Annotated[str, AfterValidator(_emotion)]
 
 N_CHROMA = 12  # pitch classes
 HIGHEST_PITCH = 500.0  # Hz, of the voice
@@ -154,11 +155,21 @@ class Clean(Section):
     noise_seconds: Annotated[Positive, Field(le=60)]
     song: bool
     emotions: Annotated[Literal["all"] | list[str], PlainValidator(_all_or_emotions)]
-    relabel: Annotated[dict[str, Emotion], BeforeValidator(_lower_case_keys)]
+    relabel: Annotated[dict[str, str], BeforeValidator(_folded_keys)]
+
+    @property
+    def own_emotions(self) -> list[str]:
+        """Emotions that are listed beside those that are known by themselves."""
+        return [] if self.emotions == "all" else [e for e in self.emotions if e not in EMOTIONS]
 
     @model_validator(mode="after")
     def _relabels_to_what_is_kept(self) -> Self:
         for word, emotion in self.relabel.items():
+            if emotion not in (*EMOTIONS, *self.own_emotions):
+                raise ValueError(
+                    f"relabel.{word}: one of {', '.join(EMOTIONS)}, or a name of your own that "
+                    f"emotions lists, expected, got {emotion!r}"
+                )
             if self.emotions != "all" and emotion not in self.emotions:
                 raise ValueError(
                     f"relabel takes {word!r} for {emotion}, which emotions {self.emotions} leave "
@@ -485,7 +496,7 @@ def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
 
 def _explain(error: dict[str, Any]) -> str:
     """One line for one of pydantic's errors: key, value, what is allowed."""
-    key = ".".join(str(part) for part in error["loc"])
+    key = ".".join(str(part) for part in error["loc"] if part != "[key]")
     kind, message = error["type"], error["msg"]
     if kind == "extra_forbidden":
         return f"{key}: unknown key, allowed here: {', '.join(_keys_beside(error['loc']))}"
@@ -495,6 +506,8 @@ def _explain(error: dict[str, Any]) -> str:
         return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
     if kind == "model_type":
         return f"{key or 'the file'} = {error['input']!r}: a mapping of keys to values expected"
+    if kind == "string_type":
+        return f"{key} = {error['input']!r}: text expected; {IN_QUOTES}"
     return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}"
 
 
@@ -522,11 +535,9 @@ def load(path: Path | str = "params.yaml") -> Params:
         UserError: the file is missing, is no YAML, or is not valid.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_bytes()
     except OSError as error:
         raise UserError(
             f"cannot read {path}: {error.strerror}; stages run from the project's own folder"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no valid YAML: {error}") from None
-    return parse(values, str(path))
+    return parse(read_yaml(text, str(path)), str(path))

@@ -8,6 +8,7 @@ from ser.labelling import words_for
 from ser.ledger import Ledger
 from ser.params import Clean
 from ser.rejection import REASONS
+from ser.words import lookalike
 
 Counts = Mapping[str, tuple[int, int]]  # name -> (recordings kept, recordings rejected)
 
@@ -108,6 +109,19 @@ def warn_of_unused_words(ledger: Ledger, clean: Clean) -> None:
     used = {word for own in ledger.words() for word in words_for(own)}
     if unused := sorted(set(clean.relabel) - used):
         print(f"  note: no clip is called {' or '.join(unused)}, as clean.relabel names it")
+
+
+def warn_of_like_speakers(ledger: Ledger) -> None:
+    """Say which speakers are called alike, and are taken for several people."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for corpus, speaker in ledger.speakers():
+        alike.setdefault((corpus, lookalike(speaker)), []).append(speaker)
+    for (corpus, _), names in alike.items():
+        if len(names) > 1:
+            print(
+                f"  note: {corpus} has the speakers {' and '.join(names)}: if they are one person, "
+                "write the name in one way"
+            )
 
 
 def warn_of_lone_emotions(ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ from ser import params
 from ser.arrays import FloatArray
 from ser.audio import standard_form
 from ser.decoding import decode
-from ser.labelling import label
+from ser.labelling import label, layouts
 from ser.ledger import REJECTED_COLUMNS, Ledger
 from ser.parallel import ordered_map
 from ser.rejection import Rejected
@@ -19,6 +19,7 @@ from ser.store import StoreWriter
 from ser.summary import (
     describe,
     require_clips,
+    warn_of_like_speakers,
     warn_of_lone_emotions,
     warn_of_uneven_rejection,
     warn_of_unused_words,
@@ -85,7 +86,10 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
     settings = params.load().clean
     with Ledger() as ledger:
         ledger.enter(label(raw, settings))
+        for layout in layouts(raw, settings):
+            print(f"  note: {layout}")
         warn_of_unused_words(ledger, settings)
+        warn_of_like_speakers(ledger)
         examine_all(ledger, raw, clean, settings)
         ledger.set_apart_duplicates()
         write_csv(clips, ledger.clips(), CLIP_COLUMNS)

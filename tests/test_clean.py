@@ -738,3 +738,122 @@ def test_a_word_that_no_clip_has_is_noted(project, capsys):
     project.put("own/anger/x.wav", speech(5))
     project.run()
     assert "no clip is called clam, as clean.relabel" in capsys.readouterr().out
+
+
+# What people type in several ways
+
+MUELLER = ("M\u00fcller", "Mu\u0308ller")
+
+
+def test_a_speaker_is_one_person_in_whatever_form_the_name_is_stored(project):
+    lines = [f"{i}.wav,{('sad', 'angry')[i % 2]},{MUELLER[i // 2]}" for i in range(4)]
+    project.put("own/labels.csv", "\n".join(["path,emotion,speaker", *lines]).encode())
+    for i in range(4):
+        project.put(f"own/{i}.wav", speech(i))
+        project.put(f"tree/{MUELLER[i // 2]}/{('sad', 'angry')[i % 2]}/{i}.wav", speech(10 + i))
+        project.put(f"tree/Anna/{('sad', 'angry')[i % 2]}/{i}.wav", speech(20 + i))
+    clips, rejected, _, _ = project.run()
+    assert rejected.empty
+    assert set(clips["speaker"][clips["corpus"] == "own"]) == {MUELLER[0]}
+    assert set(clips["speaker"][clips["corpus"] == "tree"]) == {MUELLER[0], "Anna"}
+    assert not any("\u0308" in clip for clip in clips["clip"])
+
+
+@pytest.mark.parametrize("table", [True, False])
+def test_two_files_that_differ_in_the_form_of_an_accent_name_one_clip(project, table):
+    paths = [f"own/sad/{name}.wav" for name in sorted(MUELLER)]
+    for seed, path in enumerate(paths):
+        project.put(path, speech(seed))
+    if table:
+        project.put("own/labels.csv", f"path,emotion\nsad/{MUELLER[0]}.wav,sad\n".encode())
+    clips, rejected, store, _ = project.run()
+    assert list(clips["clip"]) == [f"own/sad/{MUELLER[0]}"]
+    assert list(clips["path"]) == paths[:1]
+    assert paths[0] in store
+    assert list(rejected["path"]) == paths[1:]
+    assert list(rejected["reason"]) == ["duplicate_name"]
+
+
+def test_numbers_are_words_for_emotions(project):
+    lines = [f"{i}.wav,{i % 3}" for i in range(6)]
+    project.put("own/labels.csv", "\n".join(["path,emotion", *lines]).encode())
+    for i in range(6):
+        project.put(f"own/{i}.wav", speech(i))
+    project.params["clean"]["relabel"] = {"0": "neutral", "1": "happy"}
+    clips, rejected, _, _ = project.run()
+    assert list(clips["emotion"]) == ["neutral", "happy", "neutral", "happy"]
+    assert [detail[:4] for detail in rejected["detail"]] == ["'2':", "'2':"]
+
+
+def test_speakers_that_are_called_alike_are_noted_and_kept_apart(project, capsys):
+    names = ["Anna", "anna", "01", "1", "10", "Bo", ""]
+    lines = [f"{i}.wav,sad,{name}" for i, name in enumerate(names)]
+    project.put("own/labels.csv", "\n".join(["path,emotion,speaker", *lines]).encode())
+    for i in range(len(names)):
+        project.put(f"own/{i}.wav", speech(i))
+    project.put("aown/labels.csv", b"path,emotion,speaker\n1.wav,sad,ANNA\n")
+    project.put("aown/1.wav", speech(10))
+    clips, _, _, _ = project.run()
+    assert sorted(clips["speaker"]) == sorted([*names, "ANNA"])
+    assert [line.split(":")[1] for line in notes(capsys)] == [
+        " own has the speakers 01 and 1",
+        " own has the speakers Anna and anna",
+    ]
+
+
+# Emotions and folders of one's own
+
+
+def test_an_emotion_of_ones_own_is_kept_where_it_is_listed(project):
+    for seed, emotion in enumerate(("Boredom", "angry", "Langeweile", "ennui", "sad")):
+        project.put(f"own/{emotion}/1.wav", speech(seed))
+    project.params["clean"] |= {
+        "emotions": ["angry", "boredom"],
+        "relabel": {"Langeweile": "boredom"},
+    }
+    clips, rejected, _, _ = project.run()
+    assert dict(zip(clips["clip"], clips["emotion"], strict=True)) == {
+        "own/Boredom/1": "boredom",
+        "own/Langeweile/1": "boredom",
+        "own/angry/1": "angry",
+    }
+    assert list(rejected["reason"]) == ["unknown_emotion", "excluded_emotion"]
+
+
+def test_an_emotion_of_ones_own_that_is_not_listed_is_refused_with_the_way_to_list_it(project):
+    project.put("own/labels.csv", b"path,emotion\n1.wav,boredom\n2.wav,sad\n")
+    project.put("own/1.wav", speech(1))
+    project.put("own/2.wav", speech(2))
+    _, rejected, _, _ = project.run()
+    assert list(rejected["reason"]) == ["unknown_emotion"]
+    assert "or an emotion of your own that clean.emotions lists" in rejected["detail"][0]
+
+
+def test_what_is_understood_of_folders_is_said(project, capsys):
+    for seed, (who, emotion) in enumerate(product(("anna", "bo"), ("Boredom", "sad"))):
+        project.put(f"aown/{who}/{emotion}/1.wav", speech(seed))
+        project.put(f"bown/{who}/{emotion}/x/1.wav", speech(10 + seed))
+        project.put(f"cown/{emotion}/{who}.wav", speech(20 + seed))
+    project.params["clean"]["emotions"] = ["boredom", "sad"]
+    clips, rejected, _, _ = project.run()
+    assert rejected.empty
+    own = clips.groupby("corpus")["speaker"].unique()
+    assert [list(own[corpus]) for corpus in ("aown", "bown", "cown")] == [
+        ["anna", "bo"],
+        [""],
+        [""],
+    ]
+    noted = notes(capsys)
+    assert noted[0] == "note: aown: speaker from the folder above the emotion, 2 speakers"
+    assert noted[1].startswith("note: bown: the folders say no speakers: recordings lie 3 folders")
+    assert len(noted) == 2
+
+
+def test_paths_without_their_suffix_are_refused_with_the_recordings_there(project):
+    project.put("own/labels.csv", b"path,emotion\nclip01,sad\nclip02,sad\n")
+    project.put("own/clip01.wav", speech(1))
+    project.put("own/clip02.wav", speech(2))
+    with pytest.raises(
+        UserError, match=r"own/clip01: labels\.csv lists it, and there is clip01\.wav: write each"
+    ):
+        project.run()

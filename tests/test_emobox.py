@@ -834,3 +834,19 @@ def test_other_schemes_know_of_no_published_clips(project, several):
     assert "published_clips_not_here" not in facts
     assert facts["clips_in_no_fold"] == 0
     assert set(rows["clip"]) == set(clips["clip"])
+
+
+def test_published_paths_name_clips_in_whatever_form_their_accents_are_stored(tmp_path):
+    paths = [f"{emotion}/{name}.wav" for emotion in ("angry", "sad") for name in ("fu\u0308r", "x")]
+    clips = clips_of("own", paths)
+    write_fold(
+        tmp_path / "own",
+        corpus="own",
+        train=["downloads/own/angry/fu\u0308r.wav", "downloads/own/sad/f\u00fcr.wav"],
+        test=["downloads/own/angry/x.wav", "downloads/own/sad/x.wav"],
+    )
+    (folds,) = read_published(clips, tmp_path).values()
+    ((fold, absent),) = folds
+    assert absent == []
+    assert sorted(fold) == sorted(clips["clip"])
+    assert not any("\u0308" in clip for clip in fold)

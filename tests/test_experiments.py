@@ -299,8 +299,8 @@ def test_an_interval_over_clips_is_that_of_a_binomial_share():
     ("setting", "said"),
     [
         ("model.seed", "<key>=<value> expected"),
-        ("model.seed=[", "is no YAML"),
-        ("model.seed=2024-13-45", "is no YAML"),
+        ("model.seed=[", "is no valid YAML"),
+        ("model.seed=2024-13-45", "is no valid YAML"),
     ],
 )
 def test_settings_are_keys_with_values(setting, said):

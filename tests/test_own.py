@@ -2,21 +2,21 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from ser.corpora import check_table, label_files, own
+from ser.corpora import check_table, clip_name, label_files, own
 from ser.corpora.labels import Labels
 from ser.errors import UserError
 from ser.formats import READ
 from ser.rejection import Rejected
 
 
-def labelled(folder, paths, table=None, at="labels.csv", relabel=None):
+def labelled(folder, paths, table=None, at="labels.csv", relabel=None, emotions=()):
     """Path -> labels, or the reason and the detail of a rejection."""
     if table is not None:
         file = folder / at
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(table if isinstance(table, bytes) else table.encode())
         paths = [*paths, at]
-    pairs = label_files("own", folder, sorted(paths), relabel or {})
+    pairs = label_files("own", folder, sorted(paths), relabel or {}, emotions)
     assert [path for path, _ in pairs] == sorted({path for path, _ in pairs})
     return {
         path: (labels.reason, str(labels)) if isinstance(labels, Rejected) else labels
@@ -130,6 +130,49 @@ def test_a_file_that_is_listed_and_not_there_is_rejected_and_the_others_are_not(
 def test_a_table_says_any_word_for_an_emotion_and_is_no_recording_itself(tmp_path):
     result = labelled(tmp_path, ["a.wav"], "path,emotion\na.wav,bored\n", at="Labels.CSV")
     assert result == {"a.wav": Labels(name="a", emotion="bored", utterance="a")}
+
+
+NEAR = "labels.csv lists it, and there is {}: write each path from the folder of labels.csv on, "
+
+
+@pytest.mark.parametrize(
+    ("listed", "there"),
+    [
+        ("clip01", "clip01.wav"),
+        ("x/1.2", "x/1.2.flac"),
+        ("clip01.wav", "Clip01.WAV"),
+        ("clip01.wav", "clip01.flac"),
+        ("clip01.wav", "wavs/clip01.wav"),
+        ("clip01", "wavs/a/Clip01.wav"),
+        ("old/clip01.wav", "clip01.wav"),
+        ("clip\u00a001.wav", "clip 01.wav"),
+        ("clip\u200b01.wav", "clip01.wav"),
+    ],
+)
+def test_a_path_that_is_written_otherwise_than_its_file_is_told_which_it_may_be(
+    tmp_path, listed, there
+):
+    result = labelled(tmp_path, [there, "b.wav"], f"path,emotion\n{listed},sad\nb.wav,sad\n")
+    reason, detail = result[listed]
+    assert reason == "missing_file"
+    assert detail.startswith(NEAR.format(there) + "with its suffix")
+    assert result[there] == ("unlisted", "not in labels.csv")
+    assert result["b.wav"].emotion == "sad"
+
+
+def test_of_several_recordings_that_may_be_meant_the_one_of_the_same_folder_is_named(tmp_path):
+    paths = ["a/1.wav", "b/1.flac", "b/1.wav", "c/1.wav"]
+    detail = labelled(tmp_path, paths, "path,emotion\nb/1,sad\n")["b/1"][1]
+    assert detail.startswith(NEAR.format("b/1.flac"))
+    detail = labelled(tmp_path, paths, "path,emotion\nx/1,sad\n")["x/1"][1]
+    assert detail.startswith(NEAR.format("a/1.wav"))
+
+
+@pytest.mark.parametrize("there", ["clip01.wav", "x/clip1.wav", "clip1.txt", "xclip1.wav"])
+def test_a_recording_that_is_listed_or_called_otherwise_is_not_meant(tmp_path, there):
+    table = "path,emotion\nclip1.wav,sad\nclip01.wav,sad\nx/clip1.wav,sad\n"
+    detail = labelled(tmp_path, [there], table)["clip1.wav"][1]
+    assert "is called so" in detail
 
 
 # Which table
@@ -264,6 +307,38 @@ def test_two_ways_of_typing_an_accent_name_one_file(tmp_path):
     assert result["cafe\u0301.wav"].emotion == "sad"
 
 
+@pytest.mark.parametrize("value", ["Mu\u0308ller", " Müller\u00a0", "\u200bMüller"])
+@pytest.mark.parametrize(
+    "column", ["speaker", "utterance", "take", "gender", "intensity", "language", "emotion"]
+)
+def test_what_a_table_says_is_one_text_in_whatever_form_it_is_typed(tmp_path, column, value):
+    rest = "" if column == "emotion" else ",emotion"
+    table = f"path,{column}{rest}\na.wav,{value},sad\n".replace(
+        ",sad", "" if column == "emotion" else ",sad"
+    )
+    assert getattr(labelled(tmp_path, ["a.wav"], table)["a.wav"], column) == "Müller"
+
+
+def test_a_column_may_be_typed_in_other_forms(tmp_path):
+    table = "\u200bpath,Emotion\u00a0,speaker \na.wav,sad,anna\n"
+    assert labelled(tmp_path, ["a.wav"], table)["a.wav"].speaker == "anna"
+
+
+def test_two_files_may_differ_in_the_form_of_an_accent_alone(tmp_path):
+    paths = ["caf\u00e9.wav", "cafe\u0301.wav"]
+    for result in (
+        labelled(tmp_path, [f"sad/{path}" for path in paths]),
+        labelled(tmp_path, paths, "path,emotion\ncaf\u00e9.wav,sad\n"),
+    ):
+        names = {labels.name for labels in result.values()}
+        assert (len(result), len(names)) == (2, 1)
+
+
+@pytest.mark.parametrize("path", ["x/cafe\u0301.wav", "x/caf\u00e9.wav"])
+def test_a_published_path_names_a_clip_in_whatever_form_it_is_stored(path):
+    assert clip_name("own", path) == "x/caf\u00e9"
+
+
 def test_a_table_without_rows_is_refused(tmp_path):
     assert "lists no recordings" in refusal(tmp_path, "path,emotion\n")
 
@@ -317,3 +392,91 @@ def test_files_of_one_name_in_several_folders_are_clips_of_their_own(tmp_path):
     names = {path: labels.name for path, labels in result.items()}
     assert names == {path: path.removesuffix(".wav") for path in result}
     assert len({labels.utterance for labels in result.values()}) == 4
+
+
+def test_a_folder_may_be_called_by_a_word_in_either_form_of_its_accents(tmp_path):
+    result = labelled(tmp_path, ["Cole\u0300re/1.wav"], relabel={"col\u00e8re": "angry"})
+    assert result["Cole\u0300re/1.wav"].name == "Col\u00e8re/1"
+
+
+def test_a_folder_may_be_called_like_an_emotion_of_ones_own(tmp_path):
+    assert labelled(tmp_path, ["Boredom/1.wav"], emotions=["boredom"])["Boredom/1.wav"] == Labels(
+        name="Boredom/1", emotion="Boredom", utterance="Boredom/1"
+    )
+    reason, detail = labelled(tmp_path, ["Boredom/1.wav"])["Boredom/1.wav"]
+    assert reason == "unknown_emotion"
+    assert "clean.emotions can list emotions of your own" in detail
+
+
+# Folders of speakers
+
+PEOPLE, WORDS = ("0011", "0012"), ("Angry", "Boredom", "sadness")
+
+
+def grid(path, people=PEOPLE, words=WORDS):
+    return [path.format(who=who, word=word) for who in people for word in words]
+
+
+def speakers(folder, paths):
+    """Path -> speaker, and what is said of the folders."""
+    result = labelled(folder, paths, emotions=["boredom"])
+    note = own.labeller(folder, paths, {}, ["boredom"]).note
+    return {path: labels.speaker for path, labels in result.items()}, note
+
+
+@pytest.mark.parametrize(
+    ("path", "where"), [("{who}/{word}/1.wav", "above"), ("{word}/{who}/1.wav", "below")]
+)
+def test_the_folders_beside_those_of_emotions_are_called_like_speakers(tmp_path, path, where):
+    found, note = speakers(tmp_path, grid(path))
+    assert found == {path.format(who=who, word=word): who for who in PEOPLE for word in WORDS}
+    assert note == f"speaker from the folder {where} the emotion, 2 speakers"
+
+
+def test_a_speakers_folder_is_one_speaker_in_whatever_form_its_name_is_stored(tmp_path):
+    paths = ["sad/Mu\u0308ller/1.wav", "angry/M\u00fcller\u00a0/1.wav", "sad/Anna/1.wav"]
+    found, note = speakers(tmp_path, paths)
+    assert set(found.values()) == {"M\u00fcller", "Anna"}
+    assert note.endswith("2 speakers")
+
+
+@pytest.mark.parametrize(
+    ("paths", "why"),
+    [
+        (grid("{who}/{word}/x/1.wav"), "recordings lie 3 folders deep"),
+        ([*grid("{who}/{word}/1.wav"), "sad/2.wav"], "recordings lie 1 or 2 folders deep"),
+        ([*grid("{who}/{word}/1.wav"), "2/sad/x/2.wav"], "recordings lie 2 or 3 folders deep"),
+        (grid("{word}/{who}/1.wav", ["train", "test"]), "test, train would be no speaker's name"),
+        (grid("{word}/{who}/1.wav", ["Male", "x"]), "Male would be no speaker's name"),
+        (grid("{who}/{word}/1.wav", ["wavs"]), "all recordings lie in wavs"),
+        (["sad/fearful/1.wav", "x/angry/2.wav"], "both levels of folders are called like emotions"),
+        (["sad/sadness/1.wav", "fear/Fearful/2.wav"], "both levels of folders are called like emo"),
+        (["sad/sadness/1.wav", "fear/anna/2.wav"], "both levels of folders are called like emo"),
+        ([*grid("{who}/{word}/1.wav"), "0011/ennui/1.wav"], "no emotion is called ennui"),
+        (grid("{who}/{word}/1.wav", "abcd", "efghi"), "no emotion is called a, b, c and 1 more"),
+    ],
+)
+def test_other_trees_say_no_speakers_and_why(tmp_path, paths, why):
+    result = labelled(tmp_path, paths, emotions=["boredom"])
+    assert all(isinstance(labels, tuple) or not labels.speaker for labels in result.values())
+    note = own.labeller(tmp_path, paths, {}, ["boredom"]).note
+    assert note.startswith(f"the folders say no speakers: {why}")
+    assert note.endswith("or a labels.csv with the column speaker")
+
+
+def test_a_folder_per_emotion_says_nothing_of_speakers_and_is_not_remarked_on(tmp_path):
+    paths = ["sad/1.wav", "angry/1.wav"]
+    assert speakers(tmp_path, paths) == (dict.fromkeys(paths, ""), "")
+    assert own.labeller(tmp_path, [], {}).note == ""
+
+
+def test_other_files_do_not_decide_how_a_tree_is_understood(tmp_path):
+    paths = [*grid("{who}/{word}/1.wav"), "readme.txt", "0011/Angry/x/notes.txt"]
+    assert own.labeller(tmp_path, paths, {}, ["boredom"]).note.endswith("2 speakers")
+
+
+def test_a_table_decides_alone_who_speaks(tmp_path):
+    table = "path,emotion,speaker\n0011/Angry/1.wav,sad,\n0012/Angry/1.wav,sad,anna\n"
+    result = labelled(tmp_path, ["0011/Angry/1.wav", "0012/Angry/1.wav"], table)
+    assert [labels.speaker for labels in result.values()] == ["", "anna"]
+    assert own.labeller(tmp_path, [*result, "labels.csv"], {}).note == ""

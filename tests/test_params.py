@@ -455,6 +455,78 @@ def test_a_file_that_is_no_mapping_of_sections_is_refused(tmp_path, text, said):
     assert said in str(caught.value)
 
 
+OTHER_THAN_TEXT = ["0", "01", "1.5", "1e3", "0x1", "true", "null", "~", "2024-01-01"]
+
+
+def with_relabel(tmp_path, values, text):
+    values["clean"]["relabel"] = "MAPPING"
+    file = tmp_path / "p.yaml"
+    file.write_text(yaml.safe_dump(values).replace("MAPPING", text), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("key", ["no", "yes", "on", "off", "n", "y", *map(repr, OTHER_THAN_TEXT)])
+def test_a_key_is_the_word_that_the_file_has(tmp_path, values, key):
+    file = with_relabel(tmp_path, values, f"{{{key}: neutral}}")
+    assert load(file).clean.relabel == {key.strip("'"): "neutral"}
+
+
+# DVC cannot compare these with words, and fails without naming them.
+@pytest.mark.parametrize("key", OTHER_THAN_TEXT)
+def test_a_key_that_is_no_text_to_yaml_is_refused_with_how_to_write_it(tmp_path, values, key):
+    file = with_relabel(tmp_path, values, f"{{{key}: neutral}}")
+    with pytest.raises(UserError, match=r"clean\.relabel: the key .* is no text; write .* '01'"):
+        load(file)
+
+
+@pytest.mark.parametrize("keys", ["{1: sad, 01: neutral}", "{1: sad, true: neutral}"])
+def test_keys_that_are_one_value_to_yaml_are_refused(tmp_path, values, keys):
+    with pytest.raises(UserError, match=r"is no valid YAML[\s\S]*duplicate key"):
+        load(with_relabel(tmp_path, values, keys))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "read"),
+    [
+        ("emotions: all", "emotions: [no, 'true', on]", lambda p: p.clean.emotions),
+        ("test_corpora: []", "test_corpora: [no, 'true', on]", lambda p: p.split.test_corpora),
+        ("corpora: [aesdd]", "corpora: [no, 'true', on]", lambda p: p.pull.corpora),
+        ("    own:", "    no: path:x\n    on: path:x\n    'true':", lambda p: p.pull.corpora),
+    ],
+)
+def test_yes_and_no_are_words_wherever_a_name_stands(tmp_path, old, new, read):
+    text = COMMITTED.read_text(encoding="utf-8")
+    sources = "    no: path:x\n    on: path:x\n    'true': path:x\n    own:"
+    assert old in text
+    file = tmp_path / "p.yaml"
+    if old.startswith("    own"):
+        changed = text.replace(old, new).replace("corpora: [aesdd]", "corpora: [no, 'true', on]")
+    else:
+        changed = text.replace("    own:", sources).replace(old, new)
+    file.write_text(changed, encoding="utf-8")
+    assert read(load(file)) == ["no", "true", "on"]
+
+
+@pytest.mark.parametrize("old", ["corpora: [aesdd]", "test_corpora: []", "emotions: all"])
+@pytest.mark.parametrize("word", ["true", "0", "01", "null", "~", "1.5", "2024-01-01"])
+def test_a_value_that_is_no_word_says_that_quotes_make_it_one(tmp_path, old, word):
+    text = COMMITTED.read_text(encoding="utf-8")
+    file = tmp_path / "p.yaml"
+    file.write_text(text.replace(old, f"{old.split(':')[0]}: [{word}]"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"such as 0, 01 or true, in quotes: '01'"):
+        load(file)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    file = tmp_path / "p.yaml"
+    file.write_text("clean: {song: true}\nclean: {song: false}\n", encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"p\.yaml is no valid YAML[\s\S]*duplicate key .cl"
+    ) as text:
+        load(file)
+    assert "suppress" not in str(text.value)
+
+
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     file = tmp_path / "p.yaml"
     file.write_bytes(b"\xff\xfe\x00\x80")
@@ -571,6 +643,8 @@ def test_every_scheme_is_accepted(values, scheme):
         ["sad"],
         ["sad", "angry"],
         ["angry", "calm", "disgust", "fear", "happy", "neutral", "sad", "surprise"],
+        ["boredom", "angry"],
+        ["x", "no", "true", "mixed-feelings_2"],
     ],
 )
 def test_all_or_some_emotions_are_kept(values, emotions):
@@ -581,11 +655,19 @@ def test_all_or_some_emotions_are_kept(values, emotions):
 @pytest.mark.parametrize(
     ("emotions", "said"),
     [
-        (["bored"], "got 'bored'"),
-        (["sad", "Angry"], "got 'Angry'"),
-        (["sad", "all"], "got 'all'"),
-        (["sad", 3], "3"),
-        (["sad", None], "None"),
+        (["sad", "Angry"], "got 'Angry': a name is of a to z, 0 to 9, _ and -, a letter first"),
+        (["sad", "Ärger"], "got 'Ärger': a name is of a to z"),
+        (["sad", "so so"], "got 'so so': a name is of a to z"),
+        (["sad", "2nd"], "got '2nd': a name is of a to z"),
+        (["sad", "x\n"], "a name is of a to z"),
+        (["sad", ""], "got '': a name is of a to z"),
+        (["sad", "anger"], "got 'anger': that is angry"),
+        (["sad", "all"], "got 'all': that is not free to name an emotion"),
+        (["sad", "speaker"], "got 'speaker': that is not free"),
+        (["sad", 3], "got 3: write what YAML takes for something else, such as 0, 01 or true"),
+        (["sad", True], "got True: write"),
+        (["sad", None], "got None: write"),
+        (["sad", "boredom", "boredom"], "unlike emotions"),
         ([], "[]"),
         ("angry", "'angry'"),
         ("All", "'All'"),
@@ -602,7 +684,7 @@ def test_emotions_of_another_kind_are_refused(values, emotions, said):
     assert said in text
 
 
-@pytest.mark.parametrize("emotions", [["bored"], "angry", []])
+@pytest.mark.parametrize("emotions", [["anger"], "angry", []])
 def test_refused_emotions_stand_below_their_key_as_the_file_has_it(values, emotions):
     put(values, "clean.emotions", emotions)
     for line in refusal(values).splitlines()[1:]:
@@ -617,9 +699,11 @@ def test_refused_emotions_stand_below_their_key_as_the_file_has_it(values, emoti
         ({"Calm": "neutral", "BLUE": "sad"}, {"calm": "neutral", "blue": "sad"}),
         ({"pleasant surprise": "surprise"}, {"pleasant surprise": "surprise"}),
         ({"Ärger": "angry"}, {"ärger": "angry"}),
+        ({"A\u0308rger": "angry"}, {"ärger": "angry"}),
+        ({" pleasant\u00a0 Surprise\u200b": "surprise"}, {"pleasant surprise": "surprise"}),
     ],
 )
-def test_words_are_taken_for_emotions_whatever_their_case(values, relabel, read):
+def test_words_are_taken_for_emotions_whatever_their_case_and_form(values, relabel, read):
     put(values, "clean.relabel", relabel)
     assert parse(values, "p").clean.relabel == read
 
@@ -629,13 +713,15 @@ def test_words_are_taken_for_emotions_whatever_their_case(values, relabel, read)
     [
         (
             {"calm": "bored"},
-            "clean.relabel.calm: one of angry, calm, disgust, fear, happy, neutral",
+            "clean: relabel.calm: one of angry, calm, disgust, fear, happy, neutral",
         ),
-        ({"calm": "Neutral"}, "clean.relabel.calm: one of angry, "),
-        ({"calm": 3}, "clean.relabel.calm = 3: "),
+        ({"calm": "Neutral"}, "clean: relabel.calm: one of angry, "),
+        ({"calm": 3}, "clean.relabel.calm = 3: text expected; write"),
         ({"calm": None}, "clean.relabel.calm = None: "),
         ({"calm": ["sad"]}, "clean.relabel.calm = ['sad']: "),
-        ({3: "sad"}, "clean.relabel.3"),
+        ({3: "sad"}, "clean.relabel: the key 3 is no text; write"),
+        ({False: "sad"}, "clean.relabel: the key False is no text; write"),
+        ({None: "sad"}, "clean.relabel: the key None is no text; write"),
         ([], "clean.relabel = []: "),
         (["calm"], "clean.relabel = ['calm']: "),
         ("calm", "clean.relabel = 'calm': "),
@@ -647,11 +733,25 @@ def test_a_relabelling_of_another_kind_is_refused(values, relabel, said):
     assert f"\n  {said}" in refusal(values)
 
 
-def test_a_word_that_is_taken_for_two_emotions_is_refused(values):
-    put(values, "clean.relabel", {"Blue": "sad", "blue": "calm"})
+@pytest.mark.parametrize("other", ["Blue", " blue", "b\u200blue"])
+def test_a_word_that_is_taken_for_two_emotions_is_refused(values, other):
+    put(values, "clean.relabel", {other: "sad", "blue": "calm"})
     text = refusal(values)
     assert "relabel" in text
-    assert "blue" in text
+    assert f"{other}, blue" in text
+
+
+def test_words_are_taken_for_an_emotion_of_ones_own_that_is_listed(values):
+    values["clean"] |= {"emotions": ["boredom", "sad"], "relabel": {"Langeweile": "boredom"}}
+    clean = parse(values, "p").clean
+    assert clean.relabel == {"langeweile": "boredom"}
+    assert clean.own_emotions == ["boredom"]
+    values["clean"]["emotions"] = ["contempt", "sad"]
+    assert "or a name of your own that emotions lists, expected, got 'boredom'" in refusal(values)
+    values["clean"]["emotions"] = "all"
+    assert "or a name of your own that emotions lists, expected, got 'boredom'" in refusal(values)
+    values["clean"]["relabel"] = {}
+    assert parse(values, "p").clean.own_emotions == []
 
 
 @pytest.mark.parametrize("song", [True, False])

@@ -12,6 +12,7 @@ from ser.plots import compare, dataset, results
 from ser.plots.trials import accuracy_time
 
 GREY = (0.299, 0.587, 0.114)
+LONG = ["aaaaaa-bbbbbbbbb", "disappointment_1", "mixed_feelings-2"]
 CONFUSION = np.array([[20, 1, 3], [0, 0, 0], [5, 0, 1200]])
 
 
@@ -104,6 +105,14 @@ def draw(name, path):
         labels = ["angry", "surprise", "sad"]
         title = "Confusion matrix (accuracy 99.3 %, 95 % interval 98.1 to 99.9 %)"
         results.confusion_matrix(path, CONFUSION, labels, title)
+    elif name == "confusion_of_long_names":
+        results.confusion_matrix(path, CONFUSION, LONG, "Confusion matrix")
+    elif name == "gallery_of_long_names":
+        gallery(path, LONG, ["anna"])
+    elif name == "durations_of_long_names":
+        dataset.durations_by_emotion(path, {e: rng.gamma(9, 0.4, 1000) for e in LONG})
+    elif name == "speakers_of_long_names":
+        dataset.clips_by_speaker(path, speakers(6, LONG))
     elif name == "learning_curves":
         results.learning_curves(path, history(5, 60))
     elif name == "learning_curves_of_one_epoch":
@@ -135,6 +144,10 @@ PICTURES = {
     "speaker_alone": (5.5, 1.77),
     "speakers_many": (14.88, 7.71),
     "confusion_matrix": (8.2, 3.26),
+    "confusion_of_long_names": (7.39, 3.26),
+    "gallery_of_long_names": (6, 5.48),
+    "durations_of_long_names": (6, 4.3),
+    "speakers_of_long_names": (6.915, 3.12),
     "learning_curves": (10, 4),
     "learning_curves_of_one_epoch": (10, 4),
     "loss_curves": (11, 15.6),

@@ -902,3 +902,16 @@ def test_unknown_speakers_do_not_matter_where_clips_are_drawn(scheme):
                 share = 0.2 if scheme == "random" else 1 / 3
                 assert abs((same.map(fold) == "test").sum() - share * len(same)) <= largest
             assert shared_groups(wanted, fold) == 0
+
+
+def test_a_name_is_one_person_and_one_utterance_in_whatever_form_it_is_stored():
+    clips = table(speakers=3, takes=False)
+    forms = ["M\u00fcller", "Mu\u0308ller"]
+    other = clips.index % 2
+    clips["speaker"] = clips["speaker"].replace("1", forms[0])
+    clips.loc[(clips["speaker"] == forms[0]) & (other == 1), "speaker"] = forms[1]
+    assert set(clips["speaker"]) == {*forms, "2", "3"}
+    assert len(make_folds(clips, split("leave_one_speaker_out", val=0.0))) == 3
+    assert len(make_folds(clips, split("speaker_kfold", folds=3, val=0.0))) == 3
+    clips["utterance"] += [forms[i % 2] for i in other]
+    assert group_of(clips).nunique() == 3 * 8 * len(EMOTIONS)

@@ -99,7 +99,11 @@ def check_table(corpus: str, folder: Path, paths: Sequence[str]) -> list[str]:
 
 
 def label_files(
-    corpus: str, folder: Path, paths: Sequence[str], relabel: Mapping[str, str]
+    corpus: str,
+    folder: Path,
+    paths: Sequence[str],
+    relabel: Mapping[str, str],
+    own_emotions: Collection[str] = (),
 ) -> list[tuple[str, Labels | Rejected]]:
     """Say of each file of a corpus what it is, or why it is no clip.
 
@@ -108,6 +112,7 @@ def label_files(
         folder: of its recordings.
         paths: all files in it, relative to it.
         relabel: see `ser.emotions.emotion_of`.
+        own_emotions: see `ser.emotions.emotion_of`.
 
     Returns:
         (path, labels or verdict), sorted by path; what a table lists in vain stands there too.
@@ -116,20 +121,13 @@ def label_files(
         UserError: the table of one's own corpus is damaged.
     """
     if corpus in NAMINGS:
-        parse, files, missing = NAMINGS[corpus].parse, list(paths), list[str]()
+        parse, files, missing = NAMINGS[corpus].parse, list(paths), dict[str, str]()
     else:
-        labeller = own.labeller(folder, paths, relabel)
+        labeller = own.labeller(folder, paths, relabel, own_emotions)
         parse, missing = labeller.parse, labeller.missing
         files = [path for path in paths if PurePosixPath(path).name.lower() != own.TABLE]
     labelled: list[tuple[str, Labels | Rejected]] = [
-        (
-            path,
-            Rejected(
-                "missing_file",
-                f"{own.TABLE} lists it, and no recording ({READ}) is called so",
-            ),
-        )
-        for path in missing
+        (path, Rejected("missing_file", detail)) for path, detail in missing.items()
     ]
     for path in files:
         try:
@@ -142,7 +140,7 @@ def label_files(
 def clip_name(corpus: str, path: str) -> str | None:
     """Name the clip that a path means, wherever the corpus lies; None if it means none."""
     if corpus not in NAMINGS:
-        return PurePosixPath(path).with_suffix("").as_posix()
+        return own.clip_name(path)
     try:
         return NAMINGS[corpus].parse(path).name
     except Rejected:

@@ -1,15 +1,20 @@
-"""Anyone's own recordings: a table labels.csv beside them, or a folder per emotion."""
+"""Anyone's own recordings: a table labels.csv beside them, or a folder per emotion.
+
+What people type enters here, in one form: see `ser.words`.
+"""
 
 import csv
-import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from ser.corpora import tree
 from ser.corpora.labels import Labels
 from ser.emotions import emotion_of
 from ser.errors import UserError
+from ser.formats import READ, SUFFIXES
 from ser.rejection import Rejected
+from ser.words import composed, folded, tidied
 
 TABLE = "labels.csv"
 _REQUIRED = ("path", "emotion")
@@ -22,13 +27,15 @@ class Labeller:
 
     Attributes:
         parse: path below the folder -> labels; raises `Rejected`.
-        missing: the paths that a table lists and that are not there.
+        missing: the paths that a table lists and that are not there -> what is there instead.
         unused: columns of the table that say nothing known.
+        note: what was understood of the folders, or why they say no speakers; may be empty.
     """
 
     parse: Callable[[str], Labels]
-    missing: list[str]
+    missing: dict[str, str]
     unused: list[str]
+    note: str
 
 
 def find_table(paths: Collection[str], where: str) -> str | None:
@@ -49,53 +56,102 @@ def find_table(paths: Collection[str], where: str) -> str | None:
     return tables[0] if tables else None
 
 
-def labeller(folder: Path, paths: Collection[str], relabel: Mapping[str, str]) -> Labeller:
+def labeller(
+    folder: Path, paths: Collection[str], relabel: Mapping[str, str], own: Collection[str] = ()
+) -> Labeller:
     """Say how the files of a folder are labelled: by its labels.csv if there is one.
 
     Args:
         folder: of the recordings.
         paths: all files in it.
         relabel: see `ser.emotions.emotion_of`.
+        own: see `ser.emotions.emotion_of`.
 
     Raises:
         UserError: labels.csv is damaged.
     """
     table = find_table(paths, str(folder))
-    if table is None:
-        return Labeller(lambda path: _by_folder(path, relabel), [], [])
-    rows, unused = _read_table(folder / table, PurePosixPath(table).parent)
-    missing = sorted(set(rows) - {_same_form(path) for path in paths})
-    return Labeller(lambda path: _by_table(path, rows), missing, unused)
+    if table is not None:
+        rows, unused = _read_table(folder / table, PurePosixPath(table).parent)
+        return Labeller(lambda path: _by_table(path, rows), _missing(rows, paths), unused, "")
 
-
-def _by_folder(path: str, relabel: Mapping[str, str]) -> Labels:
-    """Label a recording by the one of its folders that is called like an emotion."""
-    file = PurePosixPath(path)
-    found = {}
-    for part in file.parts[:-1]:
+    def emotion(name: str) -> str | None:
         try:
-            found[emotion_of(part, relabel)] = part
+            return emotion_of(name, relabel, own)
         except Rejected:
-            continue
+            return None
+
+    level, note = tree.find_speakers([path for path in paths if _is_recording(path)], emotion)
+    return Labeller(lambda path: _by_folder(path, emotion, level), {}, [], note)
+
+
+def clip_name(path: str) -> str:
+    """Name the clip that a path below the corpus's folder means."""
+    return composed(PurePosixPath(path).with_suffix("").as_posix())
+
+
+def _is_recording(path: str) -> bool:
+    return path.lower().endswith(SUFFIXES)
+
+
+def _by_folder(path: str, emotion: Callable[[str], str | None], speakers: int | None) -> Labels:
+    """Label a recording by the one of its folders that is called like an emotion.
+
+    Args:
+        path: of the recording.
+        emotion: the one that a folder is called like, or None.
+        speakers: which of its folders is called like its speaker, if any is.
+    """
+    folders = PurePosixPath(path).parts[:-1]
+    found = {known: name for name in folders if (known := emotion(name)) is not None}
     if len(found) != 1:
         named = f"both {' and '.join(found.values())} are" if found else "none is"
         raise Rejected(
             "unknown_emotion",
             f"of its folders, {named} called like an emotion: expected <emotion>/<file>, or a "
-            f"{TABLE} with the columns path and emotion",
+            f"{TABLE} with the columns path and emotion; clean.relabel can take a folder's name "
+            "for an emotion, clean.emotions can list emotions of your own",
         )
-    name = file.with_suffix("").as_posix()
-    return Labels(name, next(iter(found.values())), utterance=name)
+    name = clip_name(path)
+    speaker = "" if speakers is None else tidied(folders[speakers])
+    return Labels(name, next(iter(found.values())), speaker=speaker, utterance=name)
 
 
 def _by_table(path: str, rows: Mapping[str, Mapping[str, str]]) -> Labels:
-    row = rows.get(_same_form(path))
+    row = rows.get(composed(path))
     if row is None:
         raise Rejected("unlisted", f"not in {TABLE}")
-    name = PurePosixPath(path).with_suffix("").as_posix()
+    name = clip_name(path)
     labels = replace(Labels(name, ""), **row)  # type: ignore[arg-type]
     # Without an utterance, each clip is one of its own: none needs to stay beside another.
     return replace(labels, utterance=labels.utterance or name)
+
+
+def _missing(rows: Collection[str], paths: Collection[str]) -> dict[str, str]:
+    """Say of each path that a table lists in vain which recording may be meant."""
+    there = {composed(path) for path in paths}
+    unlisted = sorted(path for path in there - set(rows) if _is_recording(path))
+    # Of several that could be meant, the first in order.
+    by_path = {_loosely(path): path for path in reversed(unlisted)}
+    by_name = {PurePosixPath(_loosely(path)).name: path for path in reversed(unlisted)}
+    missing = {}
+    for path in sorted(set(rows) - there):
+        key = _loosely(path)
+        near = by_path.get(key) or by_name.get(PurePosixPath(key).name)
+        missing[path] = (
+            f"{TABLE} lists it, and there is {near}: write each path from the folder of {TABLE} "
+            "on, with its suffix, in capitals and small letters as the file has them"
+            if near
+            else f"{TABLE} lists it, and no recording ({READ}) is called so"
+        )
+    return missing
+
+
+def _loosely(path: str) -> str:
+    """Bring a path into a form that it shares with what people write instead of it."""
+    lower = folded(path)
+    suffix = next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
+    return lower.removesuffix(suffix)
 
 
 def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, str]], list[str]]:
@@ -113,7 +169,7 @@ def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, 
             lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{file} is no csv table in UTF-8: {error}") from None
-    header = [cell.strip().lower() for cell in lines[0][1]] if lines else []
+    header = list(map(folded, lines[0][1])) if lines else []
     used = [column for column in (*_REQUIRED, *_OPTIONAL) if column in header]
     if not set(_REQUIRED) <= set(used) or any(header.count(column) > 1 for column in used):
         raise UserError(
@@ -126,10 +182,10 @@ def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, 
         if any(map(str.strip, cells[len(header) :])):
             raise UserError(f"{where}: {len(cells)} fields under {len(header)} columns")
         row = dict.fromkeys(header, "") | dict(zip(header, map(str.strip, cells), strict=False))
-        path = _same_form((parent / _below(row["path"], where)).as_posix())
+        path = composed((parent / _below(row["path"], where)).as_posix())
         if path in rows:
             raise UserError(f"{where}: {row['path']!r} stands in a line before")
-        rows[path] = {column: row[column] for column in used if column != "path"}
+        rows[path] = {column: tidied(row[column]) for column in used if column != "path"}
     if not rows:
         raise UserError(f"{file} lists no recordings")
     return rows, [column for column in header if column and column not in used]
@@ -145,8 +201,3 @@ def _below(path: str, where: str) -> PurePosixPath:
             f"{TABLE} on"
         )
     return listed
-
-
-def _same_form(path: str) -> str:
-    """Give letters with accents the one form that two ways of typing them share."""
-    return unicodedata.normalize("NFC", path)

@@ -21,6 +21,7 @@ from ser.plots.style import (
     heat_map,
     legend,
     new_figure,
+    room_for,
     save,
     shared_texts,
     style,
@@ -108,7 +109,9 @@ def spectrogram_gallery(
         band_hertz: [n_mels] the middle of each mel band in Hz.
     """
     rows, columns = len(emotions), len(speakers)
-    figure = new_figure(max(6.0, 2.0 + 2.3 * columns), max(3.4, 1.1 + 1.35 * rows))
+    figure = new_figure(
+        max(6.0, 2.0 + 2.3 * columns), max(3.4, 1.1 + room_for(emotions, 1.35) * rows)
+    )
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     wanted = [spectrograms.get((emotion, speaker)) for emotion in emotions for speaker in speakers]
     _draw_spectrograms(figure, list(grid.flat), wanted, seconds_per_frame, band_hertz)
@@ -233,7 +236,7 @@ def _clips_by_emotion(by_emotion: Mapping[str, NDArray[np.float64]]) -> tuple[Fi
     Args:
         by_emotion: emotion -> a value of each of its clips.
     """
-    figure = new_figure(max(6.0, 1.2 + 1.1 * len(by_emotion)), 4.3)
+    figure = new_figure(max(6.0, 1.2 + room_for(by_emotion, 1.1) * len(by_emotion)), 4.3)
     axes = figure.add_subplot()
     for position, values in enumerate(by_emotion.values()):
         # Multiples of the golden ratio spread the points evenly, without drawing lots.
@@ -281,7 +284,7 @@ def clips_by_speaker(path: Path, counts: pd.DataFrame) -> None:
     columns = -(-len(counts) // _SPEAKERS_IN_A_COLUMN)
     rows = -(-len(counts) // columns)
     # Side by side the cells are narrow, and the emotions are written upwards.
-    cell, rotation = (0.85, 0) if columns == 1 else (0.36, 90)
+    cell, rotation = (room_for(counts.columns, 0.85), 0) if columns == 1 else (0.36, 90)
     name = 0.085 * counts.index.str.len().max()
     figure = new_figure(
         max(5.5, 1.3 + columns * (0.3 + name + cell * counts.shape[1])), 1.5 + 0.27 * rows

@@ -19,6 +19,7 @@ from ser.plots.style import (
     heat_map,
     legend,
     new_figure,
+    room_for,
     save,
     style,
     whole_numbers,
@@ -51,8 +52,10 @@ def confusion_matrix(
         for rows in zip(counts, shares, strict=True)
     ]
     longest_line = max(len(line) for line in title.splitlines())
+    cell = room_for(labels, 0.85)
     figure = new_figure(
-        max(2.4 + 0.85 * len(labels), 1.8 + 0.1 * longest_line), max(3.2, 1.4 + 0.62 * len(labels))
+        max(1.55 + cell * (len(labels) + 1), 1.8 + 0.1 * longest_line),
+        max(3.2, 1.4 + 0.62 * len(labels)),
     )
     axes = figure.add_subplot()
     style(axes, title, "predicted", "actual", grid="none")

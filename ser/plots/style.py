@@ -4,7 +4,7 @@ The pictures must read in black and white: whatever is told apart differs in lig
 dash, hatch or marker. No pyplot, so no picture leaves anything behind in the process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +32,11 @@ _MUCH_IS_DARK = LinearSegmentedColormap.from_list("much_is_dark", ["#f1f4f9", "#
 def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure, its size in inches, that keeps its texts apart."""
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def room_for(names: Iterable[str], least: float) -> float:
+    """Give the width in inches that each of some names needs beside the others, in small type."""
+    return max(least, 0.1 + 0.085 * max(map(len, names)))
 
 
 def style(axes: Axes, title: str = "", x: str = "", y: str = "", grid: Grid = "y") -> None:
