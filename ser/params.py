@@ -88,13 +88,6 @@ def _within(least: float, most: float) -> Callable[[tuple[float, float]], tuple[
     return check
 
 
-def _off_or_audible(value: float) -> float:
-    """Require 0, or a frequency that a filter can cut at."""
-    if 0 < value < 1:
-        raise ValueError(f"0 (off), or at least 1 Hz expected, got {value}")
-    return value
-
-
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
@@ -150,7 +143,7 @@ class Clean(Section):
     sample_rate: Annotated[int, Field(ge=4000, le=192000)]  # Hz
     min_seconds: Annotated[NonNegative, Field(le=3600)]
     max_clipped: Fraction
-    highpass: Annotated[NonNegative, AfterValidator(_off_or_audible)]  # Hz
+    highpass: NonNegative  # Hz
     noise_reduction: Literal["none", "stationary"]
     noise_seconds: Annotated[Positive, Field(le=60)]
     song: bool
