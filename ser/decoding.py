@@ -6,19 +6,22 @@ WebM), and FLAC that was streamed or lies in Ogg.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
-from ser import recording
+from ser import ogg, recording
 from ser.arrays import FloatArray
-from ser.containers import check_ogg, check_riff, container_of
+from ser.containers import container_of, stated_in
 from ser.ffmpeg import open_with_ffmpeg
 from ser.recording import Recording, Stream, check_form
 from ser.rejection import Rejected
+from ser.views import view
 
 
 def decode(path: Path) -> Recording:
@@ -57,27 +60,96 @@ def _open(path: Path, stack: ExitStack) -> Stream:
         Rejected: as `open_stream`.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        head = file.read(12)
-        if not head:
-            raise Rejected("zero_length", "an empty file")
+    file = stack.enter_context(path.open("rb"))
+    end = os.fstat(file.fileno()).st_size
+    head = file.read(4)
+    if not head:
+        raise Rejected("zero_length", "an empty file")
+    if head == b"OggS":
+        return _open_ogg(file, stack)
+    # As bytes: soundfile cannot open a name that is no text.
+    source: BinaryIO | bytes = os.fsencode(path)
+    stated = stated_in(file, end)
+    if stated is None:
         file.seek(0)
-        container = container_of(file)
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        check_riff(path)
-    elif head[:4] == b"OggS":
-        check_ogg(path)
-    if container:
-        return open_with_ffmpeg(path, container, stack)
+        if container := container_of(file):
+            return open_with_ffmpeg(file, container, stack)
+        opened = _open_soundfile(source, stack)
+        if opened.format == "MP3":  # behind bytes that are none
+            return open_with_ffmpeg(file, "mp3", stack)
+        return _stream(opened)
+    if stated.patches:
+        source = view(file, 0, end, stated.patches)
+    if stated.decoder:
+        stream = open_with_ffmpeg(view(file, 0, end, stated.patches), stated.decoder, stack)
+    else:
+        stream = _stream(_open_soundfile(source, stack))
+    return replace(stream, blocks=_cut(stream.blocks, stated.skip, stated.samples))
+
+
+def _open_ogg(file: BinaryIO, stack: ExitStack) -> Stream:
+    """Open an Ogg file, which may be a chain of several.
+
+    Raises:
+        Rejected: as `open_stream`.
+    """
+    first, *others = ogg.links(file)
+    if any(link.codec != first.codec for link in others):
+        raise Rejected("undecodable", "its codec changes")
+    if first.codec == ogg.FLAC:  # which libsndfile does not read as FFmpeg writes it
+        file.seek(0)
+        return open_with_ffmpeg(file, "ogg", stack)
+    opened = _open_soundfile(view(file, first.start, first.end), stack)
+    stream = _stream(opened)
+    return replace(stream, blocks=_chained(stream.blocks, opened, file, others))
+
+
+def _chained(
+    blocks: Iterator[FloatArray],
+    first: soundfile.SoundFile,
+    file: BinaryIO,
+    others: Sequence[ogg.Link],
+) -> Iterator[FloatArray]:
+    """Decode all files of a chain: libsndfile decodes the first and says nothing of the others.
+
+    Raises:
+        Rejected: as `_blocks`, or undecodable.
+    """
+    yield from blocks
+    for link in others:
+        with ExitStack() as stack:
+            opened = _open_soundfile(view(file, link.start, link.end), stack)
+            if (opened.samplerate, opened.channels) != (first.samplerate, first.channels):
+                raise Rejected("undecodable", "its sample rate or its channels change")
+            yield from _blocks(opened)
+
+
+def _open_soundfile(source: BinaryIO | bytes, stack: ExitStack) -> soundfile.SoundFile:
     try:
-        # As bytes: soundfile cannot open a name that is no text.
-        opened = stack.enter_context(soundfile.SoundFile(os.fsencode(path)))
+        return stack.enter_context(soundfile.SoundFile(source))
     except soundfile.LibsndfileError as error:
         raise _undecodable(error) from None
-    if opened.format == "MP3":  # behind bytes that are none
-        return open_with_ffmpeg(path, "mp3", stack)
+
+
+def _stream(opened: soundfile.SoundFile) -> Stream:
     check_form(opened.samplerate, opened.channels)
     return Stream(_blocks(opened), opened.samplerate, opened.subtype)
+
+
+def _cut(blocks: Iterator[FloatArray], skip: int, samples: int | None) -> Iterator[FloatArray]:
+    """Leave out `skip` samples per channel, and all behind the `samples` that follow.
+
+    Raises:
+        Rejected: truncated.
+    """
+    end = None if samples is None else skip + samples
+    at = 0
+    for block in blocks:
+        if len(part := block[max(0, skip - at) : None if end is None else max(0, end - at)]):
+            yield part
+        at += len(block)
+    if end is not None and at < end:
+        raise Rejected("truncated", f"{max(0, at - skip)} of {samples} samples per channel")
 
 
 def _undecodable(error: soundfile.LibsndfileError) -> Rejected:

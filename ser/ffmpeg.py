@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -16,12 +15,14 @@ if TYPE_CHECKING:
     import av
 
 _MOST_LOST = 0.1  # seconds that a whole file of FFmpeg's may lack: encoders pad their first frame
+# Nothing states the length of AAC on its own; that of the others was looked at before.
+_LENGTH_UNKNOWN = ("aac", "aiff", "au", "caf", "voc", "w64", "wav")
 _MP3_FRAME = 1152  # samples per channel, at most
 _MOST_STRANGE = 10  # frames of another form that an MP3 may have: junk that looks like frames
 
 
-def open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
-    """Open a file that FFmpeg decodes, for as long as the stack is open.
+def open_with_ffmpeg(file: BinaryIO, container: str, stack: ExitStack) -> Stream:
+    """Decode an open file by FFmpeg, for as long as the stack is open.
 
     Raises:
         Rejected: undecodable; from the blocks zero_length, truncated or undecodable too.
@@ -29,10 +30,10 @@ def open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
     """
     # Imported only here: most recordings do without.
     import av
+    from av.codec.context import Flags2
 
     av.logging.set_level(None)
     # An open file and one container: no name within it makes FFmpeg open anything else.
-    file = stack.enter_context(path.open("rb"))
     stated = mp3.stated_samples(file) if container == "mp3" else 0
     file.seek(0)
     try:
@@ -44,13 +45,17 @@ def open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
     track = opened.streams.audio[0]
     if track.codec_context is None:
         raise Rejected("undecodable", "its codec is unknown")
+    if container == "caf":
+        # FFmpeg takes the samples that the last packet lacks from its end once more, where the
+        # packet, as Apple Lossless's does, says itself that it is shorter.
+        track.codec_context.flags2 |= Flags2.skip_manual
     rate = track.codec_context.sample_rate
     check_form(rate, track.codec_context.channels)
     promised = 0.0
     if container == "mp3":  # of which FFmpeg guesses the length
         promised = stated / rate
-    elif container == "aac":
-        pass  # likewise, and nothing states it
+    elif container in _LENGTH_UNKNOWN:
+        pass  # likewise
     elif track.duration and track.time_base:
         promised = float(track.duration * track.time_base)
     elif opened.duration and len(opened.streams) == 1:
