@@ -45,6 +45,12 @@ def read(file: BinaryIO, end: int) -> Stated:
     check_held(held, size, block)
     if not decoder or b"pakt" not in found:
         return Stated(decoder)
-    packets = content(file, found[b"pakt"])
-    valid, first = int.from_bytes(packets[8:16], "big"), int.from_bytes(packets[16:20], "big")
-    return Stated(decoder, skip=first, samples=valid)
+    packets = found[b"pakt"]
+    # FFmpeg leaves out the first samples as the chunk says, but takes those that the last packet
+    # lacks from its end even where the packet itself, as of Apple Lossless, says that it is
+    # shorter; and libsndfile states a whole packet of them where none lacks.
+    return Stated(
+        decoder,
+        samples=int.from_bytes(content(file, packets)[8:16], "big"),
+        patches=((packets.start + 20, bytes(4)),),
+    )

@@ -84,7 +84,9 @@ def _open(path: Path, stack: ExitStack) -> Stream:
         stream = open_with_ffmpeg(view(file, 0, end, stated.patches), stated.decoder, stack)
     else:
         stream = _stream(_open_soundfile(source, stack))
-    return replace(stream, blocks=_cut(stream.blocks, stated.skip, stated.samples))
+    if stated.samples is None:
+        return stream
+    return replace(stream, blocks=_cut(stream.blocks, stated.samples))
 
 
 def _open_ogg(file: BinaryIO, stack: ExitStack) -> Stream:
@@ -136,20 +138,19 @@ def _stream(opened: soundfile.SoundFile) -> Stream:
     return Stream(_blocks(opened), opened.samplerate, opened.subtype)
 
 
-def _cut(blocks: Iterator[FloatArray], skip: int, samples: int | None) -> Iterator[FloatArray]:
-    """Leave out `skip` samples per channel, and all behind the `samples` that follow.
+def _cut(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
+    """Leave out what was decoded beyond so many samples per channel.
 
     Raises:
         Rejected: truncated.
     """
-    end = None if samples is None else skip + samples
-    at = 0
+    left = samples
     for block in blocks:
-        if len(part := block[max(0, skip - at) : None if end is None else max(0, end - at)]):
-            yield part
-        at += len(block)
-    if end is not None and at < end:
-        raise Rejected("truncated", f"{max(0, at - skip)} of {samples} samples per channel")
+        if left:
+            yield block[:left]
+        left -= min(left, len(block))
+    if left:
+        raise Rejected("truncated", f"{samples - left} of {samples} samples per channel")
 
 
 def _undecodable(error: soundfile.LibsndfileError) -> Rejected:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _MOST_LOST = 0.1  # seconds that a whole file of FFmpeg's may lack: encoders pad their first frame
 # Nothing states the length of AAC on its own; that of the others was looked at before.
 _LENGTH_UNKNOWN = ("aac", "aiff", "au", "caf", "voc", "w64", "wav")
+# Whose sound other bytes lie between: an MP3's tags, and the padding that FFmpeg counts in a W64.
+_LENIENT = ("mp3", "w64")
 _MP3_FRAME = 1152  # samples per channel, at most
 _MOST_STRANGE = 10  # frames of another form that an MP3 may have: junk that looks like frames
 
@@ -30,7 +32,6 @@ def open_with_ffmpeg(file: BinaryIO, container: str, stack: ExitStack) -> Stream
     """
     # Imported only here: most recordings do without.
     import av
-    from av.codec.context import Flags2
 
     av.logging.set_level(None)
     # An open file and one container: no name within it makes FFmpeg open anything else.
@@ -45,10 +46,6 @@ def open_with_ffmpeg(file: BinaryIO, container: str, stack: ExitStack) -> Stream
     track = opened.streams.audio[0]
     if track.codec_context is None:
         raise Rejected("undecodable", "its codec is unknown")
-    if container == "caf":
-        # FFmpeg takes the samples that the last packet lacks from its end once more, where the
-        # packet, as Apple Lossless's does, says itself that it is shorter.
-        track.codec_context.flags2 |= Flags2.skip_manual
     rate = track.codec_context.sample_rate
     check_form(rate, track.codec_context.channels)
     promised = 0.0
@@ -60,7 +57,7 @@ def open_with_ffmpeg(file: BinaryIO, container: str, stack: ExitStack) -> Stream
         promised = float(track.duration * track.time_base)
     elif opened.duration and len(opened.streams) == 1:
         promised = opened.duration / av.time_base
-    blocks = _ffmpeg_blocks(_decoded(opened, track, container == "mp3"), rate, promised)
+    blocks = _ffmpeg_blocks(_decoded(opened, track, container in _LENIENT), rate, promised)
     return Stream(blocks, rate, track.codec_context.name)
 
 
@@ -76,7 +73,7 @@ def _decoded(
     Args:
         opened: the file.
         track: its sound.
-        lenient: pass over what is no frame, as MP3s have tags and other bytes between theirs.
+        lenient: pass over what is no frame.
 
     Raises:
         Rejected: undecodable.

@@ -28,12 +28,17 @@ _IN_DS64 = 2**32 - 1  # size in an RF64: it stands in the chunk ds64
 
 @dataclass(frozen=True)
 class _Form:
-    """What the chunk fmt states: the codec, and bytes and samples per channel of its blocks.
+    """What the chunk fmt states.
 
-    `samples` is 0 where the length of a block changes or is not known.
+    Attributes:
+        tag: number of the codec.
+        channels: their number.
+        block: bytes of a block.
+        samples: per channel, of a block; 0 where they change or are not known.
     """
 
     tag: int
+    channels: int
     block: int
     samples: int
 
@@ -80,7 +85,7 @@ def _is_unknown(size: int, layout: Layout) -> bool:
 
 def _stated(file: BinaryIO, layout: Layout, found: dict[bytes, Chunk], end: int) -> Stated:
     """Judge the chunk of samples by the chunks before it."""
-    form = _form(content(file, found[b"fmt "]), layout) if b"fmt " in found else _Form(0, 1, 0)
+    form = _form(content(file, found[b"fmt "]), layout) if b"fmt " in found else _Form(0, 1, 1, 0)
     data = found[b"data"]
     size, unknown = data.size, _is_unknown(data.size, layout)
     # Where the size stands, in how many bytes, and what it counts beside the samples.
@@ -109,14 +114,16 @@ def _form(fmt: bytes, layout: Layout) -> _Form:
         return int.from_bytes(fmt[at : at + 2], layout.order)
 
     tag = number(24) if number(0) == _EXTENSIBLE else number(0)
-    block = max(1, number(12))
+    channels, block = number(2), max(1, number(12))
     if tag in _SAMPLES:
-        return _Form(tag, block, 1)
+        return _Form(tag, channels, block, 1)
     if tag in (_MS_ADPCM, _IMA_ADPCM, _GSM):
-        return _Form(tag, block, number(18))
-    return {_NMS_ADPCM: _Form(tag, block, 160), _G721: _Form(tag, 60, 120)}.get(
-        tag, _Form(tag, 1, 0)
-    )
+        return _Form(tag, channels, block, number(18))
+    if tag == _NMS_ADPCM:
+        return _Form(tag, channels, block, 160)
+    if tag == _G721:
+        return _Form(tag, channels, 60, 120)
+    return _Form(tag, channels, 1, 0)
 
 
 def _samples(
@@ -125,10 +132,11 @@ def _samples(
     """Say how many samples per channel are no padding of the last block; None: no header does.
 
     Some programs write nonsense into the chunk fact: it is believed where it is less than a block
-    below what the size says.
+    below what the size says. libsndfile divides that of IMA ADPCM by the number of channels.
     """
     if b"fact" not in found:
         return None
     fact = content(file, found[b"fact"], 8 if layout is W64 else 4)
     stated, padded = int.from_bytes(fact, layout.order), size // form.block * form.samples
-    return stated if padded - form.samples < stated <= padded else None
+    is_divided = form.tag == _IMA_ADPCM and form.channels > 1 and stated == padded // form.channels
+    return stated if padded - form.samples < stated <= padded and not is_divided else None

@@ -11,13 +11,12 @@ class Stated:
 
     Attributes:
         decoder: FFmpeg's name of the container; empty: libsndfile decodes it.
-        skip: decoded samples per channel in front that are no part of the recording.
-        samples: samples per channel behind those; None: all that can be decoded.
-        patches: (place in the file, bytes) of the header: sizes that were never filled in.
+        samples: per channel; None: all that can be decoded.
+        patches: (place in the file, bytes that are to be read there): sizes that were never filled
+            in, and what the decoder would take amiss.
     """
 
     decoder: str = ""
-    skip: int = 0
     samples: int | None = None
     patches: tuple[tuple[int, bytes], ...] = ()
 
