@@ -37,8 +37,10 @@ class _View(io.RawIOBase):
         return self._at - self._start
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]  # noqa: ANN001
+        if self._at >= self._end:  # by far, where a damaged header says so
+            return 0
         self._file.seek(self._at)
-        data = bytearray(self._file.read(max(0, min(len(buffer), self._end - self._at))))
+        data = bytearray(self._file.read(min(len(buffer), self._end - self._at)))
         for place, replaced in self._patches:
             for i, byte in enumerate(replaced, place - self._at):
                 if 0 <= i < len(data):

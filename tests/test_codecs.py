@@ -235,6 +235,12 @@ def test_a_voc_of_several_blocks(tmp_path, codec, channels):
     assert error(found, samples) < 1e-3
 
 
+def test_a_voc_with_a_hole_is_refused(tmp_path):
+    data = by_ffmpeg(sweep(32_011), 16_000, "voc", "pcm_s16le")
+    reasons = {refusal(tmp_path, data[:at] + data[at + 500 :]) for at in range(5000, 50_000, 900)}
+    assert reasons <= {"truncated", "undecodable"}
+
+
 def with_fact(data, fact):
     at = data.index(b"fact") + 8
     return data[:at] + struct.pack("<I", fact) + data[at + 4 :]
