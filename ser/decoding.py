@@ -66,9 +66,8 @@ def _open(path: Path, stack: ExitStack) -> Stream:
     if not head:
         raise Rejected("zero_length", "an empty file")
     if head == b"OggS":
-        return _open_ogg(file, stack)
-    # As bytes: soundfile cannot open a name that is no text.
-    source: BinaryIO | bytes = os.fsencode(path)
+        return _open_ogg(path, file, stack)
+    source: BinaryIO | Path = path
     stated = stated_in(file, end)
     if stated is None:
         file.seek(0)
@@ -89,7 +88,7 @@ def _open(path: Path, stack: ExitStack) -> Stream:
     return replace(stream, blocks=_cut(stream.blocks, stated.samples))
 
 
-def _open_ogg(file: BinaryIO, stack: ExitStack) -> Stream:
+def _open_ogg(path: Path, file: BinaryIO, stack: ExitStack) -> Stream:
     """Open an Ogg file, which may be a chain of several.
 
     Raises:
@@ -101,7 +100,9 @@ def _open_ogg(file: BinaryIO, stack: ExitStack) -> Stream:
     if first.codec == ogg.FLAC:  # which libsndfile does not read as FFmpeg writes it
         file.seek(0)
         return open_with_ffmpeg(file, "ogg", stack)
-    opened = _open_soundfile(view(file, first.start, first.end), stack)
+    is_all = first.start == 0 and not others
+    source = path if is_all else view(file, first.start, first.end)
+    opened = _open_soundfile(source, stack)
     stream = _stream(opened)
     return replace(stream, blocks=_chained(stream.blocks, opened, file, others))
 
@@ -126,9 +127,11 @@ def _chained(
             yield from _blocks(opened)
 
 
-def _open_soundfile(source: BinaryIO | bytes, stack: ExitStack) -> soundfile.SoundFile:
+def _open_soundfile(source: BinaryIO | Path, stack: ExitStack) -> soundfile.SoundFile:
+    # As bytes: soundfile cannot open a name that is no text.
+    name = os.fsencode(source) if isinstance(source, Path) else source
     try:
-        return stack.enter_context(soundfile.SoundFile(source))
+        return stack.enter_context(soundfile.SoundFile(name))
     except soundfile.LibsndfileError as error:
         raise _undecodable(error) from None
 
