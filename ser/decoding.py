@@ -1,8 +1,10 @@
 """Files -> decoded recordings, whole or block by block; what is damaged is refused.
 
-libsndfile reads WAV, FLAC, Ogg and Opus; FFmpeg, by PyAV, MP3 (of which libsndfile only guesses the
-length where no header states it), what phones and browsers record (AAC in MP4, .m4a, or on its own;
-WebM), and FLAC that was streamed or lies in Ogg.
+A file must hold all samples that its headers state (`ser.containers.stated_in`, `ser.ogg`). Then
+libsndfile decodes WAV and its kin, FLAC, Vorbis and Opus; FFmpeg, by PyAV, MP3 (of which libsndfile
+only guesses the length where no header states it), the codecs in WAV, AIFF and CAF of which
+libsndfile gives too much or too little, what phones and browsers record (AAC in MP4, .m4a, or on
+its own; WebM), and FLAC that was streamed or lies in Ogg.
 """
 
 import os
@@ -21,6 +23,7 @@ from ser.containers import container_of, stated_in
 from ser.ffmpeg import open_with_ffmpeg
 from ser.recording import Recording, Stream, check_form
 from ser.rejection import Rejected
+from ser.stated import Stated
 from ser.views import view
 
 
@@ -67,22 +70,29 @@ def _open(path: Path, stack: ExitStack) -> Stream:
         raise Rejected("zero_length", "an empty file")
     if head == b"OggS":
         return _open_ogg(path, file, stack)
-    source: BinaryIO | Path = path
     stated = stated_in(file, end)
-    if stated is None:
-        file.seek(0)
-        if container := container_of(file):
-            return open_with_ffmpeg(file, container, stack)
-        opened = _open_soundfile(source, stack)
-        if opened.format == "MP3":  # behind bytes that are none
-            return open_with_ffmpeg(file, "mp3", stack)
-        return _stream(opened)
-    if stated.patches:
-        source = view(file, 0, end, stated.patches)
+    if stated is not None:
+        return _open_stated(path, file, end, stated, stack)
+    file.seek(0)
+    if container := container_of(file):
+        return open_with_ffmpeg(file, container, stack)
+    opened = _open_soundfile(path, stack)
+    if opened.format == "MP3":  # behind bytes that are none
+        return open_with_ffmpeg(file, "mp3", stack)
+    return _stream(opened)
+
+
+def _open_stated(path: Path, file: BinaryIO, end: int, stated: Stated, stack: ExitStack) -> Stream:
+    """Open a file whose headers were compared with what it holds.
+
+    Raises:
+        Rejected: as `open_stream`.
+    """
+    patched = view(file, 0, end, stated.patches)
     if stated.decoder:
-        stream = open_with_ffmpeg(view(file, 0, end, stated.patches), stated.decoder, stack)
+        stream = open_with_ffmpeg(patched, stated.decoder, stack)
     else:
-        stream = _stream(_open_soundfile(source, stack))
+        stream = _stream(_open_soundfile(patched if stated.patches else path, stack))
     if stated.samples is None:
         return stream
     return replace(stream, blocks=_cut(stream.blocks, stated.samples))
