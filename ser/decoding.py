@@ -1,24 +1,30 @@
 """Files -> decoded recordings, whole or block by block; what is damaged is refused.
 
-libsndfile reads WAV, FLAC, Ogg and Opus; FFmpeg, by PyAV, MP3 (of which libsndfile only guesses the
-length where no header states it), what phones and browsers record (AAC in MP4, .m4a, or on its own;
-WebM), FLAC that was streamed or lies in Ogg, and what else `ser.signatures` says.
+A file must hold all samples that its headers state (`ser.containers.stated_in`, `ser.ogg`). Then
+libsndfile decodes WAV and its kin, FLAC, Vorbis and Opus; FFmpeg, by PyAV, MP3 (of which libsndfile
+only guesses the length where no header states it), the codecs in WAV, AIFF and CAF of which
+libsndfile gives too much or too little, what phones and browsers record (AAC in MP4, .m4a, or on
+its own; WebM), FLAC that was streamed or lies in Ogg, and what else `ser.signatures` says.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
-from ser import recording
+from ser import ogg, recording
 from ser.arrays import FloatArray
-from ser.containers import check_ogg, check_riff, container_of
+from ser.containers import container_of, stated_in
 from ser.ffmpeg import open_with_ffmpeg
 from ser.recording import Recording, Stream, check_form
 from ser.rejection import Rejected
+from ser.stated import Stated
+from ser.views import view
 
 
 def decode(path: Path) -> Recording:
@@ -57,27 +63,107 @@ def _open(path: Path, stack: ExitStack) -> Stream:
         Rejected: as `open_stream`.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        head = file.read(12)
-        if not head:
-            raise Rejected("zero_length", "an empty file")
+    file = stack.enter_context(path.open("rb"))
+    end = os.fstat(file.fileno()).st_size
+    head = file.read(4)
+    if not head:
+        raise Rejected("zero_length", "an empty file")
+    if head == b"OggS":
+        return _open_ogg(path, file, stack)
+    stated = stated_in(file, end)
+    if stated is not None:
+        return _open_stated(path, file, end, stated, stack)
+    file.seek(0)
+    if container := container_of(file):
+        return open_with_ffmpeg(file, container, stack)
+    opened = _open_soundfile(path, stack)
+    if opened.format == "MP3":  # behind bytes that are none
+        return open_with_ffmpeg(file, "mp3", stack)
+    return _stream(opened)
+
+
+def _open_stated(path: Path, file: BinaryIO, end: int, stated: Stated, stack: ExitStack) -> Stream:
+    """Open a file whose headers were compared with what it holds.
+
+    Raises:
+        Rejected: as `open_stream`.
+    """
+    patched = view(file, 0, end, stated.patches)
+    if stated.decoder:
+        stream = open_with_ffmpeg(patched, stated.decoder, stack)
+    else:
+        stream = _stream(_open_soundfile(patched if stated.patches else path, stack))
+    if stated.samples is None:
+        return stream
+    return replace(stream, blocks=_cut(stream.blocks, stated.samples))
+
+
+def _open_ogg(path: Path, file: BinaryIO, stack: ExitStack) -> Stream:
+    """Open an Ogg file, which may be a chain of several.
+
+    Raises:
+        Rejected: as `open_stream`.
+    """
+    first, *others = ogg.links(file)
+    if any(link.codec != first.codec for link in others):
+        raise Rejected("undecodable", "its codec changes")
+    if first.codec in (ogg.FLAC, ogg.SPEEX):  # libsndfile does not read FFmpeg's FLAC, nor Speex
         file.seek(0)
-        container = container_of(file)
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        check_riff(path)
-    elif head[:4] == b"OggS":
-        check_ogg(path)
-    if container:
-        return open_with_ffmpeg(path, container, stack)
+        return open_with_ffmpeg(file, "ogg", stack)
+    is_all = first.start == 0 and not others
+    source = path if is_all else view(file, first.start, first.end)
+    opened = _open_soundfile(source, stack)
+    stream = _stream(opened)
+    return replace(stream, blocks=_chained(stream.blocks, opened, file, others))
+
+
+def _chained(
+    blocks: Iterator[FloatArray],
+    first: soundfile.SoundFile,
+    file: BinaryIO,
+    others: Sequence[ogg.Link],
+) -> Iterator[FloatArray]:
+    """Decode all files of a chain: libsndfile decodes the first and says nothing of the others.
+
+    Raises:
+        Rejected: as `_blocks`, or undecodable.
+    """
+    yield from blocks
+    for link in others:
+        with ExitStack() as stack:
+            opened = _open_soundfile(view(file, link.start, link.end), stack)
+            if (opened.samplerate, opened.channels) != (first.samplerate, first.channels):
+                raise Rejected("undecodable", "its sample rate or its channels change")
+            yield from _blocks(opened)
+
+
+def _open_soundfile(source: BinaryIO | Path, stack: ExitStack) -> soundfile.SoundFile:
+    # As bytes: soundfile cannot open a name that is no text.
+    name = os.fsencode(source) if isinstance(source, Path) else source
     try:
-        # As bytes: soundfile cannot open a name that is no text.
-        opened = stack.enter_context(soundfile.SoundFile(os.fsencode(path)))
+        return stack.enter_context(soundfile.SoundFile(name))
     except soundfile.LibsndfileError as error:
         raise _undecodable(error) from None
-    if opened.format == "MP3":  # behind bytes that are none
-        return open_with_ffmpeg(path, "mp3", stack)
+
+
+def _stream(opened: soundfile.SoundFile) -> Stream:
     check_form(opened.samplerate, opened.channels)
     return Stream(_blocks(opened), opened.samplerate, opened.subtype)
+
+
+def _cut(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
+    """Leave out what was decoded beyond so many samples per channel.
+
+    Raises:
+        Rejected: truncated.
+    """
+    left = samples
+    for block in blocks:
+        if left:
+            yield block[:left]
+        left -= min(left, len(block))
+    if left:
+        raise Rejected("truncated", f"{samples - left} of {samples} samples per channel")
 
 
 def _undecodable(error: soundfile.LibsndfileError) -> Rejected:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -22,18 +21,22 @@ _MOST_LOST_OF_A_FILM = 1.0  # seconds: nothing states how long its last picture 
 _MOST_STRANGE = 10  # frames of another form that an MP3 may have: junk that looks like frames
 
 # Containers that say nothing of their length: FFmpeg guesses it from their size.
-_STATE_NO_LENGTH = ("aac", "ac3", "amr", "eac3", "mpeg", "mpegts", "voc")
+_STATE_NO_LENGTH = ("aac", "ac3", "amr", "eac3", "mpeg", "mpegts")
+# What these state was compared with what they hold before: see `ser.containers.stated_in`.
+_COMPARED = ("aiff", "au", "caf", "voc", "w64", "wav")
+# Whose sound other bytes lie between: an MP3's tags, and the padding that FFmpeg counts in a W64.
+_LENIENT = ("mp3", "w64")
 
 
-def open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
-    """Open a file that FFmpeg decodes, for as long as the stack is open.
+def open_with_ffmpeg(file: BinaryIO, container: str, stack: ExitStack) -> Stream:
+    """Decode an open file by FFmpeg, for as long as the stack is open.
 
     Of several tracks of sound it is the one that the file marks as its default, or the first.
 
     Args:
-        path: of the file.
+        file: open file.
         container: FFmpeg's name of what it is: nothing else is tried.
-        stack: closes it.
+        stack: closes what is opened here.
 
     Raises:
         Rejected: undecodable or truncated; from the blocks zero_length too.
@@ -44,7 +47,6 @@ def open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
 
     av.logging.set_level(None)
     # An open file and one container: no name within it makes FFmpeg open anything else.
-    file = stack.enter_context(path.open("rb"))
     check_size(file, container)
     stated = mp3.stated_samples(file) if container == "mp3" else 0
     file.seek(0)
@@ -71,14 +73,14 @@ def open_with_ffmpeg(path: Path, container: str, stack: ExitStack) -> Stream:
     sound = film = 0.0  # seconds that are stated
     if container == "mp3":
         sound = stated / rate
-    elif container in _STATE_NO_LENGTH:
+    elif container in _STATE_NO_LENGTH + _COMPARED:
         pass
     elif track.duration and track.time_base and (alone or container != "asf"):  # ASF: the film's
         sound = float(track.duration * track.time_base)
     elif opened.duration:
         film = opened.duration / av.time_base
         sound = film if alone else 0.0
-    reader = _Reader(opened, track, container == "mp3")
+    reader = _Reader(opened, track, container in _LENIENT)
     return Stream(_blocks(reader, rate, sound, film), rate, track.codec_context.name)
 
 

@@ -2,7 +2,7 @@
 
 One that was cut off is refused where its format tells how long it was, in time or in bytes. These
 do not: an MP3 or a WebM that was streamed, AAC, MP2, AC-3 and AMR on their own, MPEG's program and
-transport streams, VOC, a Matroska or FLV film whose last second is missing.
+transport streams, a Matroska or FLV film whose last second is missing.
 """
 
 import os

@@ -25,7 +25,8 @@ class Kind:
 
     Attributes:
         name: as people call it.
-        reader: libsndfile, or FFmpeg's name of the container; empty: it is not read.
+        reader: libsndfile (for some codecs FFmpeg, see `ser.containers.stated_in`), or FFmpeg's
+            name of the container; empty: it is not read.
     """
 
     name: str
@@ -48,8 +49,7 @@ SIGNATURES = tuple(
     for pattern, kind in (
         # IBM and Microsoft: Multimedia Programming Interface 1.0; RIFX: in the other byte order;
         # EBU Tech 3306; ITU-R BS.2088.
-        (rb"(RIFF|RIFX|RF64)....WAVE", Kind("WAV", LIBSNDFILE)),
-        (rb"BW64....WAVE", Kind("BW64", "wav")),
+        (rb"(RIFF|RIFX|RF64|BW64)....WAVE", Kind("WAV", LIBSNDFILE)),
         (rb"RIFF....AVI ", Kind("AVI", "avi")),
         # Sonic Foundry: Wave 64.
         (rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0", Kind("Wave64", LIBSNDFILE)),
@@ -79,9 +79,8 @@ SIGNATURES = tuple(
         # Adobe: Flash Video 10.1, E.2; ISO/IEC 13818-1, 2.5.3.3.
         (rb"FLV\x01", Kind("FLV", "flv")),
         (rb"\0\0\x01\xba", Kind("MPEG-PS", "mpeg")),
-        # Of several blocks, as some programs write it, libsndfile takes the marks for sound.
-        (rb"Creative Voice File\x1a", Kind("VOC", "voc")),
         # What libsndfile's documentation lists beside.
+        (rb"Creative Voice File\x1a", Kind("VOC", LIBSNDFILE)),
         (rb"NIST_1A\n", Kind("NIST SPHERE", LIBSNDFILE)),
         (rb"\x64\xa3[\x01-\x04]\0|\0[\x01-\x04]\xa3\x64", Kind("IRCAM", LIBSNDFILE)),
         (rb"FORM....(8SVX|16SV)", Kind("Amiga IFF", LIBSNDFILE)),

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import soundfile
+from encoders import by_ffmpeg, by_libsndfile
 from small_model import RATE, encoded, speech
 
 SOUND = (
@@ -18,6 +19,22 @@ SOUND = (
     (".m4a", ""),
     (".aac", ""),
     (".webm", ""),
+)
+# What may lie in a file of any name: by libsndfile (a format, a subtype) or FFmpeg (a container, a
+# codec).
+OTHERS = (
+    ("RF64", "PCM_16"),
+    ("W64", "PCM_24"),
+    ("AIFF", "PCM_16"),
+    ("AU", "PCM_16"),
+    ("NIST", "PCM_16"),
+    ("CAF", "ALAC_16"),
+    ("WAV", "GSM610"),
+    ("WAV", "MS_ADPCM"),
+    ("wav", "libmp3lame"),
+    ("caf", "alac"),
+    ("voc", "pcm_s16le"),
+    ("ogg", "flac"),
 )
 SUFFIXES = sorted({suffix for suffix, _ in SOUND})
 MAGICS = (
@@ -50,6 +67,15 @@ def sources(seconds=1.0):
     """Whole files by suffix and subtype."""
     samples = speech(0, seconds)
     return [(suffix, encoded(samples, RATE, suffix, kind or None)) for suffix, kind in SOUND]
+
+
+def others(seconds=1.0):
+    """Whole files of the other kinds, as if they were WAV."""
+    samples = speech(0, seconds)
+    return [
+        (".wav", (by_libsndfile if kind.isupper() else by_ffmpeg)(samples, RATE, kind, codec))
+        for kind, codec in OTHERS
+    ]
 
 
 def wav(samples, rate=RATE, subtype="FLOAT"):
@@ -137,7 +163,7 @@ def named():
 def damaged(seed, count, seconds=1.0):
     """Files damaged by chance, one by one: name and bytes."""
     rng = np.random.default_rng(seed)
-    whole = sources(seconds)
+    whole = sources(seconds) + others(seconds)
     for n in range(count):
         suffix, data = whole[n % len(whole)]
         kind = _KINDS[n // len(whole) % len(_KINDS)]
@@ -208,6 +234,32 @@ def _random_behind_a_whole_header(rng, data):
     return data[: int(rng.integers(20, 400))] + rng.bytes(int(rng.integers(0, 5000)))
 
 
+def _halved(rng, data):
+    return data[: len(data) // 2]
+
+
+def _without_a_page(rng, data):
+    """Without one of its pages, if it is an Ogg."""
+    places = [i for i in range(len(data)) if data.startswith(b"OggS", i)]
+    if len(places) < 2:
+        return _with_a_hole(rng, data)
+    at = int(rng.integers(len(places) - 1))
+    return data[: places[at]] + data[places[at + 1] :]
+
+
+def _with_an_unfilled_size(rng, data):
+    """A size in the header is nothing, or one of those that mean that it is unknown."""
+    marks = [b"RIFF", b"data", b"fact", b"ds64", b"FORM", b"SSND", b"COMM", b"pakt", b".snd"]
+    present = [mark for mark in marks if mark in data[:8192]] or [data[:4]]
+    at = data.find(present[int(rng.integers(len(present)))]) + 4 + 4 * int(rng.integers(4))
+    size = (bytes(4), b"\xff" * 4, b"\0\xf0\xff\x7f")[int(rng.integers(3))]
+    return data[:at] + size + data[at + 4 :]
+
+
+def _chained(rng, data):
+    return data + data[: int(rng.integers(len(data) + 1))]
+
+
 _KINDS = (
     _truncated,
     _head_flipped,
@@ -220,4 +272,8 @@ _KINDS = (
     _repeated,
     _random_behind_a_magic,
     _random_behind_a_whole_header,
+    _halved,
+    _without_a_page,
+    _with_an_unfilled_size,
+    _chained,
 )

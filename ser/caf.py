@@ -1,0 +1,56 @@
+"""What the headers of a Core Audio file state.
+
+They are described in "Apple Core Audio Format Specification 1.0".
+"""
+
+from typing import BinaryIO
+
+from ser.chunks import CAF, Chunk, content, walk
+from ser.rejection import Rejected
+from ser.stated import Stated, check_held
+
+_SAMPLES = (b"lpcm", b"alaw", b"ulaw")  # a packet is a sample of all channels
+_UNKNOWN = -1
+_EDIT_COUNT = 4  # bytes before the samples
+
+
+def read(file: BinaryIO, end: int) -> Stated:
+    """Compare what a Core Audio file states with what it holds.
+
+    Args:
+        file: a file that begins as one.
+        end: its size.
+
+    Raises:
+        Rejected: zero_length, truncated or undecodable.
+    """
+    found: dict[bytes, Chunk] = {}
+    for chunk in walk(file, CAF, end):
+        found[chunk.name] = chunk
+    if b"data" not in found:
+        raise Rejected("truncated", f"{end} bytes, none of them samples")
+    data = found[b"data"]
+    form = content(file, found[b"desc"]) if b"desc" in found else b""
+    codec, packet = form[8:12], int.from_bytes(form[16:20], "big")
+    # libsndfile reads Apple Lossless only as it writes it itself, and no other codec.
+    decoder = "" if codec in (b"", *_SAMPLES) else "caf"
+    block = max(1, packet) if codec in _SAMPLES else 1
+    held = end - data.start - _EDIT_COUNT
+    if data.size == _UNKNOWN:
+        size = held - held % block + _EDIT_COUNT
+        return Stated(decoder, patches=((data.start - 8, size.to_bytes(8, "big", signed=True)),))
+    size = data.size - _EDIT_COUNT
+    if size <= 0:
+        raise Rejected("zero_length", f"{end} bytes with an empty data chunk")
+    check_held(held, size, block)
+    if not decoder or b"pakt" not in found:
+        return Stated(decoder)
+    packets = found[b"pakt"]
+    # FFmpeg leaves out the first samples as the chunk says, but takes those that the last packet
+    # lacks from its end even where the packet itself, as of Apple Lossless, says that it is
+    # shorter; and libsndfile states a whole packet of them where none lacks.
+    return Stated(
+        decoder,
+        samples=int.from_bytes(content(file, packets)[8:16], "big"),
+        patches=((packets.start + 20, bytes(4)),),
+    )

@@ -1,0 +1,50 @@
+"""A part of a file, read as if it were a file of its own."""
+
+import io
+from collections.abc import Sequence
+from typing import BinaryIO
+
+
+def view(
+    file: BinaryIO, start: int, end: int, patches: Sequence[tuple[int, bytes]] = ()
+) -> BinaryIO:
+    """Open a part of a file to read.
+
+    Args:
+        file: open file; others may read it meanwhile.
+        start: where the part begins.
+        end: where it ends.
+        patches: (place in the file, bytes that are read there instead).
+    """
+    return io.BufferedReader(_View(file, start, end, patches))
+
+
+class _View(io.RawIOBase):
+    def __init__(
+        self, file: BinaryIO, start: int, end: int, patches: Sequence[tuple[int, bytes]]
+    ) -> None:
+        self._file, self._at, self._start, self._end = file, start, start, end
+        self._patches = patches
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = max(self._start, offset + (self._start, self._at, self._end)[whence])
+        return self._at - self._start
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]  # noqa: ANN001
+        if self._at >= self._end:  # by far, where a damaged header says so
+            return 0
+        self._file.seek(self._at)
+        data = bytearray(self._file.read(min(len(buffer), self._end - self._at)))
+        for place, replaced in self._patches:
+            for i, byte in enumerate(replaced, place - self._at):
+                if 0 <= i < len(data):
+                    data[i] = byte
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
