@@ -71,10 +71,10 @@ def _of_aiff(file: BinaryIO, common: Chunk, sound: Chunk, end: int) -> Stated:
                 f"{held} bytes of samples, of which the header, never completed, "
                 "does not say how many there are",
             )
-        size = held
     elif sound.size not in _UNKNOWN:
         check_held(held, size, block)
-        return Stated(decoder, samples=min(frames, size // block) if is_plain else None)
+        stated = max(0, min(frames, size // block)) if is_plain else 0
+        return Stated(decoder, samples=stated or None)
     return Stated(
         decoder,
         patches=(

@@ -32,7 +32,8 @@ def read(file: BinaryIO, end: int) -> Stated:
     data = found[b"data"]
     form = content(file, found[b"desc"]) if b"desc" in found else b""
     codec, packet = form[8:12], int.from_bytes(form[16:20], "big")
-    # libsndfile reads Apple Lossless only as it writes it itself, and no other codec.
+    # libsndfile reads no codec but Apple Lossless, that only as it writes it itself, and makes
+    # noise of packets that could not be made smaller.
     decoder = "" if codec in (b"", *_SAMPLES) else "caf"
     block = max(1, packet) if codec in _SAMPLES else 1
     held = end - data.start - _EDIT_COUNT
@@ -51,6 +52,6 @@ def read(file: BinaryIO, end: int) -> Stated:
     # shorter; and libsndfile states a whole packet of them where none lacks.
     return Stated(
         decoder,
-        samples=int.from_bytes(content(file, packets)[8:16], "big"),
+        samples=int.from_bytes(content(file, packets)[8:16], "big") or None,
         patches=((packets.start + 20, bytes(4)),),
     )

@@ -262,3 +262,14 @@ def test_the_samples_that_an_aiff_states_are_not_exceeded(tmp_path):
     at = data.index(b"COMM") + 10
     data[at : at + 4] = struct.pack(">I", 2_990)
     assert len(read(tmp_path, bytes(data))) == 2_990
+
+
+def test_a_number_of_samples_that_was_never_filled_in_is_not_believed(tmp_path):
+    data = bytearray(by_libsndfile(sweep(3_000), 16_000, "AIFF", "PCM_16"))
+    at = data.index(b"COMM") + 10
+    data[at : at + 4] = bytes(4)
+    assert len(read(tmp_path, bytes(data))) == 3_000
+    data = bytearray(by_ffmpeg(sweep(4_096), 16_000, "caf", "alac"))
+    at = data.index(b"pakt") + 20
+    data[at : at + 8] = bytes(8)
+    assert len(read(tmp_path, bytes(data))) == 4_096

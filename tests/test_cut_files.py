@@ -107,6 +107,20 @@ def test_a_file_cut_by_one_sample_says_how_many_are_left(tmp_path, kind):
     assert f"of {N} samples" in detail or f"of {2 * N} bytes" in detail
 
 
+@pytest.mark.parametrize("kind", ["RF64", "W64", "AIFF", "AU", "NIST", "CAF", "SVX", "AVR"])
+def test_a_header_without_samples_is_of_zero_length(tmp_path, kind):
+    data = by_libsndfile(np.zeros((0, 1)), RATE, kind, "PCM_16")
+    assert refusal(tmp_path, data)[0] == "zero_length"
+
+
+def test_an_aiff_whose_samples_begin_behind_its_end_is_refused(tmp_path):
+    data = bytearray(by_libsndfile(sweep(N), RATE, "AIFF", "PCM_16"))
+    at = data.index(b"SSND") + 8
+    for offset in (2 * N, 2 * N + 100, 2**32 - 1):
+        data[at : at + 4] = struct.pack(">I", offset)
+        assert refusal(tmp_path, bytes(data))[0] in ("truncated", "undecodable", "zero_length")
+
+
 def test_rifx_is_read_and_refused_where_it_is_cut(tmp_path):
     data = by_libsndfile(sweep(N, 2, RATE), RATE, "WAV", "PCM_16", endian="BIG")
     assert data[:4] == b"RIFX"
