@@ -844,7 +844,7 @@ def test_what_is_understood_of_folders_is_said(project, capsys):
         [""],
     ]
     noted = notes(capsys)
-    assert noted[0] == "note: aown: speaker from the folder above the emotion, 2 speakers"
+    assert noted[0] == "note: aown: speaker from the folder above the emotion, 2 speakers: anna, bo"
     assert noted[1].startswith("note: bown: the folders say no speakers: recordings lie 3 folders")
     assert len(noted) == 2
 

@@ -430,14 +430,14 @@ def speakers(folder, paths):
 def test_the_folders_beside_those_of_emotions_are_called_like_speakers(tmp_path, path, where):
     found, note = speakers(tmp_path, grid(path))
     assert found == {path.format(who=who, word=word): who for who in PEOPLE for word in WORDS}
-    assert note == f"speaker from the folder {where} the emotion, 2 speakers"
+    assert note == f"speaker from the folder {where} the emotion, 2 speakers: 0011, 0012"
 
 
 def test_a_speakers_folder_is_one_speaker_in_whatever_form_its_name_is_stored(tmp_path):
     paths = ["sad/Mu\u0308ller/1.wav", "angry/M\u00fcller\u00a0/1.wav", "sad/Anna/1.wav"]
     found, note = speakers(tmp_path, paths)
     assert set(found.values()) == {"M\u00fcller", "Anna"}
-    assert note.endswith("2 speakers")
+    assert note.endswith("2 speakers: Anna, M\u00fcller")
 
 
 @pytest.mark.parametrize(
@@ -448,6 +448,8 @@ def test_a_speakers_folder_is_one_speaker_in_whatever_form_its_name_is_stored(tm
         ([*grid("{who}/{word}/1.wav"), "2/sad/x/2.wav"], "recordings lie 2 or 3 folders deep"),
         (grid("{word}/{who}/1.wav", ["train", "test"]), "test, train would be no speaker's name"),
         (grid("{word}/{who}/1.wav", ["Male", "x"]), "Male would be no speaker's name"),
+        (grid("{word}/{who}/1.wav", ["Faible", "Fort"]), "Faible, Fort would be no speaker's name"),
+        (grid("{who}/{word}/1.wav", ["fold_1", "Fold 2"]), "Fold 2, fold_1 would be no speaker's"),
         (grid("{who}/{word}/1.wav", ["wavs"]), "all recordings lie in wavs"),
         (["sad/fearful/1.wav", "x/angry/2.wav"], "both levels of folders are called like emotions"),
         (["sad/sadness/1.wav", "fear/Fearful/2.wav"], "both levels of folders are called like emo"),
@@ -464,6 +466,19 @@ def test_other_trees_say_no_speakers_and_why(tmp_path, paths, why):
     assert note.endswith("or a labels.csv with the column speaker")
 
 
+@pytest.mark.parametrize("people", [["1", "2"], ["Actor_01", "Actor_02"], ["Testa", "Manfred"]])
+def test_speakers_may_be_called_by_numbers_and_by_names_that_begin_like_other_words(
+    tmp_path, people
+):
+    found, _ = speakers(tmp_path, grid("{who}/{word}/1.wav", people))
+    assert set(found.values()) == set(people)
+
+
+def test_of_many_speakers_the_first_are_named(tmp_path):
+    _, note = speakers(tmp_path, grid("{who}/{word}/1.wav", "abcde"))
+    assert note.endswith("5 speakers: a, b, c and 2 more")
+
+
 def test_a_folder_per_emotion_says_nothing_of_speakers_and_is_not_remarked_on(tmp_path):
     paths = ["sad/1.wav", "angry/1.wav"]
     assert speakers(tmp_path, paths) == (dict.fromkeys(paths, ""), "")
@@ -472,7 +487,7 @@ def test_a_folder_per_emotion_says_nothing_of_speakers_and_is_not_remarked_on(tm
 
 def test_other_files_do_not_decide_how_a_tree_is_understood(tmp_path):
     paths = [*grid("{who}/{word}/1.wav"), "readme.txt", "0011/Angry/x/notes.txt"]
-    assert own.labeller(tmp_path, paths, {}, ["boredom"]).note.endswith("2 speakers")
+    assert own.labeller(tmp_path, paths, {}, ["boredom"]).note.endswith("2 speakers: 0011, 0012")
 
 
 def test_a_table_decides_alone_who_speaks(tmp_path):

@@ -17,6 +17,7 @@ import yaml
 from small_model import RATE, ser, speech
 
 from scripts.workspace import dvc, make_workspace
+from ser.emotions import problem_of_name
 from ser.tables import read_csv
 
 EMOTIONS = ["boredom", "neutral", "sad"]
@@ -63,7 +64,9 @@ def test_clips_have_the_emotions_and_speakers_that_the_folders_mean(project):
     assert clips.groupby(["speaker", "emotion"]).size().to_dict() == dict.fromkeys(
         product(SPEAKERS, EMOTIONS), 2
     )
-    assert "note: mine: speaker from the folder above the emotion, 3 speakers" in printed
+    assert (
+        "note: mine: speaker from the folder above the emotion, 3 speakers: Anna, Bo, M" in printed
+    )
 
 
 def test_no_speaker_is_on_two_sides(project):
@@ -82,6 +85,9 @@ def test_the_emotion_of_ones_own_is_in_all_that_is_written(project):
     assert figures["per_class"]["boredom"]["support"] == 6
     table = read_csv(folder / "data/predictions.csv")
     assert list(table.columns) == ["clip", "fold", "speaker", "emotion", "predicted", *EMOTIONS]
+    beside = [*table.columns, *read_csv(folder / "plots/confusion.csv").columns]
+    for column in set(beside) - set(EMOTIONS):
+        assert "not free" in problem_of_name(column), column
     np.testing.assert_allclose(table[EMOTIONS].astype(float).sum(axis=1), 1, atol=1e-5)
     card = (folder / "data/model/README.md").read_text("utf-8")
     assert "which of 3 emotions is heard: boredom, neutral, sad." in card

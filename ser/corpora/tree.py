@@ -1,5 +1,6 @@
 """Which folders of a tree of recordings are called like their speakers."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
@@ -9,9 +10,14 @@ _EXPECTED = (
     "expected are <speaker>/<emotion>/<file> or <emotion>/<speaker>/<file>, alike for all, or a "
     "labels.csv with the column speaker"
 )
-# Folders of parts and of genders hold several people, or the same one twice.
-_PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}
-_GENDERS = {"female", "male", "women", "men", "woman", "man"}
+# Folders of parts, genders and intensities hold several people, or the same one twice.
+_NO_SPEAKERS = {
+    *("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"),
+    *("fold", "part", "set", "batch", "session", "take"),
+    *("female", "male", "women", "men", "woman", "man"),
+    *("low", "medium", "high", "weak", "normal", "strong", "faible", "fort"),
+}
+_NUMBERING = re.compile(r"[\W\d_]+")
 _SHOWN = 3
 
 
@@ -45,12 +51,14 @@ def find_speakers(
     names = levels[speakers]
     if others[speakers] != names:
         return _unknown("both levels of folders are called like emotions")
-    if strange := [name for name in names if folded(name) in _PARTS | _GENDERS]:
+    if strange := [name for name in names if _NUMBERING.sub("", folded(name)) in _NO_SPEAKERS]:
         return _unknown(f"{_listed(strange)} would be no speaker's name")
     if len(names) < 2:
         return _unknown(f"all recordings lie in {_listed(names)}")
     where = "below" if speakers else "above"
-    return speakers, f"speaker from the folder {where} the emotion, {len(names)} speakers"
+    return speakers, (
+        f"speaker from the folder {where} the emotion, {len(names)} speakers: {_listed(names)}"
+    )
 
 
 def _unknown(why: str) -> tuple[None, str]:
