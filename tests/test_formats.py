@@ -320,7 +320,7 @@ def kind(data):
 
 @pytest.mark.parametrize("suffix", [*LOSSLESS, *LOSSY, *NARROW])
 def test_what_ffmpeg_decodes_is_known_by_its_content(files, suffix):
-    assert kind(files[suffix]).reader not in ("", signatures.LIBSNDFILE)
+    assert kind(files[suffix]).reader
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100])
