@@ -433,6 +433,28 @@ def test_the_folders_beside_those_of_emotions_are_called_like_speakers(tmp_path,
     assert note == f"speaker from the folder {where} the emotion, 2 speakers: 0011, 0012"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "corpus/{who}/{word}/{part}/1.wav",
+        "{who}/{word}/{part}/1.wav",
+        "{part}/{who}/{word}/1.wav",
+        "a/b/{word}/{who}/{part}/c/1.wav",
+    ],
+)
+def test_folders_that_hold_everything_and_those_of_parts_are_passed_over(tmp_path, path):
+    paths = [p for part in ("train", "Test") for p in grid(path.replace("{part}", part))]
+    found, note = speakers(tmp_path, paths)
+    assert all(who in path.split("/") for path, who in found.items())
+    assert set(found.values()) == set(PEOPLE)
+    assert note.endswith("2 speakers: 0011, 0012")
+
+
+def test_one_emotion_of_several_speakers_is_enough(tmp_path):
+    found, _ = speakers(tmp_path, grid("{who}/{word}/1.wav", words=["Angry"]))
+    assert set(found.values()) == set(PEOPLE)
+
+
 def test_a_speakers_folder_is_one_speaker_in_whatever_form_its_name_is_stored(tmp_path):
     paths = ["sad/Mu\u0308ller/1.wav", "angry/M\u00fcller\u00a0/1.wav", "sad/Anna/1.wav"]
     found, note = speakers(tmp_path, paths)
@@ -443,7 +465,10 @@ def test_a_speakers_folder_is_one_speaker_in_whatever_form_its_name_is_stored(tm
 @pytest.mark.parametrize(
     ("paths", "why"),
     [
-        (grid("{who}/{word}/x/1.wav"), "recordings lie 3 folders deep"),
+        (
+            [*grid("{who}/{word}/x/1.wav"), *grid("{who}/{word}/y/1.wav")],
+            "3 levels of folders have several names",
+        ),
         ([*grid("{who}/{word}/1.wav"), "sad/2.wav"], "recordings lie 1 or 2 folders deep"),
         ([*grid("{who}/{word}/1.wav"), "2/sad/x/2.wav"], "recordings lie 2 or 3 folders deep"),
         (grid("{word}/{who}/1.wav", ["train", "test"]), "test, train would be no speaker's name"),
