@@ -96,14 +96,15 @@ def _summary(description: Description) -> str:
 
 
 def _use(description: Description) -> str:
-    rate = description.preprocessing["clean"]["sample_rate"]
+    clean = description.preprocessing["clean"]
+    above = f", freed of all up to {clean['highpass']:g} Hz" if clean["highpass"] else ""
     return (
         "For research on acted emotional speech, for teaching, and as a baseline to beat. Intended "
         "users are people who know what the figures below do and do not say.\n\n"
         "```bash\nser predict --model data/model recording.wav\n```\n\n```python\nfrom ser import "
         'load\n\nload("data/model").predict(samples, rate)  # float samples in -1..1, rate in Hz\n'
-        f"```\n\nRecordings of any rate are brought to {rate} Hz and peak 1, as the clips of the "
-        "training were."
+        f"```\n\nRecordings of any rate are brought to {clean['sample_rate']} Hz{above} and "
+        "peak 1, as the clips of the training were."
     )
 
 

@@ -79,6 +79,13 @@ def test_the_card_says_what_answers_and_what_it_is_not_for(text):
     assert "article 5(1)(f)" in text
 
 
+def test_the_card_says_what_is_done_to_recordings(tmp_path, text):
+    assert f"brought to {RATE} Hz, freed of all up to 60 Hz and peak 1" in text.replace("\n", " ")
+    description, _ = make(tmp_path, metrics=METRICS)
+    description.preprocessing["clean"] = description.preprocessing["clean"] | {"highpass": 0.0}
+    assert f"brought to {RATE} Hz and peak 1" in card.write_card(description).replace("\n", " ")
+
+
 def test_bars_and_line_ends_in_names_do_not_break_the_tables(tmp_path):
     corpus, metrics = copy.deepcopy(CORPUS), copy.deepcopy(METRICS)
     strange = 'my|corpus: "x"\n# y'
@@ -102,13 +109,17 @@ def test_it_is_said_if_the_tested_speakers_own_recordings_were_used(tmp_path, us
     assert ("were used to normalise" in written) == uses
 
 
-def test_a_model_whose_intervals_are_lists_has_the_same_card_page_and_answers(tmp_path):
-    """As format 3 wrote them."""
-    description, _ = make(tmp_path, metrics=METRICS)
+def test_a_model_of_format_3_has_the_same_card_page_and_answers_as_one_without_a_filter(tmp_path):
+    """Its intervals are lists, and it knows no high-pass."""
+    make(tmp_path, metrics=METRICS)
+    described = json.loads((tmp_path / "model.json").read_text())
+    described["preprocessing"]["clean"]["highpass"] = 0.0
+    (tmp_path / "model.json").write_text(json.dumps(described))
+    description, _ = model_folder.load(tmp_path)
     (tmp_path / "clip.wav").write_bytes(encoded(speech(3), RATE, ".wav"))
     answer = ser("predict", "clip.wav", "--model", ".", "--json", cwd=tmp_path)
     assert answer.returncode == 0
-    described = json.loads((tmp_path / "model.json").read_text())
+    del described["preprocessing"]["clean"]["highpass"]
     metrics = described["metrics"]
     for name in ("accuracy", "uar"):
         metrics[f"{name}_ci95"] = [metrics.pop(f"{name}_low"), metrics.pop(f"{name}_high")]
