@@ -219,6 +219,12 @@ def test_a_fold_that_lacks_is_missed(tmp_path):
     assert "has the folds 1, 3, 4 of aesdd: expected 1, 2, 3" in refusal(clips, emobox(tmp_path))
 
 
+def test_a_list_that_lacks_in_the_older_form_is_missed(tmp_path):
+    fold = write_fold(tmp_path, older=True, test=["x/a01 (1).wav"])
+    text = refusal(table(), emobox(tmp_path))
+    assert text == f"{fold} has no aesdd_train_fold1.jsonl beside its test"
+
+
 def test_two_copies_of_the_lists_are_refused(tmp_path):
     clips = table(speakers=4)
     for copy in "ab":
@@ -636,6 +642,49 @@ def test_lists_of_both_forms_are_not_mixed(tmp_path):
     assert "fold_1 has no aesdd_test_fold_1.jsonl" in refusal(clips, emobox(tmp_path))
 
 
+def test_a_corpus_may_be_called_like_the_beginning_of_another(tmp_path):
+    mine, other = emovo().replace({"corpus": {"emovo": "my"}}), emovo(("f1", "f2"))
+    mine = mine.assign(clip=mine["clip"].str.replace("emovo/", "my/"))
+    for older in (False, True):
+        folder = tmp_path / str(older)
+        for clips, corpus, tested in ((mine, "my", "m1"), (other, "my_b", "f2")):
+            test = clips["speaker"] == tested
+            lists = {"train": published(clips, ~test), "test": published(clips, test)}
+            write_fold(folder, corpus=corpus, older=older, **lists)
+        write_fold(folder, 2, "my_test", older=older, train=["x.wav"], test=["y.wav"])
+        assert [f.name for f in fold_folders(folder, "my")] == ["fold_1"]
+        ((read,),) = read_published(mine, folder).values()
+        assert (set(read.fold), read.absent) == (set(mine["clip"]), [])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_folds_in_unlike_forms_are_refused_with_their_numbers(tmp_path, number):
+    """What is published in the older form may be another split."""
+    clips = table(speakers=3)
+    publish(tmp_path, clips, *by_speaker(clips))
+    for file in (tmp_path / f"aesdd/fold_{number}").iterdir():
+        file.rename(file.with_name(file.name.replace("fold_", "fold")))
+    others = ", ".join(str(n) for n in (1, 2, 3) if n != number)
+    assert (
+        f"has lists of aesdd in the newer form (…_fold_<n>.jsonl) of the folds {others}, and in "
+        f"the older (…_fold<n>.jsonl) alone of {number}: "
+    ) in refusal(clips, emobox(tmp_path))
+    (fold,) = make_folds(clips, emobox(tmp_path / f"aesdd/fold_{number}", val=0.0))
+    assert column(clips, fold, "speaker")["test"] == {str(number)}
+
+
+def test_of_two_forms_the_newer_is_taken_in_every_fold(tmp_path):
+    clips = table(speakers=3)
+    tests = by_speaker(clips)
+    publish(tmp_path, clips, *tests)
+    for number, test in enumerate(tests[1:], start=2):
+        lists = {"train": published(clips, test), "test": published(clips, ~test)}
+        write_fold(tmp_path / "aesdd", number, older=True, **lists)
+    made = make_folds(clips, emobox(tmp_path, val=0.0))
+    assert [column(clips, fold, "speaker")["test"] for fold in made] == [{"1"}, {"2"}, {"3"}]
+    assert [len(read.passed_over) for read in read_published(clips, tmp_path)["aesdd"]] == [0, 2, 2]
+
+
 # Several corpora
 
 
@@ -846,7 +895,7 @@ def test_published_paths_name_clips_in_whatever_form_their_accents_are_stored(tm
         test=["downloads/own/angry/x.wav", "downloads/own/sad/x.wav"],
     )
     (folds,) = read_published(clips, tmp_path).values()
-    ((fold, absent),) = folds
+    ((fold, absent, _),) = folds
     assert absent == []
     assert sorted(fold) == sorted(clips["clip"])
     assert not any("\u0308" in clip for clip in fold)
