@@ -740,6 +740,16 @@ def test_a_word_that_no_clip_has_is_noted(project, capsys):
     assert "no clip is called clam, as clean.relabel" in capsys.readouterr().out
 
 
+def test_words_are_not_missed_where_no_clip_was_labelled(project, capsys):
+    project.params["clean"]["relabel"] = {"0": "neutral", "1": "happy"}
+    project.put("own/labels.csv", b"path,emotion\n1,0\n2,1\n")
+    project.put("own/1.wav", speech(1))
+    project.put("own/2.wav", speech(2))
+    with pytest.raises(UserError, match=r"there is 1\.wav: write each path"):
+        project.run()
+    assert "no clip is called" not in capsys.readouterr().out
+
+
 # What people type in several ways
 
 MUELLER = ("M\u00fcller", "Mu\u0308ller")

@@ -827,8 +827,8 @@ def test_the_stage_counts_what_is_published_and_not_here_once(project, several, 
     assert len(rows) == 4 * len(here)
     assert set(rows["clip"]) == set(here["clip"])
     out = capsys.readouterr().out
-    assert "note: 8 published clips not here" in out
-    assert "note: 2 clips in no fold" in out
+    assert "note: 8 published clip(s) are not among those kept\n" in out
+    assert "note: 2 clip(s) in no fold: neither trained on nor tested\n" in out
 
 
 def test_the_stage_says_nothing_of_what_is_all_here(project, several, capsys):
@@ -851,7 +851,8 @@ def test_the_stage_says_which_lists_it_passed_over(project, capsys):
     _, facts = run_stage()
     assert facts["older_lists_passed_over"] == 2
     assert facts["clips_per_fold"] == {"train": 6.0, "val": 0.0, "test": 6.0}
-    assert "note: 2 older lists passed over\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "note: 2 list(s) in the older form passed over: the folds have newer ones\n" in out
 
 
 def test_the_stage_says_which_fold_lacks_what(project, capsys):
@@ -873,7 +874,23 @@ def test_the_stage_says_who_validates_where_one_speaker_is_left(project, capsys)
     rows, facts = run_stage()
     assert facts["folds_validated_on_train_speakers"] == 2
     assert set(rows["subset"]) == {"train", "val", "test"}
-    assert "note: 2 folds validated on train speakers\n" in capsys.readouterr().out
+    assert (
+        "note: in 2 of 2 fold(s), val has clips of speakers that are trained on: its figures say "
+        "nothing of unheard voices\n"
+    ) in capsys.readouterr().out
+
+
+def test_the_stage_says_that_takes_are_on_both_sides(project, capsys):
+    clips = table()
+    publish(Path("lists"), clips, (clips["speaker"] == "6") | (clips["take"] == "b"))
+    project(clips, val=0.0)
+    _, facts = run_stage()
+    shared = facts["groups_on_both_sides"]
+    assert shared == 8 * len(LETTERS)
+    assert (
+        f"note: {shared} group(s) of takes, of one speaker, sentence and emotion, are on both "
+        "sides: what is tested was heard in training\n"
+    ) in capsys.readouterr().out
 
 
 def test_other_schemes_know_of_no_published_clips(project, several):
