@@ -16,7 +16,6 @@ from ser.corpora import clip_name
 from ser.errors import UserError
 
 _FOLD = re.compile(r"fold_\d+", re.ASCII)
-_OLDER = re.compile(r".*_fold\d+\.jsonl", re.ASCII)
 _SUBSETS = {"train": "train", "valid": "val", "test": "test"}
 _KEYS = ("wav", "audio")  # of a path: in the newer and in the older form
 
@@ -43,48 +42,60 @@ def fold_folders(path: Path, corpus: str) -> list[Path]:
         corpus: whose folds are wanted.
 
     Raises:
-        UserError: there are none.
+        UserError: there are none, one lacks, or they are not all in one form.
     """
     found = [path] if _FOLD.fullmatch(path.name) else path.glob("**/fold_*")
-    folders = [
-        folder
-        for folder in found
-        if _FOLD.fullmatch(folder.name) and any(folder.glob(f"{corpus}_*.jsonl"))
-    ]
-    for folder in folders:
-        there = _lists(folder, corpus)[0]
-        for subset, other in (("test", "train"), ("train", "test")):
-            if not there[subset]:
-                raise UserError(
-                    f"{folder} has no {corpus}_{subset}_{folder.name}.jsonl beside its {other}"
-                )
+    lists = {folder: _lists(folder, corpus) for folder in found if _FOLD.fullmatch(folder.name)}
+    folders = sorted(
+        (folder for folder, forms in lists.items() if any(forms)),
+        key=lambda folder: int(_number(folder)),
+    )
     if not folders:
         raise UserError(
             f"split.emobox {str(path)!r}: no fold_<n>/{corpus}_test_fold_<n>.jsonl below it; "
             "expected a folder such as EmoBox's data/aesdd, or its data for several corpora"
         )
-    numbers = sorted(folder.name.removeprefix("fold_") for folder in folders)
+    newer = [_number(folder) for folder in folders if lists[folder][0]]
+    older = [_number(folder) for folder in folders if not lists[folder][0]]
+    if newer and older:
+        raise UserError(
+            f"split.emobox {str(path)!r} has lists of {corpus} in the newer form "
+            f"(…_fold_<n>.jsonl) of the folds {', '.join(newer)}, and in the older "
+            f"(…_fold<n>.jsonl) alone of {', '.join(older)}: the two may be unlike splits; add "
+            "the newer lists that lack, or take the newer ones out"
+        )
+    for folder in folders:
+        there = lists[folder][0] or lists[folder][1]
+        fold = "fold_" if newer else "fold"
+        for subset, other in (("test", "train"), ("train", "test")):
+            if subset not in there:
+                lack = f"{corpus}_{subset}_{fold}{_number(folder)}.jsonl"
+                raise UserError(f"{folder} has no {lack} beside its {other}")
+    numbers = sorted(map(_number, folders))
     expected = sorted(str(n) for n in range(1, len(folders) + 1))
     if path not in folders and numbers != expected:
         raise UserError(
             f"split.emobox {str(path)!r} has the folds {', '.join(numbers)} of {corpus}: expected "
             f"{', '.join(expected)}, each once; give the folder of one copy, whole"
         )
-    return sorted(folders, key=lambda folder: int(folder.name.removeprefix("fold_")))
+    return folders
 
 
-def _lists(folder: Path, corpus: str) -> tuple[dict[str, list[Path]], list[Path]]:
-    """List a corpus's lists of each subset, and those that are passed over as of an older form."""
-    found = {
-        subset: sorted(folder.glob(f"{corpus}_{name}_*.jsonl")) for name, subset in _SUBSETS.items()
-    }
-    newer = {
-        subset: [file for file in files if not _OLDER.fullmatch(file.name)]
-        for subset, files in found.items()
-    }
-    if not any(newer.values()):
-        return found, []
-    return newer, [f for subset, files in found.items() for f in files if f not in newer[subset]]
+def _number(folder: Path) -> str:
+    return folder.name.removeprefix("fold_")
+
+
+def _lists(folder: Path, corpus: str) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Find a corpus's lists of each subset: those in the newer form and those in the older."""
+    newer, older = (
+        {
+            subset: file
+            for name, subset in _SUBSETS.items()
+            if (file := folder / f"{corpus}_{name}_{fold}{_number(folder)}.jsonl").is_file()
+        }
+        for fold in ("fold_", "fold")
+    )
+    return newer, older
 
 
 def read_fold(folder: Path, corpus: str, clips: Collection[str]) -> Published:
@@ -101,18 +112,18 @@ def read_fold(folder: Path, corpus: str, clips: Collection[str]) -> Published:
     known = set(clips)
     fold: dict[str, str] = {}
     absent: list[str] = []
-    lists, passed_over = _lists(folder, corpus)
-    for subset, files in lists.items():
-        for file in files:
-            for path in read_list(file):
-                found = _find(path, corpus, known)
-                if found is None:
-                    absent.append(path)
-                elif fold.setdefault(found, subset) != subset:
-                    raise UserError(f"{file}: {found} is in {fold[found]} as well")
+    newer, older = _lists(folder, corpus)
+    # Never some of each: what is val in the older form may be in train in the newer.
+    for subset, file in (newer or older).items():
+        for path in read_list(file):
+            found = _find(path, corpus, known)
+            if found is None:
+                absent.append(path)
+            elif fold.setdefault(found, subset) != subset:
+                raise UserError(f"{file}: {found} is in {fold[found]} as well")
     if not fold:
         raise UserError(f"{folder}: none of its lines names a clip of {corpus}")
-    return Published(fold, absent, [file.name for file in passed_over])
+    return Published(fold, absent, [file.name for file in older.values()] if newer else [])
 
 
 def read_list(file: Path) -> list[str]:

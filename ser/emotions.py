@@ -34,18 +34,17 @@ def problem_of_name(name: object) -> str:
     """Say why an emotion cannot be called so; an empty string if it can."""
     if name in EMOTIONS:
         return ""
-    expected = f"one of {', '.join(EMOTIONS)}, or a name of your own, expected, got {name!r}"
     if not isinstance(name, str):
-        return f"{expected}: {IN_QUOTES}"
+        return IN_QUOTES
     if not _PLAIN.fullmatch(name):
         return (
-            f"{expected}: a name is of a to z, 0 to 9, _ and -, a letter first, 16 at most; "
-            "clean.relabel can take any word for it"
+            "a name is of a to z, 0 to 9, _ and -, a letter first, 16 at most; clean.relabel can "
+            "take any word for it"
         )
     if name in _SYNONYMS:
-        return f"{expected}: that is {_SYNONYMS[name]}"
+        return f"that is {_SYNONYMS[name]}"
     if name in _OTHER_COLUMNS or name == "all":
-        return f"{expected}: that is not free to name an emotion"
+        return "that is not free to name an emotion"
     return ""
 
 

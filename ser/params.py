@@ -43,8 +43,11 @@ def _all_or_emotions(value: object) -> object:
         return value
     if not isinstance(value, list) or not value or len(set(map(str, value))) < len(value):
         raise ValueError(f"all, or a list of unlike emotions expected, got {value!r}")
-    if problems := list(filter(None, map(problem_of_name, value))):
-        raise ValueError("; ".join(problems))
+    if problems := [f"{name!r}: {why}" for name in value if (why := problem_of_name(name))]:
+        raise ValueError(
+            f"one of {', '.join(EMOTIONS)}, or a name of your own, expected, got "
+            f"{'; '.join(problems)}"
+        )
     return value
 
 
@@ -157,12 +160,13 @@ class Clean(Section):
 
     @model_validator(mode="after")
     def _relabels_to_what_is_kept(self) -> Self:
+        known = (*EMOTIONS, *self.own_emotions)
+        if wrong := [f"{to!r} for {word}" for word, to in self.relabel.items() if to not in known]:
+            raise ValueError(
+                f"relabel: one of {', '.join(EMOTIONS)}, or a name of your own that emotions "
+                f"lists, expected, got {', '.join(wrong)}"
+            )
         for word, emotion in self.relabel.items():
-            if emotion not in (*EMOTIONS, *self.own_emotions):
-                raise ValueError(
-                    f"relabel.{word}: one of {', '.join(EMOTIONS)}, or a name of your own that "
-                    f"emotions lists, expected, got {emotion!r}"
-                )
             if self.emotions != "all" and emotion not in self.emotions:
                 raise ValueError(
                     f"relabel takes {word!r} for {emotion}, which emotions {self.emotions} leave "
@@ -479,6 +483,10 @@ class Params(Section):
         return problems
 
 
+# What pydantic misses -> what is expected of a key that has no value.
+_EMPTY = {"dict_type": "a mapping expected, {}", "list_type": "a list expected, []"}
+
+
 def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
     """The keys that params.yaml allows where `loc` stands."""
     section: Any = Params
@@ -499,6 +507,8 @@ def _explain(error: dict[str, Any]) -> str:
         return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
     if kind == "model_type":
         return f"{key or 'the file'} = {error['input']!r}: a mapping of keys to values expected"
+    if error["input"] is None and kind in _EMPTY:
+        return f"{key} = None: {_EMPTY[kind]} where there is nothing"
     if kind == "string_type":
         return f"{key} = {error['input']!r}: text expected; {IN_QUOTES}"
     return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}"

@@ -18,6 +18,7 @@ from ser.errors import UserError
 from ser.params import Split
 
 SUBSETS = ("train", "val", "test")
+_LOWER_VAL = "split.val lower, or to 0"
 _DRAWS = 100  # of val speakers, until they leave the others every emotion
 COLUMNS = ("clip", "corpus", "emotion", "speaker", "utterance")  # of clips.csv, all that counts
 
@@ -101,6 +102,7 @@ def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
         parts = [[name for corpus in split.test_corpora for name in names[corpus]]]
     else:
         _require_known_speakers(clips, split.scheme)
+        _require_several_speakers(names, split.scheme)
         parts = _test_speakers(names, split, rng)
     folds = []
     for part in parts:
@@ -117,11 +119,11 @@ def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
             folds.append(_fold(clips, test, _draw_val(clips, test, split.val, rng)))
             continue
         val = _val_speakers(others, names, spoken, split.val, rng)
-        if total == len(part) + len(val) or not part:
+        if total == len(part) + len(val):
             raise UserError(
-                f"split.scheme {split.scheme}: {total} speaker(s), of which {len(part)} for test "
-                f"and {len(val)} for val, leave none to {'train' if part else 'test'} on; "
-                "split.val: 0 needs none for val"
+                f"split.scheme {split.scheme}: {total} speakers, of which {len(part)} for test "
+                f"and {len(val)} for val, leave none to train on: set "
+                f"{_LOWER_VAL if val else 'split.test lower'}"
             )
         folds.append(_fold(clips, test, set(clips["clip"][speakers.isin(val)])))
     return folds
@@ -191,6 +193,21 @@ def _require_known_speakers(clips: pd.DataFrame, scheme: str) -> None:
             f"split.scheme {scheme} keeps speakers apart, and who speaks is not known of "
             f"{len(unknown)} clip(s) of {corpora}: give labels.csv a column speaker, or choose "
             "scheme random, kfold or cross_corpus"
+        )
+
+
+def _require_several_speakers(names: Names, scheme: str) -> None:
+    alone = f"split.scheme {scheme} keeps speakers apart, and"
+    if len(names) == 1 and [len(own) for own in names.values()] == [1]:
+        ((name,),) = names.values()
+        raise UserError(
+            f"{alone} all clips are of one speaker, {name}: choose scheme random or kfold, or add "
+            "recordings of other speakers"
+        )
+    if scheme == "speaker" and all(len(own) == 1 for own in names.values()):
+        raise UserError(
+            f"{alone} each corpus has one speaker alone, who is trained on: choose scheme "
+            "leave_one_speaker_out or cross_corpus"
         )
 
 
@@ -295,9 +312,19 @@ def _require_emotions(clips: pd.DataFrame, folds: Sequence[Fold], where: str) ->
     held = [_emotions_held(clips, fold) for fold in folds]
     for number, own in enumerate(held, start=1):
         fold, there, tested = f"fold {number} of {where}", set(own["train"]), own["test"]
+        if not there and own["val"]:
+            counts = {subset: own[subset].total() for subset in ("test", "val")}
+            raise UserError(
+                f"{fold}: test has {counts['test']} clips, val {counts['val']}, of "
+                f"{sum(counts.values())}: none is left to train on; set {_LOWER_VAL}"
+            )
         if missing := set(tested) - there:
-            numbers = ", ".join(f"{tested[emotion]} {emotion}" for emotion in sorted(missing))
-            raise _lacks(f"{fold}: its train", there, missing, f"its test clips hold {numbers}")
+            held_by = [
+                f"its {subset} clips hold {_numbers(own[subset], missing)}"
+                for subset in ("test", "val")
+                if missing & set(own[subset])
+            ]
+            raise _lacks(f"{fold}: its train", there, missing, ", ".join(held_by))
         if len(there) < 2:
             why = "there is nothing to tell apart"
             raise _lacks(f"{fold}: its train", there, everything - there, why)
@@ -310,6 +337,10 @@ def _require_emotions(clips: pd.DataFrame, folds: Sequence[Fold], where: str) ->
         there = {emotion for own in held for emotion in own[subset]}
         if missing := needed - there:
             raise _lacks(f"{where}: the {subset}", there, missing, why)
+
+
+def _numbers(counts: Mapping[str, int], emotions: Collection[str]) -> str:
+    return ", ".join(f"{counts[name]} {name}" for name in sorted(emotions) if name in counts)
 
 
 def _lacks(clips: str, there: Collection[str], missing: Collection[str], why: str) -> UserError:

@@ -120,9 +120,9 @@ def require_clips(ledger: Ledger, wanted: Clean) -> None:
 
 
 def warn_of_unused_words(ledger: Ledger, clean: Clean) -> None:
-    """Say which words of clean.relabel no clip is called by."""
+    """Say which words of clean.relabel no clip is called by, unless no clip has a label at all."""
     used = {word for own in ledger.words() for word in words_for(own)}
-    if unused := sorted(set(clean.relabel) - used):
+    if used and (unused := sorted(set(clean.relabel) - used)):
         print(f"  note: no clip is called {' or '.join(unused)}, as clean.relabel names it")
 
 

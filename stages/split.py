@@ -23,14 +23,17 @@ from ser.splits import (
 from ser.tables import read_csv, write_csv, write_json
 from stages import cli
 
-# Figures that are told where they are not 0.
-_NOTED = (
-    "clips_in_no_fold",
-    "groups_on_both_sides",
-    "folds_validated_on_train_speakers",
-    "published_clips_not_here",
-    "older_lists_passed_over",
-)
+# Figures that are told where they are not 0, and how.
+_NOTED = {
+    "clips_in_no_fold": "{} clip(s) in no fold: neither trained on nor tested",
+    "groups_on_both_sides": "{} group(s) of takes, of one speaker, sentence and emotion, are on "
+    "both sides: what is tested was heard in training",
+    "folds_validated_on_train_speakers": "in {} of {folds} fold(s), val has clips of speakers that "
+    "are trained on: its figures say nothing of unheard voices",
+    "published_clips_not_here": "{} published clip(s) are not among those kept",
+    "older_lists_passed_over": "{} list(s) in the older form passed over: the folds have newer "
+    "ones",
+}
 
 
 def rows(folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
@@ -78,9 +81,9 @@ def main(clips: Path, splits: Path, metrics: Path) -> None:
     write_json(metrics, facts)
     counts = ", ".join(f"{size:g} {subset}" for subset, size in facts["clips_per_fold"].items())
     print(f"split: {settings.scheme}, {len(folds)} fold(s), per fold {counts}")
-    for key in _NOTED:
+    for key, text in _NOTED.items():
         if facts.get(key):
-            print(f"  note: {facts[key]} {key.replace('_', ' ')}")
+            print(f"  note: {text.format(facts[key], folds=len(folds))}")
     for subset, own in lacking.items():
         for emotion, numbers in own.items():
             print(f"  note: no {subset} clip is {emotion} in fold {', '.join(map(str, numbers))}")

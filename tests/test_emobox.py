@@ -219,6 +219,12 @@ def test_a_fold_that_lacks_is_missed(tmp_path):
     assert "has the folds 1, 3, 4 of aesdd: expected 1, 2, 3" in refusal(clips, emobox(tmp_path))
 
 
+def test_a_list_that_lacks_in_the_older_form_is_missed(tmp_path):
+    fold = write_fold(tmp_path, older=True, test=["x/a01 (1).wav"])
+    text = refusal(table(), emobox(tmp_path))
+    assert text == f"{fold} has no aesdd_train_fold1.jsonl beside its test"
+
+
 def test_two_copies_of_the_lists_are_refused(tmp_path):
     clips = table(speakers=4)
     for copy in "ab":
@@ -636,6 +642,49 @@ def test_lists_of_both_forms_are_not_mixed(tmp_path):
     assert "fold_1 has no aesdd_test_fold_1.jsonl" in refusal(clips, emobox(tmp_path))
 
 
+def test_a_corpus_may_be_called_like_the_beginning_of_another(tmp_path):
+    mine, other = emovo().replace({"corpus": {"emovo": "my"}}), emovo(("f1", "f2"))
+    mine = mine.assign(clip=mine["clip"].str.replace("emovo/", "my/"))
+    for older in (False, True):
+        folder = tmp_path / str(older)
+        for clips, corpus, tested in ((mine, "my", "m1"), (other, "my_b", "f2")):
+            test = clips["speaker"] == tested
+            lists = {"train": published(clips, ~test), "test": published(clips, test)}
+            write_fold(folder, corpus=corpus, older=older, **lists)
+        write_fold(folder, 2, "my_test", older=older, train=["x.wav"], test=["y.wav"])
+        assert [f.name for f in fold_folders(folder, "my")] == ["fold_1"]
+        ((read,),) = read_published(mine, folder).values()
+        assert (set(read.fold), read.absent) == (set(mine["clip"]), [])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_folds_in_unlike_forms_are_refused_with_their_numbers(tmp_path, number):
+    """What is published in the older form may be another split."""
+    clips = table(speakers=3)
+    publish(tmp_path, clips, *by_speaker(clips))
+    for file in (tmp_path / f"aesdd/fold_{number}").iterdir():
+        file.rename(file.with_name(file.name.replace("fold_", "fold")))
+    others = ", ".join(str(n) for n in (1, 2, 3) if n != number)
+    assert (
+        f"has lists of aesdd in the newer form (…_fold_<n>.jsonl) of the folds {others}, and in "
+        f"the older (…_fold<n>.jsonl) alone of {number}: "
+    ) in refusal(clips, emobox(tmp_path))
+    (fold,) = make_folds(clips, emobox(tmp_path / f"aesdd/fold_{number}", val=0.0))
+    assert column(clips, fold, "speaker")["test"] == {str(number)}
+
+
+def test_of_two_forms_the_newer_is_taken_in_every_fold(tmp_path):
+    clips = table(speakers=3)
+    tests = by_speaker(clips)
+    publish(tmp_path, clips, *tests)
+    for number, test in enumerate(tests[1:], start=2):
+        lists = {"train": published(clips, test), "test": published(clips, ~test)}
+        write_fold(tmp_path / "aesdd", number, older=True, **lists)
+    made = make_folds(clips, emobox(tmp_path, val=0.0))
+    assert [column(clips, fold, "speaker")["test"] for fold in made] == [{"1"}, {"2"}, {"3"}]
+    assert [len(read.passed_over) for read in read_published(clips, tmp_path)["aesdd"]] == [0, 2, 2]
+
+
 # Several corpora
 
 
@@ -778,8 +827,8 @@ def test_the_stage_counts_what_is_published_and_not_here_once(project, several, 
     assert len(rows) == 4 * len(here)
     assert set(rows["clip"]) == set(here["clip"])
     out = capsys.readouterr().out
-    assert "note: 8 published clips not here" in out
-    assert "note: 2 clips in no fold" in out
+    assert "note: 8 published clip(s) are not among those kept\n" in out
+    assert "note: 2 clip(s) in no fold: neither trained on nor tested\n" in out
 
 
 def test_the_stage_says_nothing_of_what_is_all_here(project, several, capsys):
@@ -802,7 +851,8 @@ def test_the_stage_says_which_lists_it_passed_over(project, capsys):
     _, facts = run_stage()
     assert facts["older_lists_passed_over"] == 2
     assert facts["clips_per_fold"] == {"train": 6.0, "val": 0.0, "test": 6.0}
-    assert "note: 2 older lists passed over\n" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "note: 2 list(s) in the older form passed over: the folds have newer ones\n" in out
 
 
 def test_the_stage_says_which_fold_lacks_what(project, capsys):
@@ -824,7 +874,23 @@ def test_the_stage_says_who_validates_where_one_speaker_is_left(project, capsys)
     rows, facts = run_stage()
     assert facts["folds_validated_on_train_speakers"] == 2
     assert set(rows["subset"]) == {"train", "val", "test"}
-    assert "note: 2 folds validated on train speakers\n" in capsys.readouterr().out
+    assert (
+        "note: in 2 of 2 fold(s), val has clips of speakers that are trained on: its figures say "
+        "nothing of unheard voices\n"
+    ) in capsys.readouterr().out
+
+
+def test_the_stage_says_that_takes_are_on_both_sides(project, capsys):
+    clips = table()
+    publish(Path("lists"), clips, (clips["speaker"] == "6") | (clips["take"] == "b"))
+    project(clips, val=0.0)
+    _, facts = run_stage()
+    shared = facts["groups_on_both_sides"]
+    assert shared == 8 * len(LETTERS)
+    assert (
+        f"note: {shared} group(s) of takes, of one speaker, sentence and emotion, are on both "
+        "sides: what is tested was heard in training\n"
+    ) in capsys.readouterr().out
 
 
 def test_other_schemes_know_of_no_published_clips(project, several):
@@ -846,7 +912,7 @@ def test_published_paths_name_clips_in_whatever_form_their_accents_are_stored(tm
         test=["downloads/own/angry/x.wav", "downloads/own/sad/x.wav"],
     )
     (folds,) = read_published(clips, tmp_path).values()
-    ((fold, absent),) = folds
+    ((fold, absent, _),) = folds
     assert absent == []
     assert sorted(fold) == sorted(clips["clip"])
     assert not any("\u0308" in clip for clip in fold)

@@ -157,7 +157,6 @@ def test_an_emotion_may_be_called_by_any_plain_word(name):
 )
 def test_a_name_that_no_emotion_can_have_is_refused(name, said):
     assert said in problem_of_name(name)
-    assert f"got {name!r}" in problem_of_name(name)
 
 
 @pytest.mark.parametrize("form", [table, as_csv])

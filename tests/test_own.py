@@ -433,6 +433,23 @@ def test_the_folders_beside_those_of_emotions_are_called_like_speakers(tmp_path,
     assert note == f"speaker from the folder {where} the emotion, 2 speakers: 0011, 0012"
 
 
+PARTS = [
+    ("train", "Test"),
+    ("evaluation", "test", "train"),
+    ("dev", "eval"),
+    ("seen", "unseen"),
+    ("Held-out", "training data"),
+    ("heldOut", "trainSet"),
+    ("fold_1", "Fold 2"),
+    ("fold A", "fold B"),
+    ("wav", "wavs"),
+    ("all", "clean"),
+    ("strong", "weak"),
+    ("take I", "take II"),
+]
+
+
+@pytest.mark.parametrize("parts", PARTS, ids=str)
 @pytest.mark.parametrize(
     "path",
     [
@@ -442,12 +459,119 @@ def test_the_folders_beside_those_of_emotions_are_called_like_speakers(tmp_path,
         "a/b/{word}/{who}/{part}/c/1.wav",
     ],
 )
-def test_folders_that_hold_everything_and_those_of_parts_are_passed_over(tmp_path, path):
-    paths = [p for part in ("train", "Test") for p in grid(path.replace("{part}", part))]
+def test_folders_that_hold_everything_and_those_of_parts_are_passed_over(tmp_path, path, parts):
+    paths = [p for part in parts for p in grid(path.replace("{part}", part))]
     found, note = speakers(tmp_path, paths)
     assert all(who in path.split("/") for path, who in found.items())
     assert set(found.values()) == set(PEOPLE)
-    assert note.endswith("2 speakers: 0011, 0012")
+    assert note.endswith(f"2 speakers: 0011, 0012; passed over: {', '.join(sorted(parts))}")
+
+
+def test_a_few_recordings_in_folders_of_parts_are_of_their_speaker(tmp_path):
+    paths = [*grid("{who}/{word}/1.wav"), "0011/Angry/take2/1.wav", "0012/wav/sadness/2.wav"]
+    found, note = speakers(tmp_path, paths)
+    assert found == {path: path.split("/")[0] for path in paths}
+    assert note.endswith("2 speakers: 0011, 0012; passed over: take2, wav")
+
+
+@pytest.mark.parametrize(
+    "stray", ["room_tone.wav", "0011/room.wav", "x/y/z/tone.wav", "0011/ennui/1.wav", "ennui/1.wav"]
+)
+@pytest.mark.parametrize("path", ["{who}/{word}/1.wav", "{word}/{who}/1.wav"])
+def test_recordings_in_no_emotions_folder_do_not_hide_the_speakers(tmp_path, path, stray):
+    paths = grid(path)
+    result = labelled(tmp_path, [*paths, stray], emotions=["boredom"])
+    assert result.pop(stray)[0] == "unknown_emotion"
+    assert {path: labels.speaker for path, labels in result.items()} == {
+        path: who for path in paths for who in PEOPLE if who in path
+    }
+    note = own.labeller(tmp_path, [*paths, stray], {}, ["boredom"]).note
+    assert note.endswith(
+        f"2 speakers: 0011, 0012; without 1 in no folder of an emotion, such as {stray}"
+    )
+
+
+@pytest.mark.parametrize("path", ["{who}/{word}/1.wav", "{word}/{who}/1.wav"])
+def test_an_emotion_that_is_not_listed_does_not_hide_the_speakers(tmp_path, path):
+    paths = grid(path)
+    result = labelled(tmp_path, paths)
+    kept = {path: labels.speaker for path, labels in result.items() if isinstance(labels, Labels)}
+    assert set(kept.values()) == set(PEOPLE)
+    assert len(kept) == 4
+    assert (
+        ": 0011, 0012; without 2 in no folder of an emotion"
+        in own.labeller(tmp_path, paths, {}).note
+    )
+
+
+# Folders of several people
+
+
+@pytest.mark.parametrize(
+    "groups", [("female", "male"), ("M", "F"), ("female voices", "male voices"), ("old", "young")]
+)
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("{group}/{who}/{word}/1.wav", "{group}/{who}"),
+        ("{word}/{group}/{who}/1.wav", "{group}/{who}"),
+        ("{group}/{word}/{who}/1.wav", "{group}/{who}"),
+        ("x/{who}/{group}/{word}/train/1.wav", "{who}/{group}"),
+    ],
+)
+def test_one_name_below_two_genders_is_two_people(tmp_path, path, names, groups):
+    wanted = {
+        place: names.format(group=group, who=who)
+        for group in groups
+        for who in PEOPLE
+        for place in grid(path.replace("{group}", group), [who])
+    }
+    found, note = speakers(tmp_path, list(wanted))
+    assert found == wanted
+    assert f", 4 speakers: {', '.join(sorted(set(wanted.values()))[:3])} and 1 more" in note
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["{group}/{who}/{word}/1.wav", "{word}/{group}/{who}/1.wav", "{group}/{word}/{who}/1.wav"],
+)
+@pytest.mark.parametrize(
+    "groups",
+    [("session1", "session2"), ("set_a", "set_b"), ("Part I", "Part II"), ("day1", "day2")],
+)
+def test_one_name_below_two_sessions_is_not_guessed_to_be_one_person_or_two(tmp_path, path, groups):
+    paths = [p for group in groups for p in grid(path.replace("{group}", group))]
+    found, note = speakers(tmp_path, paths)
+    assert set(found.values()) == {""}
+    assert note.startswith(
+        f"the folders say no speakers: 0011 is in both {' and '.join(groups)}, which may be one "
+        "person or several"
+    )
+
+
+@pytest.mark.parametrize("path", ["{who}/{word}/{group}/1.wav", "{who}/{group}/{word}/1.wav"])
+def test_sessions_in_a_speakers_folder_are_of_one_person(tmp_path, path):
+    groups = ("session1", "session2")
+    paths = [p for group in groups for p in grid(path.replace("{group}", group))]
+    found, note = speakers(tmp_path, paths)
+    assert found == {path: path.split("/")[0] for path in paths}
+    assert note.endswith("2 speakers: 0011, 0012; passed over: session1, session2")
+
+
+def test_speakers_of_sessions_are_called_by_their_own_names(tmp_path):
+    paths = [*grid("session1/{who}/{word}/1.wav", "ab"), *grid("session2/{who}/{word}/1.wav", "c")]
+    found, note = speakers(tmp_path, paths)
+    assert found == {path: path.split("/")[1] for path in paths}
+    assert note.endswith("3 speakers: a, b, c; passed over: session1, session2")
+
+
+def test_genders_tell_the_speakers_of_sessions_apart(tmp_path):
+    paths = [
+        *grid("session1/{who}/1/{word}/1.wav", ["female", "male"]),
+        *grid("session2/{who}/2/{word}/1.wav", ["female", "male"]),
+    ]
+    found, _ = speakers(tmp_path, paths)
+    assert set(found.values()) == {"female/1", "male/1", "female/2", "male/2"}
 
 
 def test_one_emotion_of_several_speakers_is_enough(tmp_path):
@@ -467,20 +591,34 @@ def test_a_speakers_folder_is_one_speaker_in_whatever_form_its_name_is_stored(tm
     [
         (
             [*grid("{who}/{word}/x/1.wav"), *grid("{who}/{word}/y/1.wav")],
-            "3 levels of folders have several names",
+            "either 0011, 0012 or x, y may be the speakers",
         ),
-        ([*grid("{who}/{word}/1.wav"), "sad/2.wav"], "recordings lie 1 or 2 folders deep"),
-        ([*grid("{who}/{word}/1.wav"), "2/sad/x/2.wav"], "recordings lie 2 or 3 folders deep"),
+        (
+            [*grid("{who}/{word}/1.wav"), "sad/2.wav"],
+            "recordings lie at unlike depths: 1, such as sad/2.wav; 2, such as 0011/Angry/1.wav",
+        ),
+        (
+            [*grid("{who}/{word}/1.wav"), "2/sad/x/2.wav", "3/sad/x/take1/3.wav"],
+            "without the folders take1, recordings lie at unlike depths: 2, such as "
+            "0011/Angry/1.wav; 3, such as 2/sad/x/2.wav",
+        ),
         (grid("{word}/{who}/1.wav", ["train", "test"]), "test, train would be no speaker's name"),
+        (grid("{word}/{who}/1.wav", ["train", "x"]), "without the folders train, recordings lie"),
         (grid("{word}/{who}/1.wav", ["Male", "x"]), "Male would be no speaker's name"),
+        (grid("{who}/{word}/1.wav", ["m", "f"]), "f, m would be no speaker's name"),
         (grid("{word}/{who}/1.wav", ["Faible", "Fort"]), "Faible, Fort would be no speaker's name"),
         (grid("{who}/{word}/1.wav", ["fold_1", "Fold 2"]), "Fold 2, fold_1 would be no speaker's"),
-        (grid("{who}/{word}/1.wav", ["wavs"]), "all recordings lie in wavs"),
-        (["sad/fearful/1.wav", "x/angry/2.wav"], "both levels of folders are called like emotions"),
-        (["sad/sadness/1.wav", "fear/Fearful/2.wav"], "both levels of folders are called like emo"),
-        (["sad/sadness/1.wav", "fear/anna/2.wav"], "both levels of folders are called like emo"),
-        ([*grid("{who}/{word}/1.wav"), "0011/ennui/1.wav"], "no emotion is called ennui"),
-        (grid("{who}/{word}/1.wav", "abcd", "efghi"), "no emotion is called a, b, c and 1 more"),
+        (grid("{who}/{word}/1.wav", ["set_a", "set_b"]), "set_a, set_b would be no speaker's"),
+        (grid("{who}/{word}/1.wav", ["setA", "2nd set"]), "2nd set, setA would be no speaker's"),
+        (grid("{who}/{word}/1.wav", ["session 1", "session II"]), "session 1, session II would be"),
+        (grid("session1/{who}/{word}/1.wav", ["male", "female"]), "female, male would be no spea"),
+        (grid("{who}/{word}/1.wav", ["wavs"]), "wavs would be no speaker's name"),
+        (grid("{who}/{word}/1.wav", ["mine"]), "all recordings lie in mine"),
+        (["sad/mine/1.wav", "sad/mine/2.wav"], "all recordings lie in mine"),
+        (["sad/fearful/1.wav", "x/angry/2.wav"], "2 levels of folders are called like emotions"),
+        (["sad/sadness/1.wav", "fear/Fearful/2.wav"], "2 levels of folders are called like emo"),
+        (["sad/sadness/1.wav", "fear/anna/2.wav"], "2 levels of folders are called like emo"),
+        (["sad/anna/1.wav", "bo/sad/2.wav"], "2 levels of folders are called like emotions"),
     ],
 )
 def test_other_trees_say_no_speakers_and_why(tmp_path, paths, why):
@@ -513,6 +651,15 @@ def test_a_folder_per_emotion_says_nothing_of_speakers_and_is_not_remarked_on(tm
 def test_other_files_do_not_decide_how_a_tree_is_understood(tmp_path):
     paths = [*grid("{who}/{word}/1.wav"), "readme.txt", "0011/Angry/x/notes.txt"]
     assert own.labeller(tmp_path, paths, {}, ["boredom"]).note.endswith("2 speakers: 0011, 0012")
+
+
+def test_a_file_that_is_no_recording_may_lie_above_the_speakers(tmp_path):
+    result = labelled(tmp_path, [*grid("{word}/{who}/1.wav"), "Angry/readme.txt"])
+    assert result["Angry/readme.txt"].speaker == ""
+
+
+def test_folders_of_no_emotion_at_all_are_not_remarked_on(tmp_path):
+    assert own.labeller(tmp_path, grid("{who}/{word}/1.wav", "ab", "cd"), {}).note == ""
 
 
 def test_a_table_decides_alone_who_speaks(tmp_path):

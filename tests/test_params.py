@@ -425,6 +425,34 @@ def test_all_mistakes_are_reported_at_once(values):
     assert len(text.splitlines()) == 6
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("clean.relabel", "a mapping expected, {} where there is nothing"),
+        ("pull.redirect_hosts", "a list expected, [] where there is nothing"),
+        ("split.test_corpora", "a list expected, [] where there is nothing"),
+    ],
+)
+def test_a_key_without_a_value_says_how_nothing_is_written(values, key, said):
+    put(values, key, None)
+    assert f"  {key} = None: {said}" in refusal(values)
+
+
+def test_what_an_emotion_may_be_called_is_said_once(values):
+    put(values, "clean.emotions", ["Boredom", "sadness", 1, "sad"])
+    text = refusal(values)
+    assert text.count("angry, calm, disgust") == 1
+    for said in ("'Boredom': a name is of a to z", "'sadness': that is sad", "1: write what YAML"):
+        assert said in text
+
+
+def test_all_words_that_are_taken_for_no_emotion_are_named_at_once(values):
+    put(values, "clean.relabel", {"joy": "Happy", "x": "y", "blue": "sad"})
+    text = refusal(values)
+    assert text.count("angry, calm, disgust") == 1
+    assert "got 'Happy' for joy, 'y' for x" in text
+
+
 def test_all_contradictions_of_a_section_are_reported_at_once(values):
     put(values, "features.win_length", 2048)
     put(values, "features.fmin", 9000.0)
@@ -713,9 +741,9 @@ def test_words_are_taken_for_emotions_whatever_their_case_and_form(values, relab
     [
         (
             {"calm": "bored"},
-            "clean: relabel.calm: one of angry, calm, disgust, fear, happy, neutral",
+            "clean: relabel: one of angry, calm, disgust, fear, happy, neutral",
         ),
-        ({"calm": "Neutral"}, "clean: relabel.calm: one of angry, "),
+        ({"calm": "Neutral"}, "clean: relabel: one of angry, "),
         ({"calm": 3}, "clean.relabel.calm = 3: text expected; write"),
         ({"calm": None}, "clean.relabel.calm = None: "),
         ({"calm": ["sad"]}, "clean.relabel.calm = ['sad']: "),
@@ -747,9 +775,15 @@ def test_words_are_taken_for_an_emotion_of_ones_own_that_is_listed(values):
     assert clean.relabel == {"langeweile": "boredom"}
     assert clean.own_emotions == ["boredom"]
     values["clean"]["emotions"] = ["contempt", "sad"]
-    assert "or a name of your own that emotions lists, expected, got 'boredom'" in refusal(values)
+    assert (
+        "or a name of your own that emotions lists, expected, got 'boredom' for langeweile"
+        in refusal(values)
+    )
     values["clean"]["emotions"] = "all"
-    assert "or a name of your own that emotions lists, expected, got 'boredom'" in refusal(values)
+    assert (
+        "or a name of your own that emotions lists, expected, got 'boredom' for langeweile"
+        in refusal(values)
+    )
     values["clean"]["relabel"] = {}
     assert parse(values, "p").clean.own_emotions == []
 

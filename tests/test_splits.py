@@ -259,8 +259,10 @@ def test_three_groups_are_enough_for_train_val_and_test():
 @pytest.mark.parametrize("scheme", ["speaker", "leave_one_speaker_out"])
 def test_one_speaker_is_refused_where_speakers_are_kept_apart(scheme):
     text = refusal(table(speakers=1), split(scheme))
-    assert "1 speaker(s)" in text
-    assert "leave none to train on" in text
+    assert text == (
+        f"split.scheme {scheme} keeps speakers apart, and all clips are of one speaker, aesdd/1: "
+        "choose scheme random or kfold, or add recordings of other speakers"
+    )
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,13 @@ def test_one_speaker_is_refused_where_speakers_are_kept_apart(scheme):
 )
 def test_a_val_that_takes_all_other_speakers_is_refused_with_the_numbers(settings, numbers):
     text = refusal(table(), settings)
-    assert f"6 speaker(s), of which {numbers}, leave none to train on; split.val" in text
+    assert f"6 speakers, of which {numbers}, leave none to train on: set split.val lower" in text
+
+
+def test_a_test_that_takes_all_speakers_is_refused_with_the_way_to_leave_some():
+    text = refusal(table(speakers=3), split("speaker", test=0.9, val=0.0))
+    assert "3 speakers, of which 3 for test and 0 for val, leave none to train on: set" in text
+    assert "set split.test lower" in text
 
 
 # Folds that lack an emotion
@@ -430,8 +438,14 @@ def test_two_speakers_and_no_val(settings):
 
 
 def test_a_val_of_all_that_one_speaker_says_is_refused():
-    text = refusal(table(speakers=2), split("leave_one_speaker_out", val=0.6))
-    assert "its train clips hold nothing" in text
+    clips = table(speakers=2)
+    text = refusal(clips, split("leave_one_speaker_out", val=0.6))
+    half = len(clips) // 2
+    assert (
+        f"fold 1 of split.scheme leave_one_speaker_out: test has {half} clips, val {half}" in text
+    )
+    assert f"of {2 * half}: none is left to train on; set split.val lower, or to 0" in text
+    assert "hold nothing" not in text
 
 
 @pytest.mark.parametrize("scheme", SPEAKER_SCHEMES)
@@ -442,7 +456,18 @@ def test_where_two_speakers_are_left_no_voice_of_train_validates(clips, scheme):
 
 @pytest.mark.parametrize("scheme", ["kfold", "speaker_kfold"])
 def test_a_val_that_leaves_nothing_to_train_on_is_refused(scheme):
-    refusal(table(), split(scheme, folds=2, val=0.9))
+    text = refusal(table(), split(scheme, folds=2, val=0.9))
+    assert "to train on" in text
+    assert "split.val lower, or to 0" in text
+
+
+def test_a_val_that_takes_all_clips_of_an_emotion_is_named_beside_the_test():
+    rare = pd.DataFrame([row("aesdd", "calm", n, s) for s in (1, 2) for n in (1,)])
+    text = refusal(
+        pd.concat([table(speakers=2), rare], ignore_index=True),
+        split("leave_one_speaker_out", val=0.1),
+    )
+    assert "but none of calm: its test clips hold 1 calm, its val clips hold 1 calm;" in text
 
 
 # Several corpora
@@ -726,7 +751,8 @@ def test_val_has_a_speaker_of_the_corpus_that_has_most_left_where_no_share_is_on
 def test_one_speaker_each_is_nothing_to_test_on():
     clips = pd.concat([table(1), table(1, corpus="demo")], ignore_index=True)
     text = refusal(clips, split("speaker", val=0.0))
-    assert "2 speaker(s), of which 0 for test and 0 for val, leave none to test on" in text
+    assert "each corpus has one speaker alone, who is trained on" in text
+    assert "choose scheme leave_one_speaker_out or cross_corpus" in text
     made = make_folds(clips, split("leave_one_speaker_out", val=0.0))
     assert [column(clips, fold, "corpus")["test"] for fold in made] == [{"aesdd"}, {"demo"}]
 

@@ -6,6 +6,7 @@ What people type enters here, in one form: see `ser.words`.
 import csv
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ser.corpora import tree
@@ -75,14 +76,15 @@ def labeller(
         rows, unused = _read_table(folder / table, PurePosixPath(table).parent)
         return Labeller(lambda path: _by_table(path, rows), _missing(rows, paths), unused, "")
 
+    @cache  # a few names, of many files
     def emotion(name: str) -> str | None:
         try:
             return emotion_of(name, relabel, own)
         except Rejected:
             return None
 
-    level, note = tree.find_speakers([path for path in paths if _is_recording(path)], emotion)
-    return Labeller(lambda path: _by_folder(path, emotion, level), {}, [], note)
+    speakers, note = tree.find_speakers([path for path in paths if _is_recording(path)], emotion)
+    return Labeller(lambda path: _by_folder(path, emotion, speakers.get(path, "")), {}, [], note)
 
 
 def clip_name(path: str) -> str:
@@ -94,13 +96,13 @@ def _is_recording(path: str) -> bool:
     return path.lower().endswith(SUFFIXES)
 
 
-def _by_folder(path: str, emotion: Callable[[str], str | None], speakers: int | None) -> Labels:
+def _by_folder(path: str, emotion: Callable[[str], str | None], speaker: str) -> Labels:
     """Label a recording by the one of its folders that is called like an emotion.
 
     Args:
         path: of the recording.
         emotion: the one that a folder is called like, or None.
-        speakers: which of its folders is called like its speaker, if any is.
+        speaker: who is known to speak, if anyone is.
     """
     folders = PurePosixPath(path).parts[:-1]
     found = {known: name for name in folders if (known := emotion(name)) is not None}
@@ -113,7 +115,6 @@ def _by_folder(path: str, emotion: Callable[[str], str | None], speakers: int | 
             "for an emotion, clean.emotions can list emotions of your own",
         )
     name = clip_name(path)
-    speaker = "" if speakers is None else tidied(folders[speakers])
     return Labels(name, next(iter(found.values())), speaker=speaker, utterance=name)
 
 

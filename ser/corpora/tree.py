@@ -1,7 +1,8 @@
 """Which folders of a tree of recordings are called like their speakers."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from pathlib import PurePosixPath
 
 from ser.words import folded, tidied
@@ -10,76 +11,140 @@ _EXPECTED = (
     "expected are <speaker>/<emotion>/<file> or <emotion>/<speaker>/<file>, alike for all, or a "
     "labels.csv with the column speaker"
 )
-# Folders of parts, genders and intensities hold several people, or the same one twice.
-_NO_SPEAKERS = {
-    *("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"),
-    *("fold", "part", "set", "batch", "session", "take"),
-    *("female", "male", "women", "men", "woman", "man"),
+# Parts of a corpus, takes, intensities, and words that stand beside these: such folders hold the
+# same people, or other people of other names.
+_PARTS = {
+    *("train", "training", "val", "valid", "validation", "dev", "devel", "development", "test"),
+    *("testing", "eval", "evaluation", "held", "out", "heldout", "holdout", "seen", "unseen"),
+    *("fold", "split", "subset", "take", "trial", "rep", "repetition", "version", "all", "full"),
+    *("wav", "wave", "wavs", "waves", "flac", "audio", "audios", "sound", "sounds", "data"),
+    *("file", "files", "clip", "clips", "recordings", "speech", "voices", "speakers", "actors"),
+    *("utterances", "sentences", "raw", "original", "clean", "noisy"),
     *("low", "medium", "high", "weak", "normal", "strong", "faible", "fort"),
 }
-_NUMBERING = re.compile(r"[\W\d_]+")
+# One name in two of these is one person who came twice, or two people.
+_MEETINGS = {"session", "part", "set", "batch", "group", "day", "week"}
+# One name in two of these is two people.
+_KINDS = {
+    *("female", "females", "woman", "women", "girl", "girls"),
+    *("male", "males", "man", "men", "boy", "boys"),
+    *("young", "old", "elderly", "adult", "adults", "child", "children", "kids"),
+}
+_LETTERS = {"f", "m", "w"}  # of genders, where they stand alone
+
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # begins a word, as in testSet
+_WORD = re.compile(r"\d+(?:st|nd|rd|th)?|[^\W\d_]+", re.IGNORECASE)
+_COUNTER = re.compile(r"\d.*|[a-z]|[ivx]+|one|two|three|four|five|first|second|third")
 _SHOWN = 3
 
 
 def find_speakers(
     paths: Sequence[str], emotion: Callable[[str], str | None]
-) -> tuple[int | None, str]:
-    """Find the level of folders that is called like speakers.
+) -> tuple[dict[str, str], str]:
+    """Find the folders that are called like speakers.
 
-    Folders that hold everything, and levels of parts such as train and test, are passed over. Then
-    there is one where two levels are left, of which all names of one, and none of the other, are
-    emotions. Anything else is not guessed.
+    Recordings in no folder of an emotion do not count. Folders of parts, such as train and test,
+    are passed over, and so are those that hold everything. Speakers are known where the folders of
+    one level are then called like emotions, and those of one other level neither like emotions nor
+    like several people. Below genders and ages the names of both are the speaker's; below sessions
+    no name may recur. Anything else is not guessed.
 
     Args:
         paths: of the recordings.
         emotion: the one that a folder is called like, or None.
 
     Returns:
-        (number of the level, from 0 on; None if speakers are not known; what was understood, in
-        words, or nothing where there is one level at most).
+        (path -> speaker, empty if speakers are not known; what was understood, in words, or nothing
+        where recordings lie in one folder at most).
     """
-    folders = [PurePosixPath(path).parts[:-1] for path in paths]
-    depths = sorted({len(parts) for parts in folders})
-    if not depths or depths[-1] < 2:
-        return None, ""
-    if len(depths) > 1:
-        return _unknown(f"recordings lie {' or '.join(map(str, depths))} folders deep")
-    names = [sorted({tidied(name) for name in level}) for level in zip(*folders, strict=True)]
-    levels = [
-        level
-        for level, own in enumerate(names)
-        if (len(own) > 1 and not all(map(_is_part, own))) or emotion(own[0]) is not None
-    ]
-    if len(levels) > 2:
-        return _unknown(f"{len(levels)} levels of folders have several names")
-    others = {level: [name for name in names[level] if emotion(name) is None] for level in levels}
-    if levels and all(others.values()):
-        return _unknown(f"no emotion is called {_listed(min(others.values(), key=len))}")
-    if len(levels) < 2:
-        beside = next(level for level in range(depths[0]) if level not in levels)
-        return _unknown(
-            f"{_listed(names[beside])} would be no speaker's name"
-            if len(names[beside]) > 1
-            else f"all recordings lie in {names[beside][0]}"
-        )
-    speakers = next((level for level in levels if others[level]), levels[0])
-    if others[speakers] != names[speakers]:
-        return _unknown("both levels of folders are called like emotions")
-    if strange := [name for name in names[speakers] if _is_part(name)]:
+    folders = {path: [tidied(name) for name in PurePosixPath(path).parts[:-1]] for path in paths}
+    folders = {path: own for path, own in folders.items() if any(map(emotion, own))}
+    if max(map(len, folders.values()), default=0) < 2:
+        return {}, ""
+    everyone = {name for own in folders.values() for name in own}
+    parts = {name for name in everyone if not emotion(name) and _kind(name) == "part"}
+    places = {path: [name for name in own if name not in parts] for path, own in folders.items()}
+    if len(set(map(len, places.values()))) > 1:
+        return _unknown(_unlike_depths(places, parts))
+
+    names = [sorted(set(level)) for level in zip(*places.values(), strict=True)]
+    emotional = [level for level, own in enumerate(names) if any(map(emotion, own))]
+    if len(emotional) > 1:
+        return _unknown(f"{len(emotional)} levels of folders are called like emotions")
+    others = [level for level, own in enumerate(names) if level not in emotional and len(own) > 1]
+    candidates = [level for level in others if not all(map(_kind, names[level]))]
+    if len(candidates) > 1:
+        either = " or ".join(_listed(names[level]) for level in candidates)
+        return _unknown(f"either {either} may be the speakers")
+    # One of many letters may be a speaker: A, B, F, M.
+    strange = [name for level in candidates for name in names[level] if _kind(name) and name[1:]]
+    if not candidates:
+        strange = names[others[-1]] if others else sorted(parts)
+    if strange:
         return _unknown(f"{_listed(strange)} would be no speaker's name")
-    where = "above" if speakers == levels[0] else "below"
-    return speakers, (
-        f"speaker from the folder {where} the emotion, {len(names[speakers])} speakers: "
-        f"{_listed(names[speakers])}"
+    if not candidates:
+        constant = next(own[0] for level, own in enumerate(names) if level not in emotional)
+        return _unknown(f"all recordings lie in {constant}")
+
+    (own_names,) = candidates
+    kinds = [level for level in others if all(_kind(name) == "kind" for name in names[level])]
+    levels = sorted([own_names, *kinds])
+    speakers = {path: "/".join(place[level] for level in levels) for path, place in places.items()}
+    meetings = [level for level in others if level not in levels]
+    for level in meetings:
+        # A session in a speaker's folder is that speaker's.
+        if level < own_names and (twice := _in_two(places, speakers, level)):
+            return _unknown(f"{twice}, which may be one person or several")
+
+    found = sorted(set(speakers.values()))
+    where = " and ".join(sorted({"above" if n < emotional[0] else "below" for n in levels}))
+    note = (
+        f"speaker from the folder{'s' if kinds else ''} {where} the emotion, {len(found)} "
+        f"speakers: {_listed(found)}"
     )
+    if passed := sorted(parts.union(*(names[level] for level in meetings))):
+        note += f"; passed over: {_listed(passed)}"
+    if rest := sorted(set(paths) - set(places)):
+        note += f"; without {len(rest)} in no folder of an emotion, such as {rest[0]}"
+    return speakers, note
 
 
-def _is_part(name: str) -> bool:
-    return _NUMBERING.sub("", folded(name)) in _NO_SPEAKERS
+@cache
+def _kind(name: str) -> str:
+    """Say what a folder's name tells that is no speaker's: a part, meeting or kind; or nothing."""
+    words = {folded(word) for word in _WORD.findall(_HUMP.sub(" ", name))}
+    counters = {word for word in words if _COUNTER.fullmatch(word)}
+    if words <= _LETTERS:
+        return "kind" if words else ""
+    plain = words - counters
+    if not plain or not plain <= _PARTS | _MEETINGS | _KINDS:
+        return ""
+    if plain & _KINDS:
+        return "" if counters else "kind"  # female_01 is a speaker
+    return "part" if plain & _PARTS else "meeting"
 
 
-def _unknown(why: str) -> tuple[None, str]:
-    return None, f"the folders say no speakers: {why}; {_EXPECTED}"
+def _unlike_depths(places: Mapping[str, Sequence[str]], parts: Collection[str]) -> str:
+    """Say how deep recordings lie, with an example of each."""
+    first = {len(places[path]): path for path in sorted(places, reverse=True)}
+    deep = [f"{depth}, such as {first[depth]}" for depth in sorted(first)]
+    without = f"without the folders {_listed(sorted(parts))}, " if parts else ""
+    return f"{without}recordings lie at unlike depths: {'; '.join(deep)}"
+
+
+def _in_two(places: Mapping[str, Sequence[str]], speakers: Mapping[str, str], level: int) -> str:
+    """Say which speaker is in two folders of a level, and in which; nothing if none is."""
+    within: dict[str, set[str]] = {}
+    for path, speaker in speakers.items():
+        within.setdefault(speaker, set()).add(places[path][level])
+    for speaker, names in sorted(within.items()):
+        if len(names) > 1:
+            return f"{speaker} is in both {' and '.join(sorted(names)[:2])}"
+    return ""
+
+
+def _unknown(why: str) -> tuple[dict[str, str], str]:
+    return {}, f"the folders say no speakers: {why}; {_EXPECTED}"
 
 
 def _listed(names: Sequence[str]) -> str:
