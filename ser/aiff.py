@@ -5,9 +5,9 @@ They are described in "Audio Interchange File Format AIFF-C" (Apple, 1991) and i
 
 from typing import BinaryIO
 
-from ser.chunks import BIG, Chunk, chunks_fill, content, walk
+from ser.chunks import BIG, Chunk, content, end_of_samples, walk
 from ser.rejection import Rejected
-from ser.stated import Stated, check_held
+from ser.stated import Stated, check_held, never_completed
 
 _LIBSNDFILE = (
     *(b"NONE", b"twos", b"sowt", b"raw ", b"in24", b"in32", b"42ni", b"23ni"),
@@ -41,8 +41,11 @@ def read(file: BinaryIO, end: int) -> Stated:
     sound = found.get(b"SSND") or found.get(b"BODY")
     if sound is None or (sound.name == b"SSND" and b"COMM" not in found):
         promised = int.from_bytes(head[4:8], "big") + 8
+        lacks = "none of them samples" if sound is None else "without the chunk COMM"
         if end < promised:
-            raise Rejected("truncated", f"{end} of {promised} bytes, none of them samples")
+            raise Rejected("truncated", f"{end} of {promised} bytes, {lacks}")
+        if sound is not None:
+            raise Rejected("undecodable", f"{end} bytes {lacks}, which says what the samples are")
         raise Rejected("zero_length", f"{end} bytes of header without samples")
     if sound.name == b"BODY":
         check_held(end - sound.start, sound.size)
@@ -62,15 +65,13 @@ def _of_aiff(file: BinaryIO, common: Chunk, sound: Chunk, end: int) -> Stated:
     # An offset, as a rule 0, and a size that nobody uses stand before the samples.
     start = sound.start + 8 + int.from_bytes(content(file, sound)[:4], "big")
     size, held = sound.size - (start - sound.start), end - start
-    if sound.size == 0 and frames == 0 and held >= block:
-        if chunks_fill(file, BIG, sound.start, end):
+    if size <= 0 and frames == 0:
+        # FFmpeg writes a size of 0 at first, libsndfile that of an empty chunk.
+        held = end_of_samples(file, BIG, sound.start + sound.size, end) - start
+        if held < block:
             raise Rejected("zero_length", f"{end} bytes, none of them samples")
         if not is_plain:
-            raise Rejected(
-                "undecodable",
-                f"{held} bytes of samples, of which the header, never completed, "
-                "does not say how many there are",
-            )
+            raise never_completed(held)
     elif sound.size not in _UNKNOWN:
         check_held(held, size, block)
         stated = max(0, min(frames, size // block)) if is_plain else 0

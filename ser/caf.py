@@ -5,9 +5,9 @@ They are described in "Apple Core Audio Format Specification 1.0".
 
 from typing import BinaryIO
 
-from ser.chunks import CAF, Chunk, content, walk
+from ser.chunks import CAF, Chunk, content, end_of_samples, walk
 from ser.rejection import Rejected
-from ser.stated import Stated, check_held
+from ser.stated import Stated, check_held, never_completed
 
 _SAMPLES = (b"lpcm", b"alaw", b"ulaw")  # a packet is a sample of all channels
 _UNKNOWN = -1
@@ -36,13 +36,16 @@ def read(file: BinaryIO, end: int) -> Stated:
     # noise of packets that could not be made smaller.
     decoder = "" if codec in (b"", *_SAMPLES) else "caf"
     block = max(1, packet) if codec in _SAMPLES else 1
-    held = end - data.start - _EDIT_COUNT
-    if data.size == _UNKNOWN:
+    start = data.start + _EDIT_COUNT
+    held, size = end - start, data.size - _EDIT_COUNT
+    if size <= 0:  # _UNKNOWN; or, 0, whoever wrote it was stopped
+        held = end_of_samples(file, CAF, data.start + max(0, data.size), end) - start
+        if held < block:
+            raise Rejected("zero_length", f"{end} bytes with an empty data chunk")
+        if decoder and data.size != _UNKNOWN:
+            raise never_completed(held)
         size = held - held % block + _EDIT_COUNT
         return Stated(decoder, patches=((data.start - 8, size.to_bytes(8, "big", signed=True)),))
-    size = data.size - _EDIT_COUNT
-    if size <= 0:
-        raise Rejected("zero_length", f"{end} bytes with an empty data chunk")
     check_held(held, size, block)
     if not decoder or b"pakt" not in found:
         return Stated(decoder)

@@ -7,6 +7,7 @@ from typing import BinaryIO, Literal
 
 from ser.rejection import Rejected
 
+_TAIL = 1 << 16  # bytes
 _MOST_CHUNKS = 10_000  # a file of zeros is a chunk every 8 bytes
 
 
@@ -79,10 +80,45 @@ def content(file: BinaryIO, chunk: Chunk, most: int = 64) -> bytes:
     return file.read(max(0, min(chunk.size, most)))
 
 
-def chunks_fill(file: BinaryIO, layout: Layout, start: int, end: int) -> bool:
+def end_of_samples(file: BinaryIO, layout: Layout, start: int, end: int) -> int:
+    """Say where samples of an unknown number end: before the chunks at the end of the file.
+
+    Taken for chunks are only such as have readable names and sizes that lead from one to the next
+    and to the very end of the file: a size of 32 bits that is right by chance is rare. They are
+    looked for from `start` on, and in the last 64 kB.
+
+    Args:
+        file: open file.
+        layout: of its chunks.
+        start: where the samples begin.
+        end: size of the file.
+
+    Returns:
+        `start` where no samples are left; `end` where no chunks are found.
+    """
+    if _chunks_fill(file, layout, start, end):
+        return start
+    first = max(start, end - _TAIL - (end - _TAIL - start) % layout.align)
+    file.seek(first)
+    tail = file.read(end - first)
+    found = {end}
+    header = layout.header.size
+    for at in range(end - header - (end - header - first) % layout.align, first - 1, -layout.align):
+        name, size = layout.header.unpack_from(tail, at - first)
+        behind = at + size + (0 if layout.counts_header else header)
+        if _is_readable(name) and (behind == end or behind + -size % layout.align in found):
+            found.add(at)
+    return min(found)
+
+
+def _chunks_fill(file: BinaryIO, layout: Layout, start: int, end: int) -> bool:
     """Whether the rest of a file consists of whole chunks with readable names: no samples do."""
     last = None
     for last in walk(file, layout, end, start):
-        if not all(32 <= byte < 127 for byte in last.name):
+        if not _is_readable(last.name):
             return False
     return last is not None and 0 <= end - (last.start + last.size) < layout.align
+
+
+def _is_readable(name: bytes) -> bool:
+    return all(32 <= byte < 127 for byte in name)

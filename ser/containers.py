@@ -3,12 +3,10 @@
 from typing import BinaryIO
 
 from ser import aiff, caf, headers, mp3, riff
-from ser.frames import begins_adts
+from ser.frames import begins_adts, has_mp3
 from ser.rejection import Rejected
-from ser.signatures import LIBSNDFILE, TAGGED, kind_of
+from ser.signatures import LIBSNDFILE, TAGGED, W64, kind_of
 from ser.stated import Stated
-
-_W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 
 
 def container_of(file: BinaryIO) -> str:
@@ -30,7 +28,10 @@ def container_of(file: BinaryIO) -> str:
     # It is called a recording: one frame is enough.
     if mp3.begins_frame(head):
         return "mp3"
-    return "aac" if begins_adts(head) else ""
+    if begins_adts(head):
+        return "aac"
+    file.seek(mp3.end_of_tags(file))
+    return "mp3" if has_mp3(file.read(mp3.LOOKED_THROUGH)) else ""  # behind padding or junk
 
 
 def stated_in(file: BinaryIO, end: int) -> Stated | None:
@@ -46,13 +47,11 @@ def stated_in(file: BinaryIO, end: int) -> Stated | None:
     file.seek(0)
     head = file.read(32)
     kind = head[8:12]
-    if (head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and kind == b"WAVE") or head[:16] == _W64:
+    if (head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and kind == b"WAVE") or head[:16] == W64:
         return riff.read(file, end)
     if head[:4] == b"FORM" and kind in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
         return aiff.read(file, end)
     if head[:4] == b"caff":
         return caf.read(file, end)
-    for mark, read in headers.READERS.items():
-        if head.startswith(mark):
-            return read(file, end)
-    return None
+    read = next((read for mark, read in headers.READERS if mark.match(head)), None)
+    return read(file, end) if read else None

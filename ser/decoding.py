@@ -26,6 +26,9 @@ from ser.rejection import Rejected
 from ser.stated import Stated
 from ser.views import view
 
+# Of libsndfile, and of soundfile where a header is beyond what it takes.
+_ERRORS = (soundfile.LibsndfileError, TypeError, ValueError)
+
 
 def decode(path: Path) -> Recording:
     """Decode a whole file.
@@ -69,36 +72,35 @@ def _open(path: Path, stack: ExitStack) -> Stream:
     if not head:
         raise Rejected("zero_length", "an empty file")
     if head == b"OggS":
-        return _open_ogg(path, file, stack)
+        return _open_ogg(file, stack)
     stated = stated_in(file, end)
     if stated is not None:
-        return _open_stated(path, file, end, stated, stack)
+        return _open_stated(view(file, 0, end, stated.patches), stated, stack)
     file.seek(0)
     if container := container_of(file):
         return open_with_ffmpeg(file, container, stack)
-    opened = _open_soundfile(path, stack)
+    opened = _open_soundfile(view(file, 0, end), stack)
     if opened.format == "MP3":  # behind bytes that are none
         return open_with_ffmpeg(file, "mp3", stack)
     return _stream(opened)
 
 
-def _open_stated(path: Path, file: BinaryIO, end: int, stated: Stated, stack: ExitStack) -> Stream:
+def _open_stated(file: BinaryIO, stated: Stated, stack: ExitStack) -> Stream:
     """Open a file whose headers were compared with what it holds.
 
     Raises:
         Rejected: as `open_stream`.
     """
-    patched = view(file, 0, end, stated.patches)
     if stated.decoder:
-        stream = open_with_ffmpeg(patched, stated.decoder, stack)
+        stream = open_with_ffmpeg(file, stated.decoder, stack)
     else:
-        stream = _stream(_open_soundfile(patched if stated.patches else path, stack))
+        stream = _stream(_open_soundfile(file, stack))
     if stated.samples is None:
         return stream
     return replace(stream, blocks=_cut(stream.blocks, stated.samples))
 
 
-def _open_ogg(path: Path, file: BinaryIO, stack: ExitStack) -> Stream:
+def _open_ogg(file: BinaryIO, stack: ExitStack) -> Stream:
     """Open an Ogg file, which may be a chain of several.
 
     Raises:
@@ -110,9 +112,7 @@ def _open_ogg(path: Path, file: BinaryIO, stack: ExitStack) -> Stream:
     if first.codec in (ogg.FLAC, ogg.SPEEX):  # libsndfile does not read FFmpeg's FLAC, nor Speex
         file.seek(0)
         return open_with_ffmpeg(file, "ogg", stack)
-    is_all = first.start == 0 and not others
-    source = path if is_all else view(file, first.start, first.end)
-    opened = _open_soundfile(source, stack)
+    opened = _open_soundfile(view(file, first.start, first.end), stack)
     stream = _stream(opened)
     return replace(stream, blocks=_chained(stream.blocks, opened, file, others))
 
@@ -137,12 +137,20 @@ def _chained(
             yield from _blocks(opened)
 
 
-def _open_soundfile(source: BinaryIO | Path, stack: ExitStack) -> soundfile.SoundFile:
-    # As bytes: soundfile cannot open a name that is no text.
-    name = os.fsencode(source) if isinstance(source, Path) else source
+def _open_soundfile(file: BinaryIO, stack: ExitStack) -> soundfile.SoundFile:
+    """Open a file by libsndfile.
+
+    Args:
+        file: a view, which has no name: where libsndfile does not know the content, it, and
+            soundfile before it, take a file for what its name says.
+        stack: closes what is opened here.
+
+    Raises:
+        Rejected: undecodable.
+    """
     try:
-        return stack.enter_context(soundfile.SoundFile(name))
-    except soundfile.LibsndfileError as error:
+        return stack.enter_context(soundfile.SoundFile(file))
+    except _ERRORS as error:
         raise _undecodable(error) from None
 
 
@@ -166,9 +174,9 @@ def _cut(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
         raise Rejected("truncated", f"{samples - left} of {samples} samples per channel")
 
 
-def _undecodable(error: soundfile.LibsndfileError) -> Rejected:
+def _undecodable(error: Exception) -> Rejected:
     # What it says of damaged files is at times of no use, such as that there is no file.
-    said = error.error_string.rstrip(".")
+    said = getattr(error, "error_string", str(error)).rstrip(".")
     vague = ("File does not exist", "Unspecified", "Internal")
     detail = "damaged, or of a kind that is not read" if said.startswith(vague) else said
     return Rejected("undecodable", f"libsndfile: {detail}")
@@ -185,7 +193,7 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
         while len(block := file.read(size, dtype="float32", always_2d=True)):
             found += len(block)
             yield block
-    except soundfile.LibsndfileError as error:
+    except _ERRORS as error:
         raise _undecodable(error) from None
     if found == 0:
         raise Rejected("zero_length", "no samples")

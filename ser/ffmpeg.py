@@ -26,6 +26,7 @@ _STATE_NO_LENGTH = ("aac", "ac3", "amr", "eac3", "mpeg", "mpegts")
 _COMPARED = ("aiff", "au", "caf", "voc", "w64", "wav")
 # Whose sound other bytes lie between: an MP3's tags, and the padding that FFmpeg counts in a W64.
 _LENIENT = ("mp3", "w64")
+_MPEG = ("mp3", "mp2", "mp1")  # what the names of codecs begin with; so too in a WAV
 
 
 def open_with_ffmpeg(file: BinaryIO, container: str, stack: ExitStack) -> Stream:
@@ -80,7 +81,8 @@ def open_with_ffmpeg(file: BinaryIO, container: str, stack: ExitStack) -> Stream
     elif opened.duration:
         film = opened.duration / av.time_base
         sound = film if alone else 0.0
-    reader = _Reader(opened, track, container in _LENIENT)
+    is_mpeg = container == "wav" and track.codec_context.name.startswith(_MPEG)
+    reader = _Reader(opened, track, container in _LENIENT or is_mpeg)
     return Stream(_blocks(reader, rate, sound, film), rate, track.codec_context.name)
 
 

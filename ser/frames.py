@@ -1,5 +1,6 @@
 """The frames of MPEG audio, AAC in ADTS, AC-3 and E-AC-3: their heads and sizes."""
 
+import re
 from dataclasses import dataclass
 
 from ser import mp3
@@ -42,6 +43,24 @@ class Frame:
         return len(other) == len(self.head) and not any(
             (a ^ b) & bits for a, b, bits in zip(self.head, other, self.same, strict=True)
         )
+
+
+def has_mp3(data: bytes) -> bool:
+    """Whether an MP3 begins somewhere in some bytes: three frames, one behind the other."""
+    return any(_three_agree(data, found.start()) for found in re.finditer(b"\xff[\xe0-\xff]", data))
+
+
+def _three_agree(data: bytes, at: int) -> bool:
+    frame = first(data[at : at + 6])
+    for _ in range(2):
+        if frame is None or frame.kind != "mp3":
+            return False
+        at += frame.size
+        following = data[at : at + 6]
+        if not frame.agrees_with(following[: len(frame.head)]):
+            return False
+        frame = first(following)
+    return True
 
 
 def first(data: bytes) -> Frame | None:

@@ -1,8 +1,8 @@
 """What headers of a fixed form state: AU, NIST SPHERE, VOC, and older ones that libsndfile reads.
 
 The forms are those of libsndfile's sources. An IRCAM, PAF or PVF file does not state its length,
-nor does a FastTracker instrument as libsndfile writes it; that an HTK file is cut libsndfile itself
-notices.
+nor does a FastTracker instrument as libsndfile writes it. Where whoever wrote a file was stopped
+before the number of samples was filled in, those that are there are read.
 """
 
 import re
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import BinaryIO, Literal
 
 from ser.rejection import Rejected
+from ser.signatures import HTK
 from ser.stated import Stated, check_held
 
 _AU_UNKNOWN = 0xFFFFFFFF
@@ -19,6 +20,8 @@ _AU_LIBSNDFILE = (*_AU_WIDTHS, 23, 25, 26)  # and G.721 and G.723, of which FFmp
 _MOST_TEXT = 1 << 16  # bytes of a NIST header: as a rule 1024
 _MAT4_WIDTHS = {0: 8, 1: 4, 2: 4, 3: 2, 4: 2, 5: 1}  # bytes by the tens of the kind of number
 _MAT5_EXCESS = 8  # bytes that libsndfile states and does not write
+_VOC_HEADS = {1: 2, 9: 12}  # bytes by the kind of a block of samples
+_SDS_SAMPLES = slice(10, 13)
 _MOST_BLOCKS = 1_000_000  # of a VOC: they are of some kB
 
 
@@ -45,6 +48,13 @@ def read_nist(file: BinaryIO, end: int) -> Stated:
     head = _head(file, 16, end)
     length = int(head[8:].strip()) if head[8:].strip().isdigit() else 1024
     text = _head(file, min(length, _MOST_TEXT), end)
+    # LDC's corpora: "pcm,embedded-shorten-v2.00".
+    if packed := re.search(rb"\nsample_coding -s\d+ (\w+,[\w.,-]+)", text):
+        raise Rejected(
+            "undecodable",
+            f"NIST SPHERE of the coding {packed[1].decode()} is not read: unpack it to WAV by "
+            "LDC's sph2pipe",
+        )
     count, channels, width = (
         int(found[1]) if (found := re.search(rb"\n%s -\w+ (\d{1,15})" % name, text)) else 0
         for name in (b"sample_count", b"channel_count", b"sample_n_bytes")
@@ -59,17 +69,29 @@ def read_voc(file: BinaryIO, end: int) -> Stated:
     FFmpeg decodes it: libsndfile takes the heads of all blocks but the first for samples.
     """
     at = int.from_bytes(_head(file, 26, end)[20:22], "little")
+    # The first block without samples, as it is written before there are any, and its end.
+    unfilled, samples = None, 0
     for _ in range(_MOST_BLOCKS):
         file.seek(at)
         head = file.read(4)
         if not head or head[0] == 0:
             break
         size = int.from_bytes(head[1:], "little")
+        own = _VOC_HEADS.get(head[0], -1)
+        if unfilled is None and size <= own:
+            unfilled, samples = at, at + 4 + own
+        if unfilled is not None and end - at - 4 < size:
+            break
         check_held(end - at - 4, size)
         at += 4 + size
-    if at + 1 < end:  # one byte ends it
-        raise Rejected("undecodable", f"its blocks end {end - at} bytes before the file does")
-    return Stated("voc")
+    # One byte ends a file.
+    if unfilled is not None and samples + 1 >= end:
+        raise Rejected("zero_length", f"{end} bytes of header without samples")
+    if at + 1 >= end:
+        return Stated("voc")
+    if unfilled is not None:
+        return Stated("voc", patches=((unfilled + 1, bytes(3)),))  # to FFmpeg: up to the end
+    raise Rejected("undecodable", f"its blocks end {end - at} bytes before the file does")
 
 
 def read_avr(file: BinaryIO, end: int) -> Stated:
@@ -97,10 +119,23 @@ def read_mpc(file: BinaryIO, end: int) -> Stated:
 def read_sds(file: BinaryIO, end: int) -> Stated:
     """Compare what a MIDI sample dump states with what it holds."""
     head = _head(file, 21, end)
-    samples = sum(byte << 7 * place for place, byte in enumerate(head[10:13]))
+    samples = sum(byte << 7 * place for place, byte in enumerate(head[_SDS_SAMPLES]))
     # Packets of 127 bytes hold 120 of samples, 7 bits a byte.
-    per_packet = 120 // max(1, -(-head[6] // 7))
-    check_held(end - 21, -(-samples // max(1, per_packet)) * 127)
+    per_packet = max(1, 120 // max(1, -(-head[6] // 7)))
+    if samples == 0:
+        samples = min((end - 21) // 127 * per_packet, 1 << 21)
+        filled = bytes(samples >> 7 * place & 0x7F for place in range(3))
+        return Stated(patches=((_SDS_SAMPLES.start, filled),))
+    check_held(end - 21, -(-samples // per_packet) * 127)
+    return Stated()
+
+
+def read_htk(file: BinaryIO, end: int) -> Stated:
+    """Compare what an HTK waveform states with what it holds."""
+    samples, held = int.from_bytes(_head(file, 12, end)[:4], "big"), end - 12
+    if samples == 0:
+        return Stated(patches=((0, (held // 2).to_bytes(4, "big")),))
+    check_held(held, samples * 2, 2)
     return Stated()
 
 
@@ -112,7 +147,12 @@ def read_mat4(file: BinaryIO, end: int) -> Stated:
         file.seek(at)
         check_held(end, at + 20, unit="bytes")
         kind, rows, columns, _, name = struct.unpack(order + "5I", file.read(20))
-        at += 20 + name + rows * columns * _MAT4_WIDTHS.get(kind // 10 % 10, 1)
+        block = rows * _MAT4_WIDTHS.get(kind // 10 % 10, 1)
+        start = at + 20 + name
+        if columns == 0 < block:
+            filled = struct.pack(order + "I", max(0, end - start) // block)
+            return Stated(patches=((at + 8, filled),))
+        at = start + block * columns
         check_held(end, at, unit="bytes")
     return Stated()
 
@@ -140,18 +180,20 @@ def _head(file: BinaryIO, size: int, end: int) -> bytes:
     return file.read(size)
 
 
-# What a file begins with -> who compares its header with the file of such a size; each raises
-# Rejected: truncated or undecodable.
-READERS: dict[bytes, Callable[[BinaryIO, int], Stated]] = {
-    b".snd": read_au,
-    b"dns.": read_au,
-    b"NIST_1A\n": read_nist,
-    b"Creative Voice File": read_voc,
-    b"2BIT": read_avr,
-    b"ALawSoundFile**\0": read_wve,
-    b"\x01\x04": read_mpc,
-    b"\xf0\x7e": read_sds,
-    b"\0\0\0\0\1\0\0\0\1\0\0\0": read_mat4,
-    b"\0\0\x03\xe8\0\0\0\1\0\0\0\1": read_mat4,
-    b"MATLAB 5.0 MAT-file": read_mat5,
-}
+# (what a file begins with, who compares its header with the file of such a size), each of whom
+# raises Rejected: truncated or undecodable.
+READERS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Stated]], ...] = tuple(
+    (re.compile(mark, re.DOTALL), read)
+    for mark, read in (
+        (rb"\.snd|dns\.", read_au),
+        (rb"NIST_1A\n", read_nist),
+        (rb"Creative Voice File", read_voc),
+        (rb"2BIT", read_avr),
+        (rb"ALawSoundFile\*\*\0", read_wve),
+        (rb"\x01\x04", read_mpc),
+        (rb"\xf0\x7e", read_sds),
+        (rb"\0\0\0\0\x01\0\0\0\x01\0\0\0|\0\0\x03\xe8\0\0\0\x01\0\0\0\x01", read_mat4),
+        (rb"MATLAB 5\.0 MAT-file", read_mat5),
+        (HTK, read_htk),
+    )
+)

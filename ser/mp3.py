@@ -6,15 +6,15 @@ Fraunhofer IIS's "VBR header format" (VBRI).
 
 from typing import BinaryIO
 
-_LOOKED_THROUGH = 1 << 16  # bytes behind the tags: padding, then the first frame
+LOOKED_THROUGH = 1 << 16  # bytes behind the tags: padding, then the first frame
 # Where, counted from the frame's start, the mark of each kind stands, and the number of frames.
 _XING_PLACES = (36, 21, 13)
 _VBRI_PLACE, _VBRI_COUNT = 36, 14
 
 
-def end_of_tags(file: BinaryIO) -> int:
-    """Say where the ID3v2 tags at the beginning of a file end: 0 if it has none."""
-    end = 0
+def end_of_tags(file: BinaryIO, start: int = 0) -> int:
+    """Say where the ID3v2 tags that begin at `start` of a file end: there, if it has none."""
+    end = start
     while True:
         file.seek(end)
         head = file.read(10)
@@ -38,7 +38,7 @@ def stated_samples(file: BinaryIO) -> int:
     Encoders pad the sound, by less than three frames.
     """
     file.seek(end_of_tags(file))
-    data = file.read(_LOOKED_THROUGH)
+    data = file.read(LOOKED_THROUGH)
     for mark in (b"Xing", b"Info"):
         at = data.find(mark)
         for place in _XING_PLACES:

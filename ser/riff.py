@@ -7,13 +7,14 @@ Microsoft, 1991), those of more than 4 GB in EBU Tech 3306 and in Sonic Foundry'
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from ser.chunks import BIG, LITTLE, W64, Chunk, Layout, chunks_fill, content, walk
+from ser import mp3
+from ser.chunks import BIG, LITTLE, W64, Chunk, Layout, content, end_of_samples, walk
 from ser.rejection import Rejected
 from ser.stated import Stated, check_held
 
 _EXTENSIBLE = 0xFFFE  # the codec stands further behind
 _PCM, _MS_ADPCM, _FLOAT, _ALAW, _ULAW, _IMA_ADPCM = 1, 2, 3, 6, 7, 0x11
-_GSM, _NMS_ADPCM, _G721 = 0x31, 0x38, 0x40
+_GSM, _NMS_ADPCM, _G721, _MPEG, _MP3 = 0x31, 0x38, 0x40, 0x50, 0x55
 _SAMPLES = (_PCM, _FLOAT, _ALAW, _ULAW)  # a block is a sample of all channels
 # FFmpeg decodes all others. Of a GSM with an odd number of blocks libsndfile gives a block more
 # than there is, and of an MP3 as many samples as its average bit rate would make; FFmpeg gives what
@@ -22,7 +23,7 @@ _LIBSNDFILE = (*_SAMPLES, _MS_ADPCM, _IMA_ADPCM, _NMS_ADPCM, _G721)
 # What is written where the size is not known yet: ffmpeg 2^32 - 1, sox 0x7FFFF000, arecord 2^31,
 # others something near these.
 _UNKNOWN = (range(0x7FFFF000, 2**31 + 1), range(2**32 - 4096, 2**32))
-_UNKNOWN_64 = (range(2**63 - 4096, 2**64),)
+_UNKNOWN_64 = (range(2**62, 2**64),)  # libsndfile 2^63 - 10001 and something near it
 _IN_DS64 = 2**32 - 1  # size in an RF64: it stands in the chunk ds64
 
 
@@ -90,23 +91,33 @@ def _stated(file: BinaryIO, layout: Layout, found: dict[bytes, Chunk], end: int)
     size, unknown = data.size, _is_unknown(data.size, layout)
     # Where the size stands, in how many bytes, and what it counts beside the samples.
     place, width, more = data.start - 4, 4, 0
+    patches: tuple[tuple[int, bytes], ...] = ()
     if layout is W64:
         place, width, more = data.start - 8, 8, layout.header.size
-    elif b"ds64" in found and size == _IN_DS64:
+    elif b"ds64" in found and size in (0, _IN_DS64):
+        patches = ((place, _IN_DS64.to_bytes(4, "little")),)
         place, width = found[b"ds64"].start + 8, 8
         size = int.from_bytes(content(file, found[b"ds64"])[8:16], "little")
         unknown = size in _UNKNOWN_64[0]
     held = end - data.start
-    if size <= 0:
-        if held < form.block or chunks_fill(file, layout, data.start, end):
+    if unknown or size <= 0:  # whoever wrote it was stopped before the size was filled in
+        unknown = True
+        held = end_of_samples(file, layout, data.start, end) - data.start
+        if held < form.block:
             raise Rejected("zero_length", f"{end} bytes with an empty data chunk")
-        unknown = True  # whoever wrote it was stopped before the size was filled in
+    if form.tag in (
+        _MPEG,
+        _MP3,
+    ):  # of a tag and the frame behind it FFmpeg makes one, which is none
+        tags = min(end, mp3.end_of_tags(file, data.start)) - data.start
+        patches = (*patches, (data.start, bytes(tags)))
     decoder = "" if form.tag in (0, *_LIBSNDFILE) else "w64" if layout is W64 else "wav"
     if unknown:
         filled = min(held - held % form.block + more, 2 ** (8 * width) - 1)
-        return Stated(decoder, patches=((place, filled.to_bytes(width, layout.order)),))
+        samples = held // form.block if form.tag in _SAMPLES else None
+        return Stated(decoder, samples, (*patches, (place, filled.to_bytes(width, layout.order))))
     check_held(held, size, form.block if form.tag in _SAMPLES else 1)
-    return Stated(decoder, samples=_samples(file, layout, found, form, size))
+    return Stated(decoder, _samples(file, layout, found, form, size), patches)
 
 
 def _form(fmt: bytes, layout: Layout) -> _Form:

@@ -1,8 +1,8 @@
 """Files -> what kind of recording their first bytes tell of, and what reads it.
 
-A file of text, a picture, an archive or a table is none of them. What of libsndfile's formats has
-no mark of its own, or one that other data shares, is found by its name alone: HTK, MATLAB's,
-Akai's MPC 2000, Sound Designer II and headerless samples.
+A file of text, a picture, an archive or a table is none of them. Of what libsndfile knows, two are
+not read, for nothing in them tells what they are: Sound Designer II, whose header is kept beside
+the file, and headerless samples (.raw, .pcm, .gsm, .vox).
 """
 
 import os
@@ -13,7 +13,10 @@ from typing import BinaryIO
 from ser import frames, mp3
 
 LIBSNDFILE = "libsndfile"
-_LONGEST = 64  # bytes that the patterns look at
+_LONGEST = 256  # bytes that the patterns look at
+W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"  # Sonic Foundry: Wave 64
+# The HTK Book, 5.7.1: a period of at most 9999 of 100 ns, samples of 2 bytes, a waveform.
+HTK = rb".{4}\0\0[\0-\x27].\0\x02\0\0"
 # MPEG-TS: ISO/IEC 13818-1, 2.4.3.2; on discs and in cameras, 4 bytes of time precede each packet.
 _PACKETS = ((0, 188), (4, 192))  # where the mark stands in it, its size in bytes
 _FEWEST_PACKETS = 5
@@ -51,8 +54,7 @@ SIGNATURES = tuple(
         # EBU Tech 3306; ITU-R BS.2088.
         (rb"(RIFF|RIFX|RF64|BW64)....WAVE", Kind("WAV", LIBSNDFILE)),
         (rb"RIFF....AVI ", Kind("AVI", "avi")),
-        # Sonic Foundry: Wave 64.
-        (rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0", Kind("Wave64", LIBSNDFILE)),
+        (re.escape(W64), Kind("Wave64", LIBSNDFILE)),
         # Apple: AIFF-C, draft of 1991; Core Audio Format 1.0.
         (rb"FORM....AIF[FC]", Kind("AIFF", LIBSNDFILE)),
         (rb"caff\0\x01\0\0", Kind("CAF", LIBSNDFILE)),
@@ -90,6 +92,13 @@ SIGNATURES = tuple(
         (rb"2BIT.{8}(\0\0|\xff\xff)", Kind("AVR", LIBSNDFILE)),
         (rb"\xf0\x7e.\x01", Kind("MIDI Sample Dump", LIBSNDFILE)),
         (rb"Extended Instrument: ", Kind("FastTracker 2", LIBSNDFILE)),
+        # As libsndfile writes them; the rest of MATLAB's files holds other numbers.
+        (rb"(\0\0\0\0|\0\0\x03\xe8).{12}(\0\0\0\x0b|\x0b\0\0\0)samplerate\0",
+         Kind("MATLAB 4", LIBSNDFILE)),
+        (rb"MATLAB 5\.0 MAT-file.{157}samplerate\0", Kind("MATLAB 5", LIBSNDFILE)),
+        # A name, the level in percent, how it is tuned, whether it is stereo.
+        (rb"\x01\x04[ -~]{16}[ \0][\0-\x64].[\0\x01]", Kind("MPC 2000", LIBSNDFILE)),
+        (HTK, Kind("HTK", LIBSNDFILE)),
         # What is not read, by the marks that FFmpeg's demuxers look for (libavformat).
         (rb"MAC .[\x0c-\x10]", Kind("Monkey's Audio")),
         (rb"MP\+[\x07\x17\x27]|MPCK", Kind("Musepack")),

@@ -21,6 +21,15 @@ class Stated:
     patches: tuple[tuple[int, bytes], ...] = ()
 
 
+def never_completed(held: int) -> Rejected:
+    """Say that whoever wrote so many bytes of samples was stopped before the header was whole."""
+    return Rejected(
+        "undecodable",
+        f"{held} bytes of samples, of which the header, never completed, does not say how many "
+        "there are",
+    )
+
+
 def check_held(held: int, stated: int, block: int = 1, unit: str = "bytes of samples") -> None:
     """Compare what a file holds with what its header states.
 

@@ -4,6 +4,8 @@ import io
 from collections.abc import Sequence
 from typing import BinaryIO
 
+_BUFFER = 1 << 16  # bytes; libsndfile asks for some kB at a time
+
 
 def view(
     file: BinaryIO, start: int, end: int, patches: Sequence[tuple[int, bytes]] = ()
@@ -16,7 +18,7 @@ def view(
         end: where it ends.
         patches: (place in the file, bytes that are read there instead).
     """
-    return io.BufferedReader(_View(file, start, end, patches))
+    return io.BufferedReader(_View(file, start, end, patches), _BUFFER)
 
 
 class _View(io.RawIOBase):
@@ -40,11 +42,12 @@ class _View(io.RawIOBase):
         if self._at >= self._end:  # by far, where a damaged header says so
             return 0
         self._file.seek(self._at)
-        data = bytearray(self._file.read(min(len(buffer), self._end - self._at)))
-        for place, replaced in self._patches:
-            for i, byte in enumerate(replaced, place - self._at):
-                if 0 <= i < len(data):
-                    data[i] = byte
+        data = self._file.read(min(len(buffer), self._end - self._at))
         buffer[: len(data)] = data
+        for place, replaced in self._patches:
+            first = max(place, self._at)
+            last = min(place + len(replaced), self._at + len(data))
+            if first < last:
+                buffer[first - self._at : last - self._at] = replaced[first - place : last - place]
         self._at += len(data)
         return len(data)

@@ -110,6 +110,34 @@ def test_an_mp3_in_a_wav_is_decoded_to_its_end(tmp_path, container, options, n, 
     assert refusal(tmp_path, data[: len(data) - 100]) == "truncated"
 
 
+def sized(data, body, size):
+    """A WAV with these bytes as its samples."""
+    at = data.index(b"data") + 4
+    return data[:at] + struct.pack("<I", size) + body
+
+
+@pytest.mark.parametrize("n", [16_000, 32_011])
+@pytest.mark.parametrize("codec", ["libmp3lame", "mp2"])
+def test_an_mp3_in_a_wav_whose_size_was_never_filled_in(tmp_path, codec, n):
+    data = by_ffmpeg(sweep(n), 16_000, "wav", codec)
+    body = data[data.index(b"data") + 8 :]
+    whole = read(tmp_path, data)
+    for behind in (b"", b"\0", b"LIST\4\0\0\0INFO", b"\0LIST\4\0\0\0INFO"):
+        np.testing.assert_array_equal(read(tmp_path, sized(data, body + behind, 0)), whole)
+
+
+@pytest.mark.parametrize("size", [0, None])
+def test_tags_among_an_mp3_in_a_wav_do_not_matter(tmp_path, size):
+    data = by_ffmpeg(sweep(32_011), 16_000, "wav", "libmp3lame")
+    body = data[data.index(b"data") + 8 :]
+    whole = read(tmp_path, data)
+    # A size of 7 bits a byte, with a picture that looks like a frame.
+    tag = b"ID3\x04\0\0" + bytes([0, 0, 2, 0x10]) + b"\xff\xfb" + bytes(0x110 - 2)
+    for tagged in (tag + body, tag + tag + body, body + tag, body + b"TAG" + bytes(125)):
+        found = read(tmp_path, sized(data, tagged, len(tagged) if size is None else size))
+        np.testing.assert_array_equal(found, whole)
+
+
 def test_layer_2_and_flac_in_a_wav(tmp_path):
     samples = sweep(32_011)
     found = read(tmp_path, by_ffmpeg(samples, 16_000, "wav", "mp2"))

@@ -88,6 +88,21 @@ def test_the_content_decides_not_the_name(tmp_path, suffix, called):
     np.testing.assert_array_equal(wrong.samples, right.samples)
 
 
+# What libsndfile, or soundfile, opens by its name alone where it does not know the content.
+OPENED_BY_NAME = [".raw", ".RAW", ".gsm", ".vox", ".au", ".snd", ".sd2", ".mp3", ".ogg", ".flac"]
+
+
+@pytest.mark.parametrize("called", OPENED_BY_NAME)
+def test_no_name_makes_sound_of_text_or_hides_a_recording(tmp_path, called):
+    whole = decode(put(tmp_path, encoded(speech(0, 0.5), 16_000, ".wav"), "right.wav"))
+    wav = put(tmp_path, encoded(speech(0, 0.5), 16_000, ".wav"), f"b{called}")
+    np.testing.assert_array_equal(decode(wav).samples, whole.samples)
+    text = put(tmp_path, b"What was said is no sound.\n" * 200, f"t{called}")
+    assert rejection(text) == "undecodable"
+    # What has no mark but its numbers is not sound by its name either.
+    assert rejection(put(tmp_path, bytes(9) * 999, f"z{called}")) == "undecodable"
+
+
 @pytest.mark.parametrize("suffix", ALL)
 def test_reading_in_small_blocks_gives_the_same_samples(tmp_path, samples, suffix, monkeypatch):
     path = put(tmp_path, encoded(samples, RATE, suffix), f"a{suffix}")
