@@ -16,6 +16,7 @@ from ser.normalisation import Statistics
 
 FORMAT = 4
 _OLDER = 3  # a format that is read as well
+_MAX_CLIPPED = 0.2  # of models of that format
 LIBRARIES = ("ser", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 
@@ -100,9 +101,12 @@ def versions() -> dict[str, str]:
 
 
 def _bring_up_to_date(described: dict[str, Any]) -> None:
-    """Change what format 3 wrote into the present form: intervals by name, no high-pass filter."""
+    """Change what format 3 wrote into the present form: intervals by name, no high-pass filter.
+
+    Its limit of clipping was of samples at full scale, and does not fit what is counted now.
+    """
     described["metrics"] = _name_ends(described["metrics"])
-    described["preprocessing"]["clean"]["highpass"] = 0.0
+    described["preprocessing"]["clean"] |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
 
 
 def _name_ends(metrics: dict[str, Any] | None) -> dict[str, Any] | None:

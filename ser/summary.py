@@ -1,6 +1,7 @@
 """What cleaning kept and what it did not, in figures and in words."""
 
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 from ser.errors import UserError
@@ -15,7 +16,8 @@ Counts = Mapping[str, tuple[int, int]]  # name -> (recordings kept, recordings r
 # When a rejection falls on one emotion or speaker far more than on the others.
 _FEWEST_LOST = 3  # recordings: fewer happen by chance
 _LEAST_SHARE = 0.02
-_TIMES = 3
+_TIMES, _POINTS = 3, 0.1  # more than so many times the share of the others, or so much more
+_SHOWN = 10  # groups in a line
 
 
 def describe(ledger: Ledger) -> dict[str, Any]:
@@ -46,37 +48,50 @@ def warn_of_uneven_rejection(ledger: Ledger) -> None:
         ("emotion", ledger.counts_by_emotion()),
         ("speaker", ledger.counts_by_speaker()),
     ):
-        hit = [f"{lost} of {kept + lost} {name}" for name, (kept, lost) in counts.items() if lost]
+        hit = sorted(
+            (name for name, (_, lost) in counts.items() if lost), key=lambda n: -_share(counts[n])
+        )
         if hit:
-            print(f"  rejected for their sound, by {what}: {', '.join(hit)}")
-        for name, share, elsewhere in uneven(counts):
+            told = [f"{counts[name][1]} of {sum(counts[name])} {name}" for name in hit[:_SHOWN]]
+            more = f" and {len(hit) - _SHOWN} more" if len(hit) > _SHOWN else ""
+            print(f"  rejected for their sound, by {what}: {', '.join(told)}{more}")
+        biased = uneven(counts)
+        for name, share, elsewhere in biased[:_SHOWN]:
             print(
                 f"  warning: {share:.1%} of {what} {name} was rejected, {elsewhere:.1%} of the "
-                f"others: what is learned and measured leaves out a part of {name}. Listen to some "
-                "of them (data/rejected.csv), and consider clean.max_clipped and clean.min_seconds"
+                f"others (median): what is learned and measured leaves out "
+                f"{'all' if share == 1 else 'a part'} of {name}"
+            )
+        if biased:
+            print(
+                "  see the reasons in data/rejected.csv and listen to some of them; "
+                "clean.max_clipped and clean.min_seconds decide what is clipped and too short"
             )
 
 
 def uneven(counts: Counts) -> list[tuple[str, float, float]]:
-    """Find the groups that lost far more of their recordings than the others together.
+    """Find the groups that lost far more of their recordings than the others.
 
     Args:
         counts: group -> (recordings kept, recordings rejected).
 
     Returns:
-        (group, share rejected of it, share rejected of the others) of each.
+        (group, share rejected of it, median share rejected of the others) of each, the worst first.
     """
-    total = sum(kept + lost for kept, lost in counts.values())
-    rejected = sum(lost for _, lost in counts.values())
     found = []
     for name, (kept, lost) in counts.items():
-        others = total - kept - lost
-        if others == 0 or lost < _FEWEST_LOST:
+        others = [_share(count) for other, count in counts.items() if other != name]
+        if not others or lost == 0:
             continue
-        share, elsewhere = lost / (kept + lost), (rejected - lost) / others
-        if share >= _LEAST_SHARE and share > _TIMES * elsewhere:
+        share, elsewhere = lost / (kept + lost), median(others)
+        is_more = share > _TIMES * elsewhere or share - elsewhere >= _POINTS
+        if is_more and (kept == 0 or (lost >= _FEWEST_LOST and share >= _LEAST_SHARE)):
             found.append((name, share, elsewhere))
-    return found
+    return sorted(found, key=lambda group: -group[1])
+
+
+def _share(count: tuple[int, int]) -> float:
+    return count[1] / sum(count)
 
 
 def require_clips(ledger: Ledger, wanted: Clean) -> None:

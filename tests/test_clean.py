@@ -435,8 +435,10 @@ def test_a_rejection_that_falls_on_one_speaker_and_one_emotion_is_warned_of(proj
     assert "by speaker: 10 of 30 savee/DC, 1 of 30 savee/KL" in told
     warnings = [line for line in told.splitlines() if "warning" in line]
     assert len(warnings) == 2
-    assert "22.2% of emotion angry was rejected, 2.2% of the others" in warnings[0]
-    assert "33.3% of speaker savee/DC was rejected, 1.7% of the others" in warnings[1]
+    assert "22.2% of emotion angry was rejected, 2.2% of the others (median)" in warnings[0]
+    assert "33.3% of speaker savee/DC was rejected, 1.7% of the others (median)" in warnings[1]
+    assert "leaves out a part of savee/DC" in warnings[1]
+    assert told.count("clean.max_clipped and clean.min_seconds decide") == 2
 
 
 def test_a_rejection_that_falls_on_all_alike_is_counted_without_a_warning(project, capsys):
@@ -455,13 +457,35 @@ def test_a_rejection_that_falls_on_all_alike_is_counted_without_a_warning(projec
         ({"a": (97, 3), "b": (100, 0)}, ["a"]),
         ({"a": (98, 2), "b": (100, 0)}, []),  # too few
         ({"a": (990, 10), "b": (1000, 0)}, []),  # too small a share
-        ({"a": (70, 30), "b": (90, 10)}, []),  # three times as much
-        ({"a": (69, 31), "b": (90, 10)}, ["a"]),
-        ({"a": (50, 50), "b": (50, 50), "c": (100, 0)}, []),
+        ({"a": (91, 9), "b": (97, 3)}, []),  # three times as much
+        ({"a": (90, 10), "b": (97, 3)}, ["a"]),
+        ({"a": (71, 29), "b": (80, 20)}, []),  # nine points more
+        ({"a": (69, 31), "b": (80, 20)}, ["a"]),
+        ({"a": (50, 50), "b": (80, 20), "c": (80, 20)}, ["a"]),
+        ({"a": (60, 40), "b": (50, 50), "c": (100, 0)}, ["b", "a"]),
+        ({"a": (0, 15), "b": (9, 6)}, ["a"]),
+        ({"a": (0, 15), "b": (0, 15), "c": (15, 0)}, ["a", "b"]),
+        ({"a": (0, 2), "b": (5, 0)}, ["a"]),  # nothing of it is left
+        ({"a": (0, 2), "b": (0, 5)}, []),
     ],
 )
 def test_what_is_uneven(counts, expected):
     assert [name for name, _, _ in uneven(counts)] == expected
+
+
+def test_of_many_speakers_the_worst_are_named(project, capsys):
+    for number in range(24):
+        loud = np.clip(99 * speech(number), -1, 1)
+        project.put(f"own/{'angry' if number % 2 else 'sad'}/{number}.wav", loud)
+    rows = [f"{'angry' if n % 2 else 'sad'}/{n}.wav,{'angry' if n % 2 else 'sad'},s{n // 2:02}"
+            for n in range(24)]  # fmt: skip
+    table = "path,emotion,speaker\n" + "\n".join(rows)
+    (project.raw / "own/labels.csv").write_text(table)
+    project.put("aesdd/a01 (1).wav", speech(99))
+    with pytest.raises(UserError):
+        project.run()
+    told = capsys.readouterr().out
+    assert "2 of 2 own/s09 and 2 more" in told
 
 
 def test_copies_are_not_lost(project):
@@ -832,7 +856,7 @@ def test_an_emotion_of_ones_own_that_is_not_listed_is_refused_with_the_way_to_li
 def test_what_is_understood_of_folders_is_said(project, capsys):
     for seed, (who, emotion) in enumerate(product(("anna", "bo"), ("Boredom", "sad"))):
         project.put(f"aown/{who}/{emotion}/1.wav", speech(seed))
-        project.put(f"bown/{who}/{emotion}/x/1.wav", speech(10 + seed))
+        project.put(f"bown/{who}/{emotion}/{'xy'[seed // 2]}/1.wav", speech(10 + seed))
         project.put(f"cown/{emotion}/{who}.wav", speech(20 + seed))
     project.params["clean"]["emotions"] = ["boredom", "sad"]
     clips, rejected, _, _ = project.run()
@@ -845,7 +869,7 @@ def test_what_is_understood_of_folders_is_said(project, capsys):
     ]
     noted = notes(capsys)
     assert noted[0] == "note: aown: speaker from the folder above the emotion, 2 speakers: anna, bo"
-    assert noted[1].startswith("note: bown: the folders say no speakers: recordings lie 3 folders")
+    assert noted[1].startswith("note: bown: the folders say no speakers: 3 levels of folders")
     assert len(noted) == 2
 
 

@@ -5,8 +5,10 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from small_model import speech
 
-from ser.audio import check, clipped_share
+from ser.audio import check
+from ser.clipping import clipped_share
 from ser.decoding import decode
 from ser.recording import Recording
 from ser.rejection import Rejected
@@ -18,12 +20,8 @@ def tone(frequency=440.0, level=1.0, rate=RATE):
     return level * np.sin(2 * np.pi * frequency * np.arange(rate) / rate)
 
 
-def column(samples):
-    return np.asarray(samples, np.float32).reshape(len(samples), -1)
-
-
 def share(samples):
-    return clipped_share(column(samples))
+    return clipped_share(np.asarray(samples, np.float32))
 
 
 def written(folder, samples, subtype, rate=RATE):
@@ -31,7 +29,7 @@ def written(folder, samples, subtype, rate=RATE):
     soundfile.write(file, samples, rate, format="WAV", subtype=subtype)
     path = folder / "a.wav"
     path.write_bytes(file.getvalue())
-    return decode(path).samples
+    return decode(path).samples[:, 0]
 
 
 @pytest.mark.parametrize("drive", [1.05, 1.5, 2.0, 8.0])
@@ -88,20 +86,52 @@ def test_two_equal_samples_are_no_run_and_three_are():
     assert share(samples) == 9 / RATE
 
 
-def test_the_worst_channel_counts_and_a_constant_one_does_not():
-    clipped = np.clip(tone(100, 2.0), -1, 1)
-    alone = share(clipped)
-    for other in (np.zeros(RATE), np.full(RATE, 0.3), 0.1 * tone()):
-        assert share(np.stack([other, clipped], axis=1)) == alone
-        assert share(np.stack([clipped, other], axis=1)) == alone
-    assert share(np.full((RATE, 2), 0.3)) == 0
+def test_what_never_changes_is_not_clipped():
+    assert share(np.full(RATE, 0.3)) == 0
+
+
+def reason(*channels, most=0.01):
+    samples = np.stack(channels, axis=1).astype(np.float32)
+    try:
+        check(Recording(samples, RATE, "FLOAT"), 0.1, most)
+    except Rejected as verdict:
+        return verdict.reason
+    return None
+
+
+VOICE = speech(0, 1.0)
+TOGGLING = -np.random.default_rng(0).integers(0, 2, len(VOICE)) / 2**15
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        np.zeros(len(VOICE)),
+        np.full(len(VOICE), 0.3),
+        TOGGLING,
+        0.3 + TOGGLING,
+        np.repeat(TOGGLING[::100], 100)[: len(VOICE)],
+        np.where(np.arange(len(VOICE)) == 5, 0.9, 0.3),
+        0.002 * np.sign(tone(50)),
+        0.02 * np.sign(tone(1000)),
+        np.clip(3 * VOICE / np.abs(VOICE).max(), -1, 1),
+    ],
+    ids=["silence", "offset", "converter", "offset, converter", "slow", "click", "hum", "bleep",
+         "clipped copy"],
+)  # fmt: skip
+def test_only_the_channel_that_is_used_is_judged(other):
+    for channels in ((VOICE, other), (other, VOICE)):
+        assert reason(*channels) is None
+    clipped = np.clip(3 * VOICE / np.abs(VOICE).max(), -0.5, 0.5)
+    for channels in ((clipped, other), (other, clipped)):
+        assert reason(*channels) == "clipped"
 
 
 def test_as_much_as_max_clipped_is_kept():
     samples = 0.5 * tone()
     samples[:160] = 0.8
-    recording = Recording(column(samples), RATE, "FLOAT")
-    check(recording, 0.1, 0.01)
+    assert reason(samples) is None
+    recording = Recording(samples.astype(np.float32)[:, np.newaxis], RATE, "FLOAT")
     with pytest.raises(Rejected, match=r"^1\.00% of the samples .* at most 0\.90%") as caught:
         check(recording, 0.1, 0.009)
     assert caught.value.reason == "clipped"

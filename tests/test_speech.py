@@ -9,7 +9,8 @@ import pytest
 import soxr
 from small_model import RATE, speech
 
-from ser.speech import holds_speech, spectral_change
+from ser.change import spectral_change
+from ser.speech import holds_speech
 
 
 def noise(seconds, level):

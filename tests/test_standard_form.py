@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import scipy.signal
 import soundfile
+import soxr
 from small_model import speech
 
-from ser.audio import remove_below, standardise
+from ser.audio import standardise
+from ser.highpass import remove_below
 from ser.page.answering import overview
 from ser.recording import Recording
 from ser.rejection import Rejected
@@ -112,13 +114,40 @@ def test_a_recording_of_rumble_alone_is_silent():
 # Channels
 
 
-def test_of_several_channels_the_one_with_most_power_is_taken():
-    left, right = tone(440, level=0.4), tone(300, level=0.2)
-    expected = left / np.abs(left).max()
-    for channels in ([left, right], [right, left], [right, left, 0.1 * right]):
-        np.testing.assert_allclose(
-            formed(np.stack(channels, axis=1), highpass=0), expected, atol=1e-6
-        )
+NOISE = np.random.default_rng(0).standard_normal(2 * RATE)
+
+
+def test_of_several_voices_the_loudest_is_taken():
+    loud, soft = speech(0, 2.0), 0.5 * speech(1, 2.0)
+    for channels in ([loud, soft], [soft, loud], [soft, 0.1 * soft, loud]):
+        np.testing.assert_array_equal(formed(np.stack(channels, axis=1)), formed(loud))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        0.3 * NOISE,
+        tone(1000, level=0.9),
+        0.9 * np.sign(tone(100)),
+        np.cumsum(NOISE) / np.abs(np.cumsum(NOISE)).max(),
+    ],
+    ids=["white noise", "tone", "buzz", "brown noise"],
+)
+@pytest.mark.parametrize("rate", [RATE, 44100])
+def test_a_voice_is_taken_before_what_is_louder_and_no_speech(other, rate):
+    voice = soxr.resample(0.1 * speech(0, 2.0), RATE, rate)
+    other = soxr.resample(other, RATE, rate)[: len(voice)]
+    for channels in ([voice, other], [other, voice]):
+        np.testing.assert_array_equal(formed(np.stack(channels, axis=1), rate), formed(voice, rate))
+
+
+def test_a_voice_heard_from_afar_is_not_taken_though_the_near_one_is_clipped():
+    voice = speech(0, 2.0) / np.abs(speech(0, 2.0)).max()
+    near, afar = np.clip(3 * voice, -1, 1), 0.02 * voice
+    for channels in ([near, afar], [afar, near]):
+        np.testing.assert_array_equal(formed(np.stack(channels, axis=1)), formed(near))
+    for channels in ([near, 0.3 * voice], [0.3 * voice, near]):
+        np.testing.assert_array_equal(formed(np.stack(channels, axis=1)), formed(0.3 * voice))
 
 
 @pytest.mark.parametrize("channels", [2, 6, 64])
@@ -156,9 +185,10 @@ def test_samples_that_a_float32_cannot_hold_are_refused():
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_page_draws_the_loudest_channel_also_where_two_cancel_each_other(tmp_path, order):
+def test_the_page_draws_the_voice_also_where_channels_cancel_each_other(tmp_path, order):
     voice = speech(0, 1.0)
     file = tmp_path / "a.wav"
-    channels = [voice, -0.5 * voice, np.full_like(voice, 0.7)][::order]
+    rumble = tone(20, 1.0, level=0.9)[: len(voice)]
+    channels = [voice, -0.5 * voice, np.full_like(voice, 0.7), rumble][::order]
     soundfile.write(file, np.stack(channels, axis=1), RATE, subtype="FLOAT")
     np.testing.assert_allclose(overview(file, RATE), voice, atol=1e-6)

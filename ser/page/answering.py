@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from ser.answers import Answer, described
 from ser.arrays import FloatArray
+from ser.channels import voice_channel
 from ser.decoding import open_stream
 from ser.formats import READ
 from ser.page.drawing import draw
 from ser.params import Features
 from ser.recogniser import Prediction, Recogniser
+from ser.recording import Recording
 from ser.rejection import NO_SPEECH, Rejected
 
 LONGEST = 600.0  # seconds
@@ -83,7 +84,7 @@ def bars(probabilities: Mapping[str, float]) -> str:
 
 
 def overview(path: Path, sample_rate: int) -> FloatArray:
-    """Read a recording to be drawn: its loudest channel, resampled, nothing else done to it.
+    """Read a recording to be drawn: its voice, resampled, nothing else done to it.
 
     Args:
         path: of a recording that can be read.
@@ -92,22 +93,11 @@ def overview(path: Path, sample_rate: int) -> FloatArray:
     Returns:
         float32 [samples].
     """
-    channel = _loudest_channel(path)
     with open_stream(path) as stream:
         resampler = soxr.ResampleStream(stream.sample_rate, sample_rate, 1)
-        parts = [
-            resampler.resample_chunk(np.nan_to_num(block[:, channel])) for block in stream.blocks
-        ]
+        parts = []
+        for block in stream.blocks:
+            heard = voice_channel(Recording(np.nan_to_num(block), stream.sample_rate, ""))
+            parts.append(resampler.resample_chunk(heard.samples[:, 0]))
     parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     return np.concatenate(parts)
-
-
-def _loudest_channel(path: Path) -> int:
-    """Return the number of the channel with most power. A constant offset has none."""
-    power: NDArray[np.float64] = np.zeros(1)
-    with open_stream(path) as stream:
-        for block in stream.blocks:
-            if block.shape[1] == 1:
-                return 0
-            power = power + len(block) * np.nan_to_num(block).var(axis=0, dtype=np.float64)
-    return int(power.argmax())
