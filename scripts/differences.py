@@ -9,6 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from scripts.workspace import ROOT, dvc, git, parsed, read
+from ser.description import name_ends
 from ser.errors import UserError
 from ser.figures import ends
 
@@ -110,7 +111,7 @@ def against(base: str, needed: Sequence[str]) -> dict[str, Any]:
 
 def _headline(base: str) -> list[dict[str, Any]]:
     file = "metrics/evaluate.json"
-    old = parsed(git(ROOT, "show", f"{base}:{file}"), f"{base}:{file}", json.loads)
+    old = name_ends(parsed(git(ROOT, "show", f"{base}:{file}"), f"{base}:{file}", json.loads))
     new = read(ROOT, file, json.loads)
     return [
         {

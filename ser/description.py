@@ -100,24 +100,29 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **named}
 
 
+def name_ends(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Give <figure>_ci95, a list, as `ser.figures` names it: <figure>_low and <figure>_high.
+
+    Raises:
+        ValueError, TypeError: it is no list of two.
+    """
+    named: dict[str, Any] = {}
+    for key, value in metrics.items():
+        if key.endswith("_ci95"):
+            named[key.replace("_ci95", "_low")], named[key.replace("_ci95", "_high")] = value
+        else:
+            named[key] = value
+    return named
+
+
 def _bring_up_to_date(described: dict[str, Any]) -> None:
     """Change what format 3 wrote into the present form: intervals by name, no high-pass filter.
 
     Its limit of clipping was of samples at full scale, and does not fit what is counted now.
     """
-    described["metrics"] = _name_ends(described["metrics"])
+    if described["metrics"] is not None:
+        described["metrics"] = name_ends(described["metrics"])
     described["preprocessing"]["clean"] |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
-
-
-def _name_ends(metrics: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Give <figure>_ci95, a list, as `ser.figures` names it: <figure>_low and <figure>_high."""
-    named: dict[str, Any] = {}
-    for key, value in (metrics or {}).items():
-        if key.endswith("_ci95"):
-            named[key.replace("_ci95", "_low")], named[key.replace("_ci95", "_high")] = value
-        else:
-            named[key] = value
-    return named or None
 
 
 def _as_list(array: NDArray[np.float64]) -> list[float]:

@@ -513,35 +513,57 @@ def test_keys_that_are_one_value_to_yaml_are_refused(tmp_path, values, keys):
         load(with_relabel(tmp_path, values, keys))
 
 
+CORPORA = "  corpora:\n  - aesdd\n"  # as params.yaml has them
+WORDS = "[no, 'true', on]"
+SOURCES = "    no: path:x\n    'true': path:x\n    on: path:x\n    own:"
+
+
+def replaced(text, *changes):
+    """The text with each (old, new) replaced; each old is there once."""
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "read"),
+    ("changes", "read"),
     [
-        ("emotions: all", "emotions: [no, 'true', on]", lambda p: p.clean.emotions),
-        ("test_corpora: []", "test_corpora: [no, 'true', on]", lambda p: p.split.test_corpora),
-        ("corpora: [aesdd]", "corpora: [no, 'true', on]", lambda p: p.pull.corpora),
-        ("    own:", "    no: path:x\n    on: path:x\n    'true':", lambda p: p.pull.corpora),
+        ([("emotions: all", f"emotions: {WORDS}")], lambda p: p.clean.emotions),
+        ([(CORPORA, f"  corpora: {WORDS}\n"), ("    own:", SOURCES)], lambda p: p.pull.corpora),
+        (
+            [(CORPORA, f"  corpora: {WORDS}\n"), ("    own:", SOURCES)],
+            lambda p: [name for name in p.pull.sources if p.pull.sources[name] == "path:x"],
+        ),
+        (
+            [
+                (CORPORA, "  corpora: [aesdd, no, 'true', on]\n"),
+                ("    own:", SOURCES),
+                ("scheme: random\n", "scheme: cross_corpus\n"),
+                ("test_corpora: []", f"test_corpora: {WORDS}"),
+            ],
+            lambda p: p.split.test_corpora,
+        ),
     ],
 )
-def test_yes_and_no_are_words_wherever_a_name_stands(tmp_path, old, new, read):
-    text = COMMITTED.read_text(encoding="utf-8")
-    sources = "    no: path:x\n    on: path:x\n    'true': path:x\n    own:"
-    assert old in text
+def test_yes_and_no_are_words_wherever_a_name_stands(tmp_path, changes, read):
     file = tmp_path / "p.yaml"
-    if old.startswith("    own"):
-        changed = text.replace(old, new).replace("corpora: [aesdd]", "corpora: [no, 'true', on]")
-    else:
-        changed = text.replace("    own:", sources).replace(old, new)
-    file.write_text(changed, encoding="utf-8")
+    text = COMMITTED.read_text(encoding="utf-8")
+    file.write_text(replaced(text, *changes), encoding="utf-8")
     assert read(load(file)) == ["no", "true", "on"]
 
 
-@pytest.mark.parametrize("old", ["corpora: [aesdd]", "test_corpora: []", "emotions: all"])
+@pytest.mark.parametrize(
+    ("old", "key"),
+    [(CORPORA, "  corpora"), ("test_corpora: []", "test_corpora"), ("emotions: all", "emotions")],
+)
 @pytest.mark.parametrize("word", ["true", "0", "01", "null", "~", "1.5", "2024-01-01"])
-def test_a_value_that_is_no_word_says_that_quotes_make_it_one(tmp_path, old, word):
-    text = COMMITTED.read_text(encoding="utf-8")
+def test_a_value_that_is_no_word_says_that_quotes_make_it_one(tmp_path, old, key, word):
     file = tmp_path / "p.yaml"
-    file.write_text(text.replace(old, f"{old.split(':')[0]}: [{word}]"), encoding="utf-8")
-    with pytest.raises(UserError, match=r"such as 0, 01 or true, in quotes: '01'"):
+    text = COMMITTED.read_text(encoding="utf-8")
+    file.write_text(replaced(text, (old, f"{key}: [{word}]\n")), encoding="utf-8")
+    told = rf"\.{key.strip()}\b[\s\S]*such as 0, 01 or true, in quotes: '01'"
+    with pytest.raises(UserError, match=told):
         load(file)
 
 

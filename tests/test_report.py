@@ -106,6 +106,28 @@ def test_it_says_what_differs_from_another_revision(project):
     assert "No param differs." in same.text
 
 
+def test_an_interval_of_a_revision_that_has_it_as_a_list_is_shown(project):
+    """As metrics/evaluate.json once had them."""
+    listed = {"accuracy": [0.111, 0.222], "uar": [0.333, 0.444]}
+
+    def edit(evaluated):
+        for name, low_high in listed.items():
+            del evaluated[f"{name}_low"], evaluated[f"{name}_high"]
+            evaluated[f"{name}_ci95"] = low_high
+
+    change(project / "metrics/evaluate.json", edit)
+    git(project, "commit", "--quiet", "--all", "--message", "lists")
+    git(project, "tag", "lists")
+    git(project, "revert", "--no-edit", "HEAD")
+    evaluated = json.loads((project / "metrics/evaluate.json").read_text())
+    text = Page(made(project, "lists")).text
+    for key, name in (("accuracy", "accuracy"), ("uar", "UAR")):
+        share = f"{100 * evaluated[key]:.1f} %"
+        old = " to ".join(f"{100 * end:.1f}" for end in listed[key])
+        new = " to ".join(f"{100 * end:.1f}" for end in ends(evaluated, key))
+        assert f"{name} {share} {old} {share} {new} " in text
+
+
 def test_a_revision_without_figures_is_said_to_have_none(project):
     git(project, "rm", "--quiet", "metrics/split.json")
     git(project, "commit", "--quiet", "--message", "less")
