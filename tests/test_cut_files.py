@@ -2,6 +2,7 @@
 
 import io
 import struct
+from functools import cache
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ def formats():
                 yield from ((kind, subtype, channels) for channels in (1, 2))
 
 
+@cache
 def made(kind, subtype, channels, n=N):
     try:
         return by_libsndfile(sweep(n, channels, RATE), RATE, kind, subtype)
@@ -155,8 +157,7 @@ def test_bw64_is_read_as_rf64(tmp_path):
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM"])
 @pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64", "W64", "RIFX"])
-@pytest.mark.parametrize("written", [0, 0x7FFFF000, 2**31, 2**32 - 37, 2**32 - 1])
-def test_a_wav_whose_size_is_not_known_is_read_to_its_end(tmp_path, kind, subtype, written):
+def test_a_wav_whose_size_is_not_known_is_read_to_its_end(tmp_path, kind, subtype):
     container = "WAV" if kind == "RIFX" else kind
     if not soundfile.check_format(container, subtype):
         pytest.skip("libsndfile does not write it")
@@ -165,18 +166,19 @@ def test_a_wav_whose_size_is_not_known_is_read_to_its_end(tmp_path, kind, subtyp
     whole = read_by_libsndfile(bytes(data))
     at = data.index(b"data")
     if kind == "W64":
-        written = {0: 0, 2**32 - 1: 2**63 - 1, 2**31: 2**64 - 1}.get(written, 24)
-        struct.pack_into("<Q", data, at + 16, written)
+        place, number, unknown = at + 16, "<Q", (0, 24, 2**63 - 1, 2**64 - 1)
     elif kind == "RF64":
         assert data[at + 4 : at + 8] == b"\xff" * 4
-        written = {0: 0, 2**32 - 1: 2**64 - 1}.get(written, 2**63 - 1)
-        struct.pack_into("<Q", data, data.index(b"ds64") + 16, written)
+        place, number, unknown = data.index(b"ds64") + 16, "<Q", (0, 2**63 - 1, 2**64 - 1)
     else:
-        struct.pack_into(">I" if kind == "RIFX" else "<I", data, at + 4, written)
+        place, number = at + 4, ">I" if kind == "RIFX" else "<I"
+        unknown = (0, 0x7FFFF000, 2**31, 2**32 - 37, 2**32 - 1)
         data[4:8] = bytes(4)
-    # What stands behind the samples then counts as some: a chunk that is padding here.
-    np.testing.assert_array_equal(read(tmp_path, bytes(data)).samples[: len(whole)], whole)
-    assert len(read(tmp_path, bytes(data)).samples) - len(whole) in (0, 1)
+    for written in unknown:
+        struct.pack_into(number, data, place, written)
+        found = read(tmp_path, bytes(data)).samples
+        np.testing.assert_array_equal(found[: len(whole)], whole)
+        assert len(found) - len(whole) in (0, 1)  # the padding counts as a sample
 
 
 def killed(kind, subtype, channels, n=N):
