@@ -9,6 +9,7 @@ import argparse
 import io
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,9 @@ def read_table(name: str, path: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(text), dtype=named, keep_default_na=False)
 
 
-def spread(values: list[float]) -> dict[str, Any]:
-    """Give mean, sample standard deviation and each of the seeds' figures."""
-    return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)), "each": values}
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Give mean and sample standard deviation of the seeds' figures."""
+    return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
 
 
 def name_length(seconds: pd.Interval) -> str:
@@ -55,7 +56,7 @@ def name_length(seconds: pd.Interval) -> str:
     return f"{seconds.left:g} to {seconds.right:g} s"
 
 
-def interval(shares: NDArray[np.float64], seed: int = 0) -> list[float]:
+def interval(shares: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
     """Estimate the 95 % interval of a mean by resampling the clips with replacement.
 
     Args:
@@ -64,41 +65,50 @@ def interval(shares: NDArray[np.float64], seed: int = 0) -> list[float]:
     """
     rng = np.random.default_rng(seed)
     means = [shares[rng.integers(len(shares), size=len(shares))].mean() for _ in range(RESAMPLES)]
-    return [float(end) for end in np.percentile(means, [2.5, 97.5])]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
 
 
-def summarise(runs: list[pd.DataFrame], seconds: pd.Series) -> dict[str, Any]:
-    """Put the predictions of all seeds together.
+def summarise(runs: Mapping[int, pd.DataFrame], seconds: pd.Series) -> dict[str, Any]:
+    """Put the predictions of all seeds together, every figure under a name, for DVC to show.
 
     Args:
-        runs: of each seed, a table with the columns clip, fold, speaker, emotion, predicted, and
-            the same clips in the same order.
+        runs: seed -> a table with the columns clip, fold, speaker, emotion, predicted, and the
+            same clips in the same order for all.
         seconds: clip -> its length.
 
     Returns:
-        Accuracy (0..1) over the seeds with its interval over the clips, UAR, and the mean accuracy
-        of each fold, speaker, emotion and length.
+        clips and folds, their numbers; accuracy (0..1) and uar: mean and std over the seeds, low
+        and high of accuracy, over the clips; per_seed.<seed>; the mean accuracy of each fold,
+        speaker, emotion and length; confusions.<emotion>.<predicted>, counted over all seeds.
     """
-    first = runs[0]
-    hits = pd.DataFrame({i: run["emotion"] == run["predicted"] for i, run in enumerate(runs)})
+    first = next(iter(runs.values()))
+    hits = pd.DataFrame({seed: run["emotion"] == run["predicted"] for seed, run in runs.items()})
     shares = hits.mean(axis=1)
+    low, high = interval(shares.to_numpy(np.float64))
     emotions = sorted(first["emotion"].unique())
-    uars = [evaluation.accuracy_and_uar(run, emotions)["uar"] for run in runs]
+    per_seed = {str(seed): evaluation.accuracy_and_uar(run, emotions) for seed, run in runs.items()}
     groups = pd.cut(first["clip"].map(seconds), _DURATIONS, right=False)
     lengths = groups.map(name_length).astype(str)
+    confusions = sum(evaluation.count_confusions(run, emotions) for run in runs.values())
     return {
         "clips": len(first),
         "folds": int(first["fold"].nunique()),
-        "accuracy": spread([float(value) for value in hits.mean()])
-        | {"ci95": interval(shares.to_numpy(np.float64))},
-        "uar": spread(uars),
-        "per_fold": shares.groupby(first["fold"]).mean().tolist(),
+        "accuracy": {
+            **spread([figures["accuracy"] for figures in per_seed.values()]),
+            "low": low,
+            "high": high,
+        },
+        "uar": spread([figures["uar"] for figures in per_seed.values()]),
+        "per_seed": per_seed,
+        "per_fold": {
+            str(fold): {"accuracy": float(share)}
+            for fold, share in shares.groupby(first["fold"]).mean().items()
+        },
         "per_speaker": evaluation.accuracy_by(first["speaker"], shares),
         "per_emotion": evaluation.accuracy_by(first["emotion"], shares),
         "per_length": evaluation.accuracy_by(lengths, shares),
-        "confusions": np.sum(
-            [evaluation.count_confusions(run, emotions) for run in runs], axis=0
-        ).tolist(),
+        "confusions": pd.DataFrame(confusions, emotions, emotions).to_dict("index"),
     }
 
 
@@ -142,16 +152,15 @@ def run_seeds(name: str, changes: experiments.Changes) -> None:
 def measure(name: str, more: experiments.Changes) -> dict[str, Any]:
     """Run an experiment with all seeds, and summarise what they give."""
     run_seeds(name, experiments.read(name, more))
-    names = [f"{name}-seed{seed}" for seed in SEEDS]
-    runs = [read_table(run, "data/predictions.csv") for run in names]
+    runs = {seed: read_table(f"{name}-seed{seed}", "data/predictions.csv") for seed in SEEDS}
     # All but the weights is the same for every seed.
-    clips = read_table(names[0], "data/clips.csv").set_index("clip")
-    return {
-        **summarise(runs, clips["seconds"]),
-        "seeds": list(SEEDS),
-        "parameters": experiments.read_metrics(names[0], "train")["parameters"],
-        "baseline": experiments.read_metrics(names[0], "evaluate").get("baseline"),
-    }
+    first = f"{name}-seed{SEEDS[0]}"
+    figures = summarise(runs, read_table(first, "data/clips.csv").set_index("clip")["seconds"])
+    figures["parameters"] = experiments.read_metrics(first, "train")["parameters"]
+    evaluated = experiments.read_metrics(first, "evaluate")
+    if "baseline" in evaluated:
+        figures["baseline"] = evaluated["baseline"]
+    return figures
 
 
 def main(names: list[str], emobox: Path | None) -> None:

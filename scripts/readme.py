@@ -112,7 +112,7 @@ def protocols() -> str:
             waiting.append(name)
             continue
         accuracy, uar = measured[name]["accuracy"], measured[name]["uar"]
-        low_high = interval(accuracy["ci95"])
+        low_high = interval((accuracy["low"], accuracy["high"]))
         rows.append(
             (
                 f"**`{name}`**, {measured[name]['parameters']:,} parameters from scratch",
@@ -122,7 +122,7 @@ def protocols() -> str:
                 f"`make protocols NAMES={name}`",
             )
         )
-        if baseline := measured[name]["baseline"]:
+        if baseline := measured[name].get("baseline"):
             protocol = "the same clips, no voice adapted to"
             rows.append((*plain_recogniser(baseline, protocol), ""))
         rows += [(*row, "") for row in published(name)]
@@ -140,7 +140,9 @@ def voices() -> str:
         figures = [measured[name]["per_speaker"][speaker] for name in names]
         shares = (percent(figure["accuracy"]) for figure in figures)
         rows.append((speaker, *shares, str(figures[0]["n"])))
-    folds = [[100 * share for share in measured[name]["per_fold"]] for name in names]
+    folds = [
+        [100 * fold["accuracy"] for fold in measured[name]["per_fold"].values()] for name in names
+    ]
     spreads = (f"{fmean(shares):.1f} ± {stdev(shares):.1f} %" for shares in folds)
     rows.append(("mean ± deviation", *spreads, ""))
     return table(("speaker", *(f"`{name}`" for name in names), "clips"), rows)

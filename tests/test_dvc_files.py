@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides
+from toy_project import assert_dvc_sees_every_figure, seen_by_dvc
 
 from scripts.workspace import ROOT, change_params, dvc
 from ser.tables import write_csv
@@ -208,3 +209,10 @@ def test_a_corpus_of_ones_own_is_one_more_line(params_file):
     params_file.write_text(before, "utf-8")
     apply_overrides(params_file, ["+pull.sources.calls=path:/calls"])
     assert params_file.read_text("utf-8") == after
+
+
+def test_dvc_shows_every_figure_that_the_repository_holds():
+    held = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "metrics").glob("*.json"))]
+    assert "metrics/protocols.json" in held
+    assert sorted(seen_by_dvc(ROOT)) == held
+    assert_dvc_sees_every_figure(ROOT, *held)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from toy_project import assert_dvc_sees_every_figure
 
 from scripts import compare, experiments, protocols, tune
 from scripts.workspace import ROOT, change_params, dvc, dvc_environment, make_workspace
@@ -254,20 +255,47 @@ def test_a_protocol_is_measured_over_all_seeds(project):
     figures = json.loads((project / "metrics/protocols.json").read_text("utf-8"))["plain"]
     shown = experiments_shown(project)
     of_seeds = [shown[f"plain-seed{seed}"] for seed in protocols.SEEDS]
-    each = [float(row["accuracy"]) for row in of_seeds]
     assert {row["evaluate.bootstrap"] for row in of_seeds} == {"150"}
     assert [row["model.seed"] for row in of_seeds] == [str(seed) for seed in protocols.SEEDS]
-    assert figures["accuracy"]["each"] == pytest.approx(each, abs=1e-5)
-    assert figures["accuracy"]["mean"] == pytest.approx(np.mean(each), abs=1e-5)
-    assert figures["accuracy"]["std"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
-    low, high = figures["accuracy"]["ci95"]
-    assert low <= figures["accuracy"]["mean"] <= high
+    assert list(figures["per_seed"]) == [str(seed) for seed in protocols.SEEDS]
+    for name in ("accuracy", "uar"):
+        each = [float(row[name]) for row in of_seeds]
+        of_each = [of_seed[name] for of_seed in figures["per_seed"].values()]
+        assert of_each == pytest.approx(each, abs=1e-5)
+        assert figures[name]["mean"] == pytest.approx(np.mean(each), abs=1e-5)
+        assert figures[name]["std"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
+    assert figures["accuracy"]["low"] <= figures["accuracy"]["mean"] <= figures["accuracy"]["high"]
     for groups in ("per_speaker", "per_emotion", "per_length"):
         assert sum(group["n"] for group in figures[groups].values()) == figures["clips"]
         hits = sum(group["n"] * group["accuracy"] for group in figures[groups].values())
         assert hits / figures["clips"] == pytest.approx(figures["accuracy"]["mean"], abs=1e-4)
-    assert np.sum(figures["confusions"]) == figures["clips"] * len(protocols.SEEDS)
+    counted = sum(sum(row.values()) for row in figures["confusions"].values())
+    assert counted == figures["clips"] * len(protocols.SEEDS)
+    assert_dvc_sees_every_figure(project, "metrics/protocols.json")
     assert "no such protocol" in run(project, "protocols", "snaps", ok=False)
+
+
+def test_the_figures_of_all_seeds_have_names():
+    clips = [f"c/{i}" for i in range(4)]
+    actual = ["angry", "angry", "sad", "sad"]
+    shared = {"clip": clips, "fold": [1, 2, 1, 2], "speaker": list("xxyy"), "emotion": actual}
+    said = {0: actual, 7: ["angry", "sad", "sad", "sad"]}
+    runs = {seed: pd.DataFrame(shared | {"predicted": taken}) for seed, taken in said.items()}
+    figures = protocols.summarise(runs, pd.Series(dict.fromkeys(clips, 2.0)))
+    low, high = (figures["accuracy"].pop(end) for end in ("low", "high"))
+    assert 0.5 <= low < 0.875 < high <= 1
+    assert figures == {
+        "clips": 4,
+        "folds": 2,
+        "accuracy": {"mean": 0.875, "std": pytest.approx(0.25 / 2**0.5)},
+        "uar": {"mean": 0.875, "std": pytest.approx(0.25 / 2**0.5)},
+        "per_seed": {"0": {"accuracy": 1.0, "uar": 1.0}, "7": {"accuracy": 0.75, "uar": 0.75}},
+        "per_fold": {"1": {"accuracy": 1.0}, "2": {"accuracy": 0.75}},
+        "per_speaker": {"x": {"accuracy": 0.75, "n": 2}, "y": {"accuracy": 1.0, "n": 2}},
+        "per_emotion": {"angry": {"accuracy": 0.75, "n": 2}, "sad": {"accuracy": 1.0, "n": 2}},
+        "per_length": {"0 to 3 s": {"accuracy": 0.875, "n": 4}},
+        "confusions": {"angry": {"angry": 3, "sad": 1}, "sad": {"angry": 0, "sad": 4}},
+    }
 
 
 @pytest.mark.parametrize(

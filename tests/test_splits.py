@@ -590,6 +590,7 @@ def test_any_corpora_go_together(scheme):
                 assert set(fold) == set(clips["clip"])
                 subsets = column(clips, fold, "emotion")
                 assert subsets["train"] == subsets["test"] == common
+                assert "val" in fold.values()  # tuning counts on it where split.val is above 0
 
 
 @pytest.mark.parametrize(("test", "val"), [(0.2, 0.1), (0.3, 0.0), (0.1, 0.3), (0.5, 0.25)])
