@@ -1,9 +1,9 @@
 #!/bin/sh
-# `dvc exp run -S` writes a params.yaml that nobody can read any more: a list with a comment on its
-# line is filled by one run and emptied by the next, and the key that follows it moves onto the line
-# of its own mapping's first entry.
+# `dvc exp run -S` cannot empty a list that an earlier run filled where a comment stands on the list's
+# line: it writes the key that follows and the first key within it on one line, and then cannot read
+# what it has written.
 #
-# Expected: the file as it was before both. Seen: "model: name: mlp" on one line, which is no YAML.
+# Expected: the list is empty again. Seen: "YAML file structure is corrupted", for "model: name: mlp".
 # Exits with 0 as long as it is so.
 set -eu
 folder=$(mktemp -d)
@@ -32,21 +32,10 @@ YAML
 git add .
 git commit --quiet --message "A pipeline"
 dvc exp run --quiet -S 'split.corpora=[b]'
-dvc exp run --quiet -S 'split.corpora=[]' || echo "the second run failed"
 dvc --version
-echo "expected:"
-git show HEAD:params.yaml
-echo "seen:"
-cat params.yaml
-python - <<'PYTHON'
-import sys
-
-from ruamel.yaml import YAML, YAMLError
-
-try:
-    YAML(typ="safe").load(open("params.yaml"))
-except YAMLError as error:
-    print("ruamel.yaml:", str(error).splitlines()[0])
-    sys.exit(0)
-sys.exit(1)
-PYTHON
+echo "expected: the second run works, as the first did; seen:"
+if dvc exp run -S 'split.corpora=[]' 2> error; then
+    exit 1
+fi
+cat error
+grep --quiet "model: name: mlp" error
