@@ -90,8 +90,11 @@ def make_project(folder, splits=None, changes=None, without=()):
         return (clip * np.nan if key in without else clip).astype(np.float32)
 
     rows, copies = [], []
-    meta = {"clean": {"sample_rate": 16000}, "features": {"kinds": list(DIMS), "fmax": 8000.0}}
-    meta["dims"] = DIMS
+    meta = {
+        "clean": {"sample_rate": 16000, "highpass": 60.0},
+        "features": {"kinds": list(DIMS), "fmax": 8000.0},
+        "dims": DIMS,
+    }
     with (
         StoreWriter(folder / "features", (9,), meta) as originals,
         StoreWriter(folder / "augmented", (9,), {"dims": DIMS}) as augmented,
