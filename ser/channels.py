@@ -32,7 +32,8 @@ def voice_channel(recording: Recording) -> Recording:
     heard = [_above_rumble(channel, recording.sample_rate) for channel in channels]
     speaking = [n for n, sound in enumerate(heard) if spectral_change(sound) >= LEAST_OF_SPEECH]
     power = {n: _power(heard[n]) for n in speaking or range(len(heard))}
-    near = [n for n in power if power[n] >= _NEAR * max(power.values())]
+    # Not a number, where a channel is beyond what a float32 holds: no channel is weaker.
+    near = [n for n in power if not power[n] < _NEAR * max(power.values())]
     clipped = {n: clipped_share(channels[n]) > _CLIPPED for n in near}
     return _with(recording, channels[min(near, key=lambda n: (clipped[n], -power[n]))])
 
@@ -42,10 +43,11 @@ def _with(recording: Recording, channel: FloatArray) -> Recording:
 
 
 def _above_rumble(channel: FloatArray, rate: int) -> FloatArray:
-    sound = remove_offset(channel)
-    if rate != CHANGE_RATE:
-        sound = soxr.resample(sound, rate, CHANGE_RATE)
-    return remove_below(sound, CHANGE_RATE, _BELOW_VOICES)
+    with np.errstate(over="ignore", invalid="ignore"):  # refused when it is standardised
+        sound = remove_offset(channel)
+        if rate != CHANGE_RATE:
+            sound = soxr.resample(sound, rate, CHANGE_RATE)
+        return remove_below(sound, CHANGE_RATE, _BELOW_VOICES)
 
 
 def _power(waveform: FloatArray) -> float:

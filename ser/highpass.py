@@ -28,7 +28,7 @@ def remove_below(waveform: FloatArray, sample_rate: int, cutoff: float) -> Float
     Returns:
         float32 [samples].
     """
-    if cutoff == 0:
+    if cutoff == 0 or len(waveform) == 0:
         return waveform
     hertz = np.arange(len(waveform)) * (sample_rate / (2 * len(waveform)))
     rise = np.clip((hertz / cutoff - 1) / _TRANSITION, 0, 1)

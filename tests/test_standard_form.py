@@ -5,11 +5,12 @@ import pytest
 import scipy.signal
 import soundfile
 import soxr
-from small_model import speech
+from small_model import CLEAN, speech
 
-from ser.audio import standardise
+from ser.audio import check, standard_form, standardise
 from ser.highpass import remove_below
 from ser.page.answering import overview
+from ser.params import Clean
 from ser.recording import Recording
 from ser.rejection import Rejected
 
@@ -92,6 +93,26 @@ def test_clips_of_any_length_are_filtered(samples):
     filtered = remove_below(np.ones(samples, np.float32), RATE, 60.0)
     assert filtered.shape == (samples,)
     np.testing.assert_allclose(filtered, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("samples", [1, 2, 5, 20])
+@pytest.mark.parametrize("rate", [1000, 44100, 192000, 999999])
+def test_clips_that_resampling_leaves_nothing_of_are_refused(rate, samples, channels):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (samples, channels)).astype(np.float32)
+    recording = Recording(noise, rate, "FLOAT")
+    with pytest.raises(Rejected) as caught:
+        check(recording, 0.5, 0.2)
+    assert caught.value.reason == "too_short"
+    with pytest.raises(Rejected) as caught:
+        standard_form(recording, Clean.model_validate(CLEAN))
+    assert caught.value.reason == "too_short"
+    try:
+        waveform = formed(noise, rate)
+    except Rejected as verdict:
+        assert verdict.reason == "silent"  # noqa: PT017
+    else:
+        assert np.abs(waveform).max() == 1
 
 
 @pytest.mark.parametrize("hertz", [5, 16, 30])
@@ -179,9 +200,11 @@ def test_a_channel_without_sound_is_not_taken(dead):
 def test_samples_that_a_float32_cannot_hold_are_refused():
     samples = np.full((RATE, 2), 1e-3, np.float32)
     samples[100] = 3e38
-    with pytest.raises(Rejected) as caught:
-        formed(samples)
-    assert caught.value.reason == "not_finite"
+    samples[5, 0] = 0  # two unlike channels
+    for columns in (samples, samples[:, :1]):
+        with pytest.raises(Rejected) as caught:
+            formed(columns)
+        assert caught.value.reason == "not_finite"
 
 
 @pytest.mark.parametrize("order", [1, -1])
