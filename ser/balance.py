@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ser.arrays import FloatArray
 from ser.batches import Examples, fit_length
 from ser.errors import UserError
-from ser.normalisation import Statistics, normalise
+from ser.normalisation import as_they_are, normalise
 from ser.params import Model
 
 NEIGHBOURS = 5  # between which smote and adasyn interpolate: the default of both
@@ -63,6 +63,7 @@ def _repeat(examples: Examples, counts: NDArray[np.int64], rng: np.random.Genera
         examples.labels[chosen],
         examples.dims,
         [examples.statistics[i] for i in chosen],
+        None if examples.voices is None else examples.voices[chosen],
     )
 
 
@@ -101,12 +102,11 @@ def _interpolate(
         for row in _synthesise(flat, examples.labels, int(label), int(counts.max()), model, seed):
             made.append(row.reshape(model.frames, -1))
             labels.append(int(label))
-    as_they_are: Statistics = dict.fromkeys(examples.dims, (0.0, 1.0))
     return Examples(
         [*examples.versions, *([array] for array in made)],
         np.concatenate([examples.labels, np.array(labels, dtype=np.int64)]),
         examples.dims,
-        [*examples.statistics, *(as_they_are for _ in made)],
+        [*examples.statistics, *(as_they_are(examples.dims) for _ in made)],
     )
 
 

@@ -1,7 +1,7 @@
-"""Clips of unlike lengths -> batches: normalised, brought to a length, shuffled, masked, mixed."""
+"""Clips of unlike lengths -> batches: normalised, changed, brought to a length, shuffled, mixed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ser.arrays import FloatArray
-from ser.columns import mel_columns
+from ser.changes import change
 from ser.lengths import places
 from ser.net_inputs import min_frames
 from ser.normalisation import Statistics, normalise
@@ -32,12 +32,15 @@ class Examples:
         labels: int64 [clips], the index of each clip's emotion.
         dims: columns of each kind of features, such as {"logmel": 64}.
         statistics: what each clip is normalised by; None: by its own.
+        voices: int64 [clips], the number of each clip's speaker, for nets that measure voices;
+            None: for others.
     """
 
     versions: Sequence[Sequence[FloatArray]]
     labels: NDArray[np.int64]
     dims: Mapping[str, int]
     statistics: Sequence[Statistics | None]
+    voices: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.versions)
@@ -65,6 +68,12 @@ class Clips:
     def labels_of(self, positions: NDArray[np.int64]) -> Tensor:
         """Give the labels of some clips: int64 [positions]."""
         return self._labels[torch.from_numpy(positions).to(self.device, non_blocking=True)]
+
+    def voices_of(self, positions: NDArray[np.int64]) -> Tensor | None:
+        """Give the speakers' numbers of some clips, if they are known: int64 [positions]."""
+        if self.examples.voices is None:
+            return None
+        return torch.from_numpy(self.examples.voices[positions]).to(self.device)
 
     def frames(self, clip: int, version: int = 0) -> int:
         """Count the frames of a clip's version."""
@@ -100,6 +109,7 @@ class Batch:
         labels: int64 [batch].
         mixed_labels: int64 [batch], of the clip that is mixed in.
         weight: of `labels` against `mixed_labels`, 0..1; 1 where nothing is mixed.
+        voices: int64 [batch], the number of each clip's speaker; None: not known.
     """
 
     features: Tensor
@@ -107,6 +117,7 @@ class Batch:
     labels: Tensor
     mixed_labels: Tensor
     weight: float
+    voices: Tensor | None = None
 
     def part(self, rows: slice) -> "Batch":
         """Take some of the clips, padded as they are."""
@@ -116,6 +127,7 @@ class Batch:
             self.labels[rows],
             self.mixed_labels[rows],
             self.weight,
+            None if self.voices is None else self.voices[rows],
         )
 
 
@@ -150,14 +162,19 @@ def fit_length(
     return F.pad(features[:frames], (0, 0, 0, max(0, frames - n)))
 
 
-def epoch_batches(clips: Clips, model: Model, rng: np.random.Generator) -> Iterator[Batch]:
-    """Yield an epoch of training batches: every clip once, shuffled, masked and mixed.
+def epoch_batches(clips: Clips, model: Model, key: tuple[int, ...]) -> Iterator[Batch]:
+    """Yield an epoch of training batches: every clip once, shuffled, changed and mixed.
 
     Of each clip a random one of its versions is taken. Clips of similar length share a batch.
-    Everything random comes from `rng`.
+
+    Args:
+        clips: to train on.
+        model: how they are changed, brought to a length and mixed.
+        key: of the generators that everything random comes from, such as (seed, fold, epoch).
     """
     if len(clips) == 0:
         return
+    rng = np.random.default_rng(key)
     chosen = [int(rng.integers(len(versions))) for versions in clips.examples.versions]
     lengths = np.array([clips.frames(i, version) for i, version in enumerate(chosen)])
     order = rng.permutation(len(clips))
@@ -173,11 +190,10 @@ def epoch_batches(clips: Clips, model: Model, rng: np.random.Generator) -> Itera
     for i in rng.permutation(len(batches)):
         batch = []
         for j in batches[i].tolist():
-            clip = fit_length(clips.features(j, chosen[j]), model.length, model.frames, rng)
-            dims = clips.examples.dims
-            batch.append(mask(clip, dims, model.frequency_mask, model.time_mask, rng))
-        labels = clips.labels_of(batches[i])
-        yield mix(collate(batch, labels, min_frames(model.name)), model.mixup, rng)
+            of_clip = np.random.default_rng((*key, j))
+            clip = change(clips.features(j, chosen[j]), clips.examples.dims, model, of_clip)
+            batch.append(fit_length(clip, model.length, model.frames, of_clip))
+        yield mix(_batch(batch, clips, batches[i], model), model.mixup, rng)
 
 
 def count_batches(clips: int, batch_size: int) -> int:
@@ -204,8 +220,15 @@ def in_order(
             fit_length(clips.features(i), model.length, model.frames, None)
             for i in positions.tolist()
         ]
-        labels = clips.labels_of(positions)
-        yield positions, collate(batch, labels, min_frames(model.name))
+        yield positions, _batch(batch, clips, positions, model)
+
+
+def _batch(
+    features: Sequence[Tensor], clips: Clips, positions: NDArray[np.int64], model: Model
+) -> Batch:
+    """Make a batch of clips whose features [frames, dims] are ready."""
+    batch = collate(features, clips.labels_of(positions), min_frames(model.name))
+    return replace(batch, voices=clips.voices_of(positions))
 
 
 def collate(clips: Sequence[Tensor], labels: Tensor, least: int) -> Batch:
@@ -216,42 +239,6 @@ def collate(clips: Sequence[Tensor], labels: Tensor, least: int) -> Batch:
         row[: len(clip)] = clip
     on_device = torch.tensor(lengths).to(features.device, non_blocking=True)
     return Batch(features, on_device, labels, labels, 1.0)
-
-
-def mask(
-    features: Tensor,
-    dims: Mapping[str, int],
-    widest: int,
-    longest: int,
-    rng: np.random.Generator,
-) -> Tensor:
-    """Hide one band of mel bands and one run of frames, at random (SpecAugment).
-
-    Park et al.: SpecAugment, Interspeech 2019. What is hidden becomes 0, the clip's mean.
-
-    Args:
-        features: normalised, float32 [frames, dims].
-        dims: columns of each kind.
-        widest: most mel bands hidden, 0: none.
-        longest: most frames hidden, 0: none; never more than half the clip.
-        rng: where the widths and places come from.
-    """
-    features = features.clone()
-    if widest > 0:
-        bands = features[:, mel_columns(dims)]
-        start, stop = _run(rng, bands.shape[1], widest)
-        bands[:, start:stop] = 0
-    if longest > 0:
-        start, stop = _run(rng, len(features), min(longest, len(features) // 2))
-        features[start:stop] = 0
-    return features
-
-
-def _run(rng: np.random.Generator, size: int, longest: int) -> tuple[int, int]:
-    """Draw a run of 0 to `longest` neighbours among `size`."""
-    length = int(rng.integers(min(longest, size) + 1))
-    start = int(rng.integers(size - length + 1))
-    return start, start + length
 
 
 def mix(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:

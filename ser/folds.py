@@ -18,9 +18,10 @@ from ser.balance import balance
 from ser.batches import Examples
 from ser.devices import Team, choose_device, limit_threads, make_deterministic, use_tensor_cores
 from ser.errors import UserError
+from ser.net_inputs import standardises_pooled
 from ser.normalisation import Statistics
 from ser.parallel import ordered_map, scheduler_address
-from ser.params import Model
+from ser.params import Features, Model
 from ser.recordings import Recordings, read_copies
 from ser.store import Store
 from ser.tables import read_csv
@@ -138,11 +139,18 @@ def train_fold(
     team = team or Team(choose_device())
     clips, splits = read_csv(inputs.clips), read_csv(inputs.splits)
     emotions = sorted(set(clips["emotion"]))
+    store = Store(inputs.features)
     recordings = Recordings(
-        clips, Store(inputs.features), model.normalisation, read_copies(inputs.augmented)
+        clips,
+        store,
+        model.normalisation,
+        read_copies(inputs.augmented),
+        standardises_pooled(model.name),
     )
     clips_of = splits[splits["fold"] == fold].groupby("subset")["clip"].agg(list).to_dict()
     train, val, of_train = examples_of_fold(recordings, clips_of, emotions, model, fold)
+    measured = recordings.measured_examples(clips_of["train"], emotions)
+    features = Features.model_validate(store.meta["features"])
     if model.balance != "none" and team.leads:
         text = f"fold {fold}: {len(train)} examples after model.balance {model.balance}\n"
         print(text, end="", flush=True)
@@ -158,7 +166,17 @@ def train_fold(
         on_epoch(history, clock - before)
 
     weights, history = fit(
-        train, val, len(emotions), model, fold, team, checkpoint, snapshots, timed
+        train,
+        val,
+        measured,
+        len(emotions),
+        features,
+        model,
+        fold,
+        team,
+        checkpoint,
+        snapshots,
+        timed,
     )
     if model.snapshots and team.leads and len(list(snapshots.glob("*"))) != len(history):
         raise UserError(

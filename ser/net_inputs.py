@@ -9,12 +9,18 @@ FLATTENING = ("dummynet", "exponet")  # nets that take a clip's features as one 
 MIN_FRAMES = 16  # the longest chain of halvings in any net leaves one frame of these
 _RESNET4_COLUMNS = 32  # five halvings leave one of these
 _REZONET_BANDS = 8  # three halvings leave one band of these
+_STATPOOL_BANDS = 8  # as many groups of bands as their modulation is taken of
 _DUMMYNET_VALUES = 57  # three unpadded convolutions and poolings leave one value of these
 
 
 def min_frames(name: str) -> int:
     """Give the fewest frames that a net takes in: shorter clips are padded to these."""
-    return 1 if name == "mlp" else MIN_FRAMES
+    return 1 if name in ("mlp", "statpool") else MIN_FRAMES
+
+
+def standardises_pooled(name: str) -> bool:
+    """Tell whether a net takes a spectrogram as it is, and standardises what it pools of it."""
+    return name == "statpool"
 
 
 def problems(
@@ -25,6 +31,8 @@ def problems(
     frames: int,
     batch_size: int,
     dims: Mapping[str, int],
+    normalisation: str,
+    mixup: float,
 ) -> list[str]:
     """List what a net lacks in order to be trained with these settings.
 
@@ -36,6 +44,8 @@ def problems(
         frames: model.frames.
         batch_size: model.batch_size.
         dims: columns of each kind of features, such as {"logmel": 64}.
+        normalisation: model.normalisation.
+        mixup: model.mixup.
 
     Returns:
         One text per problem, with what would be needed; empty if there is none.
@@ -47,6 +57,8 @@ def problems(
             "[functionals], all other nets take frames"
         ]
     found = []
+    if name == "statpool":
+        return _problems_of_statpool(kinds, columns, length, normalisation, mixup)
     if name in ("cnn", "resnet") and not any(kind in SPECTRA for kind in kinds):
         found.append(
             f"model.name {name} looks for patterns in a spectrogram: features.kinds needs one of "
@@ -84,5 +96,32 @@ def problems(
         found.append(
             "model.name exponet has a batch norm that needs at least two clips: "
             "model.batch_size of 2 or more"
+        )
+    return found
+
+
+def _problems_of_statpool(
+    kinds: list[str], columns: int, length: str, normalisation: str, mixup: float
+) -> list[str]:
+    found = []
+    if kinds != ["logmel"] or columns < _STATPOOL_BANDS:
+        found.append(
+            f"model.name statpool needs features.kinds [logmel] and features.n_mels of at least "
+            f"{_STATPOOL_BANDS}, it got {columns} column(s) of {kinds}"
+        )
+    if length in FIXED_LENGTHS:
+        found.append(
+            f"model.name statpool takes clips at their own length: model.length own or crop, it is "
+            f"{length!r}"
+        )
+    if normalisation == "clip":
+        found.append(
+            "model.normalisation must be train or speaker: statpool standardises what it pools of "
+            "a clip, and a single clip's pooled numbers have no mean and deviation of their own"
+        )
+    if mixup > 0:
+        found.append(
+            f"model.mixup must be 0, it is {mixup:g}: mixed spectrograms, which statpool would pool, "
+            "are none of a voice"
         )
     return found

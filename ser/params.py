@@ -195,6 +195,11 @@ class Features(Section):
         sizes = {"logmel": self.n_mels, "mfcc": self.n_mfcc, "zcr": 1, "rms": 1, "chroma": N_CHROMA}
         return {kind: sizes[kind] for kind in self.kinds}
 
+    @property
+    def columns(self) -> int:
+        """Number of columns of all wanted kinds together."""
+        return sum(self.dims.values())
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = []
@@ -343,7 +348,7 @@ class Split(Section):
 class Model(Section):
     """The net and how it is trained."""
 
-    name: Literal["mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"]
+    name: Literal["statpool", "mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"]
     layers: Literal[3, 4]
     width: Annotated[int, Field(ge=1, le=1024)]
     batch_norm: bool
@@ -358,11 +363,15 @@ class Model(Section):
     epochs: Count
     optimizer: Literal["adam", "adamw", "sgd"]
     learning_rate: Positive
+    learning_rate_batch: Annotated[int, Field(ge=0)]  # clips
     weight_decay: NonNegative
     schedule: Literal["constant", "step", "cosine", "one_cycle"]
     decay_epoch: Count
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
     mixup: NonNegative
+    crop_probability: Fraction
+    crop: Annotated[Range, AfterValidator(_within(0.05, 1))]  # shares of the clip
+    frequency_shift: NonNegative  # mel bands
     frequency_mask: Annotated[int, Field(ge=0)]
     time_mask: Annotated[int, Field(ge=0)]
     patience: Annotated[int, Field(ge=0)]
@@ -424,12 +433,9 @@ class Params(Section):
             raise ValueError(
                 f"split.test_corpora {tested} are all of pull.corpora: none is left to train on"
             )
-        masks_copies = self.augment.copies > 0 and self.augment.frequency_mask.probability > 0
-        masks_batches = self.model.frequency_mask > 0
-        if "logmel" not in self.features.kinds and (masks_copies or masks_batches):
-            key = "augment.frequency_mask.probability" if masks_copies else "model.frequency_mask"
+        if "logmel" not in self.features.kinds and (keys := self._changes_of_bands()):
             raise ValueError(
-                f"{key} must be 0: a frequency mask covers mel bands, and features.kinds "
+                f"{', '.join(keys)} must be 0: mel bands are changed, and features.kinds "
                 f"{self.features.kinds} has no logmel"
             )
         problems = self._problems_of_functionals() if FUNCTIONALS in self.features.kinds else []
@@ -444,10 +450,22 @@ class Params(Section):
             model.frames,
             model.batch_size,
             self.features.dims,
+            model.normalisation,
+            model.mixup,
         )
         if refused:
             raise ValueError("; ".join(refused))
         return self
+
+    def _changes_of_bands(self) -> list[str]:
+        """Name the settings that change mel bands."""
+        set_to = {
+            "augment.frequency_mask.probability": self.augment.copies > 0
+            and self.augment.frequency_mask.probability,
+            "model.frequency_mask": self.model.frequency_mask,
+            "model.frequency_shift": self.model.frequency_shift,
+        }
+        return [key for key, value in set_to.items() if value]
 
     def _problems_of_functionals(self) -> list[str]:
         """List the settings that make no sense where a clip is one frame of unlike columns."""
@@ -470,9 +488,10 @@ class Params(Section):
                 "augment.time_mask.probability must be 0: it hides frames, which features.kinds "
                 "[functionals] has none of"
             )
-        if model.time_mask > 0:
+        if model.time_mask > 0 or model.crop_probability > 0:
+            key = "time_mask" if model.time_mask > 0 else "crop_probability"
             problems.append(
-                "model.time_mask must be 0: it hides frames, which features.kinds [functionals] "
+                f"model.{key} must be 0: it takes frames away, which features.kinds [functionals] "
                 "has none of"
             )
         if model.normalisation == "clip":

@@ -11,10 +11,11 @@ from ser.batches import Clips
 from ser.clips import speaker_of
 from ser.description import Description
 from ser.devices import choose_device, limit_threads, make_deterministic
+from ser.net_inputs import standardises_pooled
 from ser.params import Model
 from ser.recordings import Recordings
 from ser.store import Store
-from ser.training import loss_and_accuracy, predict
+from ser.training import loss_and_accuracy, measure_voices, predict
 
 
 def predict_folds(
@@ -35,14 +36,23 @@ def predict_folds(
     make_deterministic()
     settings, emotions = Model.model_validate(description.model), description.emotions
     limit_threads(settings)
-    recordings = Recordings(clips, features, settings.normalisation)
+    recordings = Recordings(
+        clips,
+        features,
+        settings.normalisation,
+        standardises_pooled=standardises_pooled(settings.name),
+    )
     parts, tested = [], []
     for fold, net, of_train in zip(description.folds, nets, description.statistics, strict=True):
         rows = splits[(splits["fold"] == fold) & (splits["subset"] == "test")]
         test = clips[clips["clip"].isin(rows["clip"])]
         examples = recordings.examples(test["clip"].tolist(), emotions, of_train)
         tests = Clips(examples, device)
-        probabilities = predict(net.to(device), tests, settings)
+        voices = recordings.measured_examples([], emotions)
+        measured = None if voices is None else Clips(voices, device)
+        net = net.to(device)
+        measure_voices(net, measured, settings)
+        probabilities = predict(net, tests, settings)
         part = test[["clip", "emotion"]].assign(
             fold=fold,
             speaker=speaker_of(test),
@@ -51,7 +61,9 @@ def predict_folds(
         part[emotions] = probabilities.astype(np.float64)
         parts.append(part)
         for epoch, snapshot in model_folder.load_snapshots(trained, description, fold):
-            probabilities = predict(snapshot.to(device), tests, settings)
+            snapshot = snapshot.to(device)
+            measure_voices(snapshot, measured, settings)
+            probabilities = predict(snapshot, tests, settings)
             loss, accuracy = loss_and_accuracy(probabilities, examples.labels)
             tested.append((fold, epoch, loss, accuracy))
     columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]

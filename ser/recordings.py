@@ -9,7 +9,7 @@ import pandas as pd
 from ser.arrays import FloatArray
 from ser.batches import Examples
 from ser.clips import speaker_of
-from ser.normalisation import Statistics, measure, measure_groups
+from ser.normalisation import Statistics, as_they_are, measure, measure_groups
 from ser.store import Store
 from ser.tables import read_csv
 
@@ -32,6 +32,7 @@ class Recordings:
         features: Store,
         normalisation: str,
         copies: Mapping[str, Sequence[FloatArray]] | None = None,
+        standardises_pooled: bool = False,
     ) -> None:
         """Gather the clips.
 
@@ -41,6 +42,7 @@ class Recordings:
             normalisation: clip, speaker (over all the speaker's clips, whichever side of a split
                 they are on: no label is used) or train.
             copies: clip -> features of its changed copies; None: there are none.
+            standardises_pooled: whether the net does that itself, with what it pools of features.
         """
         self.dims: dict[str, int] = features.meta["dims"]
         self._features, self._copies = features, copies or {}
@@ -48,11 +50,15 @@ class Recordings:
         self._emotion = dict(zip(clips["clip"], clips["emotion"], strict=True))
         self._speaker = dict(zip(clips["clip"], speaker_of(clips), strict=True))
         self._of_speaker: dict[str, Statistics] = {}
-        if normalisation == "speaker":
+        self._speakers = sorted(set(self._speaker.values()))
+        self._as_they_are = standardises_pooled
+        if normalisation == "speaker" and not standardises_pooled:
             self._of_speaker = measure_groups(features, self._speaker, self.dims)
 
     def measure(self, train: Sequence[str]) -> Statistics | None:
         """Compute the statistics of a fold's train clips; None if others normalise."""
+        if self._as_they_are:
+            return as_they_are(self.dims)
         if self._normalisation != "train":
             return None
         return measure((self._features[clip] for clip in train), self.dims)
@@ -72,7 +78,23 @@ class Recordings:
             self._labels(clips, emotions),
             self.dims,
             self._statistics(clips, of_train),
+            self._voices(clips),
         )
+
+    def measured_examples(
+        self, clips: Sequence[str], emotions: Sequence[str]
+    ) -> Examples | None:
+        """Make examples of what a net that standardises what it pools measures; None for others.
+
+        Args:
+            clips: names of the train clips; with normalisation by speaker, every speaker is
+                measured by all of their clips.
+            emotions: in the order of the labels.
+        """
+        if not self._as_they_are:
+            return None
+        names = list(self._speaker) if self._normalisation == "speaker" else clips
+        return self.examples(names, emotions, self.measure(names))
 
     def train_examples(
         self,
@@ -99,7 +121,14 @@ class Recordings:
             self._labels(names, emotions),
             self.dims,
             self._statistics(names, of_train),
+            self._voices(names),
         )
+
+    def _voices(self, clips: Sequence[str]) -> np.ndarray | None:
+        """Number the speakers of clips, where the net is to know them."""
+        if not (self._as_they_are and self._normalisation == "speaker"):
+            return None
+        return np.array([self._speakers.index(self._speaker[clip]) for clip in clips], np.int64)
 
     def _labels(self, clips: Sequence[str], emotions: Sequence[str]) -> np.ndarray:
         return np.array([emotions.index(self._emotion[clip]) for clip in clips], dtype=np.int64)

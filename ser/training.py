@@ -28,7 +28,8 @@ from ser.batches import Batch, Clips, Examples, count_batches, epoch_batches, in
 from ser.devices import Team
 from ser.errors import UserError
 from ser.models import build
-from ser.params import Model
+from ser.models.statpool import StatPool
+from ser.params import Features, Model
 
 Weights = dict[str, Tensor]
 
@@ -122,7 +123,9 @@ def _half_cosine(x: float) -> float:
 def fit(
     train: Examples,
     val: Examples,
+    measured: Examples | None,
     emotions: int,
+    features: Features,
     model: Model,
     fold: int,
     team: Team,
@@ -135,7 +138,10 @@ def fit(
     Args:
         train: what the net learns from.
         val: what early stopping looks at; may be empty if model.patience is 0.
+        measured: the clips that a net which standardises what it pools takes the means and
+            deviations from; None for other nets.
         emotions: number of classes.
+        features: what the clips are described by.
         model: the net and how it is trained.
         fold: number of the fold; part of every seed.
         team: the processes that train together, and where.
@@ -157,22 +163,26 @@ def fit(
             f"model.patience {model.patience} stops by the validation loss, but fold {fold} has "
             "no val clips: set split.val above 0, or model.patience: 0"
         )
-    state = _begin(train, emotions, model, fold, team)
+    state = _begin(emotions, features, model, fold, team)
     weights = torch.ones(emotions)
     if model.balance == "class_weights":
         weights = torch.from_numpy(class_weights(train.labels, emotions))
     criterion = Criterion(weights.to(team.device), model.label_smoothing)
     clips, val_clips = Clips(train, team.device), Clips(val, team.device)
+    whole = None if measured is None else Clips(measured, team.device)
+    measure(state.net, whole, model)
     if checkpoint.exists():
         _restore(state, checkpoint)
         if len(state.history) > _last_epoch(model):
             # It was stopped later than this training is to be: begin again.
             shutil.rmtree(snapshots, ignore_errors=True)
-            state = _begin(train, emotions, model, fold, team)
+            state = _begin(emotions, features, model, fold, team)
+            measure(state.net, whole, model)
+    measure_voices(state.net, whole, model)
     _check_alike(state, team, checkpoint)
     while not _finished(state, model):
         epoch = len(state.history) + 1
-        _run_epoch(state, clips, val_clips, criterion, model, fold, epoch, team)
+        _run_epoch(state, clips, val_clips, whole, criterion, model, fold, epoch, team)
         if not team.leads:
             continue
         if model.snapshots:
@@ -200,22 +210,64 @@ def predict(net: nn.Module, clips: Clips, model: Model) -> NDArray[np.float32]:
     with torch.inference_mode():
         for positions, batch in in_order(clips, model):
             order.append(positions)
-            parts.append(net(batch.features, batch.lengths).softmax(dim=1))
+            parts.append(logits_of(net, batch).softmax(dim=1))
         probabilities: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
     return probabilities[np.argsort(np.concatenate(order))]
 
 
-def seed_epoch(model: Model, fold: int, epoch: int) -> np.random.Generator:
-    """Seed torch's generator (weights, dropout) and return one for the data; epoch 0: weights."""
+def logits_of(net: nn.Module, batch: Batch) -> Tensor:
+    """Let a net answer for a batch, whose voices it is told where they are known."""
+    if batch.voices is None:
+        logits: Tensor = net(batch.features, batch.lengths)
+    else:
+        logits = net(batch.features, batch.lengths, batch.voices)
+    return logits
+
+
+def measure(net: nn.Module, clips: Clips | None, model: Model) -> None:
+    """Let a fresh net that standardises what it pools measure that over the clips."""
+    if isinstance(net, StatPool) and clips is not None:
+        net.measure(_pooled(net, clips, model)[0])
+
+
+def measure_voices(net: nn.Module, clips: Clips | None, model: Model) -> None:
+    """Let such a net, as its weights are now, measure each voice by its clips, if they are known."""
+    if isinstance(net, StatPool) and clips is not None and clips.examples.voices is not None:
+        net.measure_voices(*_pooled(net, clips, model))
+
+
+def _pooled(net: StatPool, clips: Clips, model: Model) -> tuple[Tensor, Tensor]:
+    """Pool all clips: [clips, pooled], and the voices that they are of, [clips]."""
+    rows, voices = [], []
+    with torch.no_grad():
+        for _, batch in in_order(clips, model):
+            rows.append(net.pool(batch.features, batch.lengths))
+            voices.append(torch.zeros_like(batch.labels) if batch.voices is None else batch.voices)
+    return torch.cat(rows), torch.cat(voices)
+
+
+def seed_epoch(model: Model, fold: int, epoch: int) -> tuple[int, ...]:
+    """Seed torch's generator (weights, dropout) and return the data's key; epoch 0: weights."""
     key = (model.seed, fold, epoch)
     torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
-    return np.random.default_rng(key)
+    return key
 
 
-def _begin(train: Examples, emotions: int, model: Model, fold: int, team: Team) -> Progress:
+def _peak_rate(model: Model) -> float:
+    """Give the learning rate for the batches that the model is trained in.
+
+    Malladi et al.: On the SDEs and scaling rules for adaptive gradient algorithms, NeurIPS 2022:
+    with the root of the batch size.
+    """
+    if model.learning_rate_batch == 0:
+        return model.learning_rate
+    return model.learning_rate * math.sqrt(model.batch_size / model.learning_rate_batch)
+
+
+def _begin(emotions: int, features: Features, model: Model, fold: int, team: Team) -> Progress:
     seed_epoch(model, fold, 0)
-    net = build(model, sum(train.dims.values()), emotions).to(team.device)
-    rate, decay = model.learning_rate, model.weight_decay
+    net = build(model, features, emotions).to(team.device)
+    rate, decay = _peak_rate(model), model.weight_decay
     optimizer: torch.optim.Optimizer
     # Fused: one call for all weights. On small nets the others take longer than the gradients.
     if model.optimizer == "sgd":
@@ -256,6 +308,7 @@ def _run_epoch(
     state: Progress,
     train: Clips,
     val: Clips,
+    measured: Clips | None,
     criterion: Criterion,
     model: Model,
     fold: int,
@@ -263,23 +316,24 @@ def _run_epoch(
     team: Team,
 ) -> None:
     """Train for one epoch, validate, add to the history, keep the weights if they are the best."""
-    rng = seed_epoch(model, fold, epoch)
+    key = seed_epoch(model, fold, epoch)
     steps = count_batches(len(train), model.batch_size)
     # Summed on the device: a look at each loss would make a GPU wait for every step.
     loss_sum = torch.zeros((), device=team.device)
     hits = torch.zeros((), device=team.device)
     state.trained.train()
-    for step, batch in enumerate(epoch_batches(train, model, rng)):
+    for step, batch in enumerate(epoch_batches(train, model, key)):
         progress = (epoch - 1 + step / steps) / model.epochs
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate_at(
-                progress, model.learning_rate, model.schedule, model.decay_epoch / model.epochs
+                progress, _peak_rate(model), model.schedule, model.decay_epoch / model.epochs
             )
         losses, correct = _step(state, batch, criterion, team)
         loss_sum += losses
         hits += correct
     train_loss = float(team.sum(loss_sum)) / len(train)
     train_accuracy = float(team.sum(hits)) / len(train)
+    measure_voices(state.net, measured, model)
     # All go by one process's figures, should theirs differ in the last digit.
     val_loss, val_accuracy = team.agree(_validate(state.net, val, model))
     for subset, mean in (("training", train_loss), ("validation", val_loss)):
@@ -301,7 +355,7 @@ def _step(state: Progress, batch: Batch, criterion: Criterion, team: Team) -> tu
     Where several processes train together: what this one adds to them.
     """
     own, share = team.take(batch)
-    logits = state.trained(own.features, own.lengths)
+    logits = logits_of(state.trained, own)
     guess = logits.detach().argmax(dim=1)
     loss = criterion.loss(logits, own.labels)
     hits = (guess == own.labels).sum().float()
