@@ -179,7 +179,7 @@ def test_the_clips_beside_the_model_are_those_to_check_with(exported, clip, tmp_
 
 
 def test_an_export_without_its_libraries_is_a_sentence(exported):
-    code = WITHOUT_TORCH.replace('("torch", "safetensors")', '("onnx",)')
+    code = WITHOUT_TORCH.replace('"torch", "safetensors"', '"onnx"')
     arguments = ["export", "--model", exported / "model", "--onnx", exported / "y.onnx"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.returncode == 1
