@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import notebook
 from benchmarks.measure import Row, interleave
 from scripts import experiments
-from ser import features, folds, models, params, training
+from ser import features, filters, folds, models, params, training
 from ser.arrays import FloatArray
 from ser.audio import standardise
 from ser.batches import Clips, Examples, epoch_batches
@@ -40,9 +40,10 @@ def notebook_params() -> params.Params:
 def spectrograms(raw: Path, paths: Sequence[str], settings: params.Params) -> list[FloatArray]:
     """Compute log-mel spectrograms [frames, dims] of recordings, without noise reduction."""
     rate = settings.clean.sample_rate
+    banks = filters.filter_banks(rate, settings.features)
     return [
         features.extract(
-            standardise(decode(raw / path), rate, 0, "none", 0.0), rate, settings.features
+            standardise(decode(raw / path), rate, 0, "none", 0.0), rate, settings.features, banks
         )
         for path in paths
     ]

@@ -25,6 +25,7 @@ from ser.audio import check, standardise
 from ser.augment import Draw, change_waveform
 from ser.decoding import decode
 from ser.features import logmel
+from ser.filters import FilterBanks, filter_banks
 from ser.spectra import frame_count
 
 RATE = 16000  # Hz
@@ -77,11 +78,14 @@ def clips_of(paths: Sequence[Path], seconds: float) -> list[FloatArray]:
     return clips
 
 
-def ours(path: Path, noise_reduction: str, features: params.Features) -> FloatArray:
+def ours(
+    path: Path, noise_reduction: str, features: params.Features, banks: FilterBanks
+) -> FloatArray:
     """Compute a recording's log-mel spectrogram as the stages do: [frames, n_mels]."""
     recording = decode(path)
     check(recording, 0.5, 0.01)
-    return logmel(standardise(recording, RATE, 0, noise_reduction, NOISE_SECONDS), RATE, features)
+    waveform = standardise(recording, RATE, 0, noise_reduction, NOISE_SECONDS)
+    return logmel(waveform, RATE, features, banks)
 
 
 def theirs(path: Path, noise_reduction: str, features: params.Features) -> FloatArray:
@@ -116,8 +120,9 @@ def spectrogram_row(
         transform(frame_count(len(resampled), features.hop_length), features.n_fft)
 
     settings: dict[str, Any] = {"noise_reduction": noise_reduction, "features": features}
+    banks = filter_banks(RATE, features)
     seconds, other_seconds, bound = interleave(
-        one_by_one(partial(ours, **settings), paths),
+        one_by_one(partial(ours, **settings, banks=banks), paths),
         one_by_one(partial(theirs, **settings), paths),
         one_by_one(kernels, paths),
     )
@@ -215,7 +220,10 @@ def transform(frames: int, n_fft: int) -> None:
 def agreement(paths: Sequence[Path], noise_reduction: str, features: params.Features) -> str:
     """Say how far both log-mel spectrograms are apart."""
     settings: dict[str, Any] = {"noise_reduction": noise_reduction, "features": features}
-    differences = [ours(path, **settings) - theirs(path, **settings).T for path in paths]
+    banks = filter_banks(RATE, features)
+    differences = [
+        ours(path, **settings, banks=banks) - theirs(path, **settings).T for path in paths
+    ]
     apart = np.abs(np.concatenate(differences))
     return (
         f"99.9 % of the values within {np.quantile(apart, 0.999):.1g} dB of theirs, all within "

@@ -1,9 +1,11 @@
 """How much the sound of a recording changes: speech does, tones and noises do not."""
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 
 from ser.arrays import FloatArray
-from ser.filters import mel_filters
 from ser.stft import stft
 
 CHANGE_RATE = 16_000  # Hz
@@ -12,8 +14,7 @@ CHANGE_RATE = 16_000  # Hz
 # by 2 to 2.8 dB.
 LEAST_OF_SPEECH = 3.0  # dB
 
-_N_FFT, _BANDS = 512, 32  # 32 ms
-_LOWEST, _HIGHEST = 80.0, 8000.0  # Hz
+_N_FFT = 512  # 32 ms
 _RANGE = 50.0  # dB below the loudest band, where the background begins
 _HEARD = 35.0  # dB below the loudest frame
 
@@ -28,13 +29,19 @@ def spectral_change(waveform: FloatArray) -> float:
         In dB: the standard deviation over the louder frames of each mel band's level relative to
         its frame's mean, averaged over the bands.
     """
-    filters = mel_filters(CHANGE_RATE, _N_FFT, _BANDS, _LOWEST, _HIGHEST)
     power = np.square(np.abs(stft(waveform, _N_FFT)))
     if not 0 < power.max() < np.inf:  # silence, or more than a float32 holds
         return 0.0
     with np.errstate(divide="ignore"):
-        levels = 10 * np.log10(power @ filters.T)
+        levels = 10 * np.log10(power @ mel_bank().T)
     levels = np.maximum(levels, levels.max() - _RANGE)
     loudest = levels.max(axis=1)
     heard = levels[loudest > loudest.max() - _HEARD]
     return float((heard - heard.mean(axis=1, keepdims=True)).std(axis=0).mean())
+
+
+@cache
+def mel_bank() -> FloatArray:
+    """32 mel bands from 80 to 8000 Hz, as librosa computes them: float32 [32, 257]."""
+    bank: FloatArray = np.load(Path(__file__).with_name("speech_bands.npy"), allow_pickle=False)
+    return bank

@@ -33,6 +33,7 @@ CODE = ("ser", "stages")
 # Those that decide about the bytes of a clip, its features or a trained net.
 PACKAGES = (
     "imbalanced-learn",
+    "librosa",
     "numpy",
     "scikit-learn",
     "scipy",

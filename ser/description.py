@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.errors import UserError
+from ser.filters import FilterBanks, filter_banks, from_json, to_json
 from ser.normalisation import Statistics
+from ser.params import Features
 
-FORMAT = 4
-_OLDER = 3  # a format that is read as well
-_MAX_CLIPPED = 0.2  # of models of that format
-LIBRARIES = ("ser", "numpy", "scipy", "soundfile", "soxr", "torch")
+FORMAT = 5
+_OLDER = (3, 4)  # formats that are read as well
+_MAX_CLIPPED = 0.2  # of models of format 3
+LIBRARIES = ("ser", "librosa", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Description:
     Attributes:
         model: the section model of the parameters.
         emotions: the labels, in the order of the net's outputs.
-        preprocessing: how the features were made: {"clean", "features", "dims"}.
+        preprocessing: how the features were made: {"clean", "features", "filter_banks", "dims"}.
         folds: numbers of the folds, one file of weights each.
         statistics: of each fold, what features are normalised by if it is the train clips'; else
             None.
@@ -51,6 +53,12 @@ class Description:
         clean, features = self.preprocessing["clean"], self.preprocessing["features"]
         return float(min(features["fmax"], clean["sample_rate"] / 2))
 
+    @property
+    def filter_banks(self) -> FilterBanks:
+        """What the features' spectra are weighted with."""
+        features = Features.model_validate(self.preprocessing["features"])
+        return from_json(self.preprocessing["filter_banks"], features)
+
     def measured(self, metrics: Mapping[str, Any]) -> "Description":
         """Give the same with what its evaluation found."""
         return replace(self, metrics=dict(metrics))
@@ -68,20 +76,21 @@ def parse(text: str, source: str | Path) -> Description:
         source: where it is from, for the error.
 
     Raises:
-        UserError: of another format than this code reads; names the versions.
+        UserError: of another format than this code reads; names the versions. Or of an older one
+            that librosa is needed for, which is not installed.
         ValueError, LookupError, TypeError, AttributeError: it is damaged.
     """
     described = json.loads(text)
     found = described.pop("format", None)
-    if found == _OLDER:
-        _bring_up_to_date(described)
+    if found in _OLDER:
+        _bring_up_to_date(described, found, source)
     elif found != FORMAT:
         made_by = described.get("versions") or {}
         named = ", ".join(f"{name} {version}" for name, version in sorted(made_by.items()))
         newer = isinstance(found, int) and found > FORMAT
         raise UserError(
             f"{source} is of format {found}, written with {named or 'unknown versions'}; this is "
-            f"ser {metadata.version('ser')}, which reads the formats {_OLDER} and {FORMAT}: "
+            f"ser {metadata.version('ser')}, which reads the formats {_OLDER[0]} to {FORMAT}: "
             + ("use a newer version of the project" if newer else "train it anew, `dvc repro`")
         )
     described["statistics"] = [_as_statistics(of_fold) for of_fold in described["statistics"]]
@@ -115,14 +124,28 @@ def name_ends(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _bring_up_to_date(described: dict[str, Any]) -> None:
-    """Change what format 3 wrote into the present form: intervals by name, no high-pass filter.
+def _bring_up_to_date(described: dict[str, Any], found: int, source: str | Path) -> None:
+    """Change what an older format wrote into the present form.
 
-    Its limit of clipping was of samples at full scale, and does not fit what is counted now.
+    Format 3 lists intervals instead of naming their ends, and knows no high-pass filter; its limit
+    of clipping was of samples at full scale, and does not fit what is counted now. Neither it nor
+    format 4 holds the filter banks.
     """
-    if described["metrics"] is not None:
-        described["metrics"] = name_ends(described["metrics"])
-    described["preprocessing"]["clean"] |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
+    preprocessing = described["preprocessing"]
+    if found == 3:
+        if described["metrics"] is not None:
+            described["metrics"] = name_ends(described["metrics"])
+        preprocessing["clean"] |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
+    features = Features.model_validate(preprocessing["features"])
+    try:
+        banks = filter_banks(preprocessing["clean"]["sample_rate"], features)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{source} is of format {found}, which has its filter banks computed by librosa, and "
+            f"{error.name} is not installed: pip install -c requirements.lock librosa; or train "
+            "or export it anew"
+        ) from None
+    preprocessing["filter_banks"] = to_json(banks)
 
 
 def _as_list(array: NDArray[np.float64]) -> list[float]:

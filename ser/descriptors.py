@@ -16,6 +16,7 @@ from ser import spectra
 from ser.arrays import FloatArray
 from ser.functional_names import descriptor_names
 from ser.params import HIGHEST_PITCH, Features
+from ser.spectra import ToDecibels
 
 _LOWEST_PITCH = 60.0  # Hz
 _REFERENCE_PITCH = 100.0  # Hz, of 0 semitones
@@ -24,13 +25,21 @@ _HIGHEST = 8000.0  # Hz, where the spectral descriptors end, whatever the sample
 _POWER_FLOOR = 1e-10
 
 
-def describe(waveform: FloatArray, sample_rate: int, features: Features) -> dict[str, FloatArray]:
+def describe(
+    waveform: FloatArray,
+    sample_rate: int,
+    features: Features,
+    mel_bank: FloatArray,
+    to_decibels: ToDecibels = spectra.power_to_db,
+) -> dict[str, FloatArray]:
     """Describe every frame of a waveform.
 
     Args:
         waveform: float32 [samples] in -1..1.
         sample_rate: in Hz.
         features: framing, mel bands and number of cepstral coefficients.
+        mel_bank: weights [n_mels, 1 + n_fft // 2].
+        to_decibels: see `ser.features.extract`.
 
     Returns:
         name of each descriptor (see `functional_names`) -> float32 [frames]. Levels and ratios are
@@ -38,7 +47,7 @@ def describe(waveform: FloatArray, sample_rate: int, features: Features) -> dict
     """
     frames = spectra.cut_frames(waveform, features, "constant")
     power = spectra.power_spectrogram(frames, features)
-    mel_db = spectra.mel_decibels(power, sample_rate, features)
+    mel_db = to_decibels(spectra.mel_power(power, mel_bank))
     level = 10 * np.log10(np.maximum(np.mean(np.square(frames), axis=1), _POWER_FLOOR))
     pitch, voicing = track_pitch(frames, sample_rate)
     frequencies = scipy.fft.rfftfreq(features.n_fft, 1 / sample_rate)

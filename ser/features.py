@@ -1,24 +1,32 @@
 """Waveform -> features: log-mel, MFCC, zero crossings, RMS, chroma; or functionals of the clip."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ser import spectra
 from ser.arrays import FloatArray
 from ser.descriptors import describe
-from ser.filters import mel_frequencies
+from ser.filters import FilterBanks
 from ser.functional_names import broad_names, correlated_names
 from ser.functionals import summarise
 from ser.params import FUNCTIONALS, Features
+from ser.spectra import ToDecibels
 
 
-def extract(waveform: FloatArray, sample_rate: int, features: Features) -> FloatArray:
+def extract(
+    waveform: FloatArray,
+    sample_rate: int,
+    features: Features,
+    banks: FilterBanks,
+    to_decibels: ToDecibels = spectra.power_to_db,
+) -> FloatArray:
     """Compute the wanted kinds of features, side by side.
 
     Args:
         waveform: float32 [samples] in -1..1.
         sample_rate: in Hz.
         features: which kinds, and their settings.
+        banks: `ser.filters.filter_banks` of the same rate and settings.
+        to_decibels: librosa.power_to_db, or its equal that is here without librosa.
 
     Returns:
         float32 [frames, dims]: log-mel in dB relative to the clip's maximum (-80..0), MFCC of the
@@ -27,11 +35,11 @@ def extract(waveform: FloatArray, sample_rate: int, features: Features) -> Float
         alone: one frame that says all about the clip, float32 [1, dims].
     """
     if features.kinds == [FUNCTIONALS]:
-        return functionals(waveform, sample_rate, features)[np.newaxis]
+        return functionals(waveform, sample_rate, features, banks, to_decibels)[np.newaxis]
     frames = spectra.cut_frames(waveform, features, "constant")
     power = spectra.power_spectrogram(frames, features)
     if "logmel" in features.kinds or "mfcc" in features.kinds:
-        mel_db = spectra.mel_decibels(power, sample_rate, features)
+        mel_db = to_decibels(spectra.mel_power(power, banks["mel"]))
     columns = []
     for kind in features.kinds:
         if kind == "logmel":
@@ -43,27 +51,28 @@ def extract(waveform: FloatArray, sample_rate: int, features: Features) -> Float
         elif kind == "rms":
             columns.append(np.sqrt(np.mean(np.square(frames), axis=1, keepdims=True)))
         else:
-            columns.append(spectra.chroma(power, sample_rate, features))
+            columns.append(spectra.chroma(power, banks["chroma"]))
     return np.concatenate(columns, axis=1, dtype=np.float32)
 
 
-def logmel(waveform: FloatArray, sample_rate: int, features: Features) -> FloatArray:
+def logmel(
+    waveform: FloatArray, sample_rate: int, features: Features, banks: FilterBanks
+) -> FloatArray:
     """Compute the log-mel spectrogram [frames, n_mels] in dB relative to the clip's maximum."""
-    return extract(waveform, sample_rate, features.model_copy(update={"kinds": ["logmel"]}))
+    return extract(waveform, sample_rate, features.model_copy(update={"kinds": ["logmel"]}), banks)
 
 
-def functionals(waveform: FloatArray, sample_rate: int, features: Features) -> FloatArray:
+def functionals(
+    waveform: FloatArray,
+    sample_rate: int,
+    features: Features,
+    banks: FilterBanks,
+    to_decibels: ToDecibels = spectra.power_to_db,
+) -> FloatArray:
     """Summarise the clip's descriptors: float32 [functionals], see `functional_names`."""
     return summarise(
-        describe(waveform, sample_rate, features),
+        describe(waveform, sample_rate, features, banks["mel"], to_decibels),
         broad_names(features.n_mfcc),
         correlated_names(features.n_mfcc),
         features.hop_length / sample_rate,
     )
-
-
-def mel_band_hertz(features: Features) -> NDArray[np.float64]:
-    """The middle of each mel band in Hz [n_mels]."""
-    f = features
-    # The first and the last are the outer edges of the outer bands.
-    return mel_frequencies(f.n_mels + 2, f.fmin, f.fmax)[1:-1]

@@ -1,24 +1,22 @@
 """Windows and filter banks: what frames and spectra are weighted with.
 
-The filter banks equal librosa's (McFee et al.: librosa: Audio and music signal analysis in Python,
-SciPy 2015), which takes a second to import.
+librosa computes the filter banks (McFee et al.: librosa: Audio and music signal analysis in Python,
+SciPy 2015). It takes most of a second to import: they are computed once and kept with the features
+and with the model, so that whoever predicts does without it.
 """
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
+from ser.params import N_CHROMA, Features
 
-# Slaney: Auditory toolbox, version 2, technical report 1998-010, Interval Research: mel are linear
-# in frequency up to 1000 Hz and logarithmic above, 27 of them to a factor of 6.4.
-_HZ_PER_MEL = 200 / 3
-_LINEAR_UP_TO = 1000.0  # Hz
-_LINEAR_MELS = _LINEAR_UP_TO / _HZ_PER_MEL
-_LOG_STEP = np.log(6.4) / 27
-
-_LOWEST_A = 27.5  # Hz, the A of octave 0
-_CENTRE_OCTAVE = 5.0  # chroma: where the weight of octaves is highest
-_OCTAVE_WIDTH = 2.0  # chroma: standard deviation of that weight, in octaves
+# The weight of each frequency bin in each band, float32 [bands, 1 + n_fft // 2]: "mel", triangles
+# of equal area, evenly spaced in mel; "chroma", pitch classes from C, where they are wanted.
+FilterBanks = Mapping[str, FloatArray]
 
 
 def hann(length: int) -> FloatArray:
@@ -26,69 +24,67 @@ def hann(length: int) -> FloatArray:
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
 
 
-def hz_to_mel(hz: float) -> float:
-    """Convert a frequency in Hz to mel (Slaney's)."""
-    if hz < _LINEAR_UP_TO:
-        return hz / _HZ_PER_MEL
-    return float(_LINEAR_MELS + np.log(hz / _LINEAR_UP_TO) / _LOG_STEP)
-
-
-def mel_frequencies(n: int, fmin: float, fmax: float) -> NDArray[np.float64]:
-    """Divide fmin..fmax into n frequencies evenly spaced in mel: [n], in Hz."""
-    mels = np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n)
-    above = np.maximum(mels - _LINEAR_MELS, 0)
-    return np.where(above > 0, _LINEAR_UP_TO * np.exp(_LOG_STEP * above), _HZ_PER_MEL * mels)
-
-
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> FloatArray:
-    """Compute the weight of each frequency bin in each mel band.
-
-    Triangles from the centre of the band below to that of the band above, of equal area.
+def filter_banks(sample_rate: int, features: Features) -> FilterBanks:
+    """Compute the filter banks that some features need.
 
     Args:
         sample_rate: in Hz.
-        n_fft: samples of a frame.
-        n_mels: bands.
-        fmin: where the lowest band begins, in Hz.
-        fmax: where the highest band ends, in Hz.
+        features: n_fft, the mel bands, and whether chroma is wanted.
 
-    Returns:
-        float32 [n_mels, 1 + n_fft // 2], as librosa.filters.mel.
+    Raises:
+        ModuleNotFoundError: librosa, or what it needs, is not installed.
     """
-    bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)
-    edges = mel_frequencies(n_mels + 2, fmin, fmax)[:, np.newaxis]
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
-    triangles = np.maximum(0, np.minimum(rising, falling))
-    return (triangles * 2 / (high - low)).astype(np.float32)
+    import librosa.filters
+
+    f = features
+    mel = librosa.filters.mel(
+        sr=sample_rate, n_fft=f.n_fft, n_mels=f.n_mels, fmin=f.fmin, fmax=f.fmax
+    )
+    if "chroma" not in f.kinds:
+        return {"mel": mel}
+    return {"mel": mel, "chroma": librosa.filters.chroma(sr=sample_rate, n_fft=f.n_fft)}
 
 
-def chroma_filters(sample_rate: int, n_fft: int, n_chroma: int) -> FloatArray:
-    """Compute the weight of each frequency bin in each pitch class, from C, tuned to A = 440 Hz.
+def mel_band_hertz(features: Features) -> NDArray[np.float64]:
+    """The middle of each mel band in Hz [n_mels]."""
+    import librosa
 
-    A Gaussian around each pitch class, as wide as a bin; octaves far from the middle count less.
-    Ellis: Chroma feature analysis and synthesis, 2007.
+    f = features
+    # The first and the last are the outer edges of the outer bands.
+    edges: NDArray[np.float64] = librosa.mel_frequencies(f.n_mels + 2, fmin=f.fmin, fmax=f.fmax)
+    return edges[1:-1]
 
-    Args:
-        sample_rate: in Hz.
-        n_fft: samples of a frame.
-        n_chroma: pitch classes to the octave.
 
-    Returns:
-        float32 [n_chroma, 1 + n_fft // 2], as librosa.filters.chroma.
+def to_json(banks: FilterBanks) -> dict[str, Any]:
+    """Write filter banks as what JSON knows: of each band its first bin and the weights from it on.
+
+    The weights come back to the last bit.
     """
-    # One bin beyond the last one wanted, which tells how wide that is.
-    hz = np.arange(1, n_fft // 2 + 2) * sample_rate / n_fft
-    classes = n_chroma * np.log2(hz / _LOWEST_A)
-    # Bin 0 has no pitch: it is put one and a half octaves below bin 1.
-    classes = np.concatenate([classes[:1] - 1.5 * n_chroma, classes])
-    widths = np.maximum(np.diff(classes), 1)
-    classes = classes[:-1]
-    half = np.round(n_chroma / 2)
-    away = classes - np.arange(n_chroma)[:, np.newaxis]
-    away = np.remainder(away + half + 10 * n_chroma, n_chroma) - half
-    weights = np.exp(-0.5 * np.square(2 * away / widths))
-    weights /= np.sqrt(np.square(weights).sum(axis=0))
-    weights *= np.exp(-0.5 * np.square((classes / n_chroma - _CENTRE_OCTAVE) / _OCTAVE_WIDTH))
-    # Classes count from A; C is three semitones higher.
-    return np.roll(weights, -3 * (n_chroma // 12), axis=0).astype(np.float32)
+    return {name: [_trimmed(weights) for weights in bank] for name, bank in banks.items()}
+
+
+def from_json(described: Mapping[str, Sequence[Any]], features: Features) -> FilterBanks:
+    """Read what `to_json` wrote of the filter banks that some features need.
+
+    Raises:
+        ValueError, LookupError, TypeError: it is damaged, or of other features.
+    """
+    bins = 1 + features.n_fft // 2
+    bands = {"mel": features.n_mels} | ({"chroma": N_CHROMA} if "chroma" in features.kinds else {})
+    return {name: _bank(described[name], count, bins) for name, count in bands.items()}
+
+
+def _trimmed(weights: FloatArray) -> list[Any]:
+    covered = np.flatnonzero(weights)
+    # Narrow bands may cover no bin at all.
+    first, end = (int(covered[0]), int(covered[-1]) + 1) if len(covered) else (0, 0)
+    return [first, weights[first:end].tolist()]
+
+
+def _bank(rows: Sequence[Any], bands: int, bins: int) -> FloatArray:
+    if len(rows) != bands:
+        raise ValueError(f"a filter bank of {len(rows)} bands, {bands} are expected")
+    bank = np.zeros((bands, bins), dtype=np.float32)
+    for band, (first, weights) in zip(bank, rows, strict=True):
+        band[first : first + len(weights)] = weights
+    return bank

@@ -104,6 +104,7 @@ class Recogniser:
         self._clean = Clean.model_validate(description.preprocessing["clean"])
         self._features = Features.model_validate(description.preprocessing["features"])
         self._model = Model.model_validate(description.model)
+        self._banks = description.filter_banks
         self._dims = self._features.dims
         if self._dims != description.preprocessing["dims"]:
             raise ValueError(f"features of {self._dims} columns described as others")
@@ -221,7 +222,7 @@ class Recogniser:
                 waveform = self._waveform(recording)
             except Rejected:
                 continue  # said when it is predicted
-            features.append(extract(waveform, self._clean.sample_rate, self._features))
+            features.append(self._extract(waveform))
         fewest = _FEWEST_OF_A_VOICE if FUNCTIONALS in self._dims else 1
         if len(features) < fewest:
             raise UserError(
@@ -240,6 +241,9 @@ class Recogniser:
 
     def _waveform(self, recording: Recording) -> FloatArray:
         return standard_form(recording, self._clean)
+
+    def _extract(self, waveform: FloatArray) -> FloatArray:
+        return extract(waveform, self._clean.sample_rate, self._features, self._banks)
 
     def _predict(self, blocks: Iterable[FloatArray], rate: int, windows: Windows) -> Prediction:
         if self.needs_a_voice:
@@ -295,7 +299,7 @@ class Recogniser:
         Raises:
             UserError: the nets' answers are no probabilities.
         """
-        features = extract(waveform, self._clean.sample_rate, self._features)
+        features = self._extract(waveform)
         inputs = [
             fit_length(
                 normalise(features, self._dims, self._voice if of_train is None else of_train),

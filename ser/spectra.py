@@ -5,6 +5,7 @@ both sides: there are 1 + samples // hop_length of them, whatever is computed. A
 functions of the same names, computed from one shared spectrogram in single precision.
 """
 
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
@@ -12,8 +13,10 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ser.arrays import FloatArray
-from ser.filters import chroma_filters, hann, mel_filters
-from ser.params import N_CHROMA, Features
+from ser.filters import hann
+from ser.params import Features
+
+ToDecibels = Callable[[FloatArray], FloatArray]  # of power
 
 FRAMES_AT_ONCE = 64  # so that their spectra stay in the processor's cache
 TOP_DB = 80.0  # range below the loudest point that is kept, in dB
@@ -53,33 +56,37 @@ def power_spectrogram(frames: FloatArray, features: Features) -> FloatArray:
     return power
 
 
-@cache
-def _mel_groups(
-    sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float
-) -> list[tuple[slice, slice, FloatArray]]:
-    """Cut the mel filters into groups of neighbouring bands, each with the bins it covers.
+def mel_power(power: FloatArray, bank: FloatArray) -> FloatArray:
+    """Weight spectra by a bank of filters, of which each covers a few bins.
+
+    Args:
+        power: squared magnitudes [frames, bins].
+        bank: weights [n_mels, bins], bands in ascending order.
 
     Returns:
-        (bands, bins, weights [bins, bands]) of each group.
+        float32 [frames, n_mels].
     """
-    filters = mel_filters(sample_rate, n_fft, n_mels, fmin, fmax)
-    groups = []
-    for bands in np.array_split(np.arange(n_mels), min(_MEL_GROUPS, n_mels)):
+    mel = np.empty((len(power), len(bank)), dtype=np.float32)
+    for bands, bins in _groups(bank):
+        np.matmul(power[:, bins], bank[bands, bins].T, out=mel[:, bands])
+    return mel
+
+
+def _groups(bank: FloatArray) -> Iterator[tuple[slice, slice]]:
+    """Yield groups of neighbouring bands, each with the bins that it covers."""
+    for bands in np.array_split(np.arange(len(bank)), min(_MEL_GROUPS, len(bank))):
         rows = slice(bands[0], bands[-1] + 1)
-        covered = np.flatnonzero(filters[rows].any(axis=0))
+        covered = np.flatnonzero(bank[rows].any(axis=0))
         # Narrow bands may cover no bin at all.
-        bins = slice(covered[0], covered[-1] + 1) if len(covered) else slice(0, 0)
-        groups.append((rows, bins, np.ascontiguousarray(filters[rows, bins].T)))
-    return groups
+        yield rows, slice(covered[0], covered[-1] + 1) if len(covered) else slice(0, 0)
 
 
-def mel_decibels(power: FloatArray, sample_rate: int, features: Features) -> FloatArray:
-    """Compute the mel spectrogram in dB relative to full scale, no more than TOP_DB deep."""
-    f = features
-    mel = np.empty((len(power), f.n_mels), dtype=np.float32)
-    for bands, bins, weights in _mel_groups(sample_rate, f.n_fft, f.n_mels, f.fmin, f.fmax):
-        np.matmul(power[:, bins], weights, out=mel[:, bands])
-    level = 10 * np.log10(np.maximum(mel, _POWER_FLOOR))
+def power_to_db(power: FloatArray) -> FloatArray:
+    """Give power in dB relative to full scale, no more than TOP_DB below the highest.
+
+    As librosa.power_to_db, bit for bit, for those who do not import librosa.
+    """
+    level = 10 * np.log10(np.maximum(power, _POWER_FLOOR))
     return np.maximum(level, level.max() - TOP_DB)
 
 
@@ -104,15 +111,9 @@ def zero_crossing_rate(waveform: FloatArray, features: Features) -> FloatArray:
     return (crossings[:, np.newaxis] / features.n_fft).astype(np.float32)
 
 
-@cache
-def _chroma_filters(sample_rate: int, n_fft: int) -> FloatArray:
-    """Weight of each frequency bin in each pitch class [12, 1 + n_fft // 2], at 440 Hz tuning."""
-    return chroma_filters(sample_rate, n_fft, N_CHROMA)
-
-
-def chroma(power: FloatArray, sample_rate: int, features: Features) -> FloatArray:
+def chroma(power: FloatArray, bank: FloatArray) -> FloatArray:
     """Energy per pitch class relative to the frame's strongest [frames, 12]."""
-    energy = power @ _chroma_filters(sample_rate, features.n_fft).T
+    energy = power @ bank.T
     strongest = energy.max(axis=1, keepdims=True)
     # As librosa.util.normalize: a frame without energy stays as it is.
     scale: FloatArray = np.where(strongest < np.finfo(np.float32).tiny, 1, strongest)

@@ -4,11 +4,12 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ser.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CLIP_COLUMNS = (
     "clip",
@@ -59,7 +60,7 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
         raise UserError(f"cannot read {path} ({error}): run `dvc repro`") from None
 
 
-def write_table(path: Path, table: pd.DataFrame, decimals: int | None = None) -> None:
+def write_table(path: Path, table: "pd.DataFrame", decimals: int | None = None) -> None:
     """Write a table as csv, its floats in full or with so many decimals."""
     path.parent.mkdir(parents=True, exist_ok=True)
     form = None if decimals is None else f"%.{decimals}f"
@@ -75,12 +76,15 @@ def count_rows(path: Path) -> int:
     return sum(1 for _ in read_rows(path))
 
 
-def read_csv(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_csv(path: Path, columns: Sequence[str] | None = None) -> "pd.DataFrame":
     """Read one of the project's tables, or some of its columns; text columns stay text.
 
     Raises:
         UserError: the file is missing, is no table or lacks a column.
     """
+    # Imported only here: who reads row by row need not wait for it.
+    import pandas as pd
+
     try:
         # In parts, which are freed as they are read: the whole text would take as much again.
         with pd.read_csv(

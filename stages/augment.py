@@ -7,12 +7,14 @@ from itertools import tee
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from librosa import power_to_db
 from tqdm import tqdm
 
 from ser import params
 from ser.arrays import FloatArray
 from ser.augment import Draw, change_features, change_waveform, draw
 from ser.features import extract
+from ser.filters import FilterBanks, filter_banks
 from ser.parallel import ordered_map
 from ser.store import Place, Store, StoreWriter
 from ser.tables import count_rows, read_rows, write_csv
@@ -36,12 +38,16 @@ def jobs(clips: Path, waveforms: Store, augment: params.Augment) -> Iterator[Job
         yield Job(clip, waveforms.place(row["path"]), draws)
 
 
-def features_of_copies(job: Job, sample_rate: int, features: params.Features) -> list[FloatArray]:
+def features_of_copies(
+    job: Job, sample_rate: int, features: params.Features, banks: FilterBanks
+) -> list[FloatArray]:
     """Change a clip's waveform [samples] as drawn; return the copies' features [frames, dims]."""
     waveform = job.place.read()
     changed = (change_waveform(waveform, sample_rate, changes) for changes in job.draws)
     return [
-        change_features(extract(copy, sample_rate, features), features.dims, changes)
+        change_features(
+            extract(copy, sample_rate, features, banks, power_to_db), features.dims, changes
+        )
         for copy, changes in zip(changed, job.draws, strict=True)
     ]
 
@@ -63,7 +69,9 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     features = settings.features
     total = count_rows(clips)
     waveforms = Store(clean)
-    work = partial(features_of_copies, sample_rate=waveforms.meta["sample_rate"], features=features)
+    sample_rate = waveforms.meta["sample_rate"]
+    banks = filter_banks(sample_rate, features)
+    work = partial(features_of_copies, sample_rate=sample_rate, features=features, banks=banks)
     # tee holds the jobs that are being worked on.
     begun, done = tee(jobs(clips, waveforms, settings.augment))
     columns = ["key", "clip", "copy", *(field.name for field in fields(Draw))]

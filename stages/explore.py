@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ser import params, tables
 from ser.arrays import FloatArray
 from ser.clips import speaker_of
-from ser.features import logmel, mel_band_hertz
+from ser.features import logmel
+from ser.filters import filter_banks, mel_band_hertz
 from ser.plots import dataset
 from ser.spectra import frame_count
 from ser.store import Store
@@ -121,10 +122,13 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
     dataset.clips_by_speaker(plots / "clips_by_speaker.png", counts)
 
     seconds_per_frame = features.hop_length / sample_rate
-    band_hertz = mel_band_hertz(features)
+    banks, band_hertz = filter_banks(sample_rate, features), mel_band_hertz(features)
     dataset.mel_spectrograms(
         plots / "mel_spectrograms.png",
-        {name: logmel(waveform, sample_rate, features) for name, waveform in typical.items()},
+        {
+            name: logmel(waveform, sample_rate, features, banks)
+            for name, waveform in typical.items()
+        },
         seconds_per_frame,
         band_hertz,
     )
@@ -136,7 +140,9 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
         list(counts.columns),
         speakers,
         {
-            (row["emotion"], row["speaker"]): logmel(store[row["path"]], sample_rate, features)
+            (row["emotion"], row["speaker"]): logmel(
+                store[row["path"]], sample_rate, features, banks
+            )
             for _, row in shown.iterrows()
         },
         seconds_per_frame,

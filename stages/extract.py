@@ -4,25 +4,34 @@ from functools import partial
 from itertools import tee
 from pathlib import Path
 
+from librosa import power_to_db
 from tqdm import tqdm
 
 from ser import params
 from ser.arrays import FloatArray
 from ser.features import extract
+from ser.filters import FilterBanks, filter_banks, to_json
 from ser.parallel import ordered_map
 from ser.store import Place, Store, StoreWriter
 from ser.tables import count_rows, read_rows
 from stages import cli
 
 
-def features_meta(clean: Store, features: params.Features) -> dict[str, object]:
+def features_meta(clean: Store, features: params.Features, banks: FilterBanks) -> dict[str, object]:
     """Describe the features: what a trained model must know to make them again."""
-    return {"clean": clean.meta, "features": features.model_dump(), "dims": features.dims}
+    return {
+        "clean": clean.meta,
+        "features": features.model_dump(),
+        "filter_banks": to_json(banks),
+        "dims": features.dims,
+    }
 
 
-def features_of(place: Place, sample_rate: int, features: params.Features) -> FloatArray:
+def features_of(
+    place: Place, sample_rate: int, features: params.Features, banks: FilterBanks
+) -> FloatArray:
     """Read a waveform [samples]; return its features [frames, dims]."""
-    return extract(place.read(), sample_rate, features)
+    return extract(place.read(), sample_rate, features, banks, power_to_db)
 
 
 def main(clips: Path, clean: Path, features: Path) -> None:
@@ -30,10 +39,12 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     settings = params.load().features
     total = count_rows(clips)
     waveforms = Store(clean)
-    work = partial(features_of, sample_rate=waveforms.meta["sample_rate"], features=settings)
+    sample_rate = waveforms.meta["sample_rate"]
+    banks = filter_banks(sample_rate, settings)
+    work = partial(features_of, sample_rate=sample_rate, features=settings, banks=banks)
     rows, same = tee(read_rows(clips))  # which holds those that are being worked on
     places = (waveforms.place(row["path"]) for row in rows)
-    meta = features_meta(waveforms, settings)
+    meta = features_meta(waveforms, settings, banks)
     with StoreWriter(features, (sum(settings.dims.values()),), meta) as store:
         results = ordered_map(work, places)
         progress = tqdm(results, "extract", total, unit="clip", disable=None)

@@ -18,6 +18,7 @@ from ser import model_folder
 from ser.corpora import demo
 from ser.description import Description, versions
 from ser.features import extract
+from ser.filters import filter_banks, to_json
 from ser.models import build
 from ser.normalisation import measure
 from ser.params import Features, Model
@@ -174,11 +175,17 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **setting
     features = Features.model_validate(
         FEATURES | ({"kinds": ["functionals"]} if name == "mlp" else {})
     )
+    banks = filter_banks(RATE, features)
     statistics = [None] * len(folds)
     if model.normalisation == "train":
-        clips = [extract(speech(i), RATE, features) for i in range(0, 50, 8)]
+        clips = [extract(speech(i), RATE, features, banks) for i in range(0, 50, 8)]
         statistics = [measure(clips[i:], features.dims) for i in range(len(folds))]
-    preprocessing = {"clean": CLEAN, "features": features.model_dump(), "dims": features.dims}
+    preprocessing = {
+        "clean": CLEAN,
+        "features": features.model_dump(),
+        "filter_banks": to_json(banks),
+        "dims": features.dims,
+    }
     description = Description(
         model.model_dump(),
         EMOTIONS,

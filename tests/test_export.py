@@ -1,3 +1,5 @@
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +23,7 @@ import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "safetensors"):
+        if name.partition(".")[0] in ("torch", "safetensors", "librosa", "numba"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
@@ -98,6 +100,28 @@ def test_it_predicts_without_torch(exported, clip):
     assert "Traceback" not in done.stderr
 
 
+def test_a_file_of_before_filter_banks_were_kept_needs_librosa(exported, clip, tmp_path):
+    proto = onnx.load(exported / "model.onnx")
+    described = json.loads(proto.metadata_props[0].value)
+    del described["preprocessing"]["filter_banks"]
+    del proto.metadata_props[:]
+    onnx.helper.set_model_props(proto, {METADATA: json.dumps(described | {"format": 4})})
+    onnx.save(proto, tmp_path / "old.onnx")
+    arguments = ["predict", "--json", clip, "--model"]
+    expected = ser(*arguments, exported / "model.onnx").stdout
+    assert ser(*arguments, tmp_path / "old.onnx").stdout == expected
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *arguments, tmp_path / "old.onnx"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"error: .*old\.onnx is of format 4, .* librosa is not installed: pip install .*\n",
+        done.stderr,
+    )
+
+
 def altered(exported, path, change):
     """The file with other weights."""
     proto = onnx.load(exported / "model.onnx")
@@ -155,7 +179,7 @@ def test_the_clips_beside_the_model_are_those_to_check_with(exported, clip, tmp_
 
 
 def test_an_export_without_its_libraries_is_a_sentence(exported):
-    code = WITHOUT_TORCH.replace('("torch", "safetensors")', '("onnx",)')
+    code = WITHOUT_TORCH.replace('"torch", "safetensors"', '"onnx"')
     arguments = ["export", "--model", exported / "model", "--onnx", exported / "y.onnx"]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.returncode == 1
@@ -203,7 +227,7 @@ def test_other_programs_files_and_newer_ones_are_refused(exported, clip, tmp_pat
     text = proto.metadata_props[0].value
     for described, reason in (
         ({}, b"did not write it"),
-        ({METADATA: text.replace('"format": 4', '"format": 5')}, b"format 5, written with"),
+        ({METADATA: text.replace('"format": 5', '"format": 6')}, b"format 6, written with"),
         ({METADATA: "{"}, b"no usable model"),
         ({METADATA: text.replace('"angry",', "")}, b"described are"),
         ({METADATA: text.replace('"n_mels": 16', '"n_mels": 8').replace(": 16", ": 8")}, b"usable"),

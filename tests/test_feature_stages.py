@@ -7,6 +7,7 @@ import yaml
 from ser import params
 from ser.augment import draw
 from ser.features import extract as features_of
+from ser.filters import filter_banks, to_json
 from ser.store import Store, StoreWriter
 from ser.tables import CLIP_COLUMNS, read_rows, write_csv
 from stages import augment, extract
@@ -36,9 +37,11 @@ def test_every_clip_of_the_table_has_its_own_features(project):
     made, clean = Store(Path("features")), Store(Path("clean"))
     assert list(made) == list(CLIPS)
     settings = params.load().features
+    banks = filter_banks(RATE, settings)
     for clip, path in CLIPS.items():
-        assert np.array_equal(made[clip], features_of(clean.read(path), RATE, settings))
+        assert np.array_equal(made[clip], features_of(clean.read(path), RATE, settings, banks))
     assert made.meta["clean"] == clean.meta
+    assert made.meta["filter_banks"] == to_json(banks)
 
 
 def test_every_copy_has_its_row_and_its_features(project):

@@ -6,6 +6,7 @@ import pytest
 
 from ser.descriptors import describe
 from ser.features import extract, functionals
+from ser.filters import filter_banks
 from ser.functional_names import (
     RHYTHM,
     STATISTICS,
@@ -28,6 +29,10 @@ def features(**changes):
     values = {"kinds": ["functionals"], "n_fft": 1024, "win_length": 512, "hop_length": 256}
     values |= {"n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 7600.0}
     return Features(**values | changes)
+
+
+def banks_of(f):
+    return filter_banks(RATE, f)
 
 
 def random_descriptors(frames, n_mels=4, n_mfcc=3, seed=0):
@@ -463,7 +468,7 @@ def noise(samples, deviation=0.2, seed=0):
 
 
 def named(waveform, f, rate=RATE):
-    values = functionals(waveform, rate, f)
+    values = functionals(waveform, rate, f, filter_banks(rate, f))
     return dict(zip(functional_names(f.n_mels, f.n_mfcc), values.tolist(), strict=True))
 
 
@@ -474,7 +479,7 @@ def named(waveform, f, rate=RATE):
 def test_clips_of_any_length_have_the_same_number_of_features(samples, n_mels, n_mfcc):
     f = features(n_mels=n_mels, n_mfcc=n_mfcc)
     assert f.dims == {"functionals": len(functional_names(n_mels, n_mfcc))}
-    result = extract(noise(samples), RATE, f)
+    result = extract(noise(samples), RATE, f, banks_of(f))
     assert result.dtype == np.float32
     assert result.shape == (1, sum(f.dims.values()))
     assert np.isfinite(result).all()
@@ -483,10 +488,10 @@ def test_clips_of_any_length_have_the_same_number_of_features(samples, n_mels, n
 def test_features_are_the_functionals_of_what_is_described():
     f = features(hop_length=200)
     waveform = speech()
-    described = describe(waveform, RATE, f)
+    described = describe(waveform, RATE, f, banks_of(f)["mel"])
     row = summarise(described, broad_names(20), correlated_names(20), 200 / RATE)
-    np.testing.assert_array_equal(extract(waveform, RATE, f), [row])
-    np.testing.assert_array_equal(functionals(waveform, RATE, f), row)
+    np.testing.assert_array_equal(extract(waveform, RATE, f, banks_of(f)), [row])
+    np.testing.assert_array_equal(functionals(waveform, RATE, f, banks_of(f)), row)
     seconds = frame_count(len(waveform), 200) * 200 / RATE
     assert named(waveform, f)["log_seconds"] == pytest.approx(np.log(seconds), rel=1e-6)
 
@@ -509,9 +514,10 @@ def test_a_clips_functionals_say_what_was_put_into_it():
 def test_extracting_functionals_leaves_the_waveform_as_it_is():
     waveform = speech()
     waveform.setflags(write=False)
-    first = extract(waveform, RATE, features())
-    extract(noise(5000), RATE, features(n_mels=64))
-    np.testing.assert_array_equal(extract(waveform, RATE, features()), first)
+    first = extract(waveform, RATE, features(), banks_of(features()))
+    wide = features(n_mels=64)
+    extract(noise(5000), RATE, wide, banks_of(wide))
+    np.testing.assert_array_equal(extract(waveform, RATE, features(), banks_of(features())), first)
     np.testing.assert_array_equal(waveform, speech())
 
 
@@ -555,7 +561,7 @@ SOUNDS = {
 )
 def test_any_sound_has_finite_functionals(sound, changes):
     f = features(**changes)
-    result = extract(SOUNDS[sound], RATE, f)
+    result = extract(SOUNDS[sound], RATE, f, banks_of(f))
     assert result.shape == (1, f.dims["functionals"])
     assert np.isfinite(result).all()
 

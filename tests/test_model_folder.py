@@ -8,14 +8,16 @@ import pytest
 import safetensors.torch
 import torch
 from settings import PLAIN_MODEL
+from small_model import FEATURES
 
 from ser import model_folder
 from ser.description import FORMAT, LIBRARIES, Description, versions
 from ser.errors import UserError
+from ser.filters import filter_banks
 from ser.model_folder import load, load_snapshots, save, snapshots_folder
 from ser.models import build
 from ser.normalisation import measure, normalise
-from ser.params import Model
+from ser.params import Features, Model
 from ser.training import snapshot_name, write_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -24,7 +26,7 @@ SETTINGS = PLAIN_MODEL | {"name": "resnet", "width": 2, "dropout": 0.2}
 EMOTIONS = ["angry", "happy", "sad"]
 PREPROCESSING = {
     "clean": {"sample_rate": 16000},
-    "features": {"kinds": ["logmel", "rms"], "fmin": 50.0},
+    "features": FEATURES | {"kinds": ["logmel", "rms"]},
     "dims": {"logmel": 16, "rms": 1},
 }
 CORPUS = {
@@ -220,12 +222,12 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("found", [0, 1, 2, 5, "4", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 6, "5", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
     made_by = f".*torch {re.escape(metadata.version('torch'))}.*"
     with pytest.raises(
-        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 and 4"
+        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 5"
     ):
         load(folder)
 
@@ -248,6 +250,18 @@ def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_rea
     }
     change(folder, metrics=None)
     assert load(folder)[0].metrics is None
+
+
+@pytest.mark.parametrize("found", [3, 4])
+@pytest.mark.parametrize("kinds", [["logmel"], ["functionals"], ["mfcc", "chroma"]])
+def test_a_model_of_before_filter_banks_were_kept_has_them_computed(folder, found, kinds):
+    features = Features.model_validate(FEATURES | {"kinds": kinds})
+    preprocessing = PREPROCESSING | {"features": features.model_dump()}
+    change(folder, format=found, preprocessing=preprocessing)
+    banks, expected = load(folder)[0].filter_banks, filter_banks(16000, features)
+    assert list(banks) == ["mel", "chroma"] if "chroma" in kinds else ["mel"]
+    for name, bank in expected.items():
+        np.testing.assert_array_equal(banks[name], bank)
 
 
 @pytest.mark.parametrize("damage", [[0.4], [], 0.5, None])

@@ -387,7 +387,7 @@ def test_names_are_text_on_the_page(recogniser):
         show(described, [mistake]),
         bars({HOSTILE: 1.0}),
         message(HOSTILE),
-        draw(wave + 0.1, 16000, features, [window], [HOSTILE]),
+        draw(wave + 0.1, 16000, features, described.filter_banks, [window], [HOSTILE]),
     ):
         assert "<img src=x" not in page
         assert "&lt;img src=x" in page
@@ -399,7 +399,7 @@ def test_high_sounds_stand_at_the_top_of_the_picture(recogniser):
     heights = []
     for hertz in (300, 3000):
         tone = np.sin(2 * np.pi * hertz * time).astype(np.float32)
-        page = draw(tone, 16000, features, [], [])
+        page = draw(tone, 16000, features, recogniser.description.filter_banks, [], [])
         data = re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]
         pixels = np.array(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"), float)
         heights.append(pixels.mean(axis=1).argmax())

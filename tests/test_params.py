@@ -8,6 +8,7 @@ import yaml
 
 from ser.errors import UserError
 from ser.features import extract
+from ser.filters import filter_banks
 from ser.functional_names import functional_names
 from ser.params import load, parse
 
@@ -1047,4 +1048,5 @@ def test_frames_are_refused_or_long_enough_for_all_that_functionals_need(
     except UserError:
         return
     noise = np.random.default_rng(0).normal(0, 0.1, rate // 4).astype(np.float32)
-    assert np.isfinite(extract(noise, rate, features)).all()
+    banks = filter_banks(rate, features)
+    assert np.isfinite(extract(noise, rate, features, banks)).all()

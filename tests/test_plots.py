@@ -242,7 +242,9 @@ def test_curves_differ_without_colour(tmp_path, figures):
 )
 def test_colours_run_evenly_from_light_to_dark(name, tmp_path, figures):
     draw(name, tmp_path / "a.png")
-    colours = figures[0].axes[0].images[0].get_cmap()(np.linspace(0, 1, 50))
+    axes = figures[0].axes[0]
+    (image,) = axes.images or axes.collections
+    colours = image.get_cmap()(np.linspace(0, 1, 50))
     steps = np.diff(colours[:, :3] @ GREY)
     assert np.all(steps > 0) or np.all(steps < 0)
     assert abs(steps.sum()) > 0.6
@@ -289,16 +291,39 @@ def test_every_speaker_is_shown_once(tmp_path, figures):
     assert cells == [str(n) for n in table.to_numpy().ravel()]
 
 
+@pytest.mark.parametrize("seconds", [0.2, 3])
+def test_every_sample_of_a_waveform_is_drawn(tmp_path, figures, seconds):
+    samples = np.random.default_rng(0).uniform(-0.2, 1, round(16000 * seconds))
+    dataset.waveform(tmp_path / "a.png", samples, 16000, "a clip")
+    (axes,) = figures[0].axes
+    (line,) = (line for line in axes.get_lines() if line.get_visible())
+    np.testing.assert_array_equal(line.get_ydata(), samples)
+    assert line.get_xdata() == pytest.approx(np.arange(len(samples)) / 16000)
+    assert not any(envelope.get_visible() for envelope in axes.collections)
+
+
+def corners(axes):
+    """Where a spectrogram begins and ends, in seconds and Hz."""
+    (mesh,) = axes.collections
+    x, y = mesh.get_coordinates()[..., 0], mesh.get_coordinates()[..., 1]
+    return tuple(pytest.approx(edge) for edge in (x.min(), x.max(), y.min(), y.max()))
+
+
 def test_spectrogram_axes(tmp_path, figures):
-    # Bands 100 Hz apart: a tick stands at its frequency's band, 500 would stand too near to 1000.
     bands = np.arange(100.0, 5001.0, 100.0)
     mels = {"short": np.full((10, 50), -80.0), "long": np.zeros((21, 50))}
     dataset.mel_spectrograms(tmp_path / "a.png", mels, 0.5, bands)
     short, long, scale = figures[0].axes
-    hertz = {label.get_text(): label.get_position()[1] for label in long.get_yticklabels()}
-    assert hertz == {"4000": 39, "2000": 19, "1000": 9, "250": 1.5}
+    ticks = {label.get_text(): label.get_position()[1] for label in long.get_yticklabels()}
+    assert {"512", "1024", "2048", "4096"} <= set(ticks)
+    assert all(float(text) == hertz for text, hertz in ticks.items())
+    # Up to 1000 Hz evenly, above it by octaves.
+    for hertz in ((200, 500, 800), (1000, 2000, 4000)):
+        lower, upper = np.diff([long.transData.transform((0, h))[1] for h in hertz])
+        assert lower == pytest.approx(upper)
     assert short.get_xlim() == (-0.25, 10.25)
-    assert short.images[0].get_extent()[:2] == [-0.25, 4.75]
+    # A frame's middle is at a multiple of the step, a band's at its own frequency.
+    assert corners(short) == (-0.25, 4.75, 50, 5050)
     assert "dB" in scale.get_ylabel()
 
 
@@ -307,12 +332,12 @@ def test_gallery_has_a_row_per_emotion_and_a_column_per_speaker(tmp_path, figure
     *cells, scale = figures[0].axes
     assert [axes.get_title() for axes in cells] == ["aesdd/2", "aesdd/10", "", ""]
     assert [axes.get_ylabel() for axes in cells] == ["angry", "", "sad", ""]
-    assert [len(axes.images) for axes in cells] == [1, 1, 0, 1]
+    assert [len(axes.collections) for axes in cells] == [1, 1, 0, 1]
     # Frames 0 to 30, each at the middle of its 16 ms.
     for axes in cells:
         assert axes.get_xlim() == pytest.approx((-0.5 * 0.016, 30.5 * 0.016))
-    assert cells[0].images[0].get_extent()[1] == pytest.approx(19.5 * 0.016)
-    assert {image.get_clim() for axes in cells for image in axes.images} == {(-80, 0)}
+    assert corners(cells[0])[1] == 19.5 * 0.016
+    assert {mesh.get_clim() for axes in cells for mesh in axes.collections} == {(-80, 0)}
     assert "dB" in scale.get_ylabel()
 
 

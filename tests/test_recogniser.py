@@ -135,7 +135,9 @@ def evaluated(folder, project, names):
         for name in names:
             soundfile.write(project / f"{name}.wav", speech(name), RATE, subtype="PCM_16")
             waveform = recogniser.waveform(speech(name), RATE)
-            store.add(f"demo/{name}", extract(waveform, RATE, wanted))
+            store.add(
+                f"demo/{name}", extract(waveform, RATE, wanted, recogniser.description.filter_banks)
+            )
             rows.append({"clip": f"demo/{name}", "corpus": "demo", "speaker": "1"})
     clips = pd.DataFrame(rows).assign(emotion="sad")
     splits = pd.concat(clips[["clip"]].assign(fold=f, subset="test") for f in description.folds)

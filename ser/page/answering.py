@@ -45,9 +45,17 @@ def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any]]:
     except Rejected as verdict:
         text = _EXPLAINED[verdict.reason]
         return message(text), described(Answer(path.name, None, verdict.reason, text))
-    rate = recogniser.description.preprocessing["clean"]["sample_rate"]
-    features = Features.model_validate(recogniser.description.preprocessing["features"])
-    picture = draw(overview(path, rate), rate, features, prediction.windows, recogniser.emotions)
+    description = recogniser.description
+    rate = description.preprocessing["clean"]["sample_rate"]
+    features = Features.model_validate(description.preprocessing["features"])
+    picture = draw(
+        overview(path, rate),
+        rate,
+        features,
+        description.filter_banks,
+        prediction.windows,
+        recogniser.emotions,
+    )
     return _shown(prediction) + picture, described(Answer(path.name, prediction))
 
 

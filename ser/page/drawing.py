@@ -14,7 +14,8 @@ from matplotlib import colormaps
 from PIL import Image
 
 from ser.arrays import FloatArray
-from ser.features import logmel, mel_band_hertz
+from ser.features import logmel
+from ser.filters import FilterBanks, mel_band_hertz
 from ser.params import Features
 from ser.recogniser import Window
 
@@ -29,6 +30,7 @@ def draw(
     waveform: FloatArray,
     sample_rate: int,
     features: Features,
+    banks: FilterBanks,
     windows: Sequence[Window],
     emotions: Sequence[str],
 ) -> str:
@@ -38,6 +40,7 @@ def draw(
         waveform: float32 [samples] in -1..1, at least one.
         sample_rate: in Hz.
         features: how the mel spectrogram is computed.
+        banks: of the same.
         windows: of a long recording: below it, the fuller the more probable; hatched where nothing
             is told.
         emotions: names of the rows.
@@ -46,7 +49,7 @@ def draw(
     parts = [
         _row("", _wave(waveform)),
         _caption("mel spectrogram, brighter is louder (80 dB)"),
-        _row(_frequencies(features), _spectrogram(waveform, sample_rate, features)),
+        _row(_frequencies(features), _spectrogram(waveform, sample_rate, features, banks)),
     ]
     if windows:
         parts.append(_caption("emotions, the fuller the more probable; hatched: none told"))
@@ -79,10 +82,13 @@ def _wave(waveform: FloatArray) -> str:
     )
 
 
-def _spectrogram(waveform: FloatArray, sample_rate: int, features: Features) -> str:
+def _spectrogram(
+    waveform: FloatArray, sample_rate: int, features: Features, banks: FilterBanks
+) -> str:
     """The mel spectrogram as a picture, high bands at the top."""
     hop = max(features.hop_length, -(-len(waveform) // _COLUMNS))
-    mel_db = logmel(waveform, sample_rate, features.model_copy(update={"hop_length": hop}))
+    coarse = features.model_copy(update={"hop_length": hop})
+    mel_db = logmel(waveform, sample_rate, coarse, banks)
     shares = np.clip(1 - mel_db.T[::-1] / _DEEPEST, 0, 1)
     pixels = (colormaps["viridis"](shares)[..., :3] * 255).astype(np.uint8)
     file = io.BytesIO()

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from librosa.display import specshow, waveshow
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import AutoLocator
 from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
@@ -30,7 +32,6 @@ from ser.plots.style import (
 
 _AMPLITUDE = "amplitude (fraction of full scale)"
 _MEL_FREQUENCY = "frequency (Hz, mel scale)"
-_HERTZ_TICKS = (16000, 8000, 4000, 2000, 1000, 500, 250, 125)
 _SPEAKERS_IN_A_COLUMN = 30
 
 
@@ -38,7 +39,7 @@ def waveform(path: Path, samples: FloatArray, sample_rate: int, title: str) -> N
     """Draw one clip over time."""
     figure = new_figure(9, 2.8)
     axes = figure.add_subplot()
-    axes.plot(np.arange(len(samples)) / sample_rate, samples, color=DARK, linewidth=0.4)
+    _draw_waveform(axes, samples, sample_rate)
     axes.set(xlim=(0, len(samples) / sample_rate), ylim=(-1.05, 1.05))
     style(axes, title, "time (s)", _AMPLITUDE.replace(" (", "\n("), grid="both")
     save(figure, path)
@@ -55,13 +56,26 @@ def waveforms(path: Path, samples: Mapping[str, FloatArray], sample_rate: int) -
     figure = new_figure(9, 0.8 + 1.15 * len(samples))
     grid = figure.subplots(len(samples), 1, sharex=True, sharey=True, squeeze=False)
     for axes, (name, values) in zip(grid[:, 0], samples.items(), strict=True):
-        axes.plot(np.arange(len(values)) / sample_rate, values, color=DARK, linewidth=0.4)
+        _draw_waveform(axes, values, sample_rate)
         style(axes, grid="both")
         axes.set_title(name, fontsize=LABEL_SIZE, loc="left", pad=3)
     longest = max(len(values) for values in samples.values())
     grid[0, 0].set(xlim=(0, longest / sample_rate), ylim=(-1.05, 1.05))
     shared_texts(figure, "One clip per emotion", "time (s)", _AMPLITUDE)
     save(figure, path)
+
+
+def _draw_waveform(axes: Axes, samples: FloatArray, sample_rate: int) -> None:
+    """Draw every sample of a clip: librosa's envelope would be the same above and below zero."""
+    waveshow(
+        samples,
+        sr=sample_rate,
+        max_points=2 * len(samples),
+        axis="s",
+        ax=axes,
+        color=DARK,
+        linewidth=0.4,
+    )
 
 
 def mel_spectrograms(
@@ -141,43 +155,25 @@ def _draw_spectrograms(
         band_hertz: [n_mels] the middle of each mel band in Hz.
     """
     for axes, values in zip(cells, spectrograms, strict=True):
+        if values is not None:
+            image = specshow(
+                values.T,
+                x_coords=np.arange(len(values)) * seconds_per_frame,
+                y_coords=band_hertz,
+                x_axis="s",
+                y_axis="mel",
+                ax=axes,
+                cmap="viridis",
+                vmin=-80,
+                vmax=0,
+            )
         style(axes, grid="none")
-        if values is None:
-            continue
-        image = axes.imshow(
-            values.T,
-            origin="lower",
-            aspect="auto",
-            interpolation="nearest",
-            cmap="viridis",
-            vmin=-80,
-            vmax=0,
-            # A frame's middle is at a multiple of the step, so it begins half a step before.
-            extent=(
-                -0.5 * seconds_per_frame,
-                (len(values) - 0.5) * seconds_per_frame,
-                -0.5,
-                len(band_hertz) - 0.5,
-            ),
-        )
-    ticks = _hertz_ticks(band_hertz)
-    cells[0].set_yticks(list(ticks.values()), [f"{hertz}" for hertz in ticks])
+    # librosa puts as many ticks on a narrow axis as on a wide one.
+    cells[0].xaxis.set_major_locator(AutoLocator())
     longest = max(len(values) for values in spectrograms if values is not None)
     cells[0].set_xlim(-0.5 * seconds_per_frame, (longest - 0.5) * seconds_per_frame)
     label = "level (dB relative to the clip's maximum)"
     colour_bar(figure, cells, image, label, aspect=40)
-
-
-def _hertz_ticks(band_hertz: NDArray[np.float64]) -> dict[int, float]:
-    """Round frequencies and where they lie among the bands, far enough apart for their texts."""
-    bands = len(band_hertz)
-    ticks: dict[int, float] = {}
-    for hertz in _HERTZ_TICKS:
-        if band_hertz[0] <= hertz <= band_hertz[-1]:
-            position = float(np.interp(hertz, band_hertz, np.arange(bands)))
-            if not ticks or min(ticks.values()) - position > bands / 7:
-                ticks[hertz] = position
-    return ticks
 
 
 def histogram(path: Path, values: NDArray[np.float64], title: str, label: str, unit: str) -> None:

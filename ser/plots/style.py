@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -86,7 +87,7 @@ def legend(axes: Axes, title: str = "") -> None:
 
 
 def colour_bar(
-    figure: Figure, axes: Sequence[Axes], image: AxesImage, label: str, aspect: int = 25
+    figure: Figure, axes: Sequence[Axes], image: ScalarMappable, label: str, aspect: int = 25
 ) -> Axis:
     """Add the scale of an image's colours beside its axes, and return the scale's axis."""
     bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, aspect=aspect)
