@@ -46,7 +46,7 @@ def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes
             },
         },
     }
-    if settings.model.name == "mlp":
+    if settings.model.name in ("statpool", "mlp"):
         changes["model"]["width"] = trial.suggest_categorical("width", [64, 128, 256, 512])
     else:
         changes["model"]["layers"] = trial.suggest_categorical("layers", allowed_layers(settings))
@@ -58,8 +58,11 @@ def allowed_layers(settings: params.Params) -> list[int]:
     model = settings.model
     if model.name not in ("cnn", "resnet"):
         return [model.layers]
-    rest = (model.pooling, model.length, model.frames, model.batch_size, settings.features.dims)
-    return [n for n in (3, 4) if not net_inputs.problems(model.name, n, *rest)]
+    return [
+        n
+        for n in (3, 4)
+        if not net_inputs.problems(model.model_copy(update={"layers": n}), settings.features.dims)
+    ]
 
 
 def run_trial(trial: optuna.Trial, name: str, settings: params.Params) -> float:

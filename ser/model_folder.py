@@ -15,7 +15,7 @@ from torch import nn
 from ser import models
 from ser.description import Description, parse
 from ser.errors import UserError
-from ser.params import Features, Model
+from ser.params import Model
 from ser.training import Weights, snapshot_epoch, write_weights
 
 
@@ -91,9 +91,9 @@ def count_parameters(description: Description) -> int:
 
 
 def _build(description: Description) -> nn.Module:
-    features = Features.model_validate(description.preprocessing["features"])
+    dims = sum(description.preprocessing["dims"].values())
     model = Model.model_validate(description.model)
-    return models.build(model, features, len(description.emotions))
+    return models.build(model, dims, len(description.emotions))
 
 
 def _read_net(weights: Path, description: Description) -> nn.Module:

@@ -1,6 +1,10 @@
 """What each net takes in, so that params.yaml can be checked against it without loading torch."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ser.params import Model  # which asks this module
 
 SPECTRA = ("logmel", "mfcc", "chroma")  # kinds whose neighbouring columns belong together
 FIXED_LENGTHS = ("resize", "pad")  # ways to bring every clip to model.frames
@@ -23,33 +27,17 @@ def standardises_pooled(name: str) -> bool:
     return name == "statpool"
 
 
-def problems(
-    name: str,
-    layers: int,
-    pooling: str,
-    length: str,
-    frames: int,
-    batch_size: int,
-    dims: Mapping[str, int],
-    normalisation: str,
-    mixup: float,
-) -> list[str]:
-    """List what a net lacks in order to be trained with these settings.
+def problems(model: "Model", dims: Mapping[str, int]) -> list[str]:
+    """List what a net lacks in order to be trained with its settings.
 
     Args:
-        name: model.name.
-        layers: model.layers.
-        pooling: model.pooling.
-        length: model.length.
-        frames: model.frames.
-        batch_size: model.batch_size.
+        model: the net and how it is trained.
         dims: columns of each kind of features, such as {"logmel": 64}.
-        normalisation: model.normalisation.
-        mixup: model.mixup.
 
     Returns:
         One text per problem, with what would be needed; empty if there is none.
     """
+    name, layers, length = model.name, model.layers, model.length
     kinds, columns = list(dims), sum(dims.values())
     if (name == "mlp") != (kinds == ["functionals"]):
         return [
@@ -58,7 +46,7 @@ def problems(
         ]
     found = []
     if name == "statpool":
-        return _problems_of_statpool(kinds, columns, length, normalisation, mixup)
+        return _problems_of_statpool(model, kinds, columns)
     if name in ("cnn", "resnet") and not any(kind in SPECTRA for kind in kinds):
         found.append(
             f"model.name {name} looks for patterns in a spectrogram: features.kinds needs one of "
@@ -74,25 +62,25 @@ def problems(
             f"model.name rezonet needs features.kinds [logmel] and features.n_mels of at least "
             f"{_REZONET_BANDS}, it got {columns} column(s) of {kinds}"
         )
-    flattens = name in FLATTENING or (name == "cnn" and pooling == "flatten")
+    flattens = name in FLATTENING or (name == "cnn" and model.pooling == "flatten")
     if flattens and length not in FIXED_LENGTHS:
         what = "model.pooling flatten" if name == "cnn" else f"model.name {name}"
         found.append(
             f"{what} needs clips of one length: model.length {' or '.join(FIXED_LENGTHS)} with "
             f"model.frames, it is {length!r}"
         )
-    elif name == "dummynet" and frames * columns < _DUMMYNET_VALUES:
+    elif name == "dummynet" and model.frames * columns < _DUMMYNET_VALUES:
         found.append(
             f"model.name dummynet needs at least {_DUMMYNET_VALUES} values per clip, model.frames "
-            f"{frames} times {columns} column(s) are {frames * columns}"
+            f"{model.frames} times {columns} column(s) are {model.frames * columns}"
         )
-    if name == "resnet" and layers == 4 and batch_size == 1 and columns <= _RESNET4_COLUMNS:
+    if name == "resnet" and layers == 4 and model.batch_size == 1 and columns <= _RESNET4_COLUMNS:
         found.append(
             f"model.name resnet with model.layers 4 shrinks the shortest clips of {columns} "
             "column(s) to one value, of which its batch norms cannot learn: model.batch_size of 2 "
             f"or more, model.layers 3, or more than {_RESNET4_COLUMNS} columns"
         )
-    if name == "exponet" and batch_size == 1:
+    if name == "exponet" and model.batch_size == 1:
         found.append(
             "model.name exponet has a batch norm that needs at least two clips: "
             "model.batch_size of 2 or more"
@@ -100,28 +88,26 @@ def problems(
     return found
 
 
-def _problems_of_statpool(
-    kinds: list[str], columns: int, length: str, normalisation: str, mixup: float
-) -> list[str]:
+def _problems_of_statpool(model: "Model", kinds: list[str], columns: int) -> list[str]:
     found = []
     if kinds != ["logmel"] or columns < _STATPOOL_BANDS:
         found.append(
             f"model.name statpool needs features.kinds [logmel] and features.n_mels of at least "
             f"{_STATPOOL_BANDS}, it got {columns} column(s) of {kinds}"
         )
-    if length in FIXED_LENGTHS:
+    if model.length in FIXED_LENGTHS:
         found.append(
             f"model.name statpool takes clips at their own length: model.length own or crop, it is "
-            f"{length!r}"
+            f"{model.length!r}"
         )
-    if normalisation == "clip":
+    if model.normalisation == "clip":
         found.append(
             "model.normalisation must be train or speaker: statpool standardises what it pools of "
             "a clip, and a single clip's pooled numbers have no mean and deviation of their own"
         )
-    if mixup > 0:
+    if model.mixup > 0:
         found.append(
-            f"model.mixup must be 0, it is {mixup:g}: mixed spectrograms, which statpool would pool, "
-            "are none of a voice"
+            f"model.mixup must be 0, it is {model.mixup:g}: statpool would pool "
+            "mixed spectrograms, which are no voice's"
         )
     return found

@@ -195,11 +195,6 @@ class Features(Section):
         sizes = {"logmel": self.n_mels, "mfcc": self.n_mfcc, "zcr": 1, "rms": 1, "chroma": N_CHROMA}
         return {kind: sizes[kind] for kind in self.kinds}
 
-    @property
-    def columns(self) -> int:
-        """Number of columns of all wanted kinds together."""
-        return sum(self.dims.values())
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = []
@@ -441,18 +436,7 @@ class Params(Section):
         problems = self._problems_of_functionals() if FUNCTIONALS in self.features.kinds else []
         if problems:
             raise ValueError("; ".join(problems))
-        model = self.model
-        refused = net_inputs.problems(
-            model.name,
-            model.layers,
-            model.pooling,
-            model.length,
-            model.frames,
-            model.batch_size,
-            self.features.dims,
-            model.normalisation,
-            model.mixup,
-        )
+        refused = net_inputs.problems(self.model, self.features.dims)
         if refused:
             raise ValueError("; ".join(refused))
         return self

@@ -81,9 +81,7 @@ class Recordings:
             self._voices(clips),
         )
 
-    def measured_examples(
-        self, clips: Sequence[str], emotions: Sequence[str]
-    ) -> Examples | None:
+    def measured_examples(self, clips: Sequence[str], emotions: Sequence[str]) -> Examples | None:
         """Make examples of what a net that standardises what it pools measures; None for others.
 
         Args:

@@ -27,6 +27,7 @@ from ser.balance import class_weights
 from ser.batches import Batch, Clips, Examples, count_batches, epoch_batches, in_order
 from ser.devices import Team
 from ser.errors import UserError
+from ser.filters import mel_band_hertz
 from ser.models import build
 from ser.models.statpool import StatPool
 from ser.params import Features, Model
@@ -231,7 +232,7 @@ def measure(net: nn.Module, clips: Clips | None, model: Model) -> None:
 
 
 def measure_voices(net: nn.Module, clips: Clips | None, model: Model) -> None:
-    """Let such a net, as its weights are now, measure each voice by its clips, if they are known."""
+    """Let such a net, as its weights are now, measure each voice by its own clips."""
     if isinstance(net, StatPool) and clips is not None and clips.examples.voices is not None:
         net.measure_voices(*_pooled(net, clips, model))
 
@@ -266,7 +267,10 @@ def _peak_rate(model: Model) -> float:
 
 def _begin(emotions: int, features: Features, model: Model, fold: int, team: Team) -> Progress:
     seed_epoch(model, fold, 0)
-    net = build(model, features, emotions).to(team.device)
+    net = build(model, sum(features.dims.values()), emotions)
+    if isinstance(net, StatPool):
+        net.tune(mel_band_hertz(features))
+    net = net.to(team.device)
     rate, decay = _peak_rate(model), model.weight_decay
     optimizer: torch.optim.Optimizer
     # Fused: one call for all weights. On small nets the others take longer than the gradients.

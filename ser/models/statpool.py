@@ -44,8 +44,8 @@ class StatPool(nn.Module):
     channels); level, centroid, spread, flux and flatness; pitch and voicing by harmonic combs. They
     are pooled as functionals are (`ser.models.pooling`): mean, deviation, percentiles and movement
     over the active frames, and again over the voiced ones; correlations; thirds; rhythm. A learned
-    convolution over time, started at windowed sinusoids, adds how strongly groups of bands go up and
-    down at each rate.
+    convolution over time, started at windowed sinusoids, adds how strongly groups of bands go up
+    and down at each rate.
 
     What is pooled is measured against mean and deviation over the train clips (`measure`), or over
     the clips of the speaker (`measure_voices`), so no batch has a say in what another clip gives,
@@ -57,19 +57,23 @@ class StatPool(nn.Module):
         Parameters, 5 emotions, 64 bands, width 256: see `count_parameters`.
     """
 
-    def __init__(
-        self, band_hertz: NDArray[np.float64], emotions: int, width: int, dropout: float
-    ) -> None:
-        """Make the net.
+    combs: Tensor
+    semitones: Tensor
+    kilohertz: Tensor
+    groups: Tensor
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, bands: int, emotions: int, width: int, dropout: float) -> None:
+        """Make the net, which must be tuned before it is trained.
 
         Args:
-            band_hertz: the middle of each mel band, in Hz; at least 8 bands.
+            bands: of the spectrogram, at least 8.
             emotions: number of classes.
             width: hidden units.
             dropout: of the hidden units.
         """
         super().__init__()
-        bands = len(band_hertz)
         coefficients = min(_CEPSTRUM, bands)
         self.cepstrum = nn.Conv1d(bands, coefficients, 1, bias=False)
         self.modulation = nn.Conv1d(
@@ -78,9 +82,9 @@ class StatPool(nn.Module):
         with torch.no_grad():
             self.cepstrum.weight.copy_(cosine_transform(coefficients, bands)[:, :, None])
             self.modulation.weight.copy_(modulation_filters(_MODULATION, _RATES)[:, None])
-        self.register_buffer("combs", harmonic_combs(band_hertz))
+        self.register_buffer("combs", torch.zeros(len(PITCHES), bands))
         self.register_buffer("semitones", _semitones(PITCHES))
-        self.register_buffer("kilohertz", torch.from_numpy(band_hertz / 1000).float())
+        self.register_buffer("kilohertz", torch.zeros(bands))
         self.register_buffer("groups", band_groups(_GROUPS, bands))
         pooled = self.pool(torch.zeros(1, 1, bands), torch.ones(1, dtype=torch.int64)).shape[1]
         self.register_buffer("centre", torch.zeros(1, pooled))
@@ -95,9 +99,17 @@ class StatPool(nn.Module):
             nn.Linear(width, emotions),
         )
 
-    def forward(
-        self, features: Tensor, lengths: Tensor, voices: Tensor | None = None
-    ) -> Tensor:
+    @torch.no_grad()
+    def tune(self, band_hertz: NDArray[np.float64]) -> None:
+        """Tell the net where its bands lie; a trained one has it among its weights.
+
+        Args:
+            band_hertz: the middle of each mel band, in Hz [bands].
+        """
+        self.combs.copy_(harmonic_combs(band_hertz))
+        self.kilohertz.copy_(torch.from_numpy(band_hertz / 1000))
+
+    def forward(self, features: Tensor, lengths: Tensor, voices: Tensor | None = None) -> Tensor:
         """Compute the logits of a batch.
 
         Args:
