@@ -180,6 +180,7 @@ def main(data: Path) -> None:
         if right and (not best or one.explanation.probability > best.explanation.probability):
             best = one
     table = summarise(pd.DataFrame(rows))
+    table.insert(0, "net", one.recogniser.description.model["name"])
     write_table(RESULTS, table, decimals=6)
     draw_removals(PICTURE, table)
     (best or one).draw(EXAMPLE)

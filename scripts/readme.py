@@ -346,22 +346,22 @@ def _scale() -> list[scaling.Row]:
 
 def explanations() -> str:
     """How often the answer changes without the frames that are said to have mattered."""
-    rows, clips = [], ""
+    rows = []
     for row in rows_of("metrics/explanations.csv"):
-        clips = row["clips"]
-        share = {key: float(row[key]) for key in row if key not in ("frames", "clips")}
+        measured = f"Net `{row['net']}`, {row['clips']} test clips:"
+        share = {key: float(row[key]) for key in row if key not in ("net", "clips", "frames")}
         changed = interval((share["low"], share["high"]))
         more = interval((share["more_low"], share["more_high"]))
         rows.append(
             (
-                f"{share['removed']:.0%}",
+                f"{100 * share['removed']:.0f} %",
                 row["frames"],
                 f"{percent(share['changed'])} ({changed})",
                 f"{100 * share['more']:+.1f} points ({more})" if share["more"] else "",
             )
         )
     head = ("removed", "frames", "answers that change (95 %)", "more than at random (95 %)")
-    return f"Of {clips} test clips:\n\n{table(head, rows)}"
+    return f"{measured}\n\n{table(head, rows)}"
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

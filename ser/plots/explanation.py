@@ -27,6 +27,7 @@ from ser.plots.style import (
 )
 
 _OUTLINED = 0.5  # of the greatest influence
+_BESIDE = 0.2  # % of the frames: intervals stand beside each other
 _LOOKS = (
     (ACCENT, "o", "-"),
     (DARK, "s", "--"),
@@ -102,12 +103,13 @@ def draw_removals(path: Path, table: pd.DataFrame) -> None:
     """
     figure = new_figure(8, 4.8)
     axes = figure.subplots()
-    for (name, part), (colour, marker, dash) in zip(
-        table.groupby("frames", sort=False), _LOOKS, strict=False
+    chosen = table.groupby("frames", sort=False)
+    for place, ((name, part), (colour, marker, dash)) in enumerate(
+        zip(chosen, _LOOKS, strict=False)
     ):
         changed, low, high = (100 * part[column] for column in ("changed", "low", "high"))
         axes.errorbar(
-            100 * part["removed"], changed, (changed - low, high - changed),
+            100 * part["removed"] + _BESIDE * place, changed, (changed - low, high - changed),
             label=str(name), color=colour, marker=marker, linestyle=dash, capsize=3,
         )  # fmt: skip
     axes.set_ylim(bottom=0)
