@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The stages are started by dvc as plain `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint repro experiment protocols trials compare tune bench report readme lock
+.PHONY: setup demo test lint repro experiment protocols trials explanations compare tune bench report readme lock
 
 setup: .venv/ready
 
@@ -44,6 +44,10 @@ protocols: setup
 # make trials EMOBOX=/path/to/EmoBox/data
 trials: setup
 	@python -m scripts.trials --emobox "$$EMOBOX" $$NAMES
+
+# Whether explanations mean something, which docs/explanations.md tells, of the model in data/model:
+explanations: setup
+	@python -m scripts.explanations
 
 # All of experiments/compared.csv, or some: make compare NAMES='default s1-kfold' EPOCHS=10
 compare: setup

@@ -25,6 +25,7 @@ PAGES = (
     ROOT / "docs/experiments.md",
     ROOT / "docs/speed.md",
     ROOT / "docs/scale.md",
+    ROOT / "docs/explanations.md",
 )
 
 
@@ -343,6 +344,26 @@ def _scale() -> list[scaling.Row]:
     return scaling.read(rows_of("benchmarks/scale.csv"))
 
 
+def explanations() -> str:
+    """How often the answer changes without the frames that are said to have mattered."""
+    rows = []
+    for row in rows_of("metrics/explanations.csv"):
+        measured = f"Net `{row['net']}`, {row['clips']} test clips:"
+        share = {key: float(row[key]) for key in row if key not in ("net", "clips", "frames")}
+        changed = interval((share["low"], share["high"]))
+        more = interval((share["more_low"], share["more_high"]))
+        rows.append(
+            (
+                f"{100 * share['removed']:.0f} %",
+                row["frames"],
+                f"{percent(share['changed'])} ({changed})",
+                f"{100 * share['more']:+.1f} points ({more})" if share["more"] else "",
+            )
+        )
+    head = ("removed", "frames", "answers that change (95 %)", "more than at random (95 %)")
+    return f"{measured}\n\n{table(head, rows)}"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "results": results,
     "protocols": protocols,
@@ -358,6 +379,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "page": page,
     "limits": limits,
     "imports": imports,
+    "explanations": explanations,
     "scale": scale,
     "scale_costs": lambda: table(*scaling.costs(_scale())),
     "scale_assumptions": lambda: table(*scaling.assumptions()),

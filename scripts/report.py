@@ -12,21 +12,26 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ruamel.yaml import YAML
 from scipy.stats import binomtest
 
 from scripts import differences, readme
+from scripts.explanations import explained
 from scripts.readme import interval, load_metrics, percent
 from scripts.workspace import ROOT, git, read
 from ser.description import versions
 from ser.errors import UserError
+from ser.tables import read_csv
 
 REPORT = ROOT / "report.html"
 _TEMPLATE = "report.html.jinja"
 _NEEDED = ("pull", "clean", "dataset", "split", "train", "evaluate")
+_LOOKED_AT = 6  # mistakes of which a picture is drawn
 _MISTAKE = ("clip", "speaker", "emotion", "predicted", "confidence")
 _FIGURES = (
     "accuracy", "accuracy_low", "accuracy_high", "uar", "uar_low", "uar_high", "f1_macro",
@@ -54,8 +59,10 @@ RESULTS = {
 def picture(name: str) -> str:
     """Give a picture as a data URI; empty if there is none."""
     path = ROOT / f"plots/{name}.png"
-    if not path.exists():
-        return ""
+    return _as_uri(path) if path.exists() else ""
+
+
+def _as_uri(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
@@ -114,6 +121,31 @@ def mistakes() -> list[dict[str, Any]] | str:
         raise UserError(f"{path} is damaged ({error}): `dvc checkout` fetches it anew") from None
 
 
+def looks(listed: list[dict[str, Any]]) -> dict[str, str] | str:
+    """Draw where the model looked in the first mistakes, or say why that is not known.
+
+    Args:
+        listed: as `mistakes` gives them.
+
+    Returns:
+        picture as a data URI -> what is to be seen there.
+    """
+    data = ROOT / "data"
+    try:
+        predictions = read_csv(data / "predictions.csv")
+        keys = ["clip", "predicted"]
+        chosen = pd.DataFrame(listed[:_LOOKED_AT], columns=keys).merge(predictions, on=keys)
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "picture.png")
+            drawn = {}
+            for one in explained(data, chosen):
+                one.draw(path)
+                drawn[_as_uri(path)] = one.title
+            return drawn
+    except (UserError, LookupError) as error:
+        return str(error)
+
+
 def _rows(path: str, columns: Sequence[str]) -> list[dict[str, str]]:
     rows = readme.rows_of(path)
     if rows and not set(columns) <= set(rows[0]):
@@ -155,6 +187,7 @@ def gather(base: str | None) -> dict[str, Any]:
             "metrics/evaluate.json: `dvc repro evaluate` makes both anew"
         )
     named, whose = versions_of_the_model()
+    listed = mistakes()
     return {
         "commit": git(ROOT, "rev-parse", "--short", "HEAD").strip(),
         "uncommitted": bool(git(ROOT, "status", "--porcelain", "--untracked-files=no")),
@@ -169,7 +202,8 @@ def gather(base: str | None) -> dict[str, Any]:
         "confusion": confusions,
         "pictures": {data: text for name, text in PICTURES.items() if (data := picture(name))},
         "results": {data: text for name, text in RESULTS.items() if (data := picture(name))},
-        "mistakes": mistakes(),
+        "mistakes": listed,
+        "looks": {} if isinstance(listed, str) else looks(listed),
         "params": flat_params(),
         "versions": named,
         "versions_of": whose,

@@ -222,7 +222,7 @@ class Recogniser:
                 waveform = self._waveform(recording)
             except Rejected:
                 continue  # said when it is predicted
-            features.append(self._extract(waveform))
+            features.append(self.features(waveform))
         fewest = _FEWEST_OF_A_VOICE if FUNCTIONALS in self._dims else 1
         if len(features) < fewest:
             raise UserError(
@@ -241,9 +241,6 @@ class Recogniser:
 
     def _waveform(self, recording: Recording) -> FloatArray:
         return standard_form(recording, self._clean)
-
-    def _extract(self, waveform: FloatArray) -> FloatArray:
-        return extract(waveform, self._clean.sample_rate, self._features, self._banks)
 
     def _predict(self, blocks: Iterable[FloatArray], rate: int, windows: Windows) -> Prediction:
         if self.needs_a_voice:
@@ -284,8 +281,7 @@ class Recogniser:
         waveform = self._waveform(recording)
         if not holds_speech(waveform, self._clean.sample_rate):
             raise Rejected(NO_SPEECH, "nobody speaks in it")
-        mean: NDArray[np.float64] = self.of_folds(waveform)[self._answering].mean(axis=0)
-        return mean
+        return self.probabilities(self.features(waveform))
 
     def of_folds(self, waveform: FloatArray) -> NDArray[np.float64]:
         """Compute what each fold's net answers, without asking whether anybody speaks.
@@ -299,7 +295,29 @@ class Recogniser:
         Raises:
             UserError: the nets' answers are no probabilities.
         """
-        features = self._extract(waveform)
+        return self._of_folds(self.features(waveform))
+
+    def features(self, waveform: FloatArray) -> FloatArray:
+        """Compute a clip's features [frames, dims], which are normalised by `probabilities`.
+
+        Args:
+            waveform: as `waveform` gives it.
+        """
+        return extract(waveform, self._clean.sample_rate, self._features, self._banks)
+
+    def probabilities(self, features: FloatArray) -> NDArray[np.float64]:
+        """Compute the probability of every emotion [emotions], without asking for speech.
+
+        Args:
+            features: float32 [frames, dims], as `features` gives them, or changed.
+
+        Raises:
+            UserError: the nets' answers are no probabilities.
+        """
+        mean: NDArray[np.float64] = self._of_folds(features)[self._answering].mean(axis=0)
+        return mean
+
+    def _of_folds(self, features: FloatArray) -> NDArray[np.float64]:
         inputs = [
             fit_length(
                 normalise(features, self._dims, self._voice if of_train is None else of_train),

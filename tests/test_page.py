@@ -113,6 +113,8 @@ def test_a_recording_is_recognised(driver, address, recogniser, clip):
     assert picture.find_elements(By.CSS_SELECTOR, ".wave path")
     assert picture.find_elements(By.CSS_SELECTOR, "img.mel")
     assert not picture.find_elements(By.CSS_SELECTOR, ".heard")
+    # A picture, or why there is none.
+    wait_for(driver, "#looked .looked, #looked .note")
 
 
 def test_rubbish_gets_a_sentence_and_the_page_goes_on(driver, address, clip, tmp_path):

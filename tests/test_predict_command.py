@@ -131,6 +131,18 @@ def test_standard_input_that_is_no_recording_is_marked(model, data):
     assert "/tmp" not in row["detail"]
 
 
+def test_a_picture_of_each_recording_and_window_shows_where_the_model_looked(
+    model, recordings, answered, tmp_path
+):
+    done = ser("predict", ".", "--model", model, "--explain", tmp_path / "new", cwd=recordings)
+    assert done.stdout == answered[()].stdout
+    told = [w for w in json.loads(answered["--json",].stdout)[-1]["windows"] if w["emotion"]]
+    pictures = {path.name for path in (tmp_path / "new").iterdir()}
+    windows = {f"c.FLAC-{window['start']:07.1f}s.png" for window in told}
+    assert pictures == {"a.wav.png", "b.m4a.png"} | windows
+    assert f"{len(pictures)} pictures of where it looked" in done.stderr.decode()
+
+
 def test_one_fold_can_be_asked_alone(model, recordings):
     both, one, two = (
         json.loads(ser("predict", recordings / "a.wav", "--model", model, "--json", *fold).stdout)
@@ -147,6 +159,7 @@ def test_one_fold_can_be_asked_alone(model, recordings):
         (["gone.wav"], "gone.wav: there is no such file or folder"),
         (["a.wav", "gone.wav"], "gone.wav: there is no such file or folder"),
         (["a.wav", "--fold", "7"], "no fold 7: it has 1, 2"),
+        (["a.wav", "--explain", "notes.txt"], "notes.txt: a folder for the pictures is expected"),
         (["a.wav", "--window", "0.1"], "a window of 0.1 s: at least 0.5 s"),
         (["a.wav", "--window", "-1"], "a window of -1 s"),
         (["a.wav", "--window", "nan"], "a window of nan s"),

@@ -8,18 +8,22 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from tqdm import tqdm
 
 from ser.answers import FORMATS, Answer
 from ser.errors import UserError
+from ser.explanation import require_spectrogram
 from ser.formats import READ, find_recordings
 from ser.loading import load
 from ser.recogniser import Recogniser, pieces
 from ser.recording import Recording
 from ser.rejection import Rejected
 from ser.windows import Windows
+
+if TYPE_CHECKING:
+    from ser.album import Album
 
 STDIN = "-"
 
@@ -71,6 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--hop", type=float, metavar="SECONDS", help="from window to window (half a window)"
     )
     parser.add_argument(
+        "--explain",
+        type=Path,
+        metavar="DIR",
+        help="also draw where in the mel spectrogram the model looked: a picture per recording, of "
+        "long ones per window in which an emotion is told",
+    )
+    parser.add_argument(
         "--one-speaker",
         action="store_true",
         help="all recordings are of one speaker: adapts to the voice, for models trained with "
@@ -82,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
     """Predict every recording; the status is 1 if no emotion can be told of some."""
     recogniser = load(options.model, options.fold)
     windows = recogniser.windows(options.window, options.hop)
+    album = options.explain and open_album(recogniser, windows, options.explain)
     with contextlib.ExitStack() as stack:
         sources = [source for given in options.files for source in find(given, stack)]
         if options.one_speaker:
@@ -95,9 +107,28 @@ def run(options: argparse.Namespace) -> int:
                 unknown += answer.emotion is None
                 write(answer)
                 sys.stdout.flush()  # whoever reads need not wait for the next
+                if album and answer.prediction:
+                    album.add(source.name, source.path, answer.prediction)
+    if album:
+        print(f"{options.explain}: {album.pictures} pictures of where it looked", file=sys.stderr)
     if unknown:
         print(f"{unknown} of {len(sources)} without an emotion: see above", file=sys.stderr)
     return int(unknown > 0)
+
+
+def open_album(recogniser: Recogniser, windows: Windows, folder: Path) -> "Album":
+    """Prepare for pictures of explanations.
+
+    Raises:
+        UserError: the model cannot be explained, it is no folder, or a library is missing.
+    """
+    require_spectrogram(recogniser)
+    try:
+        # Drawing takes a second to import.
+        from ser.album import Album
+    except ModuleNotFoundError as error:
+        raise UserError(f"pictures need {error.name}: pip install {error.name}") from None
+    return Album(recogniser, windows, folder)
 
 
 def predict(

@@ -12,8 +12,10 @@ from ser.answers import Answer, described
 from ser.arrays import FloatArray
 from ser.channels import voice_channel
 from ser.decoding import open_stream
+from ser.errors import UserError
+from ser.explanation import explain_file, require_spectrogram, windows_of
 from ser.formats import READ
-from ser.page.drawing import draw
+from ser.page.drawing import draw, draw_explanation
 from ser.params import Features
 from ser.recogniser import Prediction, Recogniser
 from ser.recording import Recording
@@ -34,29 +36,53 @@ _EXPLAINED = {
 }
 
 
-def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any]]:
+def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Prediction | None]:
     """Recognise a recording.
 
     Returns:
-        (what the page shows: HTML; the same as JSON has it).
+        (what the page shows: HTML; the same as JSON has it; the same; None: no emotion is told).
     """
     try:
         prediction = recogniser.predict_file(path, longest=LONGEST)
     except Rejected as verdict:
         text = _EXPLAINED[verdict.reason]
-        return message(text), described(Answer(path.name, None, verdict.reason, text))
+        return message(text), described(Answer(path.name, None, verdict.reason, text)), None
     description = recogniser.description
     rate = description.preprocessing["clean"]["sample_rate"]
-    features = Features.model_validate(description.preprocessing["features"])
     picture = draw(
         overview(path, rate),
         rate,
-        features,
+        Features.model_validate(description.preprocessing["features"]),
         description.filter_banks,
         prediction.windows,
         recogniser.emotions,
     )
-    return _shown(prediction) + picture, described(Answer(path.name, prediction))
+    return _shown(prediction) + picture, described(Answer(path.name, prediction)), prediction
+
+
+def look(recogniser: Recogniser, path: Path, prediction: Prediction) -> str:
+    """Show where in a recording the model looked: of a long one, where it is surest.
+
+    Args:
+        recogniser: that predicted it.
+        path: of the recording.
+        prediction: what was told of it.
+
+    Returns:
+        HTML.
+    """
+    try:
+        require_spectrogram(recogniser)
+    except UserError as error:
+        return f'<p class="note">Where it looked cannot be shown: {escape(str(error))}.</p>'
+    emotion = prediction.emotion
+    told = [window for window in windows_of(prediction) if window.probabilities]
+    surest = max(told, key=lambda window: (window.probabilities or {})[emotion])
+    ((_, explanation),) = explain_file(
+        recogniser, path, prediction, recogniser.windows(), [surest], emotion
+    )
+    features = Features.model_validate(recogniser.description.preprocessing["features"])
+    return draw_explanation(explanation, features, surest if prediction.windows else None)
 
 
 def message(text: str) -> str:

@@ -11,11 +11,11 @@ from gradio.data_classes import FileData
 from gradio.utils import get_upload_folder
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from ser.page.answering import LONGEST, answer
+from ser.page.answering import LONGEST, answer, look
 from ser.page.figures import show
 from ser.page.guard import Guard
 from ser.page.project import Project
-from ser.recogniser import Recogniser
+from ser.recogniser import Prediction, Recogniser
 
 MOST_BYTES = 50 << 20
 _WAITING = 64  # recordings in the queue
@@ -92,8 +92,11 @@ def make_app(recogniser: Recogniser, project: Project, hosts: Sequence[str]) -> 
 def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
     """Lay out the page: a tab to try the model, a tab about how good it is."""
 
-    def recognise(recording: str | None) -> tuple[str, dict[str, Any]]:
-        return answer(recogniser, Path(recording)) if recording else (_HINT, {})
+    def recognise(recording: str | None) -> tuple[str, dict[str, Any], Prediction | None]:
+        return answer(recogniser, Path(recording)) if recording else (_HINT, {}, None)
+
+    def explain(recording: str | None, prediction: Prediction | None) -> str:
+        return look(recogniser, Path(recording), prediction) if recording and prediction else ""
 
     emotions = escape(", ".join(recogniser.emotions))
     with gr.Blocks(title="Speech emotion", analytics_enabled=False) as page:
@@ -123,16 +126,26 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
                         )
             with gr.Column(scale=3, min_width=300):
                 shown = gr.HTML(_HINT, elem_id="answer")
+                told = gr.State()
+                looked = gr.HTML(elem_id="looked")
                 with gr.Accordion("As JSON", open=False, elem_id="facts"):
                     facts = gr.JSON(show_label=False)
         with gr.Tab("How good is it?"):
             gr.HTML(show(recogniser.description, project.mistakes), elem_classes="figures")
+        # What an answer is explained by comes after it, and takes longer.
+        audio.change(None, None, looked, js="() => ''")
         audio.change(
             recognise,
             audio,
-            [shown, facts],
+            [shown, facts, told],
             api_name="recognise",
             concurrency_limit=_AT_ONCE,
+            show_progress="minimal",
+        ).then(
+            explain,
+            [audio, told],
+            looked,
+            api_visibility="private",
             show_progress="minimal",
         )
     page.queue(max_size=_WAITING)

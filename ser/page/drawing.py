@@ -11,18 +11,23 @@ from html import escape
 
 import numpy as np
 from matplotlib import colormaps
+from numpy.typing import NDArray
 from PIL import Image
 
+from ser.answers import clock
 from ser.arrays import FloatArray
+from ser.explanation import Explanation
 from ser.features import logmel
 from ser.filters import FilterBanks, mel_band_hertz
 from ser.params import Features
+from ser.plots.style import FAINT, FOR_AND_AGAINST
 from ser.recogniser import Window
 
 _COLUMNS = 800  # of the waveform and of the spectrogram, at most
 _DEEPEST = -80.0  # dB
 _HERTZ = (250, 500, 1000, 2000, 4000)
 _STEPS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120)  # seconds
+_STRIPE = 4  # pixels
 _APART = 0.1  # of the spectrogram's height, at least, are texts below each other
 
 
@@ -59,6 +64,42 @@ def draw(
     return f'<div class="drawing" role="img" aria-label="{title}">{"".join(parts)}</div>'
 
 
+def draw_explanation(explanation: Explanation, features: Features, window: Window | None) -> str:
+    """Draw what spoke for an emotion in a clip, and what against it.
+
+    Args:
+        explanation: of the clip.
+        features: how the mel spectrogram is computed.
+        window: of a long recording, the one that is explained: it is drawn, too.
+    """
+    x = explanation
+    most = max(float(np.abs(x.influence).max()), 1e-9)
+    parts, since, when = [], "", ""
+    if window:
+        since = f" from {clock(window.start)} on"
+        when = f" from {clock(window.start)} to {clock(window.end)}, where it is most probable"
+        parts = [_row(_frequencies(features), _image(_levels(x.spectrogram, "gray")))]
+    parts += [
+        _caption(
+            f"what spoke for {escape(x.emotion)}{when}; striped: against it (darkest: its log odds "
+            f"fall or rise by {most:.2g} without it)"
+        ),
+        _row(_frequencies(features), _image(_influence(x.influence / most))),
+        _row("", _times(len(x.influence) * x.seconds_per_frame, since)),
+    ]
+    title = f"What in the mel spectrogram spoke for {escape(x.emotion)}"
+    return f'<div class="drawing looked" role="img" aria-label="{title}">{"".join(parts)}</div>'
+
+
+def _influence(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Colour influence [frames, n_mels], -1..1, high bands at the top; stripe what is below 0."""
+    cells = shares.T[::-1].repeat(_STRIPE, axis=0).repeat(_STRIPE, axis=1)
+    pixels = (FOR_AND_AGAINST((cells + 1) / 2)[..., :3] * 255).astype(np.uint8)
+    down, along = np.indices(cells.shape)
+    pixels[(cells < -FAINT) & ((down + along) % (4 * _STRIPE) < _STRIPE)] = 0
+    return pixels
+
+
 def _row(label: str, content: str) -> str:
     return f'<div class="label">{label}</div><div>{content}</div>'
 
@@ -89,8 +130,17 @@ def _spectrogram(
     hop = max(features.hop_length, -(-len(waveform) // _COLUMNS))
     coarse = features.model_copy(update={"hop_length": hop})
     mel_db = logmel(waveform, sample_rate, coarse, banks)
+    return _image(_levels(mel_db, "viridis"))
+
+
+def _levels(mel_db: FloatArray, colours: str) -> NDArray[np.uint8]:
+    """Colour levels [frames, n_mels] in dB, high bands at the top."""
     shares = np.clip(1 - mel_db.T[::-1] / _DEEPEST, 0, 1)
-    pixels = (colormaps["viridis"](shares)[..., :3] * 255).astype(np.uint8)
+    return (colormaps[colours](shares)[..., :3] * 255).astype(np.uint8)
+
+
+def _image(pixels: NDArray[np.uint8]) -> str:
+    """A picture [rows, columns, 3] as high as a spectrogram."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
@@ -129,8 +179,8 @@ def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
     return f'<div class="lane">{"".join(parts)}</div>'
 
 
-def _times(seconds: float) -> str:
-    """Round times below the picture."""
+def _times(seconds: float, since: str = "") -> str:
+    """Round times below the picture, and since when."""
     minutes = seconds >= 120
     most = 5 if minutes else 9  # that a phone has room for
     step = next((step for step in _STEPS if seconds / step <= most), seconds)
@@ -142,4 +192,4 @@ def _times(seconds: float) -> str:
         f'<span style="left:{t / seconds:.1%}">{text}</span>'
         for t, text in zip(times, texts, strict=True)
     )
-    return f'<div class="times">{marks}</div><div class="caption unit">time ({unit})</div>'
+    return f'<div class="times">{marks}</div><div class="caption unit">time{since} ({unit})</div>'

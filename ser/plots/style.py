@@ -27,6 +27,11 @@ ACCENT = "#d9822b"
 GREY = "#6b6b6b"
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE = 12, 10, 9
 # Evenly darker the more there is.
+# What speaks against something and what for it: both ends are dark, hatching tells them apart.
+FOR_AND_AGAINST = LinearSegmentedColormap.from_list(
+    "for_and_against", ["#7563b0", "white", "#b85c0a"]
+)
+FAINT = 0.15  # of what speaks most: what is weaker is not hatched
 _MUCH_IS_DARK = LinearSegmentedColormap.from_list("much_is_dark", ["#f1f4f9", "#8ea1c0", DARK])
 
 
@@ -64,7 +69,9 @@ def style(axes: Axes, title: str = "", x: str = "", y: str = "", grid: Grid = "y
 
 def shared_texts(figure: Figure, title: str, x: str, y: str) -> None:
     """Give several axes one title and one label per direction, with its unit."""
-    figure.suptitle(title, fontsize=TITLE_SIZE, fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(
+        title, fontsize=TITLE_SIZE, fontweight="bold", x=0.01, ha="left", parse_math=False
+    )
     figure.supxlabel(x, fontsize=LABEL_SIZE)
     figure.supylabel(y, fontsize=LABEL_SIZE)
 

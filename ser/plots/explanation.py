@@ -1,0 +1,123 @@
+"""Pictures of where a model looked, and of whether that means anything."""
+
+from pathlib import Path
+
+import librosa.display
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Colormap
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from ser.explanation import Explanation
+from ser.plots.style import (
+    ACCENT,
+    DARK,
+    FAINT,
+    FOR_AND_AGAINST,
+    GREY,
+    colour_bar,
+    legend,
+    new_figure,
+    save,
+    shared_texts,
+    style,
+)
+
+_OUTLINED = 0.5  # of the greatest influence
+_BESIDE = 0.2  # % of the frames: intervals stand beside each other
+_LOOKS = (
+    (ACCENT, "o", "-"),
+    (DARK, "s", "--"),
+    (DARK, "D", ":"),
+    (GREY, "^", "-."),
+    (GREY, "v", "-"),
+)
+
+
+def draw_explanation(
+    path: Path, explanation: Explanation, band_hertz: NDArray[np.float64], title: str
+) -> None:
+    """Draw a clip's mel spectrogram, and below it what spoke for an emotion and what against it.
+
+    Args:
+        path: the picture.
+        explanation: of the clip.
+        band_hertz: [n_mels] the middle of each mel band in Hz.
+        title: of the picture.
+    """
+    x = explanation
+    most = max(float(np.abs(x.influence).max()), 1e-9)
+    figure = new_figure(9, 5.2)
+    upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
+    levels = _show(upper, x.spectrogram, x.seconds_per_frame, band_hertz, "gray_r", -80, 0)
+    colour_bar(figure, [upper], levels, "level (dB below\nthe loudest)", aspect=15)
+    style(upper, "What was heard, and what counted most (dashed: against it)", grid="none")
+    shown = _show(lower, x.influence, x.seconds_per_frame, band_hertz, FOR_AND_AGAINST, -most, most)
+    colour_bar(figure, [lower], shown, "fall of the log odds\nwithout it (nats)", aspect=15)
+    style(lower, f"What spoke for {x.emotion}; hatched: against it", grid="none")
+    times = np.arange(len(x.influence)) * x.seconds_per_frame
+    cells = (times, band_hertz, x.influence.T)
+    lower.contourf(*cells, levels=[-most, -FAINT * most], colors="none", hatches=["////"])
+    for level, look in ((-_OUTLINED, "dashed"), (_OUTLINED, "solid")):
+        lines = upper.contour(
+            *cells, levels=[level * most], colors=ACCENT, linestyles=look, linewidths=2
+        )
+        lines.set(path_effects=[withStroke(linewidth=4, foreground="white")])
+    shared_texts(figure, title, "time (s)", "frequency (Hz, mel scale)")
+    save(figure, path)
+
+
+def _show(
+    axes: Axes,
+    values: NDArray[np.floating],
+    seconds_per_frame: float,
+    band_hertz: NDArray[np.float64],
+    colours: str | Colormap,
+    least: float,
+    most: float,
+) -> QuadMesh:
+    """Draw values [frames, n_mels] over time and frequency."""
+    return librosa.display.specshow(
+        values.T,
+        x_coords=np.arange(len(values)) * seconds_per_frame,
+        y_coords=band_hertz,
+        x_axis="s",
+        y_axis="mel",
+        cmap=colours,
+        vmin=least,
+        vmax=most,
+        ax=axes,
+    )
+
+
+def draw_removals(path: Path, table: pd.DataFrame) -> None:
+    """Draw how often an answer changes when frames are removed, by which frames these are.
+
+    Args:
+        path: the picture.
+        table: columns removed (share of the frames, 0..1), frames (which), changed, low and high
+            (share of the clips, 0..1, with its 95 % interval).
+    """
+    figure = new_figure(8, 4.8)
+    axes = figure.subplots()
+    chosen = table.groupby("frames", sort=False)
+    for place, ((name, part), (colour, marker, dash)) in enumerate(
+        zip(chosen, _LOOKS, strict=False)
+    ):
+        changed, low, high = (100 * part[column] for column in ("changed", "low", "high"))
+        axes.errorbar(
+            100 * part["removed"] + _BESIDE * place, changed, (changed - low, high - changed),
+            label=str(name), color=colour, marker=marker, linestyle=dash, capsize=3,
+        )  # fmt: skip
+    axes.set_ylim(bottom=0)
+    style(
+        axes,
+        "Does the answer hang on what is said to matter?",
+        "frames removed (% of the clip's)",
+        "answers that change (% of the clips)",
+    )
+    legend(axes, "removed frames")
+    save(figure, path)
