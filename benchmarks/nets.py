@@ -14,7 +14,7 @@ from benchmarks.measure import Row, interleave
 from scripts import experiments
 from ser import features, folds, models, params, training
 from ser.arrays import FloatArray
-from ser.audio import standardise
+from ser.audio import resample, standardise
 from ser.batches import Clips, Examples, epoch_batches
 from ser.decoding import decode
 from ser.devices import Team, limit_threads
@@ -42,7 +42,9 @@ def spectrograms(raw: Path, paths: Sequence[str], settings: params.Params) -> li
     rate = settings.clean.sample_rate
     return [
         features.extract(
-            standardise(decode(raw / path), rate, 0, "none", 0.0), rate, settings.features
+            standardise(resample(decode(raw / path), rate), rate, 0, "none", 0.0),
+            rate,
+            settings.features,
         )
         for path in paths
     ]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
-from ser.audio import standard_form
+from ser.audio import sound, standardise
 from ser.decoding import open_stream
 from ser.description import Description
 from ser.errors import UserError
@@ -28,12 +28,24 @@ from ser.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.speech import holds_speech
 from ser.windows import Windows, cut
 
-# A clip normalised for each fold [folds, frames, dims] -> probabilities [folds, emotions]
-Nets = Callable[[FloatArray], FloatArray]
-
+WAVEFORM, FEATURES = "waveform", "features"  # what nets take
 OF_VOICES = "the model was trained on features normalised by each speaker's own recordings"
 _BLOCK = 1 << 20  # samples
 _FEWEST_OF_A_VOICE = 5  # recordings: of fewer, a deviation says nothing
+
+
+@dataclass(frozen=True)
+class Nets:
+    """The nets of all folds.
+
+    Attributes:
+        take: WAVEFORM: float32 [samples], as `ser.audio.sound` gives it; FEATURES: those of a clip,
+            normalised for each fold, float32 [folds, frames, dims].
+        answer: of what they take -> probabilities [folds, emotions].
+    """
+
+    take: str
+    answer: Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -239,7 +251,11 @@ class Recogniser:
         return self._waveform(Recording(_as_float(samples), rate, ""))
 
     def _waveform(self, recording: Recording) -> FloatArray:
-        return standard_form(recording, self._clean)
+        return self._standardise(sound(recording, self._clean))
+
+    def _standardise(self, heard: FloatArray) -> FloatArray:
+        c = self._clean
+        return standardise(heard, c.sample_rate, c.highpass, c.noise_reduction, c.noise_seconds)
 
     def _predict(self, blocks: Iterable[FloatArray], rate: int, windows: Windows) -> Prediction:
         if self.needs_a_voice:
@@ -277,24 +293,41 @@ class Recogniser:
 
     def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
         """Compute the probability of every emotion in a recording that is not cut."""
-        waveform = self._waveform(recording)
+        heard = sound(recording, self._clean)
+        waveform = self._standardise(heard)
         if not holds_speech(waveform, self._clean.sample_rate):
             raise Rejected(NO_SPEECH, "nobody speaks in it")
-        mean: NDArray[np.float64] = self.of_folds(waveform)[self._answering].mean(axis=0)
+        mean: NDArray[np.float64] = self._answers(heard, waveform)[self._answering].mean(axis=0)
         return mean
 
-    def of_folds(self, waveform: FloatArray) -> NDArray[np.float64]:
+    def of_folds(self, samples: NDArray[Any], rate: int) -> NDArray[np.float64]:
         """Compute what each fold's net answers, without asking whether anybody speaks.
 
         Args:
-            waveform: as `waveform` gives it.
+            samples: see `predict`.
+            rate: sample rate in Hz.
 
         Returns:
             probabilities [folds, emotions].
 
         Raises:
+            Rejected: the recording is of no use.
             UserError: the nets' answers are no probabilities.
         """
+        heard = sound(Recording(_as_float(samples), rate, ""), self._clean)
+        return self._answers(heard, self._standardise(heard))
+
+    def _answers(self, heard: FloatArray, waveform: FloatArray) -> NDArray[np.float64]:
+        """Let the nets answer: they take either what is heard, or features of the waveform."""
+        taken = heard if self._nets.take == WAVEFORM else self._inputs(waveform)
+        answers = self._nets.answer(taken).astype(np.float64)
+        # Also if something is no number.
+        if not (answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
+            raise UserError("the model answers with no probabilities: its weights are damaged")
+        return answers
+
+    def _inputs(self, waveform: FloatArray) -> FloatArray:
+        """Compute the features of a clip, normalised for each fold [folds, frames, dims]."""
         features = extract(waveform, self._clean.sample_rate, self._features)
         inputs = [
             fit_length(
@@ -305,11 +338,7 @@ class Recogniser:
             )
             for of_train in self.description.statistics
         ]
-        answers = self._nets(np.stack(inputs)).astype(np.float64)
-        # Also if something is no number.
-        if not (answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
-            raise UserError("the model answers with no probabilities: its weights are damaged")
-        return answers
+        return np.stack(inputs)
 
     def _name(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
         return dict(zip(self.emotions, map(float, probabilities), strict=True))

@@ -17,7 +17,7 @@ from ser.params import N_CHROMA, Features
 
 FRAMES_AT_ONCE = 64  # so that their spectra stay in the processor's cache
 TOP_DB = 80.0  # range below the loudest point that is kept, in dB
-_POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
+POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
 _MEL_GROUPS = 4  # more of them weight fewer zeros, in smaller matrix products
 
 
@@ -79,7 +79,7 @@ def mel_decibels(power: FloatArray, sample_rate: int, features: Features) -> Flo
     mel = np.empty((len(power), f.n_mels), dtype=np.float32)
     for bands, bins, weights in _mel_groups(sample_rate, f.n_fft, f.n_mels, f.fmin, f.fmax):
         np.matmul(power[:, bins], weights, out=mel[:, bands])
-    level = 10 * np.log10(np.maximum(mel, _POWER_FLOOR))
+    level = 10 * np.log10(np.maximum(mel, POWER_FLOOR))
     return np.maximum(level, level.max() - TOP_DB)
 
 

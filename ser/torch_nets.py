@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ser import model_folder
 from ser.arrays import FloatArray
 from ser.description import Description
-from ser.recogniser import Nets
+from ser.recogniser import FEATURES, Nets
 
 
 class Folds(nn.Module):
@@ -42,4 +42,4 @@ def open_folder(folder: Path) -> tuple[Description, Nets]:
             answers: FloatArray = folds(torch.from_numpy(features)).numpy()
         return answers
 
-    return description, nets
+    return description, Nets(FEATURES, nets)
