@@ -14,7 +14,7 @@ from benchmarks.measure import Row, interleave
 from scripts import experiments
 from ser import features, filters, folds, models, params, training
 from ser.arrays import FloatArray
-from ser.audio import standardise
+from ser.audio import resample, standardise
 from ser.batches import Clips, Examples, epoch_batches
 from ser.decoding import decode
 from ser.devices import Team, limit_threads
@@ -43,7 +43,10 @@ def spectrograms(raw: Path, paths: Sequence[str], settings: params.Params) -> li
     banks = filters.filter_banks(rate, settings.features)
     return [
         features.extract(
-            standardise(decode(raw / path), rate, 0, "none", 0.0), rate, settings.features, banks
+            standardise(resample(decode(raw / path), rate), rate, 0, "none", 0.0),
+            rate,
+            settings.features,
+            banks,
         )
         for path in paths
     ]

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measure import Row, interleave
 from ser import params
 from ser.arrays import FloatArray
-from ser.audio import check, standardise
+from ser.audio import check, resample, standardise
 from ser.augment import Draw, change_waveform
 from ser.decoding import decode
 from ser.features import logmel
@@ -74,7 +74,7 @@ def clips_of(paths: Sequence[Path], seconds: float) -> list[FloatArray]:
     clips: list[FloatArray] = []
     for path in paths:
         if sum(map(len, clips)) < seconds * RATE:
-            clips.append(standardise(decode(path), RATE, 0, "none", NOISE_SECONDS))
+            clips.append(standardise(resample(decode(path), RATE), RATE, 0, "none", NOISE_SECONDS))
     return clips
 
 
@@ -84,7 +84,8 @@ def ours(
     """Compute a recording's log-mel spectrogram as the stages do: [frames, n_mels]."""
     recording = decode(path)
     check(recording, 0.5, 0.01)
-    waveform = standardise(recording, RATE, 0, noise_reduction, NOISE_SECONDS)
+    resampled = resample(recording, RATE)
+    waveform = standardise(resampled, RATE, 0, noise_reduction, NOISE_SECONDS)
     return logmel(waveform, RATE, features, banks)
 
 

@@ -28,12 +28,29 @@ def standard_form(recording: Recording, clean: Clean) -> FloatArray:
     Raises:
         Rejected: see `check` and `standardise`.
     """
+    c = clean
+    return standardise(
+        sound(recording, c), c.sample_rate, c.highpass, c.noise_reduction, c.noise_seconds
+    )
+
+
+def sound(recording: Recording, clean: Clean) -> FloatArray:
+    """Return what is heard in a recording, as it came but for its offset and rate.
+
+    Args:
+        recording: as decoded.
+        clean: what is of use, and the rate.
+
+    Returns:
+        float32 [samples], at clean.sample_rate: see `resample`.
+
+    Raises:
+        Rejected: see `check`.
+    """
     _require_finite(recording.samples)
     one = voice_channel(recording)  # once for both
     check(one, clean.min_seconds, clean.max_clipped)
-    return standardise(
-        one, clean.sample_rate, clean.highpass, clean.noise_reduction, clean.noise_seconds
-    )
+    return resample(one, clean.sample_rate)
 
 
 def check(recording: Recording, min_seconds: float, max_clipped: float) -> None:
@@ -74,21 +91,38 @@ def _require_finite(samples: FloatArray) -> None:
         raise Rejected("not_finite", f"{bad} samples are NaN or infinite")
 
 
+def resample(recording: Recording, sample_rate: int) -> FloatArray:
+    """Resample a recording, freed of its offset; of several channels the one with the voice.
+
+    Args:
+        recording: a recording that passed `check`.
+        sample_rate: wanted, in Hz.
+
+    Returns:
+        float32 [samples].
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # `standardise` refuses what comes of it
+        # Before it is resampled: to the resampler, an offset is a step at either end.
+        waveform = remove_offset(voice_channel(recording).samples[:, 0])
+        if recording.sample_rate != sample_rate:
+            waveform = soxr.resample(waveform, recording.sample_rate, sample_rate)
+    return waveform
+
+
 def standardise(
-    recording: Recording,
+    waveform: FloatArray,
     sample_rate: int,
     highpass: float,
     noise_reduction: str,
     noise_seconds: float,
 ) -> FloatArray:
-    """Bring a recording into the form that features are computed from.
+    """Bring a waveform into the form that features are computed from.
 
-    Of several channels the one with the voice is kept. It is freed of its offset, resampled,
-    high-passed, freed of noise and scaled to peak 1.
+    It is high-passed, freed of noise and scaled to peak 1.
 
     Args:
-        recording: a recording that passed `check`.
-        sample_rate: wanted, in Hz.
+        waveform: float32 [samples], as `resample` gives it.
+        sample_rate: in Hz.
         highpass: what lies at or below is removed, in Hz; 0: the offset alone.
         noise_reduction: none or stationary.
         noise_seconds: length of the beginning that is taken as the noise profile, in seconds.
@@ -100,10 +134,6 @@ def standardise(
         Rejected: silent: the filter, or the noise reduction, removes everything; or not_finite.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # refused below
-        # Before it is resampled: to the resampler, an offset is a step at either end.
-        waveform = remove_offset(voice_channel(recording).samples[:, 0])
-        if recording.sample_rate != sample_rate:
-            waveform = soxr.resample(waveform, recording.sample_rate, sample_rate)
         waveform = remove_below(waveform, sample_rate, highpass)
     if noise_reduction == "stationary":
         waveform = reduce_noise(waveform, sample_rate, noise_seconds)

@@ -62,6 +62,11 @@ def require_spectrogram(recogniser: Recogniser) -> None:
             f"the model sees no mel spectrogram, but {', '.join(kinds)} (features.kinds): no "
             "picture can show where in one it looked; train a model on logmel"
         )
+    if recogniser.takes_waveforms:
+        raise UserError(
+            "the file takes waveforms, and its spectrogram is out of reach: ask the model folder "
+            "that it was exported from"
+        )
 
 
 def explain(recogniser: Recogniser, waveform: FloatArray, emotion: str) -> Explanation:

@@ -6,7 +6,7 @@ import scipy.fft
 from ser.arrays import FloatArray
 
 # Of the cutoff. At 60 Hz, the hum of both mains frequencies is gone and a voice of 80 Hz is whole.
-_TRANSITION = 1 / 3
+TRANSITION = 1 / 3
 
 
 def remove_offset(waveform: FloatArray) -> FloatArray:
@@ -31,7 +31,7 @@ def remove_below(waveform: FloatArray, sample_rate: int, cutoff: float) -> Float
     if cutoff == 0 or len(waveform) == 0:
         return waveform
     hertz = np.arange(len(waveform)) * (sample_rate / (2 * len(waveform)))
-    rise = np.clip((hertz / cutoff - 1) / _TRANSITION, 0, 1)
+    rise = np.clip((hertz / cutoff - 1) / TRANSITION, 0, 1)
     gain = (0.5 - 0.5 * np.cos(np.pi * rise)).astype(np.float32)
     spectrum = scipy.fft.dct(waveform, norm="ortho")
     return np.asarray(scipy.fft.idct(spectrum * gain, norm="ortho"), dtype=np.float32)

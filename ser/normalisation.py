@@ -20,7 +20,7 @@ Statistics = dict[str, tuple[Scale, Scale]]
 
 _Moments = tuple[int, Any, Any]  # number, mean, sum of squared deviations
 
-_LEAST_DEVIATION = 1e-8
+LEAST_DEVIATION = 1e-8
 
 
 def measure(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:
@@ -116,6 +116,6 @@ def normalise(
     normalised = np.empty_like(features)
     for kind, columns in blocks(dims):
         mean, deviation = statistics[kind]
-        scale = np.maximum(deviation, _LEAST_DEVIATION).astype(np.float32)
+        scale = np.maximum(deviation, LEAST_DEVIATION).astype(np.float32)
         normalised[:, columns] = (features[:, columns] - np.float32(mean)) / scale
     return normalised

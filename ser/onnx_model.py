@@ -8,13 +8,13 @@ import numpy as np
 from ser.arrays import FloatArray
 from ser.description import Description, parse
 from ser.errors import UserError
-from ser.recogniser import Nets
+from ser.recogniser import FEATURES, WAVEFORM, Nets
 
 if TYPE_CHECKING:
     import onnxruntime
 
 METADATA = "ser"  # the key of the description
-INPUT, OUTPUT = "features", "probabilities"
+PROBABILITIES, OF_FOLDS = "probabilities", "of_folds"
 
 
 def open_onnx(path: Path) -> tuple[Description, Nets]:
@@ -45,14 +45,17 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
         # onnxruntime's own errors have no class in common but this.
         raise UserError(f"{path} holds no usable model ({_first_line(error)})") from None
 
-    def nets(features: FloatArray) -> FloatArray:
+    (taken,) = (node.name for node in session.get_inputs())
+    given = OF_FOLDS if taken == WAVEFORM else PROBABILITIES
+
+    def answer(values: FloatArray) -> FloatArray:
         try:
-            (answers,) = session.run([OUTPUT], {INPUT: np.asarray(features, np.float32)})
+            (answers,) = session.run([given], {taken: np.asarray(values, np.float32)})
             return np.asarray(answers, np.float32)
         except Exception as error:
             raise UserError(f"{path} cannot be run ({_first_line(error)})") from None
 
-    return description, nets
+    return description, Nets(taken, answer)
 
 
 def _check_shapes(session: "onnxruntime.InferenceSession", description: Description) -> None:
@@ -61,10 +64,16 @@ def _check_shapes(session: "onnxruntime.InferenceSession", description: Descript
     Raises:
         ValueError: they differ.
     """
-    found = [(node.name, node.shape) for node in (*session.get_inputs(), *session.get_outputs())]
-    dims, folds = sum(description.preprocessing["dims"].values()), len(description.folds)
-    frames = found[0][1][1] if len(found[0][1]) == 3 else None  # free, or of one length
-    expected = [(INPUT, [folds, frames, dims]), (OUTPUT, [folds, len(description.emotions)])]
+    nodes = (*session.get_inputs(), *session.get_outputs())
+    # What is free has a name in place of a size.
+    found = {node.name: [n if isinstance(n, int) else None for n in node.shape] for node in nodes}
+    folds, emotions = len(description.folds), len(description.emotions)
+    if WAVEFORM in found:
+        expected = {WAVEFORM: [None], PROBABILITIES: [emotions], OF_FOLDS: [folds, emotions]}
+    else:
+        frames = found[FEATURES][1:2]  # free, or of one length
+        dims = sum(description.preprocessing["dims"].values())
+        expected = {FEATURES: [folds, *frames, dims], PROBABILITIES: [folds, emotions]}
     if found != expected:
         raise ValueError(f"its nets take and give {found}, described are {expected}")
 

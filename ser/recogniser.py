@@ -14,26 +14,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
-from ser.audio import standard_form
+from ser.audio import sound, standardise
 from ser.decoding import open_stream
 from ser.description import Description
 from ser.errors import UserError
 from ser.features import extract
 from ser.lengths import fit_length
 from ser.net_inputs import min_frames
-from ser.normalisation import Statistics, check_statistics, measure, normalise
+from ser.normalisation import Statistics, as_they_are, check_statistics, measure, normalise
 from ser.params import FUNCTIONALS, Clean, Features, Model
 from ser.recording import CHANNELS, RATES, Recording
 from ser.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.speech import holds_speech
 from ser.windows import Windows, cut
 
-# A clip normalised for each fold [folds, frames, dims] -> probabilities [folds, emotions]
-Nets = Callable[[FloatArray], FloatArray]
-
+WAVEFORM, FEATURES = "waveform", "features"  # what nets take
 OF_VOICES = "the model was trained on features normalised by each speaker's own recordings"
 _BLOCK = 1 << 20  # samples
 _FEWEST_OF_A_VOICE = 5  # recordings: of fewer, a deviation says nothing
+
+
+@dataclass(frozen=True)
+class Nets:
+    """The nets of all folds.
+
+    Attributes:
+        take: WAVEFORM: float32 [samples], as `ser.audio.sound` gives it; FEATURES: those of a clip,
+            normalised for each fold, float32 [folds, frames, dims].
+        answer: of what they take -> probabilities [folds, emotions].
+        adapt: where the nets themselves adapt to a voice: takes the features of its recordings,
+            float32 [frames, dims] each.
+    """
+
+    take: str
+    answer: Callable[[FloatArray], FloatArray]
+    adapt: Callable[[Sequence[FloatArray]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -223,13 +238,18 @@ class Recogniser:
             except Rejected:
                 continue  # said when it is predicted
             features.append(self.features(waveform))
-        fewest = _FEWEST_OF_A_VOICE if FUNCTIONALS in self._dims else 1
+        of_clips = self._nets.adapt is not None or FUNCTIONALS in self._dims
+        fewest = _FEWEST_OF_A_VOICE if of_clips else 1
         if len(features) < fewest:
             raise UserError(
                 f"{len(features)} usable recordings of the speaker: {OF_VOICES}, it needs at least "
                 f"{fewest}"
             )
-        self._voice = measure(features, self._dims)
+        if self._nets.adapt is None:
+            self._voice = measure(features, self._dims)
+        else:
+            self._nets.adapt(features)
+            self._voice = as_they_are(self._dims)
 
     def waveform(self, samples: NDArray[Any], rate: int) -> FloatArray:
         """Give what the features are computed from: see `ser.audio.standard_form`.
@@ -240,7 +260,11 @@ class Recogniser:
         return self._waveform(Recording(_as_float(samples), rate, ""))
 
     def _waveform(self, recording: Recording) -> FloatArray:
-        return standard_form(recording, self._clean)
+        return self._standardise(sound(recording, self._clean))
+
+    def _standardise(self, heard: FloatArray) -> FloatArray:
+        c = self._clean
+        return standardise(heard, c.sample_rate, c.highpass, c.noise_reduction, c.noise_seconds)
 
     def _predict(self, blocks: Iterable[FloatArray], rate: int, windows: Windows) -> Prediction:
         if self.needs_a_voice:
@@ -278,24 +302,29 @@ class Recogniser:
 
     def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
         """Compute the probability of every emotion in a recording that is not cut."""
-        waveform = self._waveform(recording)
+        heard = sound(recording, self._clean)
+        waveform = self._standardise(heard)
         if not holds_speech(waveform, self._clean.sample_rate):
             raise Rejected(NO_SPEECH, "nobody speaks in it")
-        return self.probabilities(self.features(waveform))
+        mean: NDArray[np.float64] = self._answers(heard, waveform)[self._answering].mean(axis=0)
+        return mean
 
-    def of_folds(self, waveform: FloatArray) -> NDArray[np.float64]:
+    def of_folds(self, samples: NDArray[Any], rate: int) -> NDArray[np.float64]:
         """Compute what each fold's net answers, without asking whether anybody speaks.
 
         Args:
-            waveform: as `waveform` gives it.
+            samples: see `predict`.
+            rate: sample rate in Hz.
 
         Returns:
             probabilities [folds, emotions].
 
         Raises:
+            Rejected: the recording is of no use.
             UserError: the nets' answers are no probabilities.
         """
-        return self._of_folds(self.features(waveform))
+        heard = sound(Recording(_as_float(samples), rate, ""), self._clean)
+        return self._answers(heard, self._standardise(heard))
 
     def features(self, waveform: FloatArray) -> FloatArray:
         """Compute a clip's features [frames, dims], which are normalised by `probabilities`.
@@ -309,15 +338,27 @@ class Recogniser:
         """Compute the probability of every emotion [emotions], without asking for speech.
 
         Args:
-            features: float32 [frames, dims], as `features` gives them, or changed.
+            features: float32 [frames, dims], as `features` gives them, or changed. Not of a model
+                that `takes_waveforms`.
 
         Raises:
             UserError: the nets' answers are no probabilities.
         """
-        mean: NDArray[np.float64] = self._of_folds(features)[self._answering].mean(axis=0)
+        mean: NDArray[np.float64] = self._of_features(features)[self._answering].mean(axis=0)
         return mean
 
-    def _of_folds(self, features: FloatArray) -> NDArray[np.float64]:
+    @property
+    def takes_waveforms(self) -> bool:
+        """Whether its nets compute the features themselves, out of reach."""
+        return self._nets.take == WAVEFORM
+
+    def _answers(self, heard: FloatArray, waveform: FloatArray) -> NDArray[np.float64]:
+        """Let the nets answer: they take either what is heard, or features of the waveform."""
+        if self.takes_waveforms:
+            return _checked(self._nets.answer(heard))
+        return self._of_features(self.features(waveform))
+
+    def _of_features(self, features: FloatArray) -> NDArray[np.float64]:
         inputs = [
             fit_length(
                 normalise(features, self._dims, self._voice if of_train is None else of_train),
@@ -327,11 +368,7 @@ class Recogniser:
             )
             for of_train in self.description.statistics
         ]
-        answers = self._nets(np.stack(inputs)).astype(np.float64)
-        # Also if something is no number.
-        if not (answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
-            raise UserError("the model answers with no probabilities: its weights are damaged")
-        return answers
+        return _checked(self._nets.answer(np.stack(inputs)))
 
     def _name(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
         return dict(zip(self.emotions, map(float, probabilities), strict=True))
@@ -344,6 +381,18 @@ class Recogniser:
         reasons = {window.reason for window in heard}
         reason = reasons.pop() if len(reasons) == 1 else NO_SPEECH
         raise Rejected(reason or NO_SPEECH, f"so in each of its {len(heard)} windows")
+
+
+def _checked(answers: FloatArray) -> NDArray[np.float64]:
+    """Give the probabilities [folds, emotions] that nets answer with.
+
+    Raises:
+        UserError: they are none.
+    """
+    # Also if something is no number.
+    if not (answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
+        raise UserError("the model answers with no probabilities: its weights are damaged")
+    return answers.astype(np.float64)
 
 
 def pieces(path: Path, windows: Windows) -> Iterator[Recording]:

@@ -20,7 +20,7 @@ ToDecibels = Callable[[FloatArray], FloatArray]  # of power
 
 FRAMES_AT_ONCE = 64  # so that their spectra stay in the processor's cache
 TOP_DB = 80.0  # range below the loudest point that is kept, in dB
-_POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
+POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
 _MEL_GROUPS = 4  # more of them weight fewer zeros, in smaller matrix products
 
 
@@ -86,7 +86,7 @@ def power_to_db(power: FloatArray) -> FloatArray:
 
     As librosa.power_to_db, bit for bit, for those who do not import librosa.
     """
-    level = 10 * np.log10(np.maximum(power, _POWER_FLOOR))
+    level = 10 * np.log10(np.maximum(power, POWER_FLOOR))
     return np.maximum(level, level.max() - TOP_DB)
 
 

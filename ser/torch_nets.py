@@ -1,5 +1,6 @@
 """A model folder's nets in PyTorch, one clip at a time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 from ser import model_folder
 from ser.arrays import FloatArray
 from ser.description import Description
-from ser.recogniser import Nets
+from ser.models.statpool import StatPool
+from ser.recogniser import FEATURES, Nets
 
 
 class Folds(nn.Module):
@@ -42,4 +44,12 @@ def open_folder(folder: Path) -> tuple[Description, Nets]:
             answers: FloatArray = folds(torch.from_numpy(features)).numpy()
         return answers
 
-    return description, nets
+    def adapt(recordings: Sequence[FloatArray]) -> None:
+        for net in nets_that_adapt:
+            clips = [torch.from_numpy(features)[None] for features in recordings]
+            with torch.inference_mode():
+                pooled = [net.pool(clip, torch.tensor([clip.shape[1]])) for clip in clips]
+                net.measure(torch.cat(pooled))
+
+    nets_that_adapt = [net for net in modules if isinstance(net, StatPool)]
+    return description, Nets(FEATURES, nets, adapt if nets_that_adapt else None)

@@ -7,7 +7,7 @@ import soundfile
 import soxr
 from small_model import CLEAN, speech
 
-from ser.audio import check, standard_form, standardise
+from ser.audio import check, resample, standard_form, standardise
 from ser.highpass import remove_below
 from ser.page.answering import overview
 from ser.params import Clean
@@ -24,7 +24,7 @@ def tone(frequency, seconds=2.0, rate=RATE, level=0.5):
 def formed(samples, rate=RATE, highpass=60.0):
     samples = np.asarray(samples, np.float32)
     recording = Recording(samples.reshape(len(samples), -1), rate, "FLOAT")
-    return standardise(recording, RATE, highpass, "none", 0.25)
+    return standardise(resample(recording, RATE), RATE, highpass, "none", 0.25)
 
 
 def gain_db(frequency, highpass=60.0, rate=RATE):

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"{options.onnx}: the name of the file must end in .onnx")
     # torch takes a second to import: not before the arguments are known to be right.
     try:
-        from ser.onnx_export import export
+        from ser.onnx_export import export, takes_waveforms
     except ModuleNotFoundError as error:
         raise UserError(
             f"the export needs {error.name}: pip install -c requirements.lock -e ."
@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
         made = Path(folder) / "made.onnx"
         export(options.model, made)
         clips, whose = choose(options.clips, options.model.parent / "raw", Path(folder))
-        checked, furthest = compare(load(options.model), load(made), clips)
+        exported = load(made)
+        checked, furthest = compare(load(options.model), exported, clips)
         if not checked:
             raise UserError(f"none of the {len(clips)} {whose} can be used: name others")
         if not furthest <= TOLERANCE:
@@ -75,9 +76,10 @@ def run(options: argparse.Namespace) -> int:
             )
         size = made.stat().st_size / 1e6
         made.replace(options.onnx)
+    takes = "waveforms" if takes_waveforms(exported.description) else "features, made by `ser`"
     print(
-        f"{options.onnx}: {size:.1f} MB; on {checked} {whose} at their own lengths its "
-        f"probabilities differ from PyTorch's by at most {furthest:.1g}"
+        f"{options.onnx}: {size:.1f} MB, takes {takes}; on {checked} {whose} at their own lengths "
+        f"its probabilities differ from PyTorch's by at most {furthest:.1g}"
     )
     return 0
 
@@ -131,10 +133,13 @@ def compare(torch: Recogniser, onnx: Recogniser, clips: Sequence[Path]) -> tuple
     differences = []
     for recording in _readable(clips, windows):
         try:
-            waveform = torch.waveform(recording.samples, recording.sample_rate)
+            ours, theirs = (
+                recogniser.of_folds(recording.samples, recording.sample_rate)
+                for recogniser in (torch, onnx)
+            )
         except Rejected:
             continue
-        differences.append(np.abs(torch.of_folds(waveform) - onnx.of_folds(waveform)).max())
+        differences.append(np.abs(ours - theirs).max())
     return len(differences), float(max(differences, default=0.0))
 
 
