@@ -19,6 +19,13 @@ from ser.params import Features
 FORMAT = 5
 _OLDER = (3, 4)  # formats that are read as well
 _MAX_CLIPPED = 0.2  # of models of format 3
+# Settings of training that those formats do not know, as if they had been given.
+_NEWER_SETTINGS = {
+    "learning_rate_batch": 0,
+    "crop_probability": 0.0,
+    "crop": [1.0, 1.0],
+    "frequency_shift": 0.0,
+}
 LIBRARIES = ("ser", "librosa", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 
@@ -136,6 +143,7 @@ def _bring_up_to_date(described: dict[str, Any], found: int, source: str | Path)
         if described["metrics"] is not None:
             described["metrics"] = name_ends(described["metrics"])
         preprocessing["clean"] |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
+    described["model"] = _NEWER_SETTINGS | described["model"]
     features = Features.model_validate(preprocessing["features"])
     try:
         banks = filter_banks(preprocessing["clean"]["sample_rate"], features)

@@ -69,7 +69,7 @@ def _folded_keys(value: object) -> object:
 
 def _low_high(value: object) -> object:
     """Make YAML's list a tuple, which is what a [low, high] range is."""
-    if not isinstance(value, list) or len(value) != 2:
+    if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError(f"a list [low, high] of two numbers expected, got {value!r}")
     return tuple(value)
 
