@@ -9,33 +9,38 @@ import torch
 from torch import Tensor
 
 PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-STATISTICS = 2 + len(PERCENTILES) + 2  # numbers per channel that `statistics` gives
 _BEYOND = 1e9  # larger than any value of a channel
 _TINY = 1e-6  # below any variance that says something; keeps roots from an endless slope
 
 
 def mean(x: Tensor, mask: Tensor) -> Tensor:
     """Average each channel: [batch, channels]; 0 where the mask takes nothing."""
-    return _weighted(x, _weights(mask))
+    return torch.bmm(x, _weights(mask)[:, :, None])[:, :, 0]
 
 
-def statistics(x: Tensor, mask: Tensor) -> Tensor:
-    """Compute mean, deviation, five percentiles and movement of each channel.
+def statistics(x: Tensor, *masks: Tensor) -> Tensor:
+    """Compute mean, deviation, five percentiles and movement of each channel over each mask.
 
     Mean and deviation as in statistics pooling (Snyder et al.: X-vectors, ICASSP 2018). Movement is
     the mean size and the deviation of steps over two frames, where they and the one between count.
 
     Returns:
-        [batch, 9 * channels].
+        [batch, masks * 9 * channels], one mask after the other.
     """
-    weights = _weights(mask)
-    average = _weighted(x, weights)
-    deviation = _root(_weighted((x - average[:, :, None]).square(), weights))
+    frames = torch.stack([_weights(mask) for mask in masks], dim=2)
+    inside = torch.stack([_weights(m[:, 2:] & m[:, 1:-1] & m[:, :-2]) for m in masks], dim=2)
+    # Once for all masks: deviations are taken around the first one's mean, and moved to each one's.
+    first = mean(x, masks[0])[:, :, None]
+    centred = x - first
+    offset = torch.bmm(centred, frames)
+    deviation = _root(torch.bmm(centred.square(), frames) - offset.square())
     steps = x[:, :, 2:] - x[:, :, :-2]
-    inside = _weights(mask[:, 2:] & mask[:, 1:-1] & mask[:, :-2])
-    drift = _weighted(steps, inside)
-    jitter = _root(_weighted(steps.square(), inside) - drift.square())
-    parts = [average, deviation, percentiles(x, mask), _weighted(steps.abs(), inside), jitter]
+    size = torch.bmm(steps.abs(), inside)
+    jitter = _root(torch.bmm(steps.square(), inside) - torch.bmm(steps, inside).square())
+    parts = []
+    for number, mask in enumerate(masks):
+        parts += [(first + offset)[:, :, number], deviation[:, :, number], percentiles(x, mask)]
+        parts += [size[:, :, number], jitter[:, :, number]]
     return torch.cat(parts, dim=1)
 
 
@@ -94,10 +99,6 @@ def _weights(mask: Tensor) -> Tensor:
     """Share 1 among the frames of a mask: float32 [batch, frames]."""
     taken = mask.float()
     return taken / taken.sum(dim=1, keepdim=True).clamp(min=1)
-
-
-def _weighted(x: Tensor, weights: Tensor) -> Tensor:
-    return torch.bmm(x, weights[:, :, None])[:, :, 0]
 
 
 def _root(x: Tensor) -> Tensor:

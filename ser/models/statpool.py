@@ -136,13 +136,12 @@ class StatPool(nn.Module):
             active = own & (level >= _ACTIVE_DB)
             voiced = _voiced(voicing, active)
             known = torch.cat([mel, shape], dim=1)
-            parts = [pooling.statistics(known, mask) for mask in (active, voiced)]
+            parts = [pooling.statistics(known, active, voiced)]
             parts.append(_rhythm(level, own, active, voiced))
         learned = self.cepstrum(mel)
-        parts += [pooling.statistics(learned, mask) for mask in (active, voiced)]
-        parts.append(
-            pooling.correlations(torch.cat([learned[:, :_CORRELATED], shape], dim=1), voiced)
-        )
+        correlated = torch.cat([learned[:, :_CORRELATED], shape], dim=1)
+        parts.append(pooling.statistics(learned, active, voiced))
+        parts.append(pooling.correlations(correlated, voiced))
         parts.append(pooling.thirds(torch.cat([learned, shape], dim=1), active))
         parts.append(self._modulation(mel, level, own))
         return torch.cat(parts, dim=1)
