@@ -18,9 +18,9 @@ from ser import model_folder
 from ser.corpora import demo
 from ser.description import Description, versions
 from ser.features import extract
-from ser.filters import filter_banks, to_json
+from ser.filters import filter_banks, mel_band_hertz, to_json
 from ser.models import build
-from ser.normalisation import measure
+from ser.normalisation import as_they_are, measure
 from ser.params import Features, Model
 
 RATE = demo.SAMPLE_RATE
@@ -81,6 +81,7 @@ METRICS = {
 }
 # What each net needs beside PLAIN_MODEL.
 SETTINGS = {
+    "statpool": {"normalisation": "train"},
     "mlp": {"width": 8},
     "dummynet": {"length": "resize"},
     "exponet": {"length": "pad"},
@@ -176,9 +177,11 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **setting
         FEATURES | ({"kinds": ["functionals"]} if name == "mlp" else {})
     )
     banks = filter_banks(RATE, features)
+    clips = [extract(speech(i), RATE, features, banks) for i in range(0, 50, 8)]
     statistics = [None] * len(folds)
-    if model.normalisation == "train":
-        clips = [extract(speech(i), RATE, features, banks) for i in range(0, 50, 8)]
+    if name == "statpool":
+        statistics = [as_they_are(features.dims)] * len(folds)
+    elif model.normalisation == "train":
         statistics = [measure(clips[i:], features.dims) for i in range(len(folds))]
     preprocessing = {
         "clean": CLEAN,
@@ -198,9 +201,21 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **setting
     )
     torch.manual_seed(0)
     nets = [build(model, sum(features.dims.values()), len(EMOTIONS)).eval() for _ in folds]
+    if name == "statpool":
+        for i, net in enumerate(nets):
+            net.tune(mel_band_hertz(features))
+            net.measure(pooled(net, clips[i:]))
     weights = [{k: t.contiguous() for k, t in net.state_dict().items()} for net in nets]
     model_folder.save(Path(folder), description, weights)
     return description, nets
+
+
+def pooled(net, clips):
+    """What a net pools of each clip, float32 [frames, bands], alone: [clips, pooled]."""
+    with torch.no_grad():
+        return torch.cat(
+            [net.pool(torch.from_numpy(clip)[None], torch.tensor([len(clip)])) for clip in clips]
+        )
 
 
 SER = Path(sys.executable).with_name("ser")

@@ -68,9 +68,10 @@ def correlations(x: Tensor, mask: Tensor) -> Tensor:
     Second-order pooling (Carreira et al.: Semantic segmentation with second-order pooling, ECCV
     2012). A channel that does not vary goes with no other: 0.
     """
-    centred = (x - mean(x, mask)[:, :, None]) * mask[:, None]
-    unit = centred / _root(centred.square().sum(dim=2, keepdim=True))
-    products = unit @ unit.transpose(1, 2)
+    weights = _weights(mask)
+    centred = x - _weighted(x, weights)[:, :, None]
+    unit = centred / _root(_weighted(centred.square(), weights))[:, :, None]
+    products = (unit * weights[:, None]) @ unit.transpose(1, 2)
     rows, columns = torch.triu_indices(x.shape[1], x.shape[1], 1, device=x.device)
     return products[:, rows, columns]
 

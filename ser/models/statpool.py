@@ -226,7 +226,7 @@ def _voiced(voicing: Tensor, active: Tensor) -> Tensor:
     most = voicing.masked_fill(~active, -torch.inf)
     fifth = most.topk(min(_LEAST_FRAMES, most.shape[1]), dim=1).values[:, -1:]
     few = clear.sum(dim=1, keepdim=True) < _LEAST_FRAMES
-    return torch.where(few, active & (voicing >= fifth), clear)
+    return clear | few & active & (voicing >= fifth)
 
 
 def _rhythm(level: Tensor, own: Tensor, active: Tensor, voiced: Tensor) -> Tensor:
