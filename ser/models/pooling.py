@@ -18,11 +18,16 @@ def mean(x: Tensor, mask: Tensor) -> Tensor:
     return torch.bmm(x, _weights(mask)[:, :, None])[:, :, 0]
 
 
-def statistics(x: Tensor, *masks: Tensor) -> Tensor:
+def statistics(x: Tensor, *masks: Tensor, relative: bool = False) -> Tensor:
     """Compute mean, deviation, five percentiles and movement of each channel over each mask.
 
     Mean and deviation as in statistics pooling (Snyder et al.: X-vectors, ICASSP 2018). Movement is
     the mean size and the deviation of steps over two frames, where they and the one between count.
+
+    Args:
+        x: the channels.
+        masks: of the frames.
+        relative: whether percentiles are measured against the mean.
 
     Returns:
         [batch, masks * 9 * channels], one mask after the other.
@@ -39,7 +44,10 @@ def statistics(x: Tensor, *masks: Tensor) -> Tensor:
     jitter = _root(torch.bmm(steps.square(), inside) - torch.bmm(steps, inside).square())
     parts = []
     for number, mask in enumerate(masks):
-        parts += [(first + offset)[:, :, number], deviation[:, :, number], percentiles(x, mask)]
+        average, ranked = (first + offset)[:, :, number], percentiles(x, mask)
+        if relative:
+            ranked = ranked - average.repeat_interleave(len(PERCENTILES), dim=1)
+        parts += [average, deviation[:, :, number], ranked]
         parts += [size[:, :, number], jitter[:, :, number]]
     return torch.cat(parts, dim=1)
 
@@ -69,15 +77,20 @@ def correlations(x: Tensor, mask: Tensor) -> Tensor:
     2012). A channel that does not vary goes with no other: 0.
     """
     weights = _weights(mask)
-    centred = x - _weighted(x, weights)[:, :, None]
-    unit = centred / _root(_weighted(centred.square(), weights))[:, :, None]
+    centred = x - mean(x, mask)[:, :, None]
+    unit = centred / _root(mean(centred.square(), mask))[:, :, None]
     products = (unit * weights[:, None]) @ unit.transpose(1, 2)
     rows, columns = torch.triu_indices(x.shape[1], x.shape[1], 1, device=x.device)
     return products[:, rows, columns]
 
 
-def thirds(x: Tensor, mask: Tensor) -> Tensor:
+def thirds(x: Tensor, mask: Tensor, relative: bool) -> Tensor:
     """Average each channel over each third of the clip, from the mask's first frame to its last.
+
+    Args:
+        x: the channels.
+        mask: of the frames.
+        relative: whether the averages are measured against that of the whole clip.
 
     Returns:
         [batch, 3 * channels]; a third of which the mask takes nothing is like the whole.
@@ -92,7 +105,8 @@ def thirds(x: Tensor, mask: Tensor) -> Tensor:
     for number in range(3):
         part = mask & (third == number)
         filled = part.any(dim=1, keepdim=True)
-        parts.append(torch.where(filled, mean(x, part), whole))
+        average = torch.where(filled, mean(x, part), whole)
+        parts.append(average - whole if relative else average)
     return torch.cat(parts, dim=1)
 
 
