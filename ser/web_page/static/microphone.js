@@ -6,18 +6,15 @@ const PROBLEMS = {
   NotReadableError: "The microphone is used by another program.",
 };
 
-/** Why there is nothing to record, in a sentence. */
-export class Deaf extends Error {}
-
 /**
  * Record until told to stop.
  *
  * @returns {Promise<{seconds: () => number, stop: () => Promise<{channels: Float32Array[], rate: number}>}>}
- * @throws {Deaf}
+ * @throws {Error} it cannot be used: why, in a sentence
  */
 export async function record() {
   if (!navigator.mediaDevices) {
-    throw new Deaf("Browsers give a microphone to pages by https alone, and to those of this computer.");
+    throw new Error("Browsers give a microphone to pages by https alone, and to those of this computer.");
   }
   const stream = await open();
   const context = new AudioContext();
@@ -50,7 +47,7 @@ async function open() {
     const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     return await navigator.mediaDevices.getUserMedia({ audio: raw });
   } catch (problem) {
-    throw new Deaf(PROBLEMS[problem.name] ?? `The microphone cannot be used (${problem.name}).`);
+    throw new Error(PROBLEMS[problem.name] ?? `The microphone cannot be used (${problem.name}).`);
   }
 }
 

@@ -1,7 +1,7 @@
 // The page: recordings are chosen, dropped or made, and answered one after the other.
 
 import { decode } from "./decoding.js";
-import { Deaf, record } from "./microphone.js";
+import { record } from "./microphone.js";
 import { fetchBytes, loadNets, Unusable } from "./nets.js";
 import { predict } from "./recogniser.js";
 import { Rejected } from "./rejected.js";
@@ -33,16 +33,18 @@ async function start() {
     files.value = ""; // the same file can be chosen again
   });
   button.addEventListener("click", toggleRecording);
-  addEventListener("dragover", (event) => event.preventDefault());
-  addEventListener("drop", (event) => {
-    event.preventDefault(); // a browser would open the file instead of the page
-    drop.classList.remove("over");
-    add(event.dataTransfer.files);
-  });
   drop.addEventListener("dragenter", () => drop.classList.add("over"));
   drop.addEventListener("dragleave", () => drop.classList.remove("over"));
   status.textContent = "Ready.";
 }
+
+// From the beginning: a browser would open a dropped file instead of the page.
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  drop.classList.remove("over");
+  if (nets) add(event.dataTransfer.files);
+});
 
 function add(chosen) {
   for (const file of chosen) enqueue(file.name, () => decode(file, settings.longest));
@@ -93,7 +95,6 @@ async function toggleRecording() {
       if (recording.seconds() >= settings.longest) stopRecording();
     }, 100);
   } catch (problem) {
-    if (!(problem instanceof Deaf)) throw problem;
     status.replaceChildren(message(problem.message));
   }
   button.disabled = false;
