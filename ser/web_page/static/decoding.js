@@ -1,0 +1,66 @@
+// Files -> decoded recordings, at the rate that they were recorded at.
+
+import { nativeRate } from "./native_rate.js";
+import { Rejected } from "./rejected.js";
+import { readWav } from "./wav.js";
+
+const USUAL = 48000; // Hz, where a file's own rate is not known
+const RATES = [3000, 768000]; // that every browser decodes to
+const MOST_CHANNELS = 64;
+const MOST_BYTES = 2 ** 30;
+
+/**
+ * Decode a file.
+ *
+ * @param {File} file
+ * @param {number} longest in seconds
+ * @returns {Promise<{channels: Float32Array[], rate: number}>}
+ * @throws {Rejected} zero_length, truncated, undecodable or too_long
+ */
+export async function decode(file, longest) {
+  if (file.size === 0) throw new Rejected("zero_length");
+  // Decoded, a recording of hours is larger than what a browser holds.
+  if (file.size > MOST_BYTES || (await playingTime(file)) > longest) throw new Rejected("too_long");
+  const buffer = await contentOf(file);
+  const recording = readWav(buffer) ?? (await decodeByBrowser(buffer));
+  const { channels, rate } = recording;
+  if (rate < 1000 || rate >= 1000000 || channels.length > MOST_CHANNELS) throw new Rejected("undecodable");
+  if (channels[0].length === 0) throw new Rejected("zero_length");
+  if (channels[0].length > longest * rate) throw new Rejected("too_long");
+  return recording;
+}
+
+async function contentOf(file) {
+  try {
+    return await file.arrayBuffer();
+  } catch {
+    throw new Rejected("undecodable"); // a folder, or it is there no more
+  }
+}
+
+async function decodeByBrowser(buffer) {
+  const stated = nativeRate(buffer);
+  const rate = stated >= RATES[0] && stated <= RATES[1] ? stated : USUAL;
+  try {
+    const decoded = await new OfflineAudioContext(1, 1, rate).decodeAudioData(buffer);
+    const numbers = Array.from({ length: decoded.numberOfChannels }, (_, n) => n);
+    return { channels: numbers.map((n) => decoded.getChannelData(n)), rate };
+  } catch {
+    throw new Rejected("undecodable");
+  }
+}
+
+/** The seconds that a player states; 0: it states none. */
+function playingTime(file) {
+  return new Promise((resolve) => {
+    const player = new Audio(), address = URL.createObjectURL(file);
+    const end = (seconds) => {
+      URL.revokeObjectURL(address);
+      resolve(Number.isFinite(seconds) ? seconds : 0);
+    };
+    player.onloadedmetadata = () => end(player.duration);
+    player.onerror = () => end(0);
+    player.preload = "metadata";
+    player.src = address;
+  });
+}
