@@ -19,16 +19,7 @@ FLAT_CNN = {"name": "cnn", "pooling": "flatten"}
 
 
 def refused(changes, dims=LOGMEL):
-    model = Model.model_validate(PLAIN_MODEL | changes)
-    return problems(
-        name=model.name,
-        layers=model.layers,
-        pooling=model.pooling,
-        length=model.length,
-        frames=model.frames,
-        batch_size=model.batch_size,
-        dims=dims,
-    )
+    return problems(Model.model_validate(PLAIN_MODEL | changes), dims)
 
 
 def refusal(changes, dims=LOGMEL):

@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 from settings import PLAIN_MODEL
+from small_model import FEATURES as LOGMEL
 from sklearn import metrics
 from torch import nn
 
@@ -17,7 +18,7 @@ from ser.devices import Team
 from ser.errors import UserError
 from ser.models import build
 from ser.normalisation import normalise
-from ser.params import Model
+from ser.params import Features, Model
 from ser.training import (
     Criterion,
     Epoch,
@@ -46,13 +47,16 @@ EVERYTHING = {
     "schedule": "one_cycle",
     "label_smoothing": 0.1,
     "mixup": 0.3,
+    "crop_probability": 0.5,
+    "frequency_shift": 1.0,
     "frequency_mask": 3,
     "time_mask": 5,
     "length": "crop",
     "patience": 3,
     "epochs": 5,
 }
-DIMS = {"logmel": 8}
+FEATURES = Features.model_validate(LOGMEL | {"n_mels": 8})
+DIMS = FEATURES.dims
 CPU = torch.device("cpu")
 NOTHING = Examples([], np.array([], dtype=np.int64), DIMS, [])
 
@@ -76,11 +80,24 @@ def examples(count, seed=0, noise=0.3):
     return Examples(versions, labels, DIMS, [None] * count)
 
 
-def train(model, checkpoint, val=None, on_epoch=lambda history: None, data=None, fold=1):
+def train(
+    model, checkpoint, val=None, on_epoch=lambda history: None, data=None, fold=1, measured=None
+):
     val = examples(6, seed=1) if val is None else val
     data = data or examples(15)
-    snapshots = snapshots_of(checkpoint)
-    return fit(data, val, 3, model, fold, Team(CPU), checkpoint, snapshots, on_epoch)
+    return fit(
+        data,
+        val,
+        measured,
+        3,
+        FEATURES,
+        model,
+        fold,
+        Team(CPU),
+        checkpoint,
+        snapshots_of(checkpoint),
+        on_epoch,
+    )
 
 
 def predicted(net, data, model):
@@ -305,7 +322,7 @@ class ObviousCNN(nn.Module):
 def seed_torch(model, epoch):
     key = (model.seed, 1, epoch)
     torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
-    return np.random.default_rng(key)
+    return key
 
 
 OBVIOUS_OPTIMIZERS = {
@@ -328,9 +345,9 @@ def test_training_clip_by_clip_equals_an_obvious_loop(tmp_path, optimizer):
     optimizer = OBVIOUS_OPTIMIZERS[optimizer](net.parameters())
     marked = Clips(replace(data, labels=np.arange(24)), CPU)
     for epoch in (1, 2):
-        rng = seed_torch(model, epoch)
+        key = seed_torch(model, epoch)
         losses = []
-        for i in [batch.labels.item() for batch in epoch_batches(marked, model, rng)]:
+        for i in [batch.labels.item() for batch in epoch_batches(marked, model, key)]:
             clip = torch.from_numpy(normalise(data.versions[i][0], DIMS, None))
             loss = nn.functional.cross_entropy(net(clip), torch.tensor(data.labels[i : i + 1]))
             optimizer.zero_grad()
