@@ -30,6 +30,9 @@ class HighPass(nn.Module):
     mirrored again and again. What that function removes is what a raised-cosine filter lets pass
     (Proakis, Salehi: Digital communications, 5th edition, section 9.2-1), which fades away so fast
     that a few seconds of it, here at a rate just high enough for it, come within 1e-6.
+
+    (ONNX has a Fourier transform, but onnxruntime 1.32 computes it in single precision with errors
+    of a percent where the length is no power of two.)
     """
 
     def __init__(self, sample_rate: int, cutoff: float) -> None:
