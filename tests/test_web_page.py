@@ -348,7 +348,7 @@ def test_a_long_recording_has_a_timeline(driver, address, recogniser, tmp_path):
 def test_real_clips_are_answered_as_ser_predict_answers(driver, address, recogniser, tmp_path):
     unpack = [sys.executable, AESDD / "unpack.py", tmp_path / "aesdd", "--limit", "4"]
     subprocess.run(unpack, check=True, stdout=subprocess.DEVNULL)
-    clips = sorted((tmp_path / "aesdd").rglob("*.wav"))
+    clips = [file for file in (tmp_path / "aesdd").rglob("*.wav") if file.stat().st_size > 1000]
     assert len(clips) == 20
     opened(driver, address)
     said = ask(driver, clips)
