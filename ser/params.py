@@ -364,8 +364,7 @@ class Model(Section):
     decay_epoch: Count
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
     mixup: NonNegative
-    crop_probability: Fraction
-    crop: Annotated[Range, AfterValidator(_within(0.05, 1))]  # shares of the clip
+    crop: CropChange
     frequency_shift: NonNegative  # mel bands
     frequency_mask: Annotated[int, Field(ge=0)]
     time_mask: Annotated[int, Field(ge=0)]
@@ -472,8 +471,8 @@ class Params(Section):
                 "augment.time_mask.probability must be 0: it hides frames, which features.kinds "
                 "[functionals] has none of"
             )
-        if model.time_mask > 0 or model.crop_probability > 0:
-            key = "time_mask" if model.time_mask > 0 else "crop_probability"
+        if model.time_mask > 0 or model.crop.probability > 0:
+            key = "time_mask" if model.time_mask > 0 else "crop.probability"
             problems.append(
                 f"model.{key} must be 0: it takes frames away, which features.kinds [functionals] "
                 "has none of"
