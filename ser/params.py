@@ -471,12 +471,16 @@ class Params(Section):
                 "augment.time_mask.probability must be 0: it hides frames, which features.kinds "
                 "[functionals] has none of"
             )
-        if model.time_mask > 0 or model.crop.probability > 0:
-            key = "time_mask" if model.time_mask > 0 else "crop.probability"
-            problems.append(
-                f"model.{key} must be 0: it takes frames away, which features.kinds [functionals] "
-                "has none of"
-            )
+        takes_frames_away = {
+            "crop.probability": model.crop.probability,
+            "time_mask": model.time_mask,
+        }
+        problems += [
+            f"model.{key} must be 0: it takes frames away, which features.kinds [functionals] has "
+            "none of"
+            for key, value in takes_frames_away.items()
+            if value > 0
+        ]
         if model.normalisation == "clip":
             problems.append(
                 "model.normalisation must be train or speaker: a single clip's functionals have no "

@@ -633,7 +633,7 @@ def test_columns_of_features_are_counted_by_kind_in_the_order_of_stacking(on_fra
 
 
 NAMES = {
-    "model.name": ["mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"],
+    "model.name": ["statpool", "mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"],
     "features.kinds.0": ["logmel", "mfcc", "zcr", "rms", "chroma", "functionals"],
     "split.scheme": [
         *("random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out"),
@@ -658,9 +658,11 @@ def test_an_unknown_name_is_refused_with_the_valid_ones(values, key):
     ("key", "valid"), [item for item in NAMES.items() if item[0] != "split.scheme"]
 )
 def test_every_valid_name_is_accepted(values, key, valid):
-    values["model"] |= {"length": "pad", "frequency_mask": 0}
+    values["model"] |= {"name": "conv1d", "frequency_mask": 0}
+    values["model"]["crop"]["probability"] = 0.0
     for name in valid:
         changed = copy.deepcopy(values)
+        changed["model"]["length"] = "own" if name == "statpool" else "pad"
         if key == "features.kinds.0":
             changed["features"]["kinds"] = [name]
             changed["model"]["name"] = "mlp" if name == "functionals" else "conv1d"
@@ -831,7 +833,7 @@ def test_test_corpora_are_a_list(values, wrong):
 
 @pytest.mark.parametrize("balance", ["smote", "adasyn"])
 def test_interpolating_between_clips_needs_one_length(values, balance):
-    values["model"]["balance"] = balance
+    values["model"] |= {"name": "conv1d", "balance": balance}
     for length in ("own", "crop"):
         values["model"]["length"] = length
         text = refusal(values)
@@ -897,7 +899,8 @@ def on_functionals(values):
     for name in ("feature_noise", "frequency_mask", "time_mask"):
         values["augment"][name]["probability"] = 0.0
     values["model"] |= {"name": "mlp", "normalisation": "train"}
-    values["model"] |= {"frequency_mask": 0, "time_mask": 0}
+    values["model"] |= {"frequency_shift": 0.0, "frequency_mask": 0, "time_mask": 0}
+    values["model"]["crop"]["probability"] = 0.0
     return values
 
 
@@ -946,13 +949,23 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
         ),
         (
             {"model.frequency_mask": 1},
-            "model.frequency_mask must be 0: a frequency mask covers mel bands, and "
-            "features.kinds ['functionals'] has no logmel",
+            "model.frequency_mask must be 0: mel bands are changed, and features.kinds "
+            "['functionals'] has no logmel",
+        ),
+        (
+            {"model.frequency_shift": 1.5},
+            "model.frequency_shift must be 0: mel bands are changed, and features.kinds "
+            "['functionals'] has no logmel",
+        ),
+        (
+            {"model.crop.probability": 0.5},
+            "model.crop.probability must be 0: it takes frames away, which features.kinds "
+            "[functionals] has none of",
         ),
         (
             {"model.time_mask": 1},
-            "model.time_mask must be 0: it hides frames, which features.kinds [functionals] has "
-            "none of",
+            "model.time_mask must be 0: it takes frames away, which features.kinds [functionals] "
+            "has none of",
         ),
         (
             {"model.normalisation": "clip"},
@@ -1023,7 +1036,7 @@ def test_a_frequency_mask_without_mel_bands_is_refused_whichever_it_is(on_functi
     put(on_functionals, "augment.frequency_mask.probability", 0.5)
     put(on_functionals, "model.frequency_mask", 2)
     text = refusal(on_functionals)
-    assert "\n  augment.frequency_mask.probability must be 0" in text
+    assert "\n  augment.frequency_mask.probability, model.frequency_mask must be 0" in text
 
 
 @pytest.mark.parametrize(("n_mels", "n_mfcc"), [(1, 1), (40, 13), (64, 24), (128, 40)])
