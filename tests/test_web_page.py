@@ -191,7 +191,7 @@ def ask(driver, files):
     """Give recordings to a page that is open; gives (name -> what it says) once all are said."""
     before = len(driver.find_elements(By.CSS_SELECTOR, "article"))
     driver.find_element(By.ID, "files").send_keys("\n".join(map(str, files)))
-    WebDriverWait(driver, 2 * PATIENCE).until(
+    WebDriverWait(driver, PATIENCE + 10 * len(files)).until(
         lambda d: len(d.find_elements(By.CSS_SELECTOR, "article")) == before + len(files)
     )
     said = driver.execute_script(
@@ -254,6 +254,7 @@ def recordings():
         "broken.wav": wav(
             np.where(np.arange(44100) == 7, np.nan, at(44100)[:44100]), 44100, "FLOAT"
         ),
+        "hours.flac": encoded(np.zeros(601 * 8000), 8000, ".flac"),
         "hours.wav": wav(np.zeros(601 * 1000), 1000, "PCM_U8"),
     }
 

@@ -7,7 +7,8 @@ import { readWav } from "./wav.js";
 const USUAL = 48000; // Hz, where a file's own rate is not known
 const RATES = [3000, 768000]; // that every browser decodes to
 const MOST_CHANNELS = 64;
-const MOST_BYTES = 2 ** 30;
+const MOST_BYTES = 2 ** 29;
+const PATIENCE = 5000; // milliseconds for a player to read a file's head: some wait to be played
 
 /**
  * Decode a file.
@@ -19,10 +20,9 @@ const MOST_BYTES = 2 ** 30;
  */
 export async function decode(file, longest) {
   if (file.size === 0) throw new Rejected("zero_length");
-  // Decoded, a recording of hours is larger than what a browser holds.
-  if (file.size > MOST_BYTES || (await playingTime(file)) > longest) throw new Rejected("too_long");
+  if (file.size > MOST_BYTES) throw new Rejected("too_long");
   const buffer = await contentOf(file);
-  const recording = readWav(buffer) ?? (await decodeByBrowser(buffer));
+  const recording = readWav(buffer, longest) ?? (await decodeByBrowser(file, buffer, longest));
   const { channels, rate } = recording;
   if (rate < 1000 || rate >= 1000000 || channels.length > MOST_CHANNELS) throw new Rejected("undecodable");
   if (channels[0].length === 0) throw new Rejected("zero_length");
@@ -38,7 +38,9 @@ async function contentOf(file) {
   }
 }
 
-async function decodeByBrowser(buffer) {
+async function decodeByBrowser(file, buffer, longest) {
+  // Decoded, hours are larger than what a browser holds.
+  if ((await playingTime(file)) > longest) throw new Rejected("too_long");
   const stated = nativeRate(buffer);
   const rate = stated >= RATES[0] && stated <= RATES[1] ? stated : USUAL;
   try {
@@ -55,11 +57,14 @@ function playingTime(file) {
   return new Promise((resolve) => {
     const player = new Audio(), address = URL.createObjectURL(file);
     const end = (seconds) => {
+      player.removeAttribute("src"); // browsers keep but so many players open
+      player.load();
       URL.revokeObjectURL(address);
       resolve(Number.isFinite(seconds) ? seconds : 0);
     };
     player.onloadedmetadata = () => end(player.duration);
     player.onerror = () => end(0);
+    setTimeout(() => end(0), PATIENCE);
     player.preload = "metadata";
     player.src = address;
   });

@@ -20,17 +20,18 @@ const READERS = {
  * Decode a WAV file.
  *
  * @param {ArrayBuffer} buffer the whole file
+ * @param {number} longest in seconds
  * @returns {{channels: Float32Array[], rate: number} | null} null: it is none, or of another codec
- * @throws {Rejected} zero_length or truncated
+ * @throws {Rejected} zero_length, truncated or too_long
  */
-export function readWav(buffer) {
+export function readWav(buffer, longest) {
   const view = new DataView(buffer);
   if (buffer.byteLength < 12 || nameAt(view, 0) !== "RIFF" || nameAt(view, 8) !== "WAVE") return null;
   let form = null;
   for (let at = 12; at + 8 <= buffer.byteLength; ) {
     const name = nameAt(view, at), size = view.getUint32(at + 4, true), start = at + 8;
     if (name === "fmt " && start + 16 <= buffer.byteLength) form = formAt(view, start, size);
-    if (name === "data") return form && form.read ? samplesAt(view, start, size, form) : null;
+    if (name === "data") return form && form.read ? samplesAt(view, start, size, form, longest) : null;
     at = start + size + (size % 2);
   }
   throw new Rejected(buffer.byteLength < view.getUint32(4, true) + 8 ? "truncated" : "zero_length");
@@ -50,11 +51,12 @@ function formAt(view, start, size) {
   return { read: isPlain ? READERS[`${codec} ${bits}`] : undefined, count, rate, block };
 }
 
-function samplesAt(view, start, size, { read, count, rate, block }) {
+function samplesAt(view, start, size, { read, count, rate, block }, longest) {
   const held = Math.floor((view.byteLength - start) / block), stated = Math.floor(size / block);
   if (!isUnknown(size) && held < stated) throw new Rejected("truncated");
   const length = isUnknown(size) ? held : stated;
   if (length === 0) throw new Rejected("zero_length");
+  if (length > longest * rate) throw new Rejected("too_long");
   const channels = Array.from({ length: count }, (_, n) =>
     Float32Array.from({ length }, (_, i) => read(view, start + i * block + (n * block) / count)),
   );
