@@ -472,12 +472,12 @@ class Params(Section):
                 "augment.time_mask.probability must be 0: it hides frames, which features.kinds "
                 "[functionals] has none of"
             )
-        if model.time_mask > 0 or model.crop_probability > 0:
-            key = "time_mask" if model.time_mask > 0 else "crop_probability"
-            problems.append(
-                f"model.{key} must be 0: it takes frames away, which features.kinds [functionals] "
-                "has none of"
-            )
+        for key in ("time_mask", "crop_probability"):
+            if getattr(model, key) > 0:
+                problems.append(
+                    f"model.{key} must be 0: it takes frames away, which features.kinds "
+                    "[functionals] has none of"
+                )
         if model.normalisation == "clip":
             problems.append(
                 "model.normalisation must be train or speaker: a single clip's functionals have no "

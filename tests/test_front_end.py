@@ -8,6 +8,7 @@ from small_model import FEATURES, RATE, speech
 
 from ser.audio import resample, standardise
 from ser.features import logmel
+from ser.filters import filter_banks
 from ser.front_end import FitLength, HighPass, LogMel, Normalise, StandardForm
 from ser.highpass import remove_below
 from ser.lengths import fit_length
@@ -61,17 +62,19 @@ def test_the_standard_form_is_that_of_a_recording(highpass):
 )
 def test_the_spectrogram_is_that_of_extract(changes):
     features = Features.model_validate(FEATURES | changes)
-    module = LogMel(RATE, features)
+    banks = filter_banks(RATE, features)
+    module = LogMel(features, banks["mel"])
     for waveform in (speech(3), speech(60)[:100], speech(60)[:1000]):
-        expected = logmel(waveform, RATE, features)
+        expected = logmel(waveform, RATE, features, banks)
         assert applied(module, waveform) == pytest.approx(expected, abs=1e-3)
 
 
 def test_silence_is_a_number():
     silence = np.zeros(RATE, np.float32)
+    features = Features.model_validate(FEATURES)
     layers = (
         StandardForm(RATE, 60.0),
-        LogMel(RATE, Features.model_validate(FEATURES)),
+        LogMel(features, filter_banks(RATE, features)["mel"]),
         Normalise([None]),
     )
     assert not applied(torch.nn.Sequential(*layers), silence).any()

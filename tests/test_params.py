@@ -68,7 +68,11 @@ ALL = list(leaves(yaml.safe_load(COMMITTED.read_text(encoding="utf-8"))))
 FLOATS = [key for key, value in ALL if isinstance(value, float)]
 INTS = [key for key, value in ALL if type(value) is int]
 TEXTS = [key for key, value in ALL if isinstance(value, str) and not key.startswith("pull.sources")]
-RANGES = [key for key, value in ALL if isinstance(value, list) and key.startswith("augment.")]
+RANGES = [
+    key
+    for key, value in ALL
+    if isinstance(value, list) and key.startswith(("augment.", "model."))
+]
 
 
 def refusal(values):
@@ -612,6 +616,9 @@ def test_load_reads_params_yaml_of_the_working_folder(tmp_path, monkeypatch, val
         ("augment.feature_noise.deviations", [0.0, 100.0]),
         ("augment.crop.share", [0.05, 1.0]),
         ("augment.crop.share", [1, 1]),
+        ("model.crop", [0.05, 1.0]),
+        ("model.learning_rate_batch", 0),
+        ("model.frequency_shift", 0.5),
     ],
 )
 def test_values_at_the_edge_of_their_range_are_accepted(values, key, value):
@@ -633,7 +640,7 @@ def test_columns_of_features_are_counted_by_kind_in_the_order_of_stacking(on_fra
 
 
 NAMES = {
-    "model.name": ["mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"],
+    "model.name": ["statpool", "mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"],
     "features.kinds.0": ["logmel", "mfcc", "zcr", "rms", "chroma", "functionals"],
     "split.scheme": [
         *("random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out"),
@@ -658,17 +665,19 @@ def test_an_unknown_name_is_refused_with_the_valid_ones(values, key):
     ("key", "valid"), [item for item in NAMES.items() if item[0] != "split.scheme"]
 )
 def test_every_valid_name_is_accepted(values, key, valid):
-    values["model"] |= {"length": "pad", "frequency_mask": 0}
+    values["model"] |= {"name": "conv1d", "length": "pad", "crop_probability": 0.0}
     for name in valid:
         changed = copy.deepcopy(values)
         if key == "features.kinds.0":
             changed["features"]["kinds"] = [name]
             changed["model"]["name"] = "mlp" if name == "functionals" else "conv1d"
+            changed["model"]["crop_probability"] = 0.0
             assert parse(changed, "p").features.kinds == [name]
         else:
             put(changed, key, name)
             if key == "model.name":
                 put(changed, "features.kinds", ["functionals" if name == "mlp" else "logmel"])
+                put(changed, "model.length", "own" if name == "statpool" else "pad")
             assert get(parse(changed, "p"), key) == name
 
 
@@ -830,7 +839,8 @@ def test_test_corpora_are_a_list(values, wrong):
 
 
 @pytest.mark.parametrize("balance", ["smote", "adasyn"])
-def test_interpolating_between_clips_needs_one_length(values, balance):
+def test_interpolating_between_clips_needs_one_length(on_frames, balance):
+    values = on_frames
     values["model"]["balance"] = balance
     for length in ("own", "crop"):
         values["model"]["length"] = length
@@ -897,7 +907,7 @@ def on_functionals(values):
     for name in ("feature_noise", "frequency_mask", "time_mask"):
         values["augment"][name]["probability"] = 0.0
     values["model"] |= {"name": "mlp", "normalisation": "train"}
-    values["model"] |= {"frequency_mask": 0, "time_mask": 0}
+    values["model"] |= {"frequency_mask": 0, "time_mask": 0, "crop_probability": 0.0}
     return values
 
 
@@ -946,14 +956,16 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
         ),
         (
             {"model.frequency_mask": 1},
-            "model.frequency_mask must be 0: a frequency mask covers mel bands, and "
-            "features.kinds ['functionals'] has no logmel",
+            "model.frequency_mask must be 0: mel bands are changed, and features.kinds "
+            "['functionals'] has no logmel",
         ),
+        ({"model.frequency_shift": 0.5}, "model.frequency_shift must be 0: mel bands are changed"),
         (
             {"model.time_mask": 1},
-            "model.time_mask must be 0: it hides frames, which features.kinds [functionals] has "
-            "none of",
+            "model.time_mask must be 0: it takes frames away, which features.kinds [functionals] "
+            "has none of",
         ),
+        ({"model.crop_probability": 0.1}, "model.crop_probability must be 0: it takes frames away"),
         (
             {"model.normalisation": "clip"},
             "model.normalisation must be train or speaker: a single clip's functionals have no "
@@ -992,6 +1004,7 @@ def test_all_that_does_not_suit_functionals_is_reported_at_once(on_functionals):
     put(on_functionals, "augment.feature_noise.probability", 0.5)
     put(on_functionals, "augment.time_mask.probability", 0.5)
     put(on_functionals, "model.time_mask", 3)
+    put(on_functionals, "model.crop_probability", 0.5)
     put(on_functionals, "model.normalisation", "clip")
     (line,) = refusal(on_functionals).splitlines()[1:]
     found = [problem.split(" must be ")[0].strip() for problem in line.split(";")]
@@ -999,6 +1012,7 @@ def test_all_that_does_not_suit_functionals_is_reported_at_once(on_functionals):
         "augment.feature_noise.probability",
         "augment.time_mask.probability",
         "model.time_mask",
+        "model.crop_probability",
         "model.normalisation",
     ]
 
@@ -1022,8 +1036,10 @@ def test_functionals_are_named_once(on_functionals):
 def test_a_frequency_mask_without_mel_bands_is_refused_whichever_it_is(on_functionals):
     put(on_functionals, "augment.frequency_mask.probability", 0.5)
     put(on_functionals, "model.frequency_mask", 2)
+    put(on_functionals, "model.frequency_shift", 1.0)
     text = refusal(on_functionals)
-    assert "\n  augment.frequency_mask.probability must be 0" in text
+    names = "augment.frequency_mask.probability, model.frequency_mask, model.frequency_shift"
+    assert f"\n  {names} must be 0: mel bands are changed" in text
 
 
 @pytest.mark.parametrize(("n_mels", "n_mfcc"), [(1, 1), (40, 13), (64, 24), (128, 40)])
