@@ -242,6 +242,7 @@ def test_whatever_is_accepted_can_be_trained_on_the_shortest_clips(name):
         "length": ("own", "pad"),
         "frames": (16,),
         "batch_size": (1, 2),
+        "normalisation": ("train",) if name == "statpool" else ("clip",),
     }
     accepted, crashed = 0, []
     for values in product(*options.values()):
@@ -255,6 +256,31 @@ def test_whatever_is_accepted_can_be_trained_on_the_shortest_clips(name):
                     crashed.append((changes, dims, str(error)))
     assert accepted > 0
     assert crashed == []
+
+
+STATPOOL = {"name": "statpool", "normalisation": "train"}
+
+
+def test_statpool_takes_spectrograms_of_8_bands_or_more_at_their_own_length():
+    for normalisation, length in product(("clip", "train", "speaker"), ("own", "crop")):
+        changes = STATPOOL | {"normalisation": normalisation, "length": length, "batch_size": 1}
+        assert refused(changes, {"logmel": 8}) == []
+        trained(changes, {"logmel": 8})
+
+
+@pytest.mark.parametrize(
+    ("changes", "dims", "said"),
+    [
+        ({}, {"logmel": 7}, "features.n_mels of at least 8, it got 7 column(s) of ['logmel']"),
+        ({}, {"mfcc": 24}, "needs features.kinds [logmel]"),
+        ({}, {"logmel": 64, "rms": 1}, "it got 65 column(s) of ['logmel', 'rms']"),
+        ({"length": "pad"}, LOGMEL, "model.length own or crop, it is 'pad'"),
+        ({"length": "resize"}, LOGMEL, "model.length own or crop, it is 'resize'"),
+        ({"mixup": 0.2}, LOGMEL, "model.mixup must be 0, it is 0.2"),
+    ],
+)
+def test_what_statpool_cannot_take_is_refused(changes, dims, said):
+    assert said in refusal(STATPOOL | changes, dims)
 
 
 def test_params_can_be_checked_without_torch():

@@ -68,7 +68,9 @@ ALL = list(leaves(yaml.safe_load(COMMITTED.read_text(encoding="utf-8"))))
 FLOATS = [key for key, value in ALL if isinstance(value, float)]
 INTS = [key for key, value in ALL if type(value) is int]
 TEXTS = [key for key, value in ALL if isinstance(value, str) and not key.startswith("pull.sources")]
-RANGES = [key for key, value in ALL if isinstance(value, list) and key.startswith("augment.")]
+RANGES = [
+    key for key, value in ALL if isinstance(value, list) and key.startswith(("augment.", "model."))
+]
 
 
 def refusal(values):
@@ -612,6 +614,9 @@ def test_load_reads_params_yaml_of_the_working_folder(tmp_path, monkeypatch, val
         ("augment.feature_noise.deviations", [0.0, 100.0]),
         ("augment.crop.share", [0.05, 1.0]),
         ("augment.crop.share", [1, 1]),
+        ("model.crop.share", [0.05, 1.0]),
+        ("model.learning_rate_batch", 0),
+        ("model.frequency_shift", 0.5),
     ],
 )
 def test_values_at_the_edge_of_their_range_are_accepted(values, key, value):
@@ -832,8 +837,9 @@ def test_test_corpora_are_a_list(values, wrong):
 
 
 @pytest.mark.parametrize("balance", ["smote", "adasyn"])
-def test_interpolating_between_clips_needs_one_length(values, balance):
-    values["model"] |= {"name": "conv1d", "balance": balance}
+def test_interpolating_between_clips_needs_one_length(on_frames, balance):
+    values = on_frames
+    values["model"]["balance"] = balance
     for length in ("own", "crop"):
         values["model"]["length"] = length
         text = refusal(values)
@@ -953,15 +959,11 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
             "['functionals'] has no logmel",
         ),
         (
-            {"model.frequency_shift": 1.5},
-            "model.frequency_shift must be 0: mel bands are changed, and features.kinds "
-            "['functionals'] has no logmel",
-        ),
-        (
             {"model.crop.probability": 0.5},
             "model.crop.probability must be 0: it takes frames away, which features.kinds "
             "[functionals] has none of",
         ),
+        ({"model.frequency_shift": 0.5}, "model.frequency_shift must be 0: mel bands are changed"),
         (
             {"model.time_mask": 1},
             "model.time_mask must be 0: it takes frames away, which features.kinds [functionals] "
@@ -1005,12 +1007,14 @@ def test_all_that_does_not_suit_functionals_is_reported_at_once(on_functionals):
     put(on_functionals, "augment.feature_noise.probability", 0.5)
     put(on_functionals, "augment.time_mask.probability", 0.5)
     put(on_functionals, "model.time_mask", 3)
+    put(on_functionals, "model.crop.probability", 0.5)
     put(on_functionals, "model.normalisation", "clip")
     (line,) = refusal(on_functionals).splitlines()[1:]
     found = [problem.split(" must be ")[0].strip() for problem in line.split(";")]
     assert found == [
         "augment.feature_noise.probability",
         "augment.time_mask.probability",
+        "model.crop.probability",
         "model.time_mask",
         "model.normalisation",
     ]
@@ -1035,8 +1039,10 @@ def test_functionals_are_named_once(on_functionals):
 def test_a_frequency_mask_without_mel_bands_is_refused_whichever_it_is(on_functionals):
     put(on_functionals, "augment.frequency_mask.probability", 0.5)
     put(on_functionals, "model.frequency_mask", 2)
+    put(on_functionals, "model.frequency_shift", 1.0)
     text = refusal(on_functionals)
-    assert "\n  augment.frequency_mask.probability, model.frequency_mask must be 0" in text
+    names = "augment.frequency_mask.probability, model.frequency_mask, model.frequency_shift"
+    assert f"\n  {names} must be 0: mel bands are changed" in text
 
 
 @pytest.mark.parametrize(("n_mels", "n_mfcc"), [(1, 1), (40, 13), (64, 24), (128, 40)])
