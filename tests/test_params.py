@@ -69,9 +69,7 @@ FLOATS = [key for key, value in ALL if isinstance(value, float)]
 INTS = [key for key, value in ALL if type(value) is int]
 TEXTS = [key for key, value in ALL if isinstance(value, str) and not key.startswith("pull.sources")]
 RANGES = [
-    key
-    for key, value in ALL
-    if isinstance(value, list) and key.startswith(("augment.", "model."))
+    key for key, value in ALL if isinstance(value, list) and key.startswith(("augment.", "model."))
 ]
 
 

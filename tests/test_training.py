@@ -9,8 +9,8 @@ import pytest
 import safetensors.torch
 import torch
 from settings import PLAIN_MODEL
-from small_model import FEATURES as LOGMEL
 from sklearn import metrics
+from small_model import FEATURES as LOGMEL
 from torch import nn
 
 from ser.batches import Clips, Examples, epoch_batches, in_order

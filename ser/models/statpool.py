@@ -240,7 +240,7 @@ def _rhythm(level: Tensor, own: Tensor, active: Tensor, voiced: Tensor) -> Tenso
     middle = level[:, 1:-1]
     peaks = (middle > level[:, :-2]) & (middle > level[:, 2:]) & (middle > _PEAK_DB) & own[:, 2:]
     pauses = active[:, 1:] & ~active[:, :-1]
-    changes = voiced[:, 1:] != voiced[:, :-1]
+    changes = (voiced[:, 1:] != voiced[:, :-1]) & own[:, 1:]
     counts = [mask.sum(dim=1) / frames for mask in (pauses, changes, peaks)]
     shares = [actives / frames, voiceds / frames, voiceds / actives]
     return torch.stack([frames.log(), *shares, *counts], dim=1)
