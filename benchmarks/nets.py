@@ -18,6 +18,7 @@ from ser.audio import resample, standardise
 from ser.batches import Clips, Examples, epoch_batches
 from ser.decoding import decode
 from ser.devices import Team, limit_threads
+from ser.net_inputs import standardises_pooled
 from ser.normalisation import normalise
 from ser.parallel import worker_count
 from ser.recordings import Recordings
@@ -71,7 +72,8 @@ def epoch_one_by_one(
     arrays: Sequence[FloatArray], labels: Sequence[int], emotions: int, device: torch.device
 ) -> Row:
     """One epoch of the notebook's net, one clip at a time: ser.training against its loop."""
-    model = notebook_params().model.model_copy(update={"stop_after": 1, "snapshots": False})
+    settings = notebook_params()
+    model = settings.model.model_copy(update={"stop_after": 1, "snapshots": False})
     dims = {"logmel": arrays[0].shape[1]}
     no_clips = Examples([], np.zeros(0, np.int64), dims, [])
     examples = Examples([[a] for a in arrays], np.array(labels), dims, [None] * len(arrays))
@@ -82,7 +84,17 @@ def epoch_one_by_one(
             checkpoint, snapshots = Path(folder, "c.safetensors"), Path(folder, "snapshots")
             team = Team(device)
             _, history = training.fit(
-                examples, no_clips, emotions, model, 1, team, checkpoint, snapshots, lambda _: None
+                examples,
+                no_clips,
+                None,
+                emotions,
+                settings.features,
+                model,
+                1,
+                team,
+                checkpoint,
+                snapshots,
+                lambda _: None,
             )
         losses["ours"] = history[0].train_loss
 
@@ -90,10 +102,10 @@ def epoch_one_by_one(
     training.seed_epoch(model, 1, 0)
     first = list(models.build(model, dims["logmel"], emotions).state_dict().values())
     places = Examples(examples.versions, np.arange(len(arrays)), dims, examples.statistics)
-    rng = training.seed_epoch(model, 1, 1)
+    key = training.seed_epoch(model, 1, 1)
     seed = torch.initial_seed()
     host = torch.device("cpu")
-    order = [int(batch.labels) for batch in epoch_batches(Clips(places, host), model, rng)]
+    order = [int(batch.labels) for batch in epoch_batches(Clips(places, host), model, key)]
     images = as_images(arrays, labels)
     arguments = (first, model.learning_rate, images, order, seed, emotions, device)
     with notebook.in_its_own_process(notebook.first_epoch, *arguments) as plain:
@@ -170,7 +182,8 @@ def evaluation(inputs: folds.Inputs, device: torch.device) -> Row:
     limit_threads(settings)
     clips, store = read_csv(inputs.clips), Store(inputs.features)
     emotions = sorted(set(clips["emotion"]))
-    recordings = Recordings(clips, store, settings.normalisation)
+    pools = standardises_pooled(settings.name)
+    recordings = Recordings(clips, store, settings.normalisation, None, pools)
     names = clips["clip"].tolist()
     statistics = recordings.measure(names)
     examples = recordings.examples(names, emotions, statistics)

@@ -65,7 +65,7 @@ def exported(tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        *((name, {}) for name in NETS),
+        *((name, {}) for name in NETS if name != "statpool"),  # below
         ("cnn", {"layers": 4, "batch_norm": True}),
         ("cnn", {"pooling": "flatten", "length": "resize", "frames": 64}),
         ("resnet", {"layers": 4, "width": 4, "batch_size": 4}),
@@ -138,6 +138,30 @@ def test_a_waveform_of_any_length_is_answered_by_onnxruntime_alone(exported, tmp
             assert of_folds == pytest.approx(wanted.numpy(), abs=1e-5)
             assert mean == pytest.approx(of_folds.mean(axis=0), abs=1e-6)
             assert mean.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_pooled_statistics_are_those_of_pytorch_at_any_length(tmp_path):
+    description, nets = make(tmp_path / "model", "statpool")
+    export(tmp_path / "model", tmp_path / "x.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "x.onnx")
+    expected = FromWaveform(description, Folds(nets)).eval()
+    for samples in (1, 255, 256, 1024, 5003, 60 * RATE):
+        for waveform in (np.resize(speech(3), samples), np.zeros(samples, np.float32)):
+            (of_folds,) = session.run(["of_folds"], {"waveform": waveform})
+            with torch.inference_mode():
+                _, wanted = expected(torch.from_numpy(waveform))
+            assert of_folds == pytest.approx(wanted.numpy(), abs=1e-4)
+    ours, theirs = load(tmp_path / "model"), load(tmp_path / "x.onnx")
+    for number in (3, 60):
+        answers = ours.of_folds(speech(number), RATE)
+        assert theirs.of_folds(speech(number), RATE) == pytest.approx(answers, abs=1e-4)
+
+
+def test_a_net_that_adapts_what_it_pools_is_no_file(tmp_path):
+    make(tmp_path / "model", "statpool", normalisation="speaker")
+    with pytest.raises(UserError, match="adapts to a voice by what it pools of its recordings"):
+        export(tmp_path / "model", tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
 
 
 def test_the_lines_in_the_readme_answer_as_the_program_does(exported, tmp_path):

@@ -40,11 +40,11 @@ def make_arrays(changed=None):
     return arrays
 
 
-def make_recordings(folder, normalisation, changed=None, copies=None):
+def make_recordings(folder, normalisation, changed=None, copies=None, pools=False):
     with StoreWriter(folder, (5,), {"dims": DIMS}) as writer:
         for name, array in make_arrays(changed).items():
             writer.add(name, array)
-    return Recordings(CLIPS, Store(folder), normalisation, copies)
+    return Recordings(CLIPS, Store(folder), normalisation, copies, pools)
 
 
 def normalised(examples):
@@ -148,6 +148,40 @@ def test_clips_are_predicted_without_their_copies(tmp_path):
     for name, versions in zip(VAL, examples.versions, strict=True):
         (version,) = versions
         np.testing.assert_array_equal(version, arrays[name])
+
+
+def test_nets_that_standardise_what_they_pool_get_clips_as_they_are(tmp_path):
+    arrays = make_arrays()
+    for normalisation in ("train", "speaker"):
+        recordings = make_recordings(tmp_path / normalisation, normalisation, pools=True)
+        of_train = recordings.measure(TRAIN)
+        assert of_train == {"logmel": (0, 1), "rms": (0, 1)}
+        for name, features in zip(
+            TEST, normalised(recordings.examples(TEST, EMOTIONS, of_train)), strict=True
+        ):
+            np.testing.assert_array_equal(features, arrays[name])
+
+
+def test_such_nets_measure_the_train_clips_or_every_voice_by_all_its_clips(tmp_path):
+    of_train = make_recordings(tmp_path / "train", "train", pools=True)
+    measured = of_train.measured_examples(TRAIN, EMOTIONS)
+    assert measured.voices is None
+    assert len(measured) == len(TRAIN)
+    of_voices = make_recordings(tmp_path / "speaker", "speaker", pools=True)
+    measured = of_voices.measured_examples(TRAIN, EMOTIONS)
+    people = (CLIPS["corpus"] + CLIPS["speaker"]).to_numpy()
+    assert len(measured) == len(NAMES)
+    pairs = set(zip(people, measured.voices.tolist(), strict=True))
+    assert len(pairs) == 3
+    assert {voice for _, voice in pairs} == {0, 1, 2}
+    # The clips of any part of a split are numbered alike, copies too.
+    number, copies = dict(pairs), {TRAIN[0]: [make_arrays()[TRAIN[0]]]}
+    with_copies = make_recordings(tmp_path / "c", "speaker", copies=copies, pools=True)
+    trained = with_copies.train_examples(TRAIN, EMOTIONS, measured.statistics[0], True)
+    person = dict(zip(NAMES, people, strict=True))
+    expected = [number[person[name]] for name in [TRAIN[0], *TRAIN]]
+    assert trained.voices.tolist() == expected
+    assert make_recordings(tmp_path / "o", "train").measured_examples(TRAIN, EMOTIONS) is None
 
 
 def test_no_clips_give_no_examples(tmp_path):

@@ -78,7 +78,7 @@ def make_project(folder, splits=None, changes=None, without=()):
     """What the stages before train leave behind; features `without` are NaN: key -> emotion."""
     folder.mkdir(parents=True, exist_ok=True)
     values = experiments.resolve(experiments.read("resnet"))
-    values["features"] |= {"kinds": list(DIMS), "n_mels": DIMS["logmel"]}
+    values["features"] |= {"kinds": list(DIMS), "n_mels": 8, "n_mfcc": 8}
     values["model"] |= MODEL | (changes or {})
     values["evaluate"] |= {"bootstrap": 200, "mistakes": 3, "calibration_bins": 5}
     (folder / "params.yaml").write_text(yaml.safe_dump(values))

@@ -84,7 +84,7 @@ def correlations(x: Tensor, mask: Tensor) -> Tensor:
     return products[:, rows, columns]
 
 
-def thirds(x: Tensor, mask: Tensor, relative: bool) -> Tensor:
+def thirds(x: Tensor, mask: Tensor, relative: bool = False) -> Tensor:
     """Average each channel over each third of the clip, from the mask's first frame to its last.
 
     Args:

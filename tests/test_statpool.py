@@ -1,0 +1,253 @@
+"""The net that pools statistics of a log-mel spectrogram."""
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from settings import PLAIN_MODEL
+from small_model import FEATURES as SMALL
+from small_model import RATE, pooled, speech
+from torch.nn import functional as F
+
+from ser.batches import Clips, Examples
+from ser.devices import Team
+from ser.features import extract
+from ser.filters import filter_banks, mel_band_hertz
+from ser.models import build, count_parameters
+from ser.models.layers import Part, share_dropout
+from ser.params import Features, Model
+from ser.training import fit, measure, measure_voices, predict
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+FEATURES = Features.model_validate(SMALL | {"n_fft": 1024, "n_mels": 32})
+DIMS = FEATURES.dims
+SETTINGS = PLAIN_MODEL | {
+    "name": "statpool",
+    "width": 16,
+    "dropout": 0.3,
+    "normalisation": "train",
+    "batch_size": 4,
+    "epochs": 4,
+    "learning_rate": 0.003,
+    "crop": {"probability": 0.5, "share": [0.6, 0.9]},
+    "frequency_shift": 1.0,
+    "frequency_mask": 3,
+    "time_mask": 5,
+}
+CPU = torch.device("cpu")
+CLIPS = 12  # of three emotions and two voices
+
+
+def settings(**changes):
+    return Model.model_validate(SETTINGS | changes)
+
+
+@cache
+def spoken(number, seconds=None):
+    """A spectrogram of synthesised speech, float32 [frames, bands]."""
+    return extract(speech(number, seconds), RATE, FEATURES, filter_banks(RATE, FEATURES))
+
+
+def make(**changes):
+    torch.manual_seed(0)
+    net = build(settings(**changes), FEATURES.n_mels, 3)
+    net.tune(mel_band_hertz(FEATURES))
+    return net
+
+
+def examples(voices=False):
+    versions = [[spoken(i)] for i in range(CLIPS)]
+    numbers = np.arange(CLIPS) % 2 if voices else None
+    as_they_are = {"logmel": (0.0, 1.0)}
+    return Examples(versions, np.arange(CLIPS) // 2 % 3, DIMS, [as_they_are] * CLIPS, numbers)
+
+
+NOTHING = Examples([], np.zeros(0, np.int64), DIMS, [])
+
+
+def train(folder, model, voices=False, on_epoch=lambda history: None):
+    data = examples(voices)
+    features, team = FEATURES, Team(CPU)
+    return fit(
+        data,
+        NOTHING,
+        data,
+        3,
+        features,
+        model,
+        1,
+        team,
+        folder / "c.safetensors",
+        folder / "s",
+        on_epoch,
+    )
+
+
+def batch_of(clips, extra=0):
+    lengths = torch.tensor([len(clip) for clip in clips])
+    features = torch.zeros(len(clips), int(lengths.max()) + extra, FEATURES.n_mels)
+    for row, clip in zip(features, clips, strict=True):
+        row[: len(clip)] = torch.from_numpy(clip)
+    return features, lengths
+
+
+def test_neither_padding_nor_the_other_clips_change_what_is_pooled_of_a_clip():
+    net = make()
+    clips = [spoken(3), spoken(8)[:1], spoken(20)[:40], spoken(5, 4.0)]
+    alone = pooled(net, clips)
+    assert alone.isfinite().all()
+    for extra in (0, 1, 17, 64):
+        with torch.no_grad():
+            together = net.pool(*batch_of(clips, extra))
+        torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+
+
+HOLLOW = np.full((60, 32), -80.0, np.float32)
+ONE_CLICK = HOLLOW.copy()
+ONE_CLICK[30] = 0
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [
+        spoken(3)[:1],
+        spoken(3)[:2],
+        spoken(3)[:4],
+        np.zeros((50, 32), np.float32),
+        HOLLOW,
+        ONE_CLICK,
+    ],
+    ids=["one frame", "two", "four", "a constant", "silence", "one active frame"],
+)
+def test_clips_with_next_to_nothing_in_them_are_answered_and_learnt_from(clip):
+    net = make()
+    net.measure(pooled(net, [spoken(i) for i in range(6)]))
+    logits = net(*batch_of([clip, spoken(3)]))
+    F.cross_entropy(logits, torch.tensor([0, 1])).backward()
+    assert logits.isfinite().all()
+    assert all(weights.grad.isfinite().all() for weights in net.parameters())
+
+
+def test_gradients_reach_every_weight():
+    net = make()
+    net.measure(pooled(net, [spoken(i) for i in range(6)]))
+    net.eval()(*batch_of([spoken(n) for n in range(4)])).square().sum().backward()
+    for name, weights in net.named_parameters():
+        assert weights.grad.abs().max() > 1e-6, name
+    learned = {name for name, _ in net.named_parameters() if not name.startswith("head")}
+    assert learned == {"cepstrum.weight", "modulation.weight"}
+
+
+def test_what_is_pooled_is_measured_by_the_clips_it_was_told():
+    net, clips = make(), Clips(examples(), CPU)
+    measure(net, clips, settings())
+    standard = (pooled(net, [spoken(i) for i in range(CLIPS)]) - net.centre) / net.scale
+    varies = net.scale[0] != 1
+    assert varies.float().mean() > 0.9
+    torch.testing.assert_close(standard.mean(dim=0), torch.zeros(len(varies)), atol=1e-3, rtol=0)
+    deviation = standard.std(dim=0, correction=0)[varies]
+    torch.testing.assert_close(deviation, torch.ones(len(deviation)), atol=1e-3, rtol=0)
+
+
+def test_voices_are_measured_each_by_its_own_clips():
+    net, clips = make(), Clips(examples(voices=True), CPU)
+    measure_voices(net, clips, settings())
+    rows = pooled(net, [spoken(i) for i in range(CLIPS)])
+    for voice in (0, 1):
+        own = rows[voice::2]
+        torch.testing.assert_close(net.voice_centre[voice], own.mean(dim=0), atol=1e-4, rtol=1e-4)
+        deviation = own.std(dim=0, correction=0)
+        varies = deviation > 1e-3
+        torch.testing.assert_close(
+            net.voice_scale[voice][varies], deviation[varies], atol=1e-4, rtol=1e-3
+        )
+    # Nobody is measured against the other: with one clip's voice told otherwise, answers differ.
+    features, lengths = batch_of([spoken(0)])
+    with torch.no_grad():
+        first, second = (net.eval()(features, lengths, torch.tensor([voice])) for voice in (0, 1))
+    assert not torch.allclose(first, second)
+
+
+def test_trained_weights_hold_all_that_predicts_and_voices_are_not_among_them(tmp_path):
+    weights, _ = train(tmp_path, settings(epochs=1))
+    torch.manual_seed(5)
+    net = build(settings(), FEATURES.n_mels, 3)
+    net.load_state_dict(weights)
+    torch.testing.assert_close(net.combs, make().combs)
+    assert not torch.equal(net.scale, torch.ones_like(net.scale))
+    assert not any("voice" in name for name in weights)
+
+
+def test_parameters_are_counted():
+    net = make()
+    count = pooled(net, [spoken(0)]).shape[1]
+    head = count * 16 + 16 + 16 * 3 + 3
+    assert count_parameters(net) == 24 * 32 + 32 * 64 + head
+
+
+def test_parts_of_a_batch_have_the_logits_of_the_whole_in_training():
+    net = make().train()
+    features, lengths = batch_of([spoken(i) for i in range(4)])
+    torch.manual_seed(3)
+    with torch.no_grad():
+        whole = net(features, lengths)
+        part = Part()
+        share_dropout(net, part)
+        part.rows, part.clips = [1, 3], 4
+        torch.manual_seed(3)
+        torch.testing.assert_close(
+            net(features[[1, 3]], lengths[[1, 3]]), whole[[1, 3]], atol=1e-4, rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_an_easy_task_is_learnt_one_clip_at_a_time_as_in_batches(tmp_path, batch_size):
+    model = settings(
+        batch_size=batch_size,
+        learning_rate_batch=4,
+        epochs=12,
+        dropout=0.0,
+        crop={"probability": 0.0, "share": [0.6, 0.9]},
+        frequency_mask=0,
+        time_mask=0,
+    )
+    weights, history = train(tmp_path, model)
+    assert history[-1].train_loss < 0.5 * history[0].train_loss
+    net = make()
+    net.load_state_dict(weights)
+    probabilities = predict(net, Clips(examples(), CPU), model)
+    assert (probabilities.argmax(axis=1) == examples().labels).mean() > 0.8
+
+
+def test_the_rate_of_learning_goes_with_the_root_of_the_batch(tmp_path):
+    changes = {"optimizer": "sgd", "weight_decay": 0.0, "epochs": 1}
+    one = settings(batch_size=3, learning_rate_batch=12, learning_rate=0.02, **changes)
+    other = settings(batch_size=3, learning_rate_batch=0, learning_rate=0.01, **changes)
+    first, history = train(tmp_path / "a", one)
+    second, again = train(tmp_path / "b", other)
+    assert math.sqrt(3 / 12) * 0.02 == 0.01
+    assert history == again
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+class Killed(BaseException):
+    """Ends a training from outside."""
+
+
+def killed(history):
+    if len(history) == 2:
+        raise Killed
+
+
+@pytest.mark.parametrize("voices", [False, True], ids=["train", "speaker"])
+def test_a_training_that_was_killed_goes_on_to_the_identical_weights(tmp_path, voices):
+    model = settings(normalisation="speaker" if voices else "train")
+    weights, history = train(tmp_path / "whole", model, voices)
+    with pytest.raises(Killed):
+        train(tmp_path / "parts", model, voices, killed)
+    resumed, again = train(tmp_path / "parts", model, voices)
+    assert again == history
+    assert all(torch.equal(resumed[name], weights[name]) for name in weights)
