@@ -146,7 +146,7 @@ CHANGES = [
     ("split.emobox='/a b/EmoBox'", {"split": {"emobox": "/a b/EmoBox"}}, "/a b/EmoBox"),
     ("pull.sources.own=path:/x/y", {"pull": {"sources": {"own": "path:/x/y"}}}, "own: path:/x/y"),
     ("pull.corpora=[demo]", {"pull": {"corpora": ["demo"]}}, "- demo"),
-    ("features.kinds=[logmel]", {"features": {"kinds": ["logmel"]}}, "- logmel"),
+    ("features.kinds=[mfcc]", {"features": {"kinds": ["mfcc"]}}, "- mfcc"),
     ("evaluate.baseline=none", {"evaluate": {"baseline": "none"}}, "baseline: none "),
 ]
 
@@ -171,8 +171,8 @@ SEVERAL = [
     ("pull.redirect_hosts=[h]", {"pull": {"redirect_hosts": ["h"]}}, ["- h"], "[]"),
     ("clean.emotions=[a,b]", {"clean": {"emotions": ["a", "b"]}}, ["- a", "- b"], "all"),
     ("clean.emotions=[]", {"clean": {"emotions": []}}, [], "all"),
-    ("features.kinds=[a,b]", {"features": {"kinds": ["a", "b"]}}, ["- a", "- b"], "[functionals]"),
-    ("features.kinds=[]", {"features": {"kinds": []}}, [], "[functionals]"),
+    ("features.kinds=[a,b]", {"features": {"kinds": ["a", "b"]}}, ["- a", "- b"], "[logmel]"),
+    ("features.kinds=[]", {"features": {"kinds": []}}, [], "[logmel]"),
     ("split.test_corpora=[b]", {"split": {"test_corpora": ["b"]}}, ["- b"], "[]"),
     ("++clean.relabel.a=sad", {"clean": {"relabel": {"a": "sad"}}}, ["  a: sad"], None),
 ]
