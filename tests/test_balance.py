@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -105,6 +107,13 @@ def test_upsample_repeats_given_examples_evenly_up_to_equal_counts(counts):
         own = times[examples.labels == label]
         assert own.max() - own.min() <= 1
         assert own.min() == max(counts) // counts[label]
+
+
+def test_upsampled_clips_keep_their_voices():
+    examples = replace(make_examples(COUNTS), voices=np.arange(sum(COUNTS)))
+    result = balanced(examples, "upsample")
+    place = {id(versions): i for i, versions in enumerate(examples.versions)}
+    assert result.voices.tolist() == [place[id(versions)] for versions in result.versions]
 
 
 def test_upsample_of_no_single_order_depends_on_the_seed_alone():

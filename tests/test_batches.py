@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -342,6 +344,16 @@ def test_batches_lie_wholly_on_the_device_of_their_clips(length):
     for batch in (*batches, *epoch_batches(clips, model, (0,))):
         for tensor in (batch.features, batch.lengths, batch.labels, batch.mixed_labels):
             assert tensor.device == meta
+
+
+def test_voices_go_with_their_clips():
+    examples = replace(random_examples(9), voices=np.arange(9) % 2 + 5)
+    clips = Clips(examples, CPU)
+    batches = [batch for _, batch in in_order(clips, settings(), 4)]
+    for batch in (*batches, *epoch_batches(clips, settings(), (0,))):
+        assert torch.equal(batch.voices, batch.labels % 2 + 5)
+        assert torch.equal(batch.part([2, 0]).voices, batch.voices[[2, 0]])
+    assert next(in_order(random_clips(3), settings()))[1].voices is None
 
 
 @pytest.mark.parametrize("rows", [[0], [2, 0], [1, 3], [0, 1, 2, 3]])
