@@ -327,6 +327,15 @@ def page() -> str:
     return table(("users at once", "p50", "p99", "answers"), rows)
 
 
+def web() -> str:
+    """How large the page in the browser is, and how long it takes to answer."""
+    (row,) = rows_of("benchmarks/web.csv")
+    head = ("size", "packed", "until it is ready", "until the first answer", "each further clip")
+    sizes = (f"{row['megabytes']} MB", f"{row['megabytes_packed']} MB")
+    times = (f"{row[f'{name}_seconds']} s" for name in ("ready", "first", "next"))
+    return table(head, [(*sizes, *times)])
+
+
 def speed() -> str:
     """Seconds of each stage."""
     rows = [(row["step"], row["seconds"]) for row in rows_of("benchmarks/pipeline.csv")]
@@ -377,6 +386,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "speed": speed,
     "bench": bench,
     "page": page,
+    "web": web,
     "limits": limits,
     "imports": imports,
     "explanations": explanations,

@@ -30,8 +30,8 @@ def change(
     Returns:
         float32 [frames or fewer, dims].
     """
-    if rng.random() < model.crop_probability:
-        features = crop(features, *model.crop, rng)
+    if rng.random() < model.crop.probability:
+        features = crop(features, *model.crop.share, rng)
     if model.frequency_shift > 0:
         features = shift_bands(features, mel_columns(dims), model.frequency_shift, rng)
     if model.frequency_mask or model.time_mask:

@@ -12,7 +12,7 @@ from ser.errors import UserError
 # Imported when asked for: what one command needs, the others need not wait for.
 COMMANDS = {
     "predict": "Say which emotion is heard in recordings",
-    "export": "Write a model as one ONNX file",
+    "export": "Write a model as one ONNX file, or as a page that runs in the browser",
     "serve": "Open a page to try a model on one's own voice",
 }
 

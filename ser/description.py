@@ -22,8 +22,7 @@ _MAX_CLIPPED = 0.2  # of models of format 3
 # Settings of training that those formats do not know, as if they had been given.
 _NEWER_SETTINGS = {
     "learning_rate_batch": 0,
-    "crop_probability": 0.0,
-    "crop": [1.0, 1.0],
+    "crop": {"probability": 0.0, "share": [1.0, 1.0]},
     "frequency_shift": 0.0,
 }
 LIBRARIES = ("ser", "librosa", "numpy", "scipy", "soundfile", "soxr", "torch")

@@ -100,11 +100,6 @@ def _problems_of_statpool(model: "Model", kinds: list[str], columns: int) -> lis
             f"model.name statpool takes clips at their own length: model.length own or crop, it is "
             f"{model.length!r}"
         )
-    if model.normalisation == "clip":
-        found.append(
-            "model.normalisation must be train or speaker: statpool standardises what it pools of "
-            "a clip, and a single clip's pooled numbers have no mean and deviation of their own"
-        )
     if model.mixup > 0:
         found.append(
             f"model.mixup must be 0, it is {model.mixup:g}: statpool would pool "

@@ -364,8 +364,7 @@ class Model(Section):
     decay_epoch: Count
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
     mixup: NonNegative
-    crop_probability: Fraction
-    crop: Annotated[Range, AfterValidator(_within(0.05, 1))]  # shares of the clip
+    crop: CropChange
     frequency_shift: NonNegative  # mel bands
     frequency_mask: Annotated[int, Field(ge=0)]
     time_mask: Annotated[int, Field(ge=0)]
@@ -472,12 +471,16 @@ class Params(Section):
                 "augment.time_mask.probability must be 0: it hides frames, which features.kinds "
                 "[functionals] has none of"
             )
-        for key in ("time_mask", "crop_probability"):
-            if getattr(model, key) > 0:
-                problems.append(
-                    f"model.{key} must be 0: it takes frames away, which features.kinds "
-                    "[functionals] has none of"
-                )
+        takes_frames_away = {
+            "crop.probability": model.crop.probability,
+            "time_mask": model.time_mask,
+        }
+        problems += [
+            f"model.{key} must be 0: it takes frames away, which features.kinds [functionals] has "
+            "none of"
+            for key, value in takes_frames_away.items()
+            if value > 0
+        ]
         if model.normalisation == "clip":
             problems.append(
                 "model.normalisation must be train or speaker: a single clip's functionals have no "

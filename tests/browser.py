@@ -17,6 +17,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = os.environ.get("CHROMEDRIVER") or shutil.which("chromedriver")
 PATIENCE = 60  # seconds: for machines that do much else
+# A microphone, and somebody who allows its use.
+MEDIA = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")
 
 
 @contextmanager
@@ -53,14 +55,14 @@ def started(project, *arguments, temporary=None, stderr=None):
 
 
 @contextmanager
-def browse(microphone=None):
+def browse(microphone=None, media=MEDIA):
     """Open a browser; `microphone` is a WAV file that it hears."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     switches = [
         *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"),
         *("disable-background-networking", "disable-component-update", "disable-sync"),
-        *("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream"),
+        *media,
     ]
     if microphone:
         switches.append(f"use-file-for-fake-audio-capture={microphone}%noloop")
@@ -100,11 +102,15 @@ def upload(driver, address, file):
 
 def hosts_asked(driver):
     """The hosts of all requests so far."""
+    return {urlsplit(url).hostname for url in addresses_asked(driver)} - {None}
+
+
+def addresses_asked(driver):
+    """The addresses of all requests so far."""
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    asked = {
+    return {
         message["params"]["request"]["url"]
         for message in messages
         if message["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated")
         and "request" in message["params"]
     }
-    return {urlsplit(url).hostname for url in asked} - {None}

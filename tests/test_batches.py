@@ -23,7 +23,7 @@ from ser.params import Model
 SETTINGS = PLAIN_MODEL | {"batch_size": 4}
 EVERYTHING = {
     "mixup": 0.3,
-    "crop_probability": 0.5,
+    "crop": {"probability": 0.5, "share": [0.6, 0.9]},
     "frequency_shift": 2.0,
     "frequency_mask": 3,
     "time_mask": 6,

@@ -154,13 +154,13 @@ def test_clips_are_cropped_as_often_as_wanted_and_nothing_is_changed_unasked():
     rng = np.random.default_rng(0)
     model = Model.model_validate(PLAIN_MODEL)
     assert torch.equal(change(clip, DIMS, model, rng), clip)
-    model = model.model_copy(update={"crop_probability": 0.25})
+    model = model.model_copy(update={"crop": model.crop.model_copy(update={"probability": 0.25})})
     cropped = [len(change(clip, DIMS, model, rng)) < 100 for _ in range(1000)]
     assert np.mean(cropped) == pytest.approx(0.25, abs=0.05)
 
 
 CHANGES = {
-    "crop_probability": 0.7,
+    "crop": {"probability": 0.7, "share": [0.6, 0.9]},
     "frequency_shift": 2.0,
     "frequency_mask": 3,
     "time_mask": 8,

@@ -326,7 +326,7 @@ def test_gradients_reach_every_parameter(net):
             assert parameter.grad.abs().max() > 1e-6, name
 
 
-# The statistics pooling keeps a gradient for its weights alone.
+# statpool gives its input no gradient: the first thing that it does is known, not learned.
 @over({name: net for name, net in ANY_LENGTH.items() if name != "statpool"})
 def test_no_gradient_comes_from_padding(net):
     model = in_use(net)

@@ -614,7 +614,7 @@ def test_load_reads_params_yaml_of_the_working_folder(tmp_path, monkeypatch, val
         ("augment.feature_noise.deviations", [0.0, 100.0]),
         ("augment.crop.share", [0.05, 1.0]),
         ("augment.crop.share", [1, 1]),
-        ("model.crop", [0.05, 1.0]),
+        ("model.crop.share", [0.05, 1.0]),
         ("model.learning_rate_batch", 0),
         ("model.frequency_shift", 0.5),
     ],
@@ -663,19 +663,19 @@ def test_an_unknown_name_is_refused_with_the_valid_ones(values, key):
     ("key", "valid"), [item for item in NAMES.items() if item[0] != "split.scheme"]
 )
 def test_every_valid_name_is_accepted(values, key, valid):
-    values["model"] |= {"name": "conv1d", "length": "pad", "crop_probability": 0.0}
+    values["model"] |= {"name": "conv1d", "frequency_mask": 0}
+    values["model"]["crop"]["probability"] = 0.0
     for name in valid:
         changed = copy.deepcopy(values)
+        changed["model"]["length"] = "own" if name == "statpool" else "pad"
         if key == "features.kinds.0":
             changed["features"]["kinds"] = [name]
             changed["model"]["name"] = "mlp" if name == "functionals" else "conv1d"
-            changed["model"]["crop_probability"] = 0.0
             assert parse(changed, "p").features.kinds == [name]
         else:
             put(changed, key, name)
             if key == "model.name":
                 put(changed, "features.kinds", ["functionals" if name == "mlp" else "logmel"])
-                put(changed, "model.length", "own" if name == "statpool" else "pad")
             assert get(parse(changed, "p"), key) == name
 
 
@@ -905,7 +905,8 @@ def on_functionals(values):
     for name in ("feature_noise", "frequency_mask", "time_mask"):
         values["augment"][name]["probability"] = 0.0
     values["model"] |= {"name": "mlp", "normalisation": "train"}
-    values["model"] |= {"frequency_mask": 0, "time_mask": 0, "crop_probability": 0.0}
+    values["model"] |= {"frequency_shift": 0.0, "frequency_mask": 0, "time_mask": 0}
+    values["model"]["crop"]["probability"] = 0.0
     return values
 
 
@@ -957,13 +958,17 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
             "model.frequency_mask must be 0: mel bands are changed, and features.kinds "
             "['functionals'] has no logmel",
         ),
+        (
+            {"model.crop.probability": 0.5},
+            "model.crop.probability must be 0: it takes frames away, which features.kinds "
+            "[functionals] has none of",
+        ),
         ({"model.frequency_shift": 0.5}, "model.frequency_shift must be 0: mel bands are changed"),
         (
             {"model.time_mask": 1},
             "model.time_mask must be 0: it takes frames away, which features.kinds [functionals] "
             "has none of",
         ),
-        ({"model.crop_probability": 0.1}, "model.crop_probability must be 0: it takes frames away"),
         (
             {"model.normalisation": "clip"},
             "model.normalisation must be train or speaker: a single clip's functionals have no "
@@ -1002,15 +1007,15 @@ def test_all_that_does_not_suit_functionals_is_reported_at_once(on_functionals):
     put(on_functionals, "augment.feature_noise.probability", 0.5)
     put(on_functionals, "augment.time_mask.probability", 0.5)
     put(on_functionals, "model.time_mask", 3)
-    put(on_functionals, "model.crop_probability", 0.5)
+    put(on_functionals, "model.crop.probability", 0.5)
     put(on_functionals, "model.normalisation", "clip")
     (line,) = refusal(on_functionals).splitlines()[1:]
     found = [problem.split(" must be ")[0].strip() for problem in line.split(";")]
     assert found == [
         "augment.feature_noise.probability",
         "augment.time_mask.probability",
+        "model.crop.probability",
         "model.time_mask",
-        "model.crop_probability",
         "model.normalisation",
     ]
 

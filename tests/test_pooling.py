@@ -31,7 +31,7 @@ def by_hand(function, x, mask):
 
 def test_mean_deviation_and_percentiles_are_numpys(x, mask):
     found = pooling.statistics(x, mask)
-    assert found.shape == (3, pooling.STATISTICS * CHANNELS)
+    assert found.shape == (3, 9 * CHANNELS)
     expected = by_hand(lambda own: np.r_[own.mean(axis=1), own.std(axis=1)], x, mask)
     torch.testing.assert_close(found[:, : 2 * CHANNELS], expected, atol=1e-5, rtol=1e-5)
     expected = by_hand(
@@ -114,3 +114,21 @@ def test_percentiles_are_the_same_with_and_without_gradients(x, mask):
     (ordered.quantile(torch.tensor(pooling.PERCENTILES)) * weights).sum().backward()
     (found[2, 5:10] * weights).sum().backward()
     torch.testing.assert_close(with_gradient.grad, plain.grad)
+
+
+def test_several_masks_are_pooled_as_each_alone(x, mask):
+    other = mask.flip(0) & (torch.arange(FRAMES) < 33)
+    together = pooling.statistics(x + 50, mask, other)
+    alone = torch.cat([pooling.statistics(x + 50, each) for each in (mask, other)], dim=1)
+    torch.testing.assert_close(together, alone, atol=1e-3, rtol=1e-4)
+
+
+def test_what_is_relative_does_not_change_with_the_level_of_a_channel(x, mask):
+    moved = x + torch.tensor([7.0, -3.0, 20.0, 0.5])[:CHANNELS, None]
+    for function in (pooling.statistics, pooling.thirds):
+        plain, relative = function(x, mask), function(x, mask, relative=True)
+        assert not torch.allclose(plain, relative, atol=1e-2)
+        means = CHANNELS if function is pooling.statistics else 0  # which stay what they are
+        torch.testing.assert_close(
+            function(moved, mask, relative=True)[:, means:], relative[:, means:], atol=1e-4, rtol=0
+        )

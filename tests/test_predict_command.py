@@ -140,7 +140,7 @@ def test_a_picture_of_each_recording_and_window_shows_where_the_model_looked(
     pictures = {path.name for path in (tmp_path / "new").iterdir()}
     windows = {f"c.FLAC-{window['start']:07.1f}s.png" for window in told}
     assert pictures == {"a.wav.png", "b.m4a.png"} | windows
-    assert f"{len(pictures)} pictures of where it looked" in done.stderr.decode()
+    assert f"where it looked, pictures: {len(pictures)}" in done.stderr.decode()
 
 
 def test_one_fold_can_be_asked_alone(model, recordings):

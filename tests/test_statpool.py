@@ -32,7 +32,7 @@ SETTINGS = PLAIN_MODEL | {
     "batch_size": 4,
     "epochs": 4,
     "learning_rate": 0.003,
-    "crop_probability": 0.5,
+    "crop": {"probability": 0.5, "share": [0.6, 0.9]},
     "frequency_shift": 1.0,
     "frequency_mask": 3,
     "time_mask": 5,
@@ -210,7 +210,7 @@ def test_an_easy_task_is_learnt_one_clip_at_a_time_as_in_batches(tmp_path, batch
         learning_rate_batch=4,
         epochs=12,
         dropout=0.0,
-        crop_probability=0.0,
+        crop={"probability": 0.0, "share": [0.6, 0.9]},
         frequency_mask=0,
         time_mask=0,
     )

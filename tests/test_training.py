@@ -47,7 +47,7 @@ EVERYTHING = {
     "schedule": "one_cycle",
     "label_smoothing": 0.1,
     "mixup": 0.3,
-    "crop_probability": 0.5,
+    "crop": {"probability": 0.5, "share": [0.6, 0.9]},
     "frequency_shift": 1.0,
     "frequency_mask": 3,
     "time_mask": 5,

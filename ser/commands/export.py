@@ -1,10 +1,12 @@
-"""`ser export --onnx`: a model folder -> one file that runs without torch."""
+"""`ser export`: a model folder -> one file that runs without torch, or a page that holds it."""
 
 import argparse
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -16,20 +18,42 @@ from ser.recording import Recording
 from ser.rejection import Rejected
 from ser.windows import Windows
 
+REGISTRY = "https://registry.npmjs.org"
+
 TOLERANCE = 1e-4  # of a probability
 _CLIPS = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument(
+    form = parser.add_mutually_exclusive_group(required=True)
+    form.add_argument(
         "--onnx",
         type=Path,
         metavar="FILE",
         nargs="?",
         const=Path("model.onnx"),
-        required=True,
         help="the file to write (model.onnx)",
+    )
+    form.add_argument(
+        "--web",
+        type=Path,
+        metavar="DIR",
+        help="the folder to write a page into that recognises in the browser, for any web server",
+    )
+    parser.add_argument(
+        "--registry",
+        type=_address,
+        metavar="URL",
+        default=registry(),
+        help="of --web: the registry of npm packages that is asked for onnxruntime-web "
+        f"(npm_config_registry, else {REGISTRY})",
+    )
+    parser.add_argument(
+        "--runtime",
+        type=Path,
+        metavar="TGZ",
+        help="of --web: onnxruntime-web's package as a file: no registry is asked",
     )
     parser.add_argument(
         "--model", type=Path, default=Path("data/model"), help="folder of the model (data/model)"
@@ -44,44 +68,104 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def registry() -> str:
+    """Name the registry of npm packages: npm's own setting, else npm's own registry."""
+    return os.environ.get("npm_config_registry", REGISTRY)  # noqa: SIM112 - npm's spelling
+
+
 def run(options: argparse.Namespace) -> int:
-    """Export the model; the file takes its name only if it answers as PyTorch does.
+    """Export the model; nothing takes its name unless it answers as PyTorch does.
 
     Raises:
         UserError: it does not; see also `ser.onnx_export.export`.
     """
-    if options.onnx.suffix != ".onnx":
+    if options.onnx and options.onnx.suffix != ".onnx":
         raise UserError(f"{options.onnx}: the name of the file must end in .onnx")
     # torch takes a second to import: not before the arguments are known to be right.
     try:
-        from ser.onnx_export import export, takes_waveforms
+        import ser.onnx_export  # noqa: F401
     except ModuleNotFoundError as error:
         raise UserError(
             f"the export needs {error.name}: pip install -c requirements.lock -e ."
         ) from None
-
-    options.onnx.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=options.onnx.parent) as folder:
-        made = Path(folder) / "made.onnx"
-        export(options.model, made)
-        clips, whose = choose(options.clips, options.model.parent / "raw", Path(folder))
-        exported = load(made)
-        checked, furthest = compare(load(options.model), exported, clips)
-        if not checked:
-            raise UserError(f"none of the {len(clips)} {whose} can be used: name others")
-        if not furthest <= TOLERANCE:
-            raise UserError(
-                f"ONNX and PyTorch differ by {furthest:.2g} on {whose}, at most {TOLERANCE:g} is "
-                f"right: {options.onnx} was not written"
-            )
-        size = made.stat().st_size / 1e6
-        made.replace(options.onnx)
-    takes = "waveforms" if takes_waveforms(exported.description) else "features, made by `ser`"
-    print(
-        f"{options.onnx}: {size:.1f} MB, takes {takes}; on {checked} {whose} at their own lengths "
-        f"its probabilities differ from PyTorch's by at most {furthest:.1g}"
-    )
+    target = options.onnx or options.web
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        write = _write_file if options.onnx else _write_page
+        print(write(options, Path(folder)))
     return 0
+
+
+def _write_file(options: argparse.Namespace, folder: Path) -> str:
+    """Write the ONNX file; give what there is to say of it."""
+    from ser.onnx_export import takes_waveforms
+
+    made = folder / "made.onnx"
+    checked = _export(options, made, options.onnx)
+    size = made.stat().st_size / 1e6
+    takes_all = takes_waveforms(load(made).description)
+    made.replace(options.onnx)
+    takes = "waveforms" if takes_all else "features, made by `ser`"
+    return f"{options.onnx}: {size:.1f} MB, takes {takes}; {checked}"
+
+
+def _write_page(options: argparse.Namespace, folder: Path) -> str:
+    """Write the page; give what there is to say of it."""
+    from ser.onnx_export import takes_waveforms
+    from ser.web_page import page, runtime
+
+    recogniser = load(options.model)
+    if not takes_waveforms(recogniser.description):
+        raise UserError(
+            f"{options.model} is no model for a page, which has a mel spectrogram alone: train one "
+            "with features.kinds [logmel], model.normalisation train or clip and "
+            "clean.noise_reduction none"
+        )
+    if options.runtime:
+        runtime.check(options.runtime)
+    package = options.runtime or runtime.fetch(options.registry)
+    made = folder / "page"
+    made.mkdir()
+    page.write(recogniser, package, made)
+    checked = _export(options, made / page.MODEL, options.web)
+    size = sum(file.stat().st_size for file in made.iterdir()) / 1e6
+    options.web.mkdir(exist_ok=True)
+    for file in made.iterdir():  # what else lies there stays
+        file.replace(options.web / file.name)
+    return (
+        f"{options.web}: {size:.1f} MB; {checked}; to try it: "
+        f"python -m http.server --bind 127.0.0.1 --directory {options.web}"
+    )
+
+
+def _export(options: argparse.Namespace, made: Path, target: Path) -> str:
+    """Write the model's ONNX file and hold it against PyTorch; give what that found.
+
+    Args:
+        options: the model, and what to check with.
+        made: the file to write.
+        target: what it is for, for the errors.
+
+    Raises:
+        UserError: it answers otherwise, or nothing can be checked with.
+    """
+    from ser.onnx_export import export
+
+    export(options.model, made)
+    with tempfile.TemporaryDirectory() as folder:
+        clips, whose = choose(options.clips, options.model.parent / "raw", Path(folder))
+        checked, furthest = compare(load(options.model), load(made), clips)
+    if not checked:
+        raise UserError(f"none of the {len(clips)} {whose} can be used: name others")
+    if not furthest <= TOLERANCE:
+        raise UserError(
+            f"ONNX and PyTorch differ by {furthest:.2g} on {whose}, at most {TOLERANCE:g} is "
+            f"right: {target} was not written"
+        )
+    return (
+        f"on {checked} {whose} at their own lengths its probabilities differ from PyTorch's by at "
+        f"most {furthest:.1g}"
+    )
 
 
 def choose(given: Sequence[Path], raw: Path, folder: Path) -> tuple[list[Path], str]:
@@ -147,3 +231,12 @@ def _readable(clips: Sequence[Path], windows: Windows) -> Iterator[Recording]:
     for clip in clips:
         with contextlib.suppress(Rejected):
             yield next(pieces(clip, windows))
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError(f"{text!r}: an address such as {REGISTRY} is expected")
+    if parts.username or parts.password:
+        raise argparse.ArgumentTypeError("credentials go into ~/.netrc, not into an address")
+    return text

@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
                 if album and answer.prediction:
                     album.add(source.name, source.path, answer.prediction)
     if album:
-        print(f"{options.explain}: {album.pictures} pictures of where it looked", file=sys.stderr)
+        print(f"{options.explain}: where it looked, pictures: {album.pictures}", file=sys.stderr)
     if unknown:
         print(f"{unknown} of {len(sources)} without an emotion: see above", file=sys.stderr)
     return int(unknown > 0)

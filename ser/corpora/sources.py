@@ -161,7 +161,14 @@ def _bring_files(
     if source.kind in ("https", "http"):
         from ser.corpora import web
 
-        archive = web.download(source.place, source.revision or "", redirect_hosts)
+        advice = web.Advice(
+            hosts="pull.redirect_hosts in params.yaml",
+            missing="correct pull.sources",
+            changed="if its publisher has replaced it, look what changed and correct the checksum "
+            "in pull.sources",
+            offline="fetch the file by hand and use a `path:` source",
+        )
+        archive = web.download(source.place, source.revision or "", redirect_hosts, advice)
         return _unpack(archive, folder, select, "archive")
     with tempfile.TemporaryDirectory() as made:
         demo.write(Path(made))

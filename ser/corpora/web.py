@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -19,17 +20,40 @@ _BLOCK = 2**20  # bytes
 _ABANDONED = 3600  # seconds since anything was written
 
 
+@dataclass(frozen=True)
+class Advice:
+    """What a user can change where a download fails.
+
+    Attributes:
+        hosts: what names the hosts that it may come from.
+        missing: what to do where the file is not there.
+        changed: what to do where it is another file.
+        offline: what to do without a network.
+    """
+
+    hosts: str
+    missing: str
+    changed: str
+    offline: str
+
+
 class _BusyError(Exception):
     """An answer, or none, that another try may mend."""
 
 
-def download(url: str, checksum: str, redirect_hosts: Sequence[str]) -> Path:
+def cache_folder() -> Path:
+    """Name the folder that downloads are kept in."""
+    return Path(pooch.os_cache("ser"))
+
+
+def download(url: str, checksum: str, redirect_hosts: Sequence[str], advice: Advice) -> Path:
     """Download a file into the user's cache folder, unless it is there and right.
 
     Args:
         url: of the file.
         checksum: <algorithm>:<hexadecimal digits>.
         redirect_hosts: other hosts that the download may be redirected to.
+        advice: for the errors.
 
     Returns:
         Where it lies.
@@ -50,8 +74,8 @@ def download(url: str, checksum: str, redirect_hosts: Sequence[str]) -> Path:
             raise UserError(f"{url} is redirected to what is no address: refused") from None
         if allowed.isdisjoint({there.hostname, there.netloc}):
             raise UserError(
-                f"{url} is redirected to {there.netloc}, which pull.redirect_hosts in params.yaml "
-                "does not name: refused"
+                f"{url} is redirected to {there.netloc}, which {advice.hosts} does not name: "
+                "refused"
             )
 
     downloader = pooch.HTTPDownloader(
@@ -68,11 +92,10 @@ def download(url: str, checksum: str, redirect_hosts: Sequence[str]) -> Path:
         reraise=True,
     )
     try:
-        return retrying(_retrieve, url, checksum, downloader)
+        return retrying(_retrieve, url, checksum, downloader, advice)
     except _BusyError as error:
         raise UserError(
-            f"no usable answer from {url} ({error}): run again; without a network, fetch the file "
-            "by hand and use a `path:` source"
+            f"no usable answer from {url} ({error}): run again; without a network, {advice.offline}"
         ) from None
 
 
@@ -83,8 +106,8 @@ def _remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _retrieve(url: str, checksum: str, downloader: pooch.HTTPDownloader) -> Path:
-    folder = pooch.os_cache("ser")
+def _retrieve(url: str, checksum: str, downloader: pooch.HTTPDownloader, advice: Advice) -> Path:
+    folder = cache_folder()
     _remove_leftovers(folder)
     try:
         return Path(pooch.retrieve(url, checksum, path=folder, downloader=downloader))
@@ -92,12 +115,11 @@ def _retrieve(url: str, checksum: str, downloader: pooch.HTTPDownloader) -> Path
         status = error.response.status_code if error.response is not None else 0
         if status == 429 or status >= 500:
             raise _BusyError(f"HTTP {status}") from None
-        raise UserError(f"{url} cannot be had: HTTP {status}; correct pull.sources") from None
+        raise UserError(f"{url} cannot be had: HTTP {status}; {advice.missing}") from None
     except requests.RequestException as error:
         raise _BusyError(type(error).__name__) from None
     except ValueError:
         # pooch has removed it.
         raise UserError(
-            f"{url} is not the file with the checksum {checksum}: if its publisher has replaced "
-            "it, look what changed and correct the checksum in pull.sources"
+            f"{url} is not the file with the checksum {checksum}: {advice.changed}"
         ) from None

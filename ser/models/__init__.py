@@ -27,9 +27,14 @@ def _cnn(model: Model, dims: int, emotions: int) -> nn.Module:
     return CNN(emotions, model.layers, model.dropout, model.batch_norm, flat_input)
 
 
+def _statpool(model: Model, dims: int, emotions: int) -> nn.Module:
+    relative = model.normalisation == "clip"
+    return StatPool(dims, emotions, model.width, model.dropout, relative)
+
+
 # model.name -> how to make the net of (model, columns of the features, number of emotions).
 NETS: dict[str, Callable[[Model, int, int], nn.Module]] = {
-    "statpool": lambda m, dims, emotions: StatPool(dims, emotions, m.width, m.dropout),
+    "statpool": _statpool,
     "mlp": lambda m, dims, emotions: MLP(dims, emotions, m.width, m.dropout),
     "resnet": lambda m, dims, emotions: ResNet(emotions, m.layers, m.width, m.dropout),
     "cnn": _cnn,

