@@ -9,6 +9,7 @@ from torch import nn
 from ser import model_folder
 from ser.description import Description, versions
 from ser.features import extract
+from ser.filters import filter_banks, to_json
 from ser.models import build
 from ser.params import Features, Model
 from ser.store import StoreWriter
@@ -40,7 +41,8 @@ def make_run(data):
     net = build(model, FEATURES["n_mels"], len(EMOTIONS))
     labels = torch.arange(48) % len(EMOTIONS)
     waveforms = [clip(EMOTIONS[label], seed)[0] for seed, label in enumerate(labels)]
-    spectra = torch.from_numpy(np.stack([extract(w, RATE, _FEATURES) for w in waveforms]))
+    banks = filter_banks(RATE, _FEATURES)
+    spectra = torch.from_numpy(np.stack([extract(w, RATE, _FEATURES, banks) for w in waveforms]))
     spectra = (spectra - spectra.mean((1, 2), True)) / spectra.std((1, 2), keepdim=True)
     lengths = torch.full((len(labels),), spectra.shape[1])
     optimizer = torch.optim.Adam(net.parameters(), 0.01)
@@ -48,7 +50,12 @@ def make_run(data):
         optimizer.zero_grad()
         nn.functional.cross_entropy(net(spectra, lengths), labels).backward()
         optimizer.step()
-    preprocessing = {"clean": CLEAN, "features": FEATURES, "dims": _FEATURES.dims}
+    preprocessing = {
+        "clean": CLEAN,
+        "features": FEATURES,
+        "filter_banks": to_json(banks),
+        "dims": _FEATURES.dims,
+    }
     description = Description(
         model.model_dump(), EMOTIONS, preprocessing, [1], [None], CORPUS, versions()
     )
