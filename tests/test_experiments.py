@@ -41,7 +41,8 @@ def folder(tmp_path, monkeypatch):
 
 
 # What an experiment cannot know: where EmoBox's lists are.
-NEEDED = dict.fromkeys(["emobox", "batch-size-1"], {"split": {"emobox": "/EmoBox/data"}})
+EMOBOX = {"split": {"emobox": "/EmoBox/data"}}
+NEEDED = {"emobox": EMOBOX, "batch-size-1": EMOBOX}
 
 
 @pytest.mark.parametrize("name", experiments.names())
