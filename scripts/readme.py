@@ -135,7 +135,7 @@ def voices() -> str:
     measured = load_metrics("protocols")
     names = [name for name in measured if name.startswith("loso")]
     if not names:
-        return not_run(["loso"]).strip()
+        return not_run(["loso", "loso-adapted"]).strip()
     rows = []
     for speaker in measured[names[0]]["per_speaker"]:
         figures = [measured[name]["per_speaker"][speaker] for name in names]

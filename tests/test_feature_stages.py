@@ -22,7 +22,8 @@ def project(tmp_path, monkeypatch):
     """A project whose store has its clips in another order than the table, and one more."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SER_WORKERS", "1")
-    values = COMMITTED | {"augment": COMMITTED["augment"] | {"copies": 3}}
+    crop = {"probability": 1.0, "share": [0.6, 0.9]}
+    values = COMMITTED | {"augment": COMMITTED["augment"] | {"copies": 3, "crop": crop}}
     Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     rng = np.random.default_rng(0)
     with StoreWriter(Path("clean"), (), {"sample_rate": RATE}) as store:

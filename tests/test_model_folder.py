@@ -266,12 +266,12 @@ def test_a_model_of_before_filter_banks_were_kept_has_them_computed(folder, foun
 
 @pytest.mark.parametrize("found", [3, 4])
 def test_a_model_of_before_crops_were_drawn_was_trained_without_them(folder, found):
-    newer = ("learning_rate_batch", "crop_probability", "crop", "frequency_shift")
+    newer = ("learning_rate_batch", "crop", "frequency_shift")
     older = {name: value for name, value in SETTINGS.items() if name not in newer}
     change(folder, format=found, model=older, preprocessing=PREPROCESSING | {"features": FEATURES})
     description, _ = load(folder)
     model = Model.model_validate(description.model)
-    assert [getattr(model, name) for name in newer] == [0, 0, (1, 1), 0]
+    assert (model.learning_rate_batch, model.crop.probability, model.frequency_shift) == (0, 0, 0)
     assert {name: description.model[name] for name in older} == older
 
 
