@@ -36,7 +36,6 @@ def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes
         "model": {
             "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
             "dropout": trial.suggest_categorical("dropout", [0.0, 0.15, 0.3, 0.45, 0.6]),
-            "mixup": trial.suggest_categorical("mixup", [0.0, 0.2, 0.4]),
         },
         "augment": {
             "copies": trial.suggest_categorical("copies", [0, 2, 4]),
@@ -46,7 +45,13 @@ def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes
             },
         },
     }
-    if settings.model.name in ("statpool", "mlp"):
+    name = settings.model.name
+    if net_inputs.standardises_pooled(name):  # and takes no mixed spectrograms
+        shift = trial.suggest_categorical("frequency_shift", [0.0, 1.0, 2.0])
+        changes["model"]["frequency_shift"] = shift
+    else:
+        changes["model"]["mixup"] = trial.suggest_categorical("mixup", [0.0, 0.2, 0.4])
+    if name in ("statpool", "mlp"):
         changes["model"]["width"] = trial.suggest_categorical("width", [64, 128, 256, 512])
     else:
         changes["model"]["layers"] = trial.suggest_categorical("layers", allowed_layers(settings))
