@@ -45,10 +45,13 @@ def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes
             },
         },
     }
-    # statpool refuses mixup: it would pool mixed spectrograms.
-    if settings.model.name != "statpool":
+    name = settings.model.name
+    if net_inputs.standardises_pooled(name):  # and takes no mixed spectrograms
+        shift = trial.suggest_categorical("frequency_shift", [0.0, 1.0, 2.0])
+        changes["model"]["frequency_shift"] = shift
+    else:
         changes["model"]["mixup"] = trial.suggest_categorical("mixup", [0.0, 0.2, 0.4])
-    if settings.model.name in ("statpool", "mlp"):
+    if name in ("statpool", "mlp"):
         changes["model"]["width"] = trial.suggest_categorical("width", [64, 128, 256, 512])
     else:
         changes["model"]["layers"] = trial.suggest_categorical("layers", allowed_layers(settings))

@@ -449,6 +449,16 @@ def test_a_trial_that_was_stopped_is_tried_again(studies):
     assert tune.suggest(tune.open_study(studies, "c").ask(), studies) == wanted
 
 
+@pytest.mark.parametrize("name", ["default", "functionals", "resnet"])
+def test_whatever_is_drawn_suits_the_net(studies, name):
+    changes = experiments.read(name)
+    settings = params.parse(experiments.resolve(changes), name)
+    study = tune.open_study(settings, "c")
+    for _ in range(8):
+        drawn = experiments.merge(changes, tune.suggest(study.ask(), settings))
+        params.parse(experiments.resolve(drawn), name)
+
+
 def test_other_code_and_other_params_are_other_studies(studies):
     names = {tune.open_study(studies, commit).study_name for commit in ("c", "d", "c")}
     other = studies.model_copy(update={"model": studies.model.model_copy(update={"width": 3})})
