@@ -171,14 +171,14 @@ def fit(
     criterion = Criterion(weights.to(team.device), model.label_smoothing)
     clips, val_clips = Clips(train, team.device), Clips(val, team.device)
     whole = None if measured is None else Clips(measured, team.device)
-    measure(state.net, whole, model)
     if checkpoint.exists():
         _restore(state, checkpoint)
         if len(state.history) > _last_epoch(model):
             # It was stopped later than this training is to be: begin again.
             shutil.rmtree(snapshots, ignore_errors=True)
             state = _begin(emotions, features, model, fold, team)
-            measure(state.net, whole, model)
+    if not state.history:
+        measure(state.net, whole, model)
     measure_voices(state.net, whole, model)
     _check_alike(state, team, checkpoint)
     while not _finished(state, model):

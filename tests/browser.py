@@ -84,6 +84,21 @@ def look_like(driver, width, height, dark=False):
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
 
+def assert_fits(driver, width, dark, css):
+    """Nothing is wider than the page, and what is named is to be read in the colours asked for."""
+    size = driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+    assert size[0] <= size[1] == width
+    ink, paper = driver.execute_script(
+        "const of = (e, k) => getComputedStyle(e)[k];"
+        "return [of(document.querySelector(arguments[0]), 'color'),"
+        " of(document.body, 'backgroundColor')]",
+        css,
+    )
+    light = [sum(map(float, re.findall(r"[\d.]+", colour)[:3])) for colour in (ink, paper)]
+    assert (light[0] > light[1]) == dark
+    assert abs(light[0] - light[1]) > 400
+
+
 def wait_for(driver, css):
     """Wait until something is there and to be seen; gives it."""
     return WebDriverWait(driver, PATIENCE).until(

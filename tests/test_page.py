@@ -22,6 +22,7 @@ import soundfile
 from browser import (
     CHROMIUM,
     DRIVER,
+    assert_fits,
     browse,
     hosts_asked,
     look_like,
@@ -209,16 +210,7 @@ def test_it_fits_a_phone_and_a_desktop(driver, address, long_recording, width, d
     look_like(driver, width, 900, dark)
     upload(driver, address, long_recording)
     wait_for(driver, "#answer .emotion")
-    size = driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-    assert size[0] <= size[1] == width
-    ink, paper = driver.execute_script(
-        "const of = (e, k) => getComputedStyle(e)[k];"
-        "return [of(document.querySelector('#answer .emotion'), 'color'),"
-        " of(document.body, 'backgroundColor')]"
-    )
-    light = [sum(map(float, re.findall(r"[\d.]+", colour)[:3])) for colour in (ink, paper)]
-    assert (light[0] > light[1]) == dark
-    assert abs(light[0] - light[1]) > 400
+    assert_fits(driver, width, dark, "#answer .emotion")
 
 
 def test_nothing_comes_from_elsewhere(driver, address, clip):

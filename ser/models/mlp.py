@@ -2,10 +2,7 @@
 
 from torch import Tensor, nn
 
-from ser.models.layers import Dropout
-
-_INPUT_DROPOUT = 0.2  # as Srivastava et al. advise: Dropout, JMLR 15, 2014
-_FURTHEST = 5.0  # deviations: a column far outside of what was trained on must not decide alone
+from ser.models.layers import perceptron, within_reach
 
 
 class MLP(nn.Module):
@@ -19,15 +16,9 @@ class MLP(nn.Module):
 
     def __init__(self, dims: int, emotions: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            Dropout(_INPUT_DROPOUT),
-            nn.Linear(dims, width),
-            nn.ReLU(),
-            Dropout(dropout),
-            nn.Linear(width, emotions),
-        )
+        self.layers = perceptron(dims, width, emotions, dropout)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Compute the logits of a batch."""
-        logits: Tensor = self.layers(features[:, 0].clamp(-_FURTHEST, _FURTHEST))
+        logits: Tensor = self.layers(within_reach(features[:, 0]))
         return logits

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from librosa.display import specshow, waveshow
+from librosa.display import waveshow
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator
 from numpy.typing import NDArray
 
 from ser.arrays import FloatArray
+from ser.plots.spectrogram import show_spectrogram
 from ser.plots.style import (
     ACCENT,
     DARK,
@@ -156,16 +157,8 @@ def _draw_spectrograms(
     """
     for axes, values in zip(cells, spectrograms, strict=True):
         if values is not None:
-            image = specshow(
-                values.T,
-                x_coords=np.arange(len(values)) * seconds_per_frame,
-                y_coords=band_hertz,
-                x_axis="s",
-                y_axis="mel",
-                ax=axes,
-                cmap="viridis",
-                vmin=-80,
-                vmax=0,
+            image = show_spectrogram(
+                axes, values, seconds_per_frame, band_hertz, "viridis", least=-80, most=0
             )
         style(axes, grid="none")
     # librosa puts as many ticks on a narrow axis as on a wide one.

@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-import librosa.display
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
-from matplotlib.colors import Colormap
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from ser.explanation import Explanation
+from ser.plots.spectrogram import show_spectrogram
 from ser.plots.style import (
     ACCENT,
     DARK,
@@ -52,10 +49,14 @@ def draw_explanation(
     most = max(float(np.abs(x.influence).max()), 1e-9)
     figure = new_figure(9, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
-    levels = _show(upper, x.spectrogram, x.seconds_per_frame, band_hertz, "gray_r", -80, 0)
+    levels = show_spectrogram(
+        upper, x.spectrogram, x.seconds_per_frame, band_hertz, "gray_r", -80, 0
+    )
     colour_bar(figure, [upper], levels, "level (dB below\nthe loudest)", aspect=15)
     style(upper, "What was heard, and what counted most (dashed: against it)", grid="none")
-    shown = _show(lower, x.influence, x.seconds_per_frame, band_hertz, FOR_AND_AGAINST, -most, most)
+    shown = show_spectrogram(
+        lower, x.influence, x.seconds_per_frame, band_hertz, FOR_AND_AGAINST, -most, most
+    )
     colour_bar(figure, [lower], shown, "fall of the log odds\nwithout it (nats)", aspect=15)
     style(lower, f"What spoke for {x.emotion}; hatched: against it", grid="none")
     times = np.arange(len(x.influence)) * x.seconds_per_frame
@@ -68,29 +69,6 @@ def draw_explanation(
         lines.set(path_effects=[withStroke(linewidth=4, foreground="white")])
     shared_texts(figure, title, "time (s)", "frequency (Hz, mel scale)")
     save(figure, path)
-
-
-def _show(
-    axes: Axes,
-    values: NDArray[np.floating],
-    seconds_per_frame: float,
-    band_hertz: NDArray[np.float64],
-    colours: str | Colormap,
-    least: float,
-    most: float,
-) -> QuadMesh:
-    """Draw values [frames, n_mels] over time and frequency."""
-    return librosa.display.specshow(
-        values.T,
-        x_coords=np.arange(len(values)) * seconds_per_frame,
-        y_coords=band_hertz,
-        x_axis="s",
-        y_axis="mel",
-        cmap=colours,
-        vmin=least,
-        vmax=most,
-        ax=axes,
-    )
 
 
 def draw_removals(path: Path, table: pd.DataFrame) -> None:
