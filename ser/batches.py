@@ -190,7 +190,8 @@ def epoch_batches(clips: Clips, model: Model, key: tuple[int, ...]) -> Iterator[
     for i in rng.permutation(len(batches)):
         batch = []
         for j in batches[i].tolist():
-            of_clip = np.random.default_rng((*key, j))
+            # From 1 on: numpy takes a key that ends in 0 for the same without it, the epoch's own.
+            of_clip = np.random.default_rng((*key, 1 + j))
             clip = change(clips.features(j, chosen[j]), clips.examples.dims, model, of_clip)
             batch.append(fit_length(clip, model.length, model.frames, of_clip))
         yield mix(_batch(batch, clips, batches[i], model), model.mixup, rng)

@@ -438,6 +438,13 @@ class Params(Section):
         refused = net_inputs.problems(self.model, self.features.dims)
         if refused:
             raise ValueError("; ".join(refused))
+        bands = self.features.n_mels
+        for key in ("frequency_shift", "frequency_mask"):
+            if (value := getattr(self.model, key)) >= bands:
+                raise ValueError(
+                    f"model.{key} {value} leaves none of the features.n_mels {bands} bands where "
+                    f"it was: at most {bands - 1}"
+                )
         return self
 
     def _changes_of_bands(self) -> list[str]:

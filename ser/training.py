@@ -36,6 +36,9 @@ Weights = dict[str, Tensor]
 
 _WARM_UP = 0.3  # share of the steps of one_cycle in which the learning rate rises
 _COLD = 1 / 25  # of the peak, where one_cycle starts
+# Howard, Ruder: Universal language model fine-tuning for text classification, ACL 2018: what
+# begins with knowledge learns more slowly.
+_KNOWN_PACE = 0.1  # of the learning rate
 
 
 @dataclass(frozen=True)
@@ -255,14 +258,21 @@ def seed_epoch(model: Model, fold: int, epoch: int) -> tuple[int, ...]:
 
 
 def _peak_rate(model: Model) -> float:
-    """Give the learning rate for the batches that the model is trained in.
+    """Give the learning rate for the batches that the model is trained in."""
+    return model.learning_rate * _scale(model)
 
-    Malladi et al.: On the SDEs and scaling rules for adaptive gradient algorithms, NeurIPS 2022:
-    with the root of the batch size.
+
+def _scale(model: Model) -> float:
+    """Give what the size of a batch multiplies learning rate and weight decay by.
+
+    The rate goes with the root of the batch size (Malladi et al.: On the SDEs and scaling rules for
+    adaptive gradient algorithms, NeurIPS 2022; of their rule the rate alone). With the same factor
+    on the decay, the product of both goes with the batch size: an epoch decays as much in many
+    small steps as in few large ones.
     """
     if model.learning_rate_batch == 0:
-        return model.learning_rate
-    return model.learning_rate * math.sqrt(model.batch_size / model.learning_rate_batch)
+        return 1.0
+    return math.sqrt(model.batch_size / model.learning_rate_batch)
 
 
 def _begin(emotions: int, features: Features, model: Model, fold: int, team: Team) -> Progress:
@@ -271,17 +281,30 @@ def _begin(emotions: int, features: Features, model: Model, fold: int, team: Tea
     if isinstance(net, StatPool):
         net.tune(mel_band_hertz(features))
     net = net.to(team.device)
-    rate, decay = _peak_rate(model), model.weight_decay
+    groups, rate, decay = _groups(net), _peak_rate(model), model.weight_decay * _scale(model)
     optimizer: torch.optim.Optimizer
     # Fused: one call for all weights. On small nets the others take longer than the gradients.
     if model.optimizer == "sgd":
         optimizer = torch.optim.SGD(
-            net.parameters(), rate, momentum=0.9, weight_decay=decay, nesterov=True, fused=True
+            groups, rate, momentum=0.9, weight_decay=decay, nesterov=True, fused=True
         )
     else:
         kind = torch.optim.AdamW if model.optimizer == "adamw" else torch.optim.Adam
-        optimizer = kind(net.parameters(), rate, weight_decay=decay, fused=True)
+        optimizer = kind(groups, rate, weight_decay=decay, fused=True)
     return Progress(net, team.share(net), optimizer)
+
+
+def _groups(net: nn.Module) -> list[dict[str, Any]]:
+    """Group the weights of a net by `pace`: the share of the learning rate that they learn at.
+
+    What begins as a known transform is not drawn to 0 either: there it would say nothing.
+    """
+    known = net.known_transforms() if isinstance(net, StatPool) else []
+    unknown = [w for w in net.parameters() if not any(w is transform for transform in known)]
+    groups: list[dict[str, Any]] = [{"params": unknown, "pace": 1.0}]
+    if known:
+        groups.append({"params": known, "pace": _KNOWN_PACE, "weight_decay": 0.0})
+    return groups
 
 
 def _check_alike(state: Progress, team: Team, checkpoint: Path) -> None:
@@ -328,10 +351,11 @@ def _run_epoch(
     state.trained.train()
     for step, batch in enumerate(epoch_batches(train, model, key)):
         progress = (epoch - 1 + step / steps) / model.epochs
+        rate = learning_rate_at(
+            progress, _peak_rate(model), model.schedule, model.decay_epoch / model.epochs
+        )
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate_at(
-                progress, _peak_rate(model), model.schedule, model.decay_epoch / model.epochs
-            )
+            group["lr"] = group["pace"] * rate
         losses, correct = _step(state, batch, criterion, team)
         loss_sum += losses
         hits += correct
@@ -467,7 +491,7 @@ def _restore(state: Progress, checkpoint: Path) -> None:
         state.best = _below("best.", tensors)
         state.best_epoch = described["best_epoch"]
         state.history = [Epoch(**epoch) for epoch in described["history"]]
-        parameters = list(state.net.parameters())
+        parameters = [w for group in state.optimizer.param_groups for w in group["params"]]
         moments: dict[int, dict[str, Any]] = {}
         for key, tensor in _below("optimizer.", tensors).items():
             i, name = key.split(".")

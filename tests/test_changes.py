@@ -167,11 +167,12 @@ CHANGES = {
 }
 
 
+CONTENT = np.exp(np.random.default_rng(0).normal(size=(1000, 12))).astype(np.float32)
+
+
 def changed(lengths, key, batch_size):
     """Position -> what an epoch made of a clip of one content, whichever its place."""
-    rng = np.random.default_rng(0)
-    content = np.exp(rng.normal(size=(1000, 12))).astype(np.float32)
-    versions = [[content[i : i + n]] for i, n in enumerate(lengths)]
+    versions = [[CONTENT[i : i + n]] for i, n in enumerate(lengths)]
     as_it_is = dict.fromkeys(DIMS, (0.0, 1.0))
     examples = Examples(versions, np.arange(len(lengths)), DIMS, [as_it_is] * len(lengths))
     model = Model.model_validate(PLAIN_MODEL | CHANGES | {"batch_size": batch_size})
@@ -193,3 +194,9 @@ def test_what_is_drawn_for_a_clip_is_decided_by_seed_fold_epoch_and_its_place_al
     for key in ((1, 1, 2), (0, 2, 2), (0, 1, 3)):
         other = changed(lengths, key, 2)
         assert sum(torch.equal(first[i], other[i]) for i in first) <= 1
+
+
+def test_no_clip_draws_what_the_shuffling_draws():
+    key, model = (0, 1, 2), Model.model_validate(PLAIN_MODEL | CHANGES)
+    drawn = change(torch.from_numpy(CONTENT[:400]), DIMS, model, np.random.default_rng(key))
+    assert not torch.equal(changed([400], key, 1)[0], drawn)

@@ -1045,6 +1045,19 @@ def test_a_frequency_mask_without_mel_bands_is_refused_whichever_it_is(on_functi
     assert f"\n  {names} must be 0: mel bands are changed" in text
 
 
+@pytest.mark.parametrize("key", ["frequency_shift", "frequency_mask"])
+def test_bands_move_and_hide_within_the_spectrogram(values, key):
+    put(values, "features.n_mels", 16)
+    put(values, "features.n_mfcc", 8)
+    put(values, f"model.{key}", 15)
+    parse(values, "params.yaml")
+    put(values, f"model.{key}", 16)
+    text = refusal(values)
+    assert f"model.{key} 16" in text
+    assert "features.n_mels 16" in text
+    assert "at most 15" in text
+
+
 @pytest.mark.parametrize(("n_mels", "n_mfcc"), [(1, 1), (40, 13), (64, 24), (128, 40)])
 def test_functionals_are_as_many_as_their_names(on_functionals, n_mels, n_mfcc):
     on_functionals["features"] |= {"n_mels": n_mels, "n_mfcc": n_mfcc}

@@ -222,15 +222,27 @@ def test_an_easy_task_is_learnt_one_clip_at_a_time_as_in_batches(tmp_path, batch
     assert (probabilities.argmax(axis=1) == examples().labels).mean() > 0.8
 
 
-def test_the_rate_of_learning_goes_with_the_root_of_the_batch(tmp_path):
-    changes = {"optimizer": "sgd", "weight_decay": 0.0, "epochs": 1}
-    one = settings(batch_size=3, learning_rate_batch=12, learning_rate=0.02, **changes)
-    other = settings(batch_size=3, learning_rate_batch=0, learning_rate=0.01, **changes)
+def test_rate_and_decay_go_with_the_root_of_the_batch(tmp_path):
+    root = math.sqrt(3 / 12)
+    changes = {"batch_size": 3, "epochs": 1}
+    one = settings(learning_rate_batch=12, learning_rate=0.02, weight_decay=0.4, **changes)
+    other = settings(
+        learning_rate_batch=0, learning_rate=root * 0.02, weight_decay=root * 0.4, **changes
+    )
     first, history = train(tmp_path / "a", one)
     second, again = train(tmp_path / "b", other)
-    assert math.sqrt(3 / 12) * 0.02 == 0.01
     assert history == again
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_known_transforms_learn_at_a_tenth_of_the_rate_and_do_not_decay(tmp_path):
+    changes = {"optimizer": "adamw", "schedule": "constant", "weight_decay": 50.0}
+    model = settings(batch_size=CLIPS, epochs=1, learning_rate=0.003, **changes)
+    weights, _ = train(tmp_path, model)
+    # Adam's first step is as long as the rate for every weight.
+    for name in ("cepstrum.weight", "modulation.weight"):
+        moved = (weights[name] - make().state_dict()[name]).abs()
+        assert moved.max().item() == pytest.approx(0.0003, rel=0.01)
 
 
 class Killed(BaseException):

@@ -106,6 +106,10 @@ class StatPool(nn.Module):
         self.combs.copy_(harmonic_combs(band_hertz))
         self.kilohertz.copy_(torch.from_numpy(band_hertz / 1000))
 
+    def known_transforms(self) -> list[Tensor]:
+        """List the weights that begin as known transforms."""
+        return [self.cepstrum.weight, self.modulation.weight]
+
     def forward(self, features: Tensor, lengths: Tensor, voices: Tensor | None = None) -> Tensor:
         """Compute the logits of a batch.
 
