@@ -557,10 +557,11 @@ def test_a_long_recording_can_be_stopped_and_others_be_answered_then(
     opened(driver, address)
     both = [str(tmp_path / "long.wav"), str(files / "cd.wav")]
     driver.find_element(By.ID, "files").send_keys("\n".join(both))
-    WebDriverWait(driver, PATIENCE).until(lambda d: d.find_element(By.ID, "count").text)
-    done, all_ = map(int, re.findall(r"\d+", driver.find_element(By.ID, "count").text))
+    done, all_ = WebDriverWait(driver, PATIENCE, poll_frequency=0.05).until(
+        lambda d: re.findall(r"\d+", d.find_element(By.ID, "count").text)
+    )
     driver.find_element(By.ID, "stop").click()
-    assert done < all_
+    assert int(done) < int(all_)
     assert driver.find_element(By.ID, "status").text == "Stopped."
     assert not driver.find_element(By.ID, "work").is_displayed()
     assert ask(driver, [files / "plain.wav"])["plain.wav"]["shares"]
@@ -740,6 +741,9 @@ def test_its_edges_and_bars_are_seen_in_forced_colours(driver, address, files):
     style = "const s = getComputedStyle(document.querySelector(arguments[0])); return s"
     bar = driver.execute_script(f"{style}.backgroundColor", ".bars .bar")
     assert bar != driver.execute_script(f"{style}.backgroundColor", "body")
+    # Behind texts, browsers paint the background's colour.
+    ink = driver.execute_script(f"{style}.color", "#record")
+    assert ink != driver.execute_script(f"{style}.backgroundColor", "body")
     for css in ("#record", "#drop"):
         assert driver.execute_script(f"{style}.borderTopStyle", css) != "none"
     look_like(driver, 1280, 900)

@@ -89,7 +89,7 @@ function enqueue(name, read) {
 async function listen(name, read, signal) {
   status.textContent = `Listening to ${name} …`;
   progress.removeAttribute("value"); // how long it takes is not known yet
-  count.textContent = "";
+  count.textContent = name;
   work.hidden = false;
   const said = await explain(name, read, signal);
   if (!signal.aborted) answers.prepend(article(name, ...said));
@@ -99,7 +99,7 @@ async function explain(name, read, signal) {
   const recognise = (channels, rate) => ask("recognise", channels, rate);
   const tell = (done, all) => {
     progress.value = done / all;
-    count.textContent = `${done} of ${all} windows`;
+    count.textContent = `${name}: ${done} of ${all} windows`;
   };
   try {
     const decoded = await read();
