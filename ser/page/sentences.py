@@ -1,8 +1,16 @@
-"""Why no emotion can be told of a recording, in sentences for visitors of a page."""
+"""Why no emotion can be told of a recording, in words for visitors of a page."""
 
 from ser.rejection import NO_SPEECH, TOO_LONG
 
 LONGEST = 600.0  # seconds
+# What there is in a window of a long recording of which nothing is told.
+BRIEFLY = {
+    "not_finite": "damaged",
+    "silent": "silence",
+    "too_short": "too short",
+    "clipped": "overdriven",
+    NO_SPEECH: "no speech",
+}
 
 
 def explained(formats: str, longest: float) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.errors import UserError
-from ser.page.sentences import LONGEST, explained
+from ser.page.sentences import BRIEFLY, LONGEST, explained
 from ser.recogniser import Recogniser
 from ser.web_page import runtime, speech_net
 
@@ -42,6 +42,7 @@ def _settings(recogniser: Recogniser) -> dict[str, Any]:
         "highest_hertz": recogniser.description.highest_hertz,
         "longest": LONGEST,
         "sentences": explained(_READ, LONGEST),
+        "briefly": BRIEFLY,
     }
 
 

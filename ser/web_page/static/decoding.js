@@ -1,8 +1,6 @@
 // Files -> decoded recordings, at the rate that they were recorded at.
 
-import { nativeRate } from "./native_rate.js";
 import { Rejected } from "./rejected.js";
-import { readWav } from "./wav.js";
 
 const USUAL = 48000; // Hz, where a file's own rate is not known
 const RATES = [3000, 768000]; // that every browser decodes to
@@ -15,14 +13,15 @@ const PATIENCE = 5000; // milliseconds for a player to read a file's head: some 
  *
  * @param {File} file
  * @param {number} longest in seconds
+ * @param {Function} ask the worker: see assistant.js
  * @returns {Promise<{channels: Float32Array[], rate: number}>}
  * @throws {Rejected} zero_length, truncated, undecodable or too_long
  */
-export async function decode(file, longest) {
+export async function decode(file, longest, ask) {
   if (file.size === 0) throw new Rejected("zero_length");
   if (file.size > MOST_BYTES) throw new Rejected("too_long");
-  const buffer = await contentOf(file);
-  const recording = readWav(buffer, longest) ?? (await decodeByBrowser(file, buffer, longest));
+  const read = await ask("read", file, longest);
+  const recording = read.channels ? read : await decodeByBrowser(file, read.rate, longest);
   const { channels, rate } = recording;
   if (rate < 1000 || rate >= 1000000 || channels.length > MOST_CHANNELS) throw new Rejected("undecodable");
   if (channels[0].length === 0) throw new Rejected("zero_length");
@@ -30,21 +29,12 @@ export async function decode(file, longest) {
   return recording;
 }
 
-async function contentOf(file) {
-  try {
-    return await file.arrayBuffer();
-  } catch {
-    throw new Rejected("undecodable"); // a folder, or it is there no more
-  }
-}
-
-async function decodeByBrowser(file, buffer, longest) {
+async function decodeByBrowser(file, stated, longest) {
   // Decoded, hours are larger than what a browser holds.
   if ((await playingTime(file)) > longest) throw new Rejected("too_long");
-  const stated = nativeRate(buffer);
   const rate = stated >= RATES[0] && stated <= RATES[1] ? stated : USUAL;
   try {
-    const decoded = await new OfflineAudioContext(1, 1, rate).decodeAudioData(buffer);
+    const decoded = await new OfflineAudioContext(1, 1, rate).decodeAudioData(await file.arrayBuffer());
     const numbers = Array.from({ length: decoded.numberOfChannels }, (_, n) => n);
     return { channels: numbers.map((n) => decoded.getChannelData(n)), rate };
   } catch {

@@ -1,14 +1,10 @@
 // The two nets, run by onnxruntime-web in WebAssembly: the model, and Silero VAD.
 
-// It and its .wasm get names that every server knows the kind of: .mjs is at times unknown.
-import { env, InferenceSession, Tensor } from "./ort.js";
+import { damaged, fetchBytes, unloadable } from "./files.js";
 
 const CHUNK = 512; // samples that Silero VAD takes at once
-// The shortest module that there is.
-const NOTHING = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
-
-/** What keeps the page from working, in a sentence. */
-export class Unusable extends Error {}
+// What onnxruntime-web's errors say if it is itself that cannot start.
+const NO_RUNTIME = "no available backend";
 
 /**
  * Load both nets.
@@ -18,12 +14,21 @@ export class Unusable extends Error {}
  * @throws {Unusable}
  */
 export async function loadNets() {
-  await requireWebAssembly();
-  const [runtime, model, speech] = await Promise.all(["ort.wasm", "model.onnx", "speech.onnx"].map(fetchBytes));
+  const [{ env, InferenceSession, Tensor }, runtime, model, speech] = await Promise.all([
+    loadRuntime(),
+    ...["ort.wasm", "model.onnx", "speech.onnx"].map(fetchBytes),
+  ]);
   env.logLevel = "error";
   // Threads want headers that simple hosts do not send, and a clip is too short to gain by them.
   env.wasm.numThreads = 1;
   env.wasm.wasmBinary = runtime;
+  const open = async (bytes, name) => {
+    try {
+      return await InferenceSession.create(bytes, { executionProviders: ["wasm"] });
+    } catch (problem) {
+      throw damaged(problem.message.includes(NO_RUNTIME) ? "ort.wasm" : name);
+    }
+  };
   const recogniser = await open(model, "model.onnx"), detector = await open(speech, "speech.onnx");
   return {
     async recognise(waveform) {
@@ -38,34 +43,11 @@ export async function loadNets() {
   };
 }
 
-async function requireWebAssembly() {
-  if (typeof WebAssembly !== "object") {
-    throw new Unusable("This browser has no WebAssembly, which the recogniser runs in: take a newer one.");
-  }
+// It and its .wasm have names that every server knows the kind of: .mjs is at times unknown.
+async function loadRuntime() {
   try {
-    await WebAssembly.compile(NOTHING);
+    return await import("./ort.js");
   } catch {
-    throw new Unusable(
-      "WebAssembly, which the recogniser runs in, is forbidden here: the server's " +
-        "Content-Security-Policy must allow 'wasm-unsafe-eval'.",
-    );
-  }
-}
-
-/** Fetch a file that lies beside the page. */
-export async function fetchBytes(name) {
-  const answer = await fetch(new URL(name, import.meta.url)).catch(() => null);
-  if (!answer?.ok) {
-    const why = answer ? `HTTP ${answer.status}` : "no answer";
-    throw new Unusable(`The file ${name} cannot be had (${why}): it must lie beside this page.`);
-  }
-  return answer.arrayBuffer();
-}
-
-async function open(bytes, name) {
-  try {
-    return await InferenceSession.create(bytes, { executionProviders: ["wasm"] });
-  } catch {
-    throw new Unusable(`The file ${name} cannot be used: it is damaged, or of another export. Upload all files again.`);
+    throw unloadable("ort.js");
   }
 }

@@ -1,47 +1,40 @@
 // A recording -> what is heard in it. As ser/recogniser.py.
 
 import { Rejected } from "./rejected.js";
-import { holdsSpeech } from "./speech.js";
-import { standardForm } from "./standard_form.js";
 import { cut } from "./windows.js";
 
 /**
  * Recognise a recording.
  *
  * @param {{channels: Float32Array[], rate: number}} recording
- * @param {object} settings of settings.json
- * @param {{recognise: Function, detect: Function}} nets of nets.js
+ * @param {object} windows of settings.json
+ * @param {(channels: Float32Array[], rate: number) => Promise<number[]>} recognise a window
  * @param {(done: number, all: number) => void} tell of a window that is done
+ * @param {AbortSignal} signal to give up before the next window
  * @returns {Promise<{seconds: number, probabilities: number[], windows: object[]}>} windows of a
  *   long recording: {start, end, probabilities} or {start, end, reason}, in seconds
  * @throws {Rejected} no emotion can be told
  */
-export async function predict({ channels, rate }, settings, nets, tell) {
+export async function predict({ channels, rate }, windows, recognise, tell, signal) {
   const samples = channels[0].length, seconds = samples / rate;
-  const spans = cut(samples, rate, settings.windows);
-  const answer = (span) => probabilities(channels.map((c) => c.subarray(span.start, span.end)), rate, settings, nets);
+  const spans = cut(samples, rate, windows);
+  const answer = (span) => recognise(channels.map((c) => c.slice(span.start, span.end)), rate);
   if (spans.length === 1 && spans[0].end === samples && spans[0].start === 0) {
     return { seconds, probabilities: await answer(spans[0]), windows: [] };
   }
-  const windows = [];
+  const heard = [];
   for (const span of spans) {
+    signal.throwIfAborted();
     const times = { start: span.start / rate, end: span.end / rate };
     try {
-      windows.push({ ...times, probabilities: await answer(span) });
+      heard.push({ ...times, probabilities: await answer(span) });
     } catch (verdict) {
       if (!(verdict instanceof Rejected)) throw verdict;
-      windows.push({ ...times, reason: verdict.message });
+      heard.push({ ...times, reason: verdict.message });
     }
-    tell(windows.length, spans.length);
-    await new Promise((resolve) => setTimeout(resolve)); // the page is drawn meanwhile
+    tell(heard.length, spans.length);
   }
-  return { seconds, probabilities: meanOf(windows), windows };
-}
-
-async function probabilities(channels, rate, settings, nets) {
-  const { resampled, waveform } = standardForm(channels, rate, settings.clean);
-  if (!(await holdsSpeech(waveform, settings.clean.sample_rate, nets.detect))) throw new Rejected("no_speech");
-  return nets.recognise(resampled);
+  return { seconds, probabilities: meanOf(heard), windows: heard };
 }
 
 /** The mean of the windows in which an emotion is told. */

@@ -1,4 +1,6 @@
 // Why a recording is of no use. As ser/rejection.py.
 
 /** A verdict on a recording: the message is the reason, such as "silent". */
-export class Rejected extends Error {}
+export class Rejected extends Error {
+  name = "Rejected";
+}

@@ -27,11 +27,12 @@ export function article(name, ...content) {
  * The emotion, a bar for each, and of a long recording what is heard when.
  *
  * @param {object} prediction of recogniser.js
- * @param {string[]} emotions in the order of its probabilities
+ * @param {{emotions: string[], briefly: object}} settings of settings.json: the names in the order
+ *   of the probabilities, and why nothing is told of a window, in words
  * @param {string} doubt why to believe it less, in a sentence; or empty
  * @returns {HTMLElement[]}
  */
-export function answer({ seconds, probabilities, windows }, emotions, doubt) {
+export function answer({ seconds, probabilities, windows }, { emotions, briefly }, doubt) {
   const ranked = emotions.map((name, i) => [name, probabilities[i]]);
   ranked.sort((a, b) => b[1] - a[1]);
   const told = windows.filter((window) => window.probabilities).length;
@@ -39,7 +40,9 @@ export function answer({ seconds, probabilities, windows }, emotions, doubt) {
   const note = `${Math.round(100 * ranked[0][1])}% · ${seconds.toFixed(1)} s${count}`;
   const head = element("p", "answer", element("span", "emotion", ranked[0][0]), " ", element("span", "quiet", note));
   const shown = [head, ...(doubt ? [message(doubt)] : []), bars(ranked)];
-  return windows.length ? [...shown, timeline(windows, seconds, emotions)] : shown;
+  if (!windows.length) return shown;
+  const named = windows.map((window) => ({ ...window, reason: briefly[window.reason] }));
+  return [...shown, timeline(named, seconds, emotions)];
 }
 
 function bars(ranked) {
@@ -77,12 +80,14 @@ function stretch({ start, end, probabilities, reason }, next, seconds, name, emo
   return part;
 }
 
+/** What is heard from when on, each time that it changes. */
 function inWords(windows, emotions) {
-  const said = windows.map(({ start, probabilities, reason }) => {
+  const heard = windows.map(({ start, probabilities, reason }) => {
     const first = probabilities && emotions[probabilities.indexOf(Math.max(...probabilities))];
-    return `from ${start.toFixed(1)} s ${first ?? reason}`;
+    return { start, what: first ?? reason };
   });
-  return said.join(", ");
+  const changes = heard.filter(({ what }, i) => what !== heard[i - 1]?.what);
+  return changes.map(({ start, what }) => `from ${start.toFixed(1)} s ${what}`).join(", ");
 }
 
 function times(seconds) {

@@ -57,8 +57,10 @@ function samplesAt(view, start, size, { read, count, rate, block }, longest) {
   const length = isUnknown(size) ? held : stated;
   if (length === 0) throw new Rejected("zero_length");
   if (length > longest * rate) throw new Rejected("too_long");
-  const channels = Array.from({ length: count }, (_, n) =>
-    Float32Array.from({ length }, (_, i) => read(view, start + i * block + (n * block) / count)),
-  );
+  const channels = Array.from({ length: count }, () => new Float32Array(length));
+  channels.forEach((channel, n) => {
+    const first = start + (n * block) / count;
+    for (let i = 0; i < length; i++) channel[i] = read(view, first + i * block);
+  });
   return { channels, rate };
 }
