@@ -1,10 +1,10 @@
 """Check that what is said to have mattered did: `python -m scripts.explanations`.
 
 Of each test clip of the trained model, frames are removed: those that are said to have mattered
-most, as many at random, and others. If an explanation means something, the answer changes more
-often without the former. Needs the data of a finished `dvc repro` of a model that sees mel
-spectrograms. Writes metrics/explanations.csv, plots/explanations.png, and an example,
-plots/explanation.png.
+most, as many at random, as many in runs as long at random places, and others. If an explanation
+means something, the answer changes more often without the first. Needs the data of a finished
+`dvc repro` of a model that sees mel spectrograms. Writes metrics/explanations.csv,
+plots/explanations.png, and an example, plots/explanation.png.
 """
 
 import sys
@@ -62,15 +62,16 @@ class Explained:
 
     @property
     def title(self) -> str:
-        """What stands above its picture."""
+        """What stands above its picture, after its name."""
         x = self.explanation
-        return f"{self.clip}, {self.emotion}, taken for {x.emotion} ({x.probability:.0%})"
+        told = "recognised" if x.emotion == self.emotion else f"taken for {x.emotion}"
+        return f": {self.emotion}, {told} ({x.probability:.0%})"
 
     def draw(self, path: Path) -> None:
         """Draw its explanation."""
         kept = self.recogniser.description.preprocessing["features"]
         band_hertz = mel_band_hertz(Features.model_validate(kept))
-        draw_explanation(path, self.explanation, band_hertz, self.title)
+        draw_explanation(path, self.explanation, band_hertz, self.clip, self.title)
 
 
 def explained(data: Path, predictions: pd.DataFrame) -> Iterator[Explained]:
@@ -111,8 +112,9 @@ def masks(
     most = greatest(importance)
     yield "that spoke most for the answer", [most]
     yield RANDOM, [greatest(rng.random(frames)) for _ in range(DRAWS)]
+    # Random places may be those of the former, in part.
     moved = [np.roll(most, rng.integers(1, frames)) for _ in range(DRAWS)]
-    yield "in runs as long, elsewhere at random", moved
+    yield "in runs as long, at random places", moved
     yield "the loudest", [greatest(np.power(10, x.spectrogram / 10).sum(axis=1))]
     yield "that spoke most against it", [greatest(-importance)]
 
@@ -180,7 +182,9 @@ def main(data: Path) -> None:
         if right and (not best or one.explanation.probability > best.explanation.probability):
             best = one
     table = summarise(pd.DataFrame(rows))
-    table.insert(0, "net", one.recogniser.description.model["name"])
+    description = one.recogniser.description
+    table.insert(0, "net", description.model["name"])
+    table.insert(1, "accuracy", (description.metrics or {}).get("accuracy"))
     write_table(RESULTS, table, decimals=6)
     draw_removals(PICTURE, table)
     (best or one).draw(EXAMPLE)

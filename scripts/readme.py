@@ -355,10 +355,13 @@ def _scale() -> list[scaling.Row]:
 
 def explanations() -> str:
     """How often the answer changes without the frames that are said to have mattered."""
+    table_of = rows_of("metrics/explanations.csv")
     rows = []
-    for row in rows_of("metrics/explanations.csv"):
-        measured = f"Net `{row['net']}`, {row['clips']} test clips:"
-        share = {key: float(row[key]) for key in row if key not in ("net", "clips", "frames")}
+    for row in table_of:
+        share = {
+            key: float(row[key])
+            for key in ("removed", "changed", "low", "high", "more", "more_low", "more_high")
+        }
         changed = interval((share["low"], share["high"]))
         more = interval((share["more_low"], share["more_high"]))
         rows.append(
@@ -370,7 +373,26 @@ def explanations() -> str:
             )
         )
     head = ("removed", "frames", "answers that change (95 %)", "more than at random (95 %)")
-    return f"{measured}\n\n{table(head, rows)}"
+    return f"{explained_model(table_of[0])}\n\n{table(head, rows)}"
+
+
+def explained_model(row: dict[str, str]) -> str:
+    """Say of which model explanations were checked, and whether it is that of the last run.
+
+    Args:
+        row: of metrics/explanations.csv.
+    """
+    net = YAML(typ="safe").load(ROOT / "params.yaml")["model"]["name"]
+    accuracy = load_metrics("evaluate")["accuracy"]
+    measured = row.get("accuracy")  # figures of before it was kept have none
+    known = f", which tells {percent(float(measured))} of them right" if measured else ""
+    said = f"Net `{row['net']}`, {row['clips']} test clips{known}:"
+    if row["net"] == net and measured and abs(float(measured) - accuracy) < 1e-6:
+        return said
+    return (
+        f"Of another model than that of the last run (net `{net}`, {percent(accuracy)}), which\n"
+        f"`make explanations` measures.\n\n{said}"
+    )
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

@@ -140,7 +140,7 @@ def looks(listed: list[dict[str, Any]]) -> dict[str, str] | str:
             drawn = {}
             for one in explained(data, chosen):
                 one.draw(path)
-                drawn[_as_uri(path)] = one.title
+                drawn[_as_uri(path)] = one.clip + one.title
             return drawn
     except (UserError, LookupError) as error:
         return str(error)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from ser.answers import clock
+from ser.answers import clock, printable
 from ser.errors import UserError
 from ser.explanation import explain_file, windows_of
 from ser.filters import mel_band_hertz
@@ -55,12 +55,14 @@ class Album:
         """
         windows = windows_of(prediction)
         for window, x in explain_file(self._recogniser, path, prediction, self._windows, windows):
-            base, title = Path(name).name, name
+            base, title = Path(name).name, ""
             if prediction.windows:
                 base += f"-{window.start:07.1f}s"
                 title += f", {clock(window.start)} to {clock(window.end)}"
             title += f": {x.emotion} ({x.probability:.0%})"
-            draw_explanation(self._folder / self._free(base), x, self._band_hertz, title)
+            draw_explanation(
+                self._folder / self._free(base), x, self._band_hertz, printable(name), title
+            )
             self.pictures += 1
 
     def _free(self, base: str) -> str:

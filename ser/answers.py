@@ -46,7 +46,7 @@ def table(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
     print(_columns(("emotion", *emotions, "seconds"), width) + "file", file=out)
 
     def write(answer: Answer) -> None:
-        name = _printable(answer.file)
+        name = printable(answer.file)
         if answer.prediction is None:
             print(
                 f"{'-':<{width * (len(emotions) + 2)}}{name}: {answer.reason}, {answer.detail}",
@@ -88,7 +88,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """Keep control characters of a name from doing anything in a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from looking import BURST, TONES, clip, make_run
+from matplotlib.figure import Figure
 from PIL import Image
 from small_model import EMOTIONS, FEATURES, RATE, encoded, make, speech
 
@@ -11,10 +12,11 @@ from scripts import explanations, report
 from ser import load
 from ser.album import Album
 from ser.errors import UserError
-from ser.explanation import explain, occlude, require_spectrogram
+from ser.explanation import Explanation, explain, occlude, require_spectrogram
 from ser.filters import mel_band_hertz
 from ser.page.answering import look
 from ser.params import Features
+from ser.plots.explanation import draw_explanation, draw_removals
 
 HERTZ = mel_band_hertz(Features.model_validate(FEATURES))
 
@@ -113,6 +115,7 @@ def test_the_check_is_written_as_figures_and_pictures(run, tmp_path, monkeypatch
     table = pd.read_csv(tmp_path / "a.csv")
     assert len(table) == len(explanations.SHARES) * 5
     assert set(table["clips"]) == {len(EMOTIONS)}
+    assert list(table.columns[:2]) == ["net", "accuracy"]
 
 
 def test_the_report_shows_the_mistakes(run, monkeypatch):
@@ -120,7 +123,7 @@ def test_the_report_shows_the_mistakes(run, monkeypatch):
     looks = report.looks([{"clip": "sad", "predicted": "sad"}])
     ((picture, title),) = looks.items()
     assert picture.startswith("data:image/png;base64,")
-    assert title.startswith("sad, sad, taken for sad (")
+    assert title.startswith("sad: sad, recognised (")
 
 
 def test_a_model_of_functionals_is_refused(tmp_path):
@@ -165,3 +168,87 @@ def test_pictures_have_names_of_their_own_inside_their_folder(untrained, tmp_pat
     assert album.pictures == len(names)
     with Image.open(tmp_path / "deep/album/a.wav.png") as picture:
         assert len(set(picture.convert("L").get_flattened_data())) > 50
+
+
+def test_a_clip_that_was_taken_for_another_emotion_is_titled_so(run):
+    rows = [{"clip": "sad", "emotion": e, "predicted": "sad", "fold": 1} for e in ("sad", "happy")]
+    right, wrong = (x.title for x in explanations.explained(run / "data", pd.DataFrame(rows)))
+    assert right.startswith(": sad, recognised (")
+    assert wrong.startswith(": happy, taken for sad (")
+
+
+# The pictures
+
+
+def made_up(frames=38):
+    """An explanation in which everything speaks against the emotion."""
+    shape = (frames, len(HERTZ))
+    spectrogram = np.full(shape, -40, np.float32)
+    return Explanation("sad", 0.87, spectrogram, np.full(shape, -1.0), 0.016)
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """Draws an explanation as a figure that is not forgotten, and its pixels [rows, columns]."""
+    saved = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda f, *a, **k: (saved.append(f), save(f, *a, **k)))
+
+    def draw(name="a.wav", title=": sad (87%)", explanation=None):
+        path = tmp_path / "picture.png"
+        draw_explanation(path, explanation or made_up(), HERTZ, name, title)
+        with Image.open(path) as picture:
+            return saved[-1], np.array(picture.convert("L"))
+
+    return draw
+
+
+@pytest.mark.parametrize("name", ["a" * 5000 + ".wav", "W" * 200 + ".wav", "文" * 300 + ".wav"])
+def test_of_a_long_name_the_middle_goes_and_what_is_told_stays(drawn, name):
+    figure, _ = drawn(name)
+    title = figure.get_suptitle()
+    assert title.startswith(name[:5])
+    assert title.endswith(".wav: sad (87%)")
+    assert "…" in title
+    width = figure._suptitle.get_window_extent().width
+    assert 0.9 < width / figure.bbox.width < 0.99
+
+
+def test_a_name_that_has_room_is_whole(drawn):
+    assert drawn("folder/a_$b$.wav")[0].get_suptitle() == "folder/a_$b$.wav: sad (87%)"
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_take_glyphs_from_whatever_font_has_them(drawn):
+    """Circled letters are not in DejaVu Sans, but in other fonts that Matplotlib brings along."""
+    first, second = (drawn(name)[1] for name in ("\N{CIRCLED LATIN CAPITAL LETTER A}", "\u24b7"))
+    assert first.shape == second.shape
+    assert (first != second).any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_what_no_font_has_nothing_is_said(drawn, capfd):
+    drawn("\U000f1234\U0001f9ff.wav")
+    assert capfd.readouterr().err == ""
+
+
+def test_the_hatching_reaches_the_edges(drawn):
+    figure, pixels = drawn()
+    lower = figure.axes[1].get_window_extent()
+    top, bottom = (round(pixels.shape[0] - y) for y in (lower.y1, lower.y0))
+    inside = pixels[top + 3 : bottom - 3, round(lower.x0) + 3 : round(lower.x1) - 3]
+    ink = inside < 90
+    assert ink.any()
+    strip = inside.shape[1] // 100
+    for edge in (ink[:, :strip], ink[:, -strip:], ink[:4].T, ink[-4:].T):
+        assert edge.any()
+
+
+def test_markers_at_no_changes_are_whole(tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: saved.append(figure))
+    columns = {"changed": 0.0, "low": 0.0, "high": 0.0}
+    table = pd.DataFrame([{"removed": 0.1, "frames": "at random", **columns}])
+    draw_removals(tmp_path / "a.png", table)
+    (axes,) = saved[0].axes
+    assert not any(line.get_clip_on() for line in axes.lines)

@@ -17,7 +17,7 @@ from small_model import RATE, make, ser, speech
 
 from scripts.workspace import ROOT
 from ser import cli, model_folder
-from ser.commands.export import compare
+from ser.commands.export import TOLERANCE, compare, furthest_apart
 from ser.errors import UserError
 from ser.loading import load
 from ser.models import NETS
@@ -258,6 +258,66 @@ def test_a_file_that_answers_otherwise_is_not_written(
     assert status == 1
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_an_answer_that_is_no_number_is_within_no_tolerance(place):
+    answers = np.full((3, 2, 1, 3), 0.5)
+    assert furthest_apart(answers.tolist()) == 0
+    answers[1, 1, 0, 2] += 0.25
+    assert furthest_apart(answers.tolist()) == 0.25
+    answers[place, 0, 0, 1] = np.nan
+    assert not furthest_apart(answers.tolist()) <= TOLERANCE
+    assert furthest_apart([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--onnx", "d.onnx"], "error: d.onnx is a folder: name a file to write\n"),
+        (["--onnx", "notes/m.onnx"], "error: notes is a file: a folder is expected\n"),
+        (["--onnx", "notes/q/m.onnx"], "error: notes is a file: a folder is expected\n"),
+        (["--web", "notes"], "error: notes is a file: a folder is expected\n"),
+        (["--web", "notes/q"], "error: notes is a file: a folder is expected\n"),
+        (["--onnx", "q/m.onnx", "gone.wav"], "gone.wav: there is no such file or folder\n"),
+        (["--onnx", "q/r/m.onnx"], "error: nowhere"),
+        (["--web", "q/r"], "error: nowhere"),
+    ],
+)
+def test_what_cannot_be_written_is_said_first_and_nothing_is_left(
+    tmp_path, monkeypatch, capsys, arguments, said
+):
+    """Before the model is loaded: there is none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d.onnx").mkdir()
+    (tmp_path / "notes").write_text("")
+    assert cli.main(["export", *arguments, "--model", "nowhere"]) == 1
+    assert said in capsys.readouterr().err
+    assert {path.name for path in tmp_path.rglob("*")} == {"d.onnx", "notes"}
+
+
+def test_a_folder_that_takes_no_file_is_named_as_the_user_did(exported, monkeypatch, capsys):
+    monkeypatch.chdir(exported)
+    # Nothing can be made there, whoever asks.
+    arguments = ["export", "--onnx", "/proc/new/m.onnx", "--model", "model"]
+    assert cli.main(arguments) == 1
+    assert capsys.readouterr().err.startswith("error: /proc/new/m.onnx: ")
+
+
+def test_an_export_that_is_refused_leaves_no_folders(exported, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rubbish.wav").write_bytes(b"rubbish")
+    target = ["--onnx", "q/r/m.onnx", "--model", str(exported / "model"), "rubbish.wav"]
+    assert cli.main(["export", *target]) == 1
+    assert "can be used" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["rubbish.wav"]
+
+
+@pytest.mark.parametrize("option", ["--onnx", "--web", "--model", "--runtime"])
+def test_an_empty_name_is_not_the_current_folder(capsys, option):
+    with pytest.raises(SystemExit):
+        cli.main(["export", "--web", "x", option, ""])
+    assert f"argument {option}: the name of a file or folder is expected" in capsys.readouterr().err
 
 
 def test_models_that_adapt_are_compared_by_what_they_say_of_a_voice(tmp_path):

@@ -172,6 +172,14 @@ def test_what_cannot_be_done_is_said_in_a_sentence(model, recordings, arguments,
     assert said in sentence(ser("predict", *arguments, "--model", model, cwd=recordings))
 
 
+@pytest.mark.parametrize("option", ["--explain", "--model"])
+def test_an_empty_name_is_not_the_current_folder(recordings, option):
+    done = ser("predict", "a.wav", option, "", cwd=recordings)
+    assert done.returncode == 2
+    said = f"argument {option}: the name of a file or folder is expected, not ''"
+    assert said in done.stderr.decode()
+
+
 @pytest.mark.parametrize("arguments", [["--window", "x"], ["--json", "--csv"], ["--fold", "x"], []])
 def test_arguments_that_are_none_are_refused(arguments):
     files = ["a.wav"] if arguments else []

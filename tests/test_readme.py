@@ -2,6 +2,9 @@
 
 import re
 
+import pytest
+from ruamel.yaml import YAML
+
 from scripts import readme
 from scripts.workspace import ROOT
 
@@ -29,6 +32,19 @@ def test_rendering_follows_the_metrics(monkeypatch):
         readme, "load_metrics", lambda name: figures if name == "evaluate" else real(name)
     )
     assert "**12.3 %**" in readme.render(TEXT)
+
+
+@pytest.mark.parametrize(("change", "same"), [(0.0, True), (0.01, False), (None, False)])
+def test_explanations_of_another_model_are_said_to_be(change, same):
+    accuracy = readme.load_metrics("evaluate")["accuracy"]
+    net = YAML(typ="safe").load(ROOT / "params.yaml")["model"]["name"]
+    row = {"net": net, "clips": "120"}
+    if change is not None:
+        row["accuracy"] = f"{accuracy + change:.6f}"
+    said = readme.explained_model(row)
+    assert f"Net `{net}`, 120 test clips" in said
+    assert ("Of another model" not in said) == same
+    assert "Of another model" in readme.explained_model(row | {"net": "other"})
 
 
 def test_its_pictures_and_files_exist():

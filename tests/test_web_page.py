@@ -144,6 +144,16 @@ def test_models_that_no_page_can_hold_are_refused_before_anything_is_asked_for(
     assert not (tmp_path / "public").exists()
 
 
+def test_a_folder_where_a_file_of_the_page_belongs_stays(model, package, tmp_path, capsys):
+    clip = tmp_path / "clip.wav"
+    soundfile.write(clip, speech(3), RATE)
+    (tmp_path / "x/ort.js").mkdir(parents=True)
+    export = ["--web", tmp_path / "x", "--model", model, "--runtime", package, clip]
+    assert cli.main(["export", *map(str, export)]) == 1
+    assert f"{tmp_path / 'x/ort.js'} is a folder" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["ort.js"]
+
+
 def refused(capsys, model, folder, *arguments):
     assert cli.main(["export", "--web", str(folder), "--model", str(model), *arguments]) == 1
     assert not folder.exists()

@@ -9,7 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ser.commands.arguments import a_path
 from ser.errors import UserError
 from ser.formats import READ, find_recordings
 from ser.loading import load
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument(
         "--onnx",
-        type=Path,
+        type=a_path,
         metavar="FILE",
         nargs="?",
         const=Path("model.onnx"),
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     form.add_argument(
         "--web",
-        type=Path,
+        type=a_path,
         metavar="DIR",
         help="the folder to write a page into that recognises in the browser, for any web server",
     )
@@ -51,16 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--runtime",
-        type=Path,
+        type=a_path,
         metavar="TGZ",
         help="of --web: onnxruntime-web's package as a file: no registry is asked",
     )
     parser.add_argument(
-        "--model", type=Path, default=Path("data/model"), help="folder of the model (data/model)"
+        "--model", type=a_path, default=Path("data/model"), help="folder of the model (data/model)"
     )
     parser.add_argument(
         "clips",
-        type=Path,
+        type=a_path,
         metavar="CLIP",
         nargs="*",
         help="recordings, or folders of them, that both must answer alike (some of those beside "
@@ -77,10 +79,13 @@ def run(options: argparse.Namespace) -> int:
     """Export the model; nothing takes its name unless it answers as PyTorch does.
 
     Raises:
-        UserError: it does not; see also `ser.onnx_export.export`.
+        UserError: it does not; it cannot be written there; see also `ser.onnx_export.export`.
     """
-    if options.onnx and options.onnx.suffix != ".onnx":
-        raise UserError(f"{options.onnx}: the name of the file must end in .onnx")
+    place = options.web or _parent_of_file(options.onnx)
+    nearest = _nearest_folder(place)
+    for clip in options.clips:
+        if not clip.exists():
+            raise UserError(f"{clip}: there is no such file or folder")
     # torch takes a second to import: not before the arguments are known to be right.
     try:
         import ser.onnx_export  # noqa: F401
@@ -88,33 +93,81 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(
             f"the export needs {error.name}: pip install -c requirements.lock -e ."
         ) from None
-    target = options.onnx or options.web
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    recogniser = load(options.model)
+    with _making(options.onnx or options.web, nearest) as folder:
         write = _write_file if options.onnx else _write_page
-        print(write(options, Path(folder)))
+        print(write(options, recogniser, folder))
     return 0
 
 
-def _write_file(options: argparse.Namespace, folder: Path) -> str:
+def _parent_of_file(file: Path) -> Path:
+    """Give the folder of the file to write.
+
+    Raises:
+        UserError: it has another suffix, or is a folder.
+    """
+    if file.suffix != ".onnx":
+        raise UserError(f"{file}: the name of the file must end in .onnx")
+    if file.is_dir():
+        raise UserError(f"{file} is a folder: name a file to write")
+    return file.parent
+
+
+def _nearest_folder(place: Path) -> Path:
+    """Give a folder, or where it is to be made the nearest above it.
+
+    Raises:
+        UserError: that is a file.
+    """
+    nearest = next(path for path in (place, *place.parents) if path.exists())
+    if not nearest.is_dir():
+        raise UserError(f"{nearest} is a file: a folder is expected")
+    return nearest
+
+
+@contextlib.contextmanager
+def _making(target: Path, nearest: Path) -> Iterator[Path]:
+    """Make an empty folder, for as long as what is exported is made and checked.
+
+    Args:
+        target: what is exported, for the errors.
+        nearest: the folder that it is made in, on the same disk as the target.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(dir=nearest)
+    except OSError as error:
+        raise UserError(f"{target}: {error.strerror}") from None
+    with made as folder:
+        try:
+            yield Path(folder)
+        except OSError as error:
+            if not str(error.filename).startswith(folder):
+                raise
+            raise UserError(f"{target}: {error.strerror}") from None
+
+
+def _write_file(options: argparse.Namespace, recogniser: Recogniser, folder: Path) -> str:
     """Write the ONNX file; give what there is to say of it."""
     from ser.onnx_export import takes_waveforms
 
-    recogniser, made = load(options.model), folder / "made.onnx"
+    made = folder / "made.onnx"
     checked = _export(options, recogniser, made, options.onnx)
     size = made.stat().st_size / 1e6
+    options.onnx.parent.mkdir(parents=True, exist_ok=True)
     made.replace(options.onnx)
     takes_all = takes_waveforms(recogniser.description)
     takes = "waveforms" if takes_all else "features, made by `ser`"
     return f"{options.onnx}: {size:.1f} MB, takes {takes}; {checked}"
 
 
-def _write_page(options: argparse.Namespace, folder: Path) -> str:
+def _write_page(options: argparse.Namespace, recogniser: Recogniser, folder: Path) -> str:
     """Write the page; give what there is to say of it."""
     from ser.onnx_export import takes_waveforms
     from ser.web_page import page, runtime
 
-    recogniser = load(options.model)
     if not takes_waveforms(recogniser.description):
         raise UserError(
             f"{options.model} is no model for a page, which has a mel spectrogram alone: train one "
@@ -129,9 +182,13 @@ def _write_page(options: argparse.Namespace, folder: Path) -> str:
     page.write(recogniser, package, made)
     checked = _export(options, recogniser, made / page.MODEL, options.web)
     size = sum(file.stat().st_size for file in made.iterdir()) / 1e6
-    options.web.mkdir(exist_ok=True)
-    for file in made.iterdir():  # what else lies there stays
-        file.replace(options.web / file.name)
+    files = {file: options.web / file.name for file in made.iterdir()}
+    for place in files.values():
+        if place.is_dir():
+            raise UserError(f"{place} is a folder: the page has a file of this name")
+    options.web.mkdir(parents=True, exist_ok=True)
+    for file, place in files.items():  # what else lies there stays
+        file.replace(place)
     return (
         f"{options.web}: {size:.1f} MB; {checked}; to try it: "
         f"python -m http.server --bind 127.0.0.1 --directory {options.web}"
@@ -181,11 +238,8 @@ def choose(given: Sequence[Path], raw: Path, folder: Path) -> tuple[list[Path], 
         (files, what to call them).
 
     Raises:
-        UserError: one that is given is not there, or there is no recording among them.
+        UserError: there is no recording among those given.
     """
-    for place in given:
-        if not place.exists():
-            raise UserError(f"{place}: there is no such file or folder")
     places = given or ([raw] if raw.is_dir() else [])
     files = [file for place in places for file in _recordings(place)]
     if files:
@@ -209,23 +263,34 @@ def compare(torch: Recogniser, onnx: Recogniser, clips: Sequence[Path]) -> tuple
     Models that adapt to a voice take all clips for one speaker's.
 
     Returns:
-        (clips that could be used, the largest difference of a probability).
+        (clips that could be used, the largest difference of a probability; 0 without clips).
     """
     windows = torch.windows()
     for recogniser in (torch, onnx):
         if recogniser.needs_a_voice:
             recogniser.adapt(_readable(clips, windows))
-    differences = []
+    answers = []
     for recording in _readable(clips, windows):
         try:
-            ours, theirs = (
-                recogniser.of_folds(recording.samples, recording.sample_rate)
-                for recogniser in (torch, onnx)
+            answers.append(
+                [
+                    recogniser.of_folds(recording.samples, recording.sample_rate)
+                    for recogniser in (torch, onnx)
+                ]
             )
         except Rejected:
             continue
-        differences.append(np.abs(ours - theirs).max())
-    return len(differences), float(max(differences, default=0.0))
+    return len(answers), furthest_apart(answers)
+
+
+def furthest_apart(answers: Sequence[Sequence[NDArray[np.float64]]]) -> float:
+    """Give the largest difference between two programs' answers, NaN if one is no number.
+
+    Args:
+        answers: of each clip, the probabilities [folds, emotions] by the one and by the other.
+    """
+    ours, theirs = np.moveaxis(np.array(answers), 1, 0) if answers else np.zeros((2, 0))
+    return float(np.abs(ours - theirs).max(initial=0))  # Python's max would pass over NaN
 
 
 def _readable(clips: Sequence[Path], windows: Windows) -> Iterator[Recording]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from tqdm import tqdm
 
 from ser.answers import FORMATS, Answer
+from ser.commands.arguments import a_path
 from ser.errors import UserError
 from ser.explanation import require_spectrogram
 from ser.formats import READ, find_recordings
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "standard input",
     )
     parser.add_argument(
-        "--model", type=Path, default=Path("data/model"), help="folder or .onnx (data/model)"
+        "--model", type=a_path, default=Path("data/model"), help="folder or .onnx (data/model)"
     )
     parser.add_argument("--fold", type=int, help="ask the net of this fold alone, not all of them")
     form = parser.add_mutually_exclusive_group()
@@ -76,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--explain",
-        type=Path,
+        type=a_path,
         metavar="DIR",
         help="also draw where in the mel spectrogram the model looked: a picture per recording, of "
         "long ones per window in which an emotion is told",

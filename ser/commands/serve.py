@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from threading import Event, Thread
 
+from ser.commands.arguments import a_path
 from ser.errors import UserError
 from ser.loading import load
 from ser.recogniser import OF_VOICES
@@ -22,10 +23,10 @@ _PATIENCE = 3  # seconds that open pages may take when the server ends
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument(
-        "--model", type=Path, default=Path("data/model"), help="folder or .onnx (data/model)"
+        "--model", type=a_path, default=Path("data/model"), help="folder or .onnx (data/model)"
     )
     parser.add_argument(
-        "--data", type=Path, help="the run's data: examples, mistakes (the folder of the model)"
+        "--data", type=a_path, help="the run's data: examples, mistakes (the folder of the model)"
     )
     parser.add_argument(
         "--host",

@@ -20,7 +20,9 @@ from ser.recogniser import Prediction, Recogniser
 MOST_BYTES = 50 << 20
 _WAITING = 64  # recordings in the queue
 _AT_ONCE = 2
+_SHOWN = 60  # seconds that an explanation may take from being made to being shown
 _CSS = Path(__file__).with_name("page.css")
+_Told = tuple[Path, Prediction]  # of which recording what
 _HINT = '<p class="hint">Record yourself, drop a file, or pick an example.</p>'
 
 
@@ -92,11 +94,18 @@ def make_app(recogniser: Recogniser, project: Project, hosts: Sequence[str]) -> 
 def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
     """Lay out the page: a tab to try the model, a tab about how good it is."""
 
-    def recognise(recording: str | None) -> tuple[str, dict[str, Any], Prediction | None]:
-        return answer(recogniser, Path(recording)) if recording else (_HINT, {}, None)
+    def recognise(recording: str | None) -> tuple[str, dict[str, Any], _Told | None]:
+        if not recording:
+            return _HINT, {}, None
+        path = Path(recording)
+        html, described, prediction = answer(recogniser, path)
+        return html, described, (path, prediction) if prediction else None
 
-    def explain(recording: str | None, prediction: Prediction | None) -> str:
-        return look(recogniser, Path(recording), prediction) if recording and prediction else ""
+    def explain(told: _Told | None) -> tuple[_Told | None, str]:
+        return told, look(recogniser, *told) if told else ""
+
+    def show_if_current(told: _Told | None, explained: tuple[_Told | None, str] | None) -> str:
+        return explained[1] if explained and explained[0] == told else ""
 
     emotions = escape(", ".join(recogniser.emotions))
     with gr.Blocks(title="Speech emotion", analytics_enabled=False) as page:
@@ -126,27 +135,40 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
                         )
             with gr.Column(scale=3, min_width=300):
                 shown = gr.HTML(_HINT, elem_id="answer")
-                told = gr.State()
+                # The field may hold the next recording before the answer to this one is there.
+                told, explained = gr.State(), gr.State(time_to_live=_SHOWN)
                 looked = gr.HTML(elem_id="looked")
                 with gr.Accordion("As JSON", open=False, elem_id="facts"):
                     facts = gr.JSON(show_label=False)
         with gr.Tab("How good is it?"):
             gr.HTML(show(recogniser.description, project.mistakes), elem_classes="figures")
-        # What an answer is explained by comes after it, and takes longer.
-        audio.change(None, None, looked, js="() => ''")
-        audio.change(
+        answered = audio.change(
             recognise,
             audio,
             [shown, facts, told],
             api_name="recognise",
             concurrency_limit=_AT_ONCE,
             show_progress="minimal",
-        ).then(
+        )
+        # What an answer is explained by comes after it, and takes longer: the next answer may be
+        # there by then.
+        answered.then(None, None, looked, js="() => ''")
+        answered.then(
             explain,
-            [audio, told],
-            looked,
+            told,
+            explained,
             api_visibility="private",
             show_progress="minimal",
+            show_progress_on=looked,
+            trigger_mode="always_last",
+        ).then(
+            show_if_current,
+            [told, explained],
+            looked,
+            api_visibility="private",
+            concurrency_limit=None,
+            show_progress="hidden",
+            trigger_mode="always_last",
         )
     page.queue(max_size=_WAITING)
     return page

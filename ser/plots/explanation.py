@@ -35,7 +35,7 @@ _LOOKS = (
 
 
 def draw_explanation(
-    path: Path, explanation: Explanation, band_hertz: NDArray[np.float64], title: str
+    path: Path, explanation: Explanation, band_hertz: NDArray[np.float64], name: str, title: str
 ) -> None:
     """Draw a clip's mel spectrogram, and below it what spoke for an emotion and what against it.
 
@@ -43,7 +43,8 @@ def draw_explanation(
         path: the picture.
         explanation: of the clip.
         band_hertz: [n_mels] the middle of each mel band in Hz.
-        title: of the picture.
+        name: of the clip.
+        title: what is said of it, after its name, which is shortened where there is no room.
     """
     x = explanation
     most = max(float(np.abs(x.influence).max()), 1e-9)
@@ -52,23 +53,30 @@ def draw_explanation(
     levels = show_spectrogram(
         upper, x.spectrogram, x.seconds_per_frame, band_hertz, "gray_r", -80, 0
     )
-    colour_bar(figure, [upper], levels, "level (dB below\nthe loudest)", aspect=15)
+    colour_bar(figure, [upper], levels, "level (dB,\n0: the loudest)", aspect=15)
     style(upper, "What was heard, and what counted most (dashed: against it)", grid="none")
     shown = show_spectrogram(
         lower, x.influence, x.seconds_per_frame, band_hertz, FOR_AND_AGAINST, -most, most
     )
     colour_bar(figure, [lower], shown, "fall of the log odds\nwithout it (nats)", aspect=15)
     style(lower, f"What spoke for {x.emotion}; hatched: against it", grid="none")
-    times = np.arange(len(x.influence)) * x.seconds_per_frame
-    cells = (times, band_hertz, x.influence.T)
+    times = x.seconds_per_frame * np.arange(len(x.influence), dtype=np.float64)
+    # As far as the spectrogram's cells reach, which is beyond their middles.
+    cells = (_with_ends(times), _with_ends(band_hertz), np.pad(x.influence, 1, mode="edge").T)
     lower.contourf(*cells, levels=[-most, -FAINT * most], colors="none", hatches=["////"])
     for level, look in ((-_OUTLINED, "dashed"), (_OUTLINED, "solid")):
         lines = upper.contour(
             *cells, levels=[level * most], colors=ACCENT, linestyles=look, linewidths=2
         )
         lines.set(path_effects=[withStroke(linewidth=4, foreground="white")])
-    shared_texts(figure, title, "time (s)", "frequency (Hz, mel scale)")
+    shared_texts(figure, title, "time (s)", "frequency (Hz, mel scale)", name)
     save(figure, path)
+
+
+def _with_ends(middles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add where the first of some cells begins and where the last ends."""
+    first, last = np.diff(middles)[[0, -1]] / 2
+    return np.array([middles[0] - first, *middles, middles[-1] + last])
 
 
 def draw_removals(path: Path, table: pd.DataFrame) -> None:
@@ -86,10 +94,12 @@ def draw_removals(path: Path, table: pd.DataFrame) -> None:
         zip(chosen, _LOOKS, strict=False)
     ):
         changed, low, high = (100 * part[column] for column in ("changed", "low", "high"))
-        axes.errorbar(
+        drawn = axes.errorbar(
             100 * part["removed"] + _BESIDE * place, changed, (changed - low, high - changed),
             label=str(name), color=colour, marker=marker, linestyle=dash, capsize=3,
         )  # fmt: skip
+        for artist in drawn.get_children():
+            artist.set_clip_on(False)  # markers at 0 are whole
     axes.set_ylim(bottom=0)
     style(
         axes,

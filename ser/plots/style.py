@@ -4,7 +4,12 @@ The pictures must read in black and white: whatever is told apart differs in lig
 dash, hatch or marker. No pyplot, so no picture leaves anything behind in the process.
 """
 
-from collections.abc import Iterable, Sequence
+import logging
+import warnings
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +19,9 @@ from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -26,6 +33,7 @@ LIGHT = "#c6cedb"
 ACCENT = "#d9822b"
 GREY = "#6b6b6b"
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE = 12, 10, 9
+_MARGIN = 0.01  # of the width, on either side of a figure's title
 # Evenly darker the more there is.
 # What speaks against something and what for it: both ends are dark, hatching tells them apart.
 FOR_AND_AGAINST = LinearSegmentedColormap.from_list(
@@ -67,13 +75,91 @@ def style(axes: Axes, title: str = "", x: str = "", y: str = "", grid: Grid = "y
         axes.grid(axis=grid, color="#e3e3e3", linewidth=0.8)
 
 
-def shared_texts(figure: Figure, title: str, x: str, y: str) -> None:
-    """Give several axes one title and one label per direction, with its unit."""
-    figure.suptitle(
-        title, fontsize=TITLE_SIZE, fontweight="bold", x=0.01, ha="left", parse_math=False
+def shared_texts(figure: Figure, title: str, x: str, y: str, name: str = "") -> None:
+    """Give several axes one title and one label per direction, with its unit.
+
+    Args:
+        figure: of the axes.
+        title: of the figure.
+        x: label of the x axes.
+        y: label of the y axes.
+        name: what the title begins with; loses of its middle what the figure has no room for.
+    """
+    shown = figure.suptitle(
+        title, fontsize=TITLE_SIZE, fontweight="bold", x=_MARGIN, ha="left", parse_math=False
     )
+    if name:
+        _begin_with(shown, name, (1 - 2 * _MARGIN) * figure.bbox.width)
     figure.supxlabel(x, fontsize=LABEL_SIZE)
     figure.supylabel(y, fontsize=LABEL_SIZE)
+
+
+def _begin_with(title: Text, name: str, room: float) -> None:
+    """Set a name before a title, shortened in its middle to what the room in pixels holds."""
+    rest = title.get_text()
+
+    def is_too_wide(kept: int) -> bool:
+        title.set_text(_shortened(name, kept) + rest)
+        return bool(title.get_window_extent().width > room)
+
+    title.set_text(name)
+    _choose_fonts([title])
+    with _no_word_of_glyphs():
+        kept = bisect_left(range(len(name) + 1), True, key=is_too_wide) - 1
+    title.set_text(_shortened(name, max(kept, 0)) + rest)
+
+
+def _shortened(name: str, kept: int) -> str:
+    """Leave so many characters of a name, half of them at its beginning, half at its end."""
+    if kept >= len(name):
+        return name
+    return f"{name[: kept // 2]}…{name[len(name) - (kept - kept // 2) :]}"
+
+
+def _choose_fonts(texts: Sequence[Text]) -> None:
+    """Have texts take what their font lacks from other fonts of this computer, as far as it can."""
+    for text in texts:
+        missing = frozenset(text.get_text()) - {"\n"} - _held(findfont(text.get_fontproperties()))
+        if others := _fonts_with(missing):
+            text.set_fontfamily([*text.get_fontfamily(), *others])
+
+
+@cache
+def _held(font: str) -> frozenset[str]:
+    """Say which characters a font has."""
+    return frozenset(map(chr, get_font(font).get_charmap()))
+
+
+@cache
+def _fonts_with(characters: frozenset[str]) -> list[str]:
+    """Name the families that together have most of some characters, those that have more first."""
+    if not characters:
+        return []
+    found: dict[str, frozenset[str]] = {}
+    for entry in fontManager.ttflist:
+        if not entry.name.startswith("Last Resort"):  # which has a box for each character
+            held = characters.intersection(map(chr, get_font(entry.fname).get_charmap()))
+            found[entry.name] = found.get(entry.name, frozenset()) | held
+    chosen = []
+    while characters:
+        best = max(sorted(found), key=lambda family: len(found[family] & characters))
+        if not found[best] & characters:
+            break
+        chosen.append(best)
+        characters -= found[best]
+    return chosen
+
+
+@contextmanager
+def _no_word_of_glyphs() -> Iterator[None]:
+    """Draw a box for what no font of this computer has, and say nothing of that nor of weights."""
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "(Glyph|Matplotlib currently does not support)")
+        yield
+    log.setLevel(level)
 
 
 def whole_numbers(axis: Axis) -> None:
@@ -142,4 +228,8 @@ def heat_map(
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, the same bytes from run to run."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})
+    for axes in figure.axes:  # that their ticks have texts
+        axes.get_xticklabels(), axes.get_yticklabels()
+    _choose_fonts(figure.findobj(Text))
+    with _no_word_of_glyphs():
+        figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})
