@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from scripts.workspace import ROOT
-from ser.tables import write_csv
+from ser.core.tables import write_csv
 
 _REPEATS = 5
 _CODE = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"

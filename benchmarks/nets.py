@@ -12,18 +12,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import notebook
 from benchmarks.measure import Row, interleave
 from scripts import experiments
-from ser import features, filters, folds, models, params, training
-from ser.arrays import FloatArray
-from ser.audio import resample, standardise
-from ser.batches import Clips, Examples, epoch_batches
-from ser.decoding import decode
-from ser.devices import Team, limit_threads
-from ser.net_inputs import standardises_pooled
-from ser.normalisation import normalise
-from ser.parallel import worker_count
-from ser.recordings import Recordings
-from ser.store import Store
-from ser.tables import read_csv
+from ser.audio.standard import resample, standardise
+from ser.core import filters, params
+from ser.core.net_inputs import standardises_pooled
+from ser.core.store import Store
+from ser.core.tables import read_csv
+from ser.core.typing import FloatArray
+from ser.decoding.decoding import decode
+from ser.features import extract
+from ser.nets import build
+from ser.nets.normalisation import normalise
+from ser.parallel.local import worker_count
+from ser.training import folds, loop
+from ser.training.batches import Clips, Examples, epoch_batches
+from ser.training.devices import Team, limit_threads
+from ser.training.examples import Recordings
 
 WANTED_ACCURACY = 0.74
 _PATIENCE = 50  # times our seconds that the other way gets to reach the accuracy
@@ -43,7 +46,7 @@ def spectrograms(raw: Path, paths: Sequence[str], settings: params.Params) -> li
     rate = settings.clean.sample_rate
     banks = filters.filter_banks(rate, settings.features)
     return [
-        features.extract(
+        extract.extract(
             standardise(resample(decode(raw / path), rate), rate, 0, "none", 0.0),
             rate,
             settings.features,
@@ -71,7 +74,7 @@ def sgemm_flops() -> float:
 def epoch_one_by_one(
     arrays: Sequence[FloatArray], labels: Sequence[int], emotions: int, device: torch.device
 ) -> Row:
-    """One epoch of the notebook's net, one clip at a time: ser.training against its loop."""
+    """One epoch of the notebook's net, one clip at a time: ser.training.loop against its loop."""
     settings = notebook_params()
     model = settings.model.model_copy(update={"stop_after": 1, "snapshots": False})
     dims = {"logmel": arrays[0].shape[1]}
@@ -83,7 +86,7 @@ def epoch_one_by_one(
         with tempfile.TemporaryDirectory() as folder:
             checkpoint, snapshots = Path(folder, "c.safetensors"), Path(folder, "snapshots")
             team = Team(device)
-            _, history = training.fit(
+            _, history = loop.fit(
                 examples,
                 no_clips,
                 None,
@@ -99,10 +102,10 @@ def epoch_one_by_one(
         losses["ours"] = history[0].train_loss
 
     # The same first weights, order of clips and dropout as ours.
-    training.seed_epoch(model, 1, 0)
-    first = list(models.build(model, dims["logmel"], emotions).state_dict().values())
+    loop.seed_epoch(model, 1, 0)
+    first = list(build.build(model, dims["logmel"], emotions).state_dict().values())
     places = Examples(examples.versions, np.arange(len(arrays)), dims, examples.statistics)
-    key = training.seed_epoch(model, 1, 1)
+    key = loop.seed_epoch(model, 1, 1)
     seed = torch.initial_seed()
     host = torch.device("cpu")
     order = [int(batch.labels) for batch in epoch_batches(Clips(places, host), model, key)]
@@ -138,7 +141,7 @@ def time_to_accuracy(inputs: folds.Inputs, images: Data, device: torch.device) -
     reached: list[float] = []
     start = time.perf_counter()
 
-    def look(history: list[training.Epoch], _: float) -> None:
+    def look(history: list[loop.Epoch], _: float) -> None:
         accuracy = history[-1].val_accuracy
         if not reached and accuracy is not None and accuracy >= WANTED_ACCURACY:
             reached.append(time.perf_counter() - start)
@@ -187,7 +190,7 @@ def evaluation(inputs: folds.Inputs, device: torch.device) -> Row:
     names = clips["clip"].tolist()
     statistics = recordings.measure(names)
     examples = recordings.examples(names, emotions, statistics)
-    net = models.build(settings, sum(recordings.dims.values()), len(emotions)).to(device).eval()
+    net = build.build(settings, sum(recordings.dims.values()), len(emotions)).to(device).eval()
 
     def one_by_one() -> None:
         with torch.no_grad():
@@ -196,7 +199,7 @@ def evaluation(inputs: folds.Inputs, device: torch.device) -> Row:
                 net(x[None].to(device), torch.tensor([len(x)]).to(device)).softmax(1).cpu()
 
     def at_once() -> None:
-        training.predict(net, Clips(examples, device), settings)
+        loop.predict(net, Clips(examples, device), settings)
 
     ours, theirs = interleave(at_once, one_by_one)
     with FlopCounterMode(display=False) as counter:

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from gradio_client import Client, handle_file
 
-from ser.parallel import worker_count
-from ser.tables import write_csv
+from ser.core.tables import write_csv
+from ser.parallel.local import worker_count
 
 ROOT = Path(__file__).resolve().parents[1]
 USERS = 8

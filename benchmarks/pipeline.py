@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from ser.parallel import worker_count
-from ser.tables import write_csv
+from ser.core.tables import write_csv
+from ser.parallel.local import worker_count
 
 _STAGE = re.compile(r"Running stage '(\w+)'")
 _REPEATS = 5

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import nets, sound
 from benchmarks.measure import Row, interleave
 from scripts.workspace import ROOT, dvc_command
-from ser.tables import read_csv, write_csv
+from ser.core.tables import read_csv, write_csv
 
 RESULTS = ROOT / "benchmarks/results.csv"
 COLUMNS = (

@@ -38,12 +38,12 @@ from tqdm import tqdm
 
 from scripts.scaling import DVC, Row, judge
 from scripts.workspace import ROOT, at_least_one, change_params, dvc_command
-from ser.arrays import FloatArray
+from ser.core.rejection import Rejected
+from ser.core.tables import write_csv
+from ser.core.typing import FloatArray
 from ser.corpora import aesdd
-from ser.decoding import decode
-from ser.parallel import worker_count
-from ser.rejection import Rejected
-from ser.tables import write_csv
+from ser.decoding.decoding import decode
+from ser.parallel.local import worker_count
 
 RATE = 16000  # Hz
 STAGES = ("clean", "extract", "augment", "split")

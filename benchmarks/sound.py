@@ -19,14 +19,14 @@ import soxr
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Row, interleave
-from ser import params
-from ser.arrays import FloatArray
-from ser.audio import check, resample, standardise
-from ser.augment import Draw, change_waveform
-from ser.decoding import decode
-from ser.features import logmel
-from ser.filters import FilterBanks, filter_banks
-from ser.spectra import frame_count
+from ser.audio.standard import check, resample, standardise
+from ser.augment.copies import Draw, change_waveform
+from ser.core import params
+from ser.core.filters import FilterBanks, filter_banks
+from ser.core.typing import FloatArray
+from ser.decoding.decoding import decode
+from ser.features.extract import logmel
+from ser.features.spectra import frame_count
 
 RATE = 16000  # Hz
 NOISE_SECONDS = 0.25

@@ -15,11 +15,11 @@ from typing import Any
 import pandas as pd
 
 from scripts import experiments
+from scripts.plots_of_comparison import loss_curves
 from scripts.workspace import ROOT, at_least_one, git
-from ser.errors import UserError
-from ser.plots.compare import loss_curves
-from ser.tables import write_table
-from ser.yaml_reader import read_yaml
+from ser.core.errors import UserError
+from ser.core.tables import write_table
+from ser.core.yaml_reader import read_yaml
 
 FIGURES = ROOT / "metrics/compare.csv"
 HISTORY = ROOT / "plots/compare_history.csv"

@@ -5,8 +5,8 @@ import sys
 
 from scripts import experiments
 from scripts.workspace import ROOT, dvc, make_workspace
-from ser.errors import UserError
-from ser.figures import ends
+from ser.core.errors import UserError
+from ser.evaluation.figures import ends
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from scripts.workspace import ROOT, dvc, git, parsed, read
-from ser.description import name_ends
-from ser.errors import UserError
-from ser.figures import ends
+from ser.core.errors import UserError
+from ser.evaluation.figures import ends
+from ser.nets.description import name_ends
 
 _HEADLINE = {"accuracy": "accuracy", "uar": "UAR", "f1_macro": "macro F1"}
 

@@ -14,9 +14,9 @@ from threading import Lock
 from typing import Any
 
 from scripts.workspace import ROOT, dvc, dvc_command, dvc_environment, git
-from ser import params
-from ser.errors import UserError
-from ser.yaml_reader import read_yaml
+from ser.core import params
+from ser.core.errors import UserError
+from ser.core.yaml_reader import read_yaml
 
 FOLDER = ROOT / "experiments"
 

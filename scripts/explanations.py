@@ -19,16 +19,16 @@ from scipy.stats import bootstrap
 from tqdm import tqdm
 
 from scripts.workspace import ROOT
-from ser.arrays import FloatArray
-from ser.errors import UserError
-from ser.explanation import Explanation, explain
-from ser.filters import mel_band_hertz
-from ser.loading import load
-from ser.params import Features
-from ser.plots.explanation import draw_explanation, draw_removals
-from ser.recogniser import Recogniser
-from ser.store import Store
-from ser.tables import read_csv, write_table
+from ser.core.errors import UserError
+from ser.core.filters import mel_band_hertz
+from ser.core.params import Features
+from ser.core.store import Store
+from ser.core.tables import read_csv, write_table
+from ser.core.typing import FloatArray
+from ser.use.explanation import Explanation, explain
+from ser.use.loading import load
+from ser.use.recogniser import Recogniser
+from ser.use.spectrogram_picture import draw_explanation, draw_removals
 
 RESULTS = ROOT / "metrics/explanations.csv"
 PICTURE = ROOT / "plots/explanations.png"

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from scripts import experiments
 from scripts.workspace import ROOT
-from ser import evaluation
-from ser.errors import UserError
-from ser.parallel import scheduler_address, worker_count
-from ser.tables import write_json
+from ser.core.errors import UserError
+from ser.core.tables import write_json
+from ser.evaluation import scores
+from ser.parallel.local import scheduler_address, worker_count
 
 FIGURES = ROOT / "metrics/protocols.json"
 SEEDS = (0, 1, 2, 3, 4)  # fixed before the first run; all are reported
@@ -87,10 +87,10 @@ def summarise(runs: Mapping[int, pd.DataFrame], seconds: pd.Series) -> dict[str,
     shares = hits.mean(axis=1)
     low, high = interval(shares.to_numpy(np.float64))
     emotions = sorted(first["emotion"].unique())
-    per_seed = {str(seed): evaluation.accuracy_and_uar(run, emotions) for seed, run in runs.items()}
+    per_seed = {str(seed): scores.accuracy_and_uar(run, emotions) for seed, run in runs.items()}
     groups = pd.cut(first["clip"].map(seconds), _DURATIONS, right=False)
     lengths = groups.map(name_length).astype(str)
-    confusions = sum(evaluation.count_confusions(run, emotions) for run in runs.values())
+    confusions = sum(scores.count_confusions(run, emotions) for run in runs.values())
     return {
         "clips": len(first),
         "folds": int(first["fold"].nunique()),
@@ -105,9 +105,9 @@ def summarise(runs: Mapping[int, pd.DataFrame], seconds: pd.Series) -> dict[str,
             str(fold): {"accuracy": float(share)}
             for fold, share in shares.groupby(first["fold"]).mean().items()
         },
-        "per_speaker": evaluation.accuracy_by(first["speaker"], shares),
-        "per_emotion": evaluation.accuracy_by(first["emotion"], shares),
-        "per_length": evaluation.accuracy_by(lengths, shares),
+        "per_speaker": scores.accuracy_by(first["speaker"], shares),
+        "per_emotion": scores.accuracy_by(first["emotion"], shares),
+        "per_length": scores.accuracy_by(lengths, shares),
         "confusions": pd.DataFrame(confusions, emotions, emotions).to_dict("index"),
     }
 

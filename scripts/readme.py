@@ -16,9 +16,9 @@ from ruamel.yaml import YAML
 
 from scripts import scaling
 from scripts.workspace import ROOT, read
-from ser.card import table
-from ser.errors import UserError
-from ser.figures import ends
+from ser.core.errors import UserError
+from ser.evaluation.card import table
+from ser.evaluation.figures import ends
 
 PAGES = (
     ROOT / "README.md",

@@ -24,9 +24,9 @@ from scripts import differences, readme
 from scripts.explanations import explained
 from scripts.readme import interval, load_metrics, percent
 from scripts.workspace import ROOT, git, read
-from ser.description import versions
-from ser.errors import UserError
-from ser.tables import read_csv
+from ser.core.errors import UserError
+from ser.core.tables import read_csv
+from ser.nets.description import versions
 
 REPORT = ROOT / "report.html"
 _TEMPLATE = "report.html.jinja"

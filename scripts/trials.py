@@ -22,11 +22,12 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from scripts import experiments
+from scripts.plots_of_trials import accuracy_time
 from scripts.workspace import ROOT, at_least_one, dvc, make_workspace
-from ser import params, splits
-from ser.errors import UserError
-from ser.plots.trials import accuracy_time
-from ser.tables import read_csv, write_table
+from ser.core import params
+from ser.core.errors import UserError
+from ser.core.tables import read_csv, write_table
+from ser.splits import schemes
 
 LIST = ROOT / "docs/trials.yaml"
 RESULTS = ROOT / "metrics/trials.csv"
@@ -51,8 +52,8 @@ def test_clips(emobox: Path) -> set[str]:
     clips = read_csv(ROOT / "data/clips.csv")
     settings = params.load(ROOT / "params.yaml").split
     wanted = {"scheme": "emobox", "emobox": str(emobox), "val": 0.0}
-    folds = splits.make_folds(clips, settings)
-    folds += splits.make_folds(clips, settings.model_copy(update=wanted))
+    folds = schemes.make_folds(clips, settings)
+    folds += schemes.make_folds(clips, settings.model_copy(update=wanted))
     return {clip for fold in folds for clip, subset in fold.items() if subset == "test"}
 
 

@@ -21,8 +21,8 @@ from optuna.trial import TrialState
 
 from scripts import experiments
 from scripts.workspace import ROOT, at_least_one
-from ser import net_inputs, params
-from ser.errors import UserError
+from ser.core import net_inputs, params
+from ser.core.errors import UserError
 
 FOLDER = ROOT / ".tune"
 TRIALS = 20

@@ -16,7 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ser.errors import UserError
+from ser.core.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 _FREE_KEYS = ("sources", "relabel")  # mappings of params.yaml that may have any key

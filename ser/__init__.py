@@ -13,10 +13,10 @@ __all__ = ["load"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a function, or no attribute at all
-    """Give `ser.load`, the way in for those who use a trained model: see `ser.loading.load`.
+    """Give `ser.load`, the way in for those who use a trained model: see `ser.use.loading.load`.
 
     By name, and only when asked for: no stage imports, or depends on, what it needs.
     """
     if name in __all__:
-        return getattr(import_module("ser.loading"), name)
+        return getattr(import_module("ser.use.loading"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

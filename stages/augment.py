@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from librosa import power_to_db
 from tqdm import tqdm
 
-from ser import params
-from ser.arrays import FloatArray
-from ser.augment import Draw, change_features, change_waveform, draw
-from ser.features import extract
-from ser.filters import FilterBanks, filter_banks
-from ser.parallel import ordered_map
-from ser.store import Place, Store, StoreWriter
-from ser.tables import count_rows, read_rows, write_csv
+from ser.augment.copies import Draw, change_features, change_waveform, draw
+from ser.core import params
+from ser.core.filters import FilterBanks, filter_banks
+from ser.core.store import Place, Store, StoreWriter
+from ser.core.tables import count_rows, read_rows, write_csv
+from ser.core.typing import FloatArray
+from ser.features.extract import extract
+from ser.parallel.local import ordered_map
 from stages import cli
 
 

@@ -7,16 +7,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ser import params
-from ser.arrays import FloatArray
-from ser.audio import standard_form
-from ser.decoding import decode
-from ser.labelling import label, layouts
-from ser.ledger import REJECTED_COLUMNS, Ledger
-from ser.parallel import ordered_map
-from ser.rejection import Rejected
-from ser.store import StoreWriter
-from ser.summary import (
+from ser.audio.standard import standard_form
+from ser.cleaning.labelling import label, layouts
+from ser.cleaning.ledger import REJECTED_COLUMNS, Ledger
+from ser.cleaning.summary import (
     describe,
     require_clips,
     warn_of_like_speakers,
@@ -24,7 +18,13 @@ from ser.summary import (
     warn_of_uneven_rejection,
     warn_of_unused_words,
 )
-from ser.tables import CLIP_COLUMNS, write_csv, write_json
+from ser.core import params
+from ser.core.rejection import Rejected
+from ser.core.store import StoreWriter
+from ser.core.tables import CLIP_COLUMNS, write_csv, write_json
+from ser.core.typing import FloatArray
+from ser.decoding.decoding import decode
+from ser.parallel.local import ordered_map
 from stages import cli
 
 

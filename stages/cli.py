@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from ser.errors import UserError
+from ser.core.errors import UserError
 
 _WHAT_NEXT = "Nothing is lost: correct it and run again, finished work comes back from DVC's cache."
 _GO_BACK = (

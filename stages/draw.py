@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ser import evaluation
-from ser.figures import headline
+from ser.core.tables import read_csv
+from ser.evaluation import scores
+from ser.evaluation.figures import headline
 from ser.plots import results
-from ser.tables import read_csv
 from stages import cli
 
 
@@ -24,7 +24,7 @@ def main(
     emotions = list(figures["per_class"])
     results.confusion_matrix(
         plots / "confusion.png",
-        evaluation.count_confusions(read_csv(predictions), emotions),
+        scores.count_confusions(read_csv(predictions), emotions),
         emotions,
         headline(figures),
     )

@@ -5,10 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from ser import baseline, card, evaluation, model_folder, params, prediction
-from ser.figures import describe, headline
-from ser.store import Store
-from ser.tables import read_csv, rounded, write_json, write_table
+from ser.core import params
+from ser.core.store import Store
+from ser.core.tables import read_csv, rounded, write_json, write_table
+from ser.evaluation import baseline, card, prediction, scores
+from ser.evaluation.figures import describe, headline
+from ser.nets import model_folder
 from stages import cli
 
 
@@ -52,22 +54,22 @@ def main(
         kind: baseline.predict_folds(kind, clip_table, split_table, store, settings.seed)
         for kind in kinds
     }
-    reliability = evaluation.reliability(
+    reliability = scores.reliability(
         table[emotions].to_numpy(),
-        evaluation.indices(table["emotion"], emotions),
+        scores.indices(table["emotion"], emotions),
         settings.calibration_bins,
     )
     figures = describe(table, emotions, settings, scheme, reliability, plain)
     if len(tested):
-        figures["oracle"] = evaluation.oracle(tested, table.groupby("fold").size().to_dict())
+        figures["oracle"] = scores.oracle(tested, table.groupby("fold").size().to_dict())
     figures["uses_test_speakers_audio"] = description.model["normalisation"] == "speaker"
     write_json(metrics, figures)
-    confusions = evaluation.count_confusions(table, emotions)
+    confusions = scores.count_confusions(table, emotions)
     measured = description.measured({**rounded(figures), "confusion": confusions.tolist()})
     model_folder.release(trained, model, measured, card.write_card(measured))
 
     write_table(predictions, table, decimals=7)
-    worst = evaluation.confident_mistakes(table, emotions, settings.mistakes)
+    worst = scores.confident_mistakes(table, emotions, settings.mistakes)
     write_table(mistakes, worst, decimals=6)
     write_table(test_history, tested, decimals=6)
     tabulate(plots, table, figures, reliability)

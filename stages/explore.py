@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ser import params, tables
-from ser.arrays import FloatArray
-from ser.clips import speaker_of
-from ser.features import logmel
-from ser.filters import filter_banks, mel_band_hertz
+from ser.core import params, tables
+from ser.core.clips import speaker_of
+from ser.core.filters import filter_banks, mel_band_hertz
+from ser.core.store import Store
+from ser.core.typing import FloatArray
+from ser.features.extract import logmel
+from ser.features.spectra import frame_count
 from ser.plots import dataset
-from ser.spectra import frame_count
-from ser.store import Store
 from stages import cli
 
 _SPEAKERS_IN_GALLERY = 4  # more if there are more corpora

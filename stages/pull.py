@@ -6,24 +6,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ser import params, tables
-from ser.corpora import NAMINGS, check_table, select_files, sources
-from ser.corpora.files import MARK
-from ser.errors import UserError
+from ser.core import params, tables
+from ser.core.errors import UserError
+from ser.corpora import NAMINGS, check_table, select_files
+from ser.sources import addresses
+from ser.sources.files import MARK
 from stages import cli
 
 
 def main(raw: Path, metrics: Path) -> None:
     """Pull every corpus, remove what no source has, and write what was pulled."""
     pull = params.load().pull
-    parsed = {corpus: sources.parse(pull.sources[corpus]) for corpus in pull.corpora}
+    parsed = {corpus: addresses.parse(pull.sources[corpus]) for corpus in pull.corpora}
     _refuse_strangers(raw)
     report: dict[str, Any] = {}
     for corpus, source in parsed.items():
         folder = raw / corpus
         select = partial(select_files, corpus)
-        pulled = sources.bring(source, folder, select, pull.verify, pull.redirect_hosts)
-        removed = sources.prune(folder, {*pulled.files, MARK})
+        pulled = addresses.bring(source, folder, select, pull.verify, pull.redirect_hosts)
+        removed = addresses.prune(folder, {*pulled.files, MARK})
         if removed:
             print(f"{folder}: removed {removed} files that the source does not have")
         if unused := check_table(corpus, folder, list(pulled.files)):

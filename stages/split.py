@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from ser import params
-from ser.splits import (
+from ser.core import params
+from ser.core.tables import read_csv, write_csv, write_json
+from ser.splits.schemes import (
     COLUMNS,
     KEEP_SPEAKERS_APART,
     Fold,
@@ -20,7 +21,6 @@ from ser.splits import (
     subset_sizes,
     validates_train_speakers,
 )
-from ser.tables import read_csv, write_csv, write_json
 from stages import cli
 
 # Figures that are told where they are not 0, and how.

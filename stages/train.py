@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ser import devices, folds, model_folder, params, training
-from ser.clips import describe_corpus
-from ser.description import Description, versions
-from ser.store import Store
-from ser.tables import read_csv, write_csv, write_json
-from ser.training import Epoch
+from ser.core import params
+from ser.core.clips import describe_corpus
+from ser.core.store import Store
+from ser.core.tables import read_csv, write_csv, write_json
+from ser.nets import model_folder
+from ser.nets.description import Description, versions
+from ser.training import devices, folds, loop
+from ser.training.loop import Epoch
 from stages import cli
 
 # Outside the stage's outputs, which DVC removes before it runs the stage again. Experiments that
@@ -104,11 +106,11 @@ def main(
     for number in numbers if settings.snapshots else []:
         source, target = (model_folder.snapshots_folder(f, number) for f in (checkpoints, model))
         shutil.copytree(source, target, dirs_exist_ok=True)
-    kept = [training.kept_epoch(fold.history, settings.patience) for fold in trained.values()]
+    kept = [loop.kept_epoch(fold.history, settings.patience) for fold in trained.values()]
     figures: dict[str, float] = {
         "parameters": model_folder.count_parameters(description),
         "examples": float(np.mean([fold.examples for fold in trained.values()])),
-        **training.mean_figures(kept),
+        **loop.mean_figures(kept),
     }
     write_json(metrics, figures)
     if not 0 < settings.stop_after < settings.epochs:

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from ser.corpora import demo
+from ser.sources import demo
 
 # pitch, accent, slope, rate, level, tilt, breath, tremor, jitter
 DELIVERIES = {

@@ -6,14 +6,14 @@ from settings import PLAIN_MODEL
 from small_model import CLEAN, CORPUS, EMOTIONS, FEATURES, RATE
 from torch import nn
 
-from ser import model_folder
-from ser.description import Description, versions
-from ser.features import extract
-from ser.filters import filter_banks, to_json
-from ser.models import build
-from ser.params import Features, Model
-from ser.store import StoreWriter
-from ser.tables import CLIP_COLUMNS, write_csv
+from ser.core.filters import filter_banks, to_json
+from ser.core.params import Features, Model
+from ser.core.store import StoreWriter
+from ser.core.tables import CLIP_COLUMNS, write_csv
+from ser.features.extract import extract
+from ser.nets import model_folder
+from ser.nets.build import build
+from ser.nets.description import Description, versions
 
 TONES = {"angry": 700.0, "sad": 4000.0}  # Hz; happy: none
 BURST = 0.14  # seconds

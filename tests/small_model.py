@@ -14,14 +14,14 @@ import soundfile
 import torch
 from settings import PLAIN_MODEL
 
-from ser import model_folder
-from ser.corpora import demo
-from ser.description import Description, versions
-from ser.features import extract
-from ser.filters import filter_banks, mel_band_hertz, to_json
-from ser.models import build
-from ser.normalisation import as_they_are, measure
-from ser.params import Features, Model
+from ser.core.filters import filter_banks, mel_band_hertz, to_json
+from ser.core.params import Features, Model
+from ser.features.extract import extract
+from ser.nets import model_folder
+from ser.nets.build import build
+from ser.nets.description import Description, versions
+from ser.nets.normalisation import as_they_are, measure
+from ser.sources import demo
 
 RATE = demo.SAMPLE_RATE
 EMOTIONS = ["angry", "happy", "sad"]

@@ -8,8 +8,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from ser.corpora import archives, select_files
-from ser.errors import UserError
+from ser.core.errors import UserError
+from ser.corpora import select_files
+from ser.sources import archives
 
 SELECT = partial(select_files, "own")
 MODES = {"tar": "w", "tar.gz": "w:gz", "tar.bz2": "w:bz2", "tar.xz": "w:xz"}

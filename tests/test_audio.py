@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.audio import SILENCE_DB, check, reduce_noise, resample, standardise
-from ser.decoding import decode
-from ser.recording import Recording
-from ser.rejection import REASONS, Rejected
+from ser.audio.standard import SILENCE_DB, check, reduce_noise, resample, standardise
+from ser.core.recording import Recording
+from ser.core.rejection import REASONS, Rejected
+from ser.decoding.decoding import decode
 
 RATE = 16000
 

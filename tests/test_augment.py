@@ -7,8 +7,7 @@ import pytest
 import scipy.stats
 
 from scripts import experiments
-from ser import params
-from ser.augment import (
+from ser.augment.copies import (
     add_feature_noise,
     add_noise,
     change_features,
@@ -18,7 +17,8 @@ from ser.augment import (
     shift,
     white_noise,
 )
-from ser.columns import blocks
+from ser.core import params
+from ser.core.columns import blocks
 
 RATE = 16000
 # change in params -> the key of its range, the field of a draw

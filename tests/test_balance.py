@@ -6,11 +6,11 @@ import torch
 from settings import PLAIN_MODEL
 from sklearn.utils.class_weight import compute_class_weight
 
-from ser.balance import NEIGHBOURS, balance, class_weights
-from ser.batches import Clips, Examples, epoch_batches, fit_length
-from ser.errors import UserError
-from ser.normalisation import normalise
-from ser.params import Model
+from ser.core.errors import UserError
+from ser.core.params import Model
+from ser.nets.normalisation import normalise
+from ser.training.balance import NEIGHBOURS, balance, class_weights
+from ser.training.batches import Clips, Examples, epoch_batches, fit_length
 
 EMOTIONS = ["angry", "fear", "happy", "sad"]
 DIMS = {"logmel": 3, "rms": 1}

@@ -6,7 +6,10 @@ import torch
 from scipy import stats
 from settings import PLAIN_MODEL
 
-from ser.batches import (
+from ser.core.net_inputs import MIN_FRAMES
+from ser.core.params import Model
+from ser.nets.normalisation import normalise
+from ser.training.batches import (
     Clips,
     Examples,
     collate,
@@ -16,9 +19,6 @@ from ser.batches import (
     in_order,
     mix,
 )
-from ser.net_inputs import MIN_FRAMES
-from ser.normalisation import normalise
-from ser.params import Model
 
 SETTINGS = PLAIN_MODEL | {"batch_size": 4}
 EVERYTHING = {
@@ -382,7 +382,7 @@ def two_kinds_of_statistics(count=12):
 
 @pytest.mark.parametrize("room", [0, 4 << 30], ids=["not kept", "kept"])
 def test_clips_hold_what_normalise_gives_whether_they_are_kept_or_not(monkeypatch, room):
-    monkeypatch.setattr("ser.batches._ROOM", room)
+    monkeypatch.setattr("ser.training.batches._ROOM", room)
     examples = two_kinds_of_statistics()
     clips = Clips(examples, CPU)
     for _ in range(2):
@@ -405,7 +405,7 @@ def test_kept_clips_give_the_same_batches_as_clips_normalised_anew(monkeypatch, 
         return [*found, *(batch for _, batch in in_order(clips, model, 5))]
 
     kept = three_epochs_and_a_prediction()
-    monkeypatch.setattr("ser.batches._ROOM", 0)
+    monkeypatch.setattr("ser.training.batches._ROOM", 0)
     for mine, expected in zip(kept, three_epochs_and_a_prediction(), strict=True):
         assert torch.equal(mine.features, expected.features)
         assert torch.equal(mine.lengths, expected.lengths)
@@ -418,6 +418,6 @@ def test_kept_clips_give_the_same_batches_as_clips_normalised_anew(monkeypatch, 
 def test_clips_are_kept_if_all_their_versions_fit(monkeypatch, more):
     examples = two_kinds_of_statistics()
     values = sum(version.size for versions in examples.versions for version in versions)
-    monkeypatch.setattr("ser.batches._ROOM", 4 * values + more)
+    monkeypatch.setattr("ser.training.batches._ROOM", 4 * values + more)
     clips = Clips(examples, CPU)
     assert (clips.features(0) is clips.features(0)) == (more == 0)

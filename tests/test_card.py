@@ -6,9 +6,10 @@ import pytest
 import yaml
 from small_model import CORPUS, EMOTIONS, METRICS, RATE, encoded, make, ser, speech
 
-from ser import card, model_folder
-from ser.corpora.licences import LICENCES
-from ser.page.figures import show
+from ser.evaluation import card
+from ser.evaluation.licences import LICENCES
+from ser.nets import model_folder
+from ser.use.page.figures import show
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 import torch
 from settings import PLAIN_MODEL
 
-from ser.batches import Clips, Examples, epoch_batches
-from ser.changes import change, crop, mask, shift_bands
-from ser.params import Model
+from ser.core.params import Model
+from ser.training.batches import Clips, Examples, epoch_batches
+from ser.training.changes import change, crop, mask, shift_bands
 
 DIMS = {"mfcc": 3, "logmel": 8, "rms": 1}
 MEL = slice(3, 11)

@@ -10,12 +10,12 @@ import soundfile
 import yaml
 from small_model import TELEPHONE, WRITTEN, encoded
 
-from ser.errors import UserError
-from ser.formats import SUFFIXES
-from ser.rejection import REASONS
-from ser.store import Store
-from ser.summary import uneven
-from ser.tables import CLIP_COLUMNS, read_csv
+from ser.cleaning.summary import uneven
+from ser.core.errors import UserError
+from ser.core.rejection import REASONS
+from ser.core.store import Store
+from ser.core.tables import CLIP_COLUMNS, read_csv
+from ser.decoding.formats import SUFFIXES
 from stages import clean
 
 COMMITTED = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))

@@ -7,11 +7,11 @@ import pytest
 import soundfile
 from small_model import speech
 
-from ser.audio import check
-from ser.clipping import clipped_share
-from ser.decoding import decode
-from ser.recording import Recording
-from ser.rejection import Rejected
+from ser.audio.clipping import clipped_share
+from ser.audio.standard import check
+from ser.core.recording import Recording
+from ser.core.rejection import Rejected
+from ser.decoding.decoding import decode
 
 RATE = 16000
 

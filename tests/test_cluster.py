@@ -19,9 +19,9 @@ import yaml
 from distributed import Client
 
 from scripts.workspace import ROOT, change_params
-from ser.corpora import demo
-from ser.errors import UserError
-from ser.parallel import local_map, ordered_map
+from ser.core.errors import UserError
+from ser.parallel.local import local_map, ordered_map
+from ser.sources import demo
 
 PATIENCE = 60  # seconds until a condition that does not come true fails its test
 
@@ -298,7 +298,7 @@ def test_without_a_scheduler_dask_is_not_even_imported():
     code = (
         "import sys\n"
         "import stages.clean, stages.extract, stages.augment\n"
-        "from ser.parallel import ordered_map\n"
+        "from ser.parallel.local import ordered_map\n"
         "assert list(ordered_map(abs, [-1, 2])) == [1, 2]\n"
         "print(sorted({'dask', 'distributed'} & set(sys.modules)))"
     )
@@ -325,7 +325,7 @@ def test_an_address_that_is_none_is_refused(monkeypatch, address):
 
 
 def test_a_scheduler_that_does_not_answer_is_refused(monkeypatch):
-    monkeypatch.setattr("ser.cluster.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("ser.parallel.cluster.CONNECT_SECONDS", 1)
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
@@ -340,7 +340,7 @@ def other_project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("other")
     for package in ("ser", "stages"):
         shutil.copytree(ROOT / package, folder / package)
-    file = folder / "ser/errors.py"
+    file = folder / "ser/core/errors.py"
     file.write_bytes(file.read_bytes().replace(b"mistake", b"mistakE", 1))
     return folder
 
@@ -351,11 +351,11 @@ def test_a_scheduler_without_workers_or_with_other_code_is_refused(
     scheduler, address = start_scheduler(tmp_path / "scheduler")
     workers = []
     try:
-        monkeypatch.setattr("ser.cluster.WORKER_SECONDS", 0.5)
+        monkeypatch.setattr("ser.parallel.cluster.WORKER_SECONDS", 0.5)
         refused(address, monkeypatch, f"{address} has had no workers for 0.5 s: start some")
 
         # A worker of the same code begins, one with other code joins later.
-        monkeypatch.setattr("ser.cluster.WORKER_SECONDS", PATIENCE)
+        monkeypatch.setattr("ser.parallel.cluster.WORKER_SECONDS", PATIENCE)
         workers.append(start_worker(tmp_path / "same", address, "--no-nanny"))
         results = ordered_map(whereabouts, range(10**9))
         next(results)

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from encoders import by_ffmpeg, by_libsndfile, read_by_ffmpeg, read_by_libsndfile, sweep
 
-from ser.decoding import decode
-from ser.rejection import Rejected
+from ser.core.rejection import Rejected
+from ser.decoding.decoding import decode
 
 LENGTHS = [(320, 8_000), (8_000, 8_000), (8_160, 8_000), (23_999, 16_000), (50_001, 48_000)]
 

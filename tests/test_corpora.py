@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from ser.core.emotions import EMOTIONS, emotion_of
+from ser.core.errors import UserError
+from ser.core.rejection import Rejected
 from ser.corpora import (
     NAMINGS,
     aesdd,
@@ -17,10 +20,7 @@ from ser.corpora import (
     tess,
 )
 from ser.corpora.labels import Labels
-from ser.emotions import EMOTIONS, emotion_of
-from ser.errors import UserError
-from ser.formats import READ, SUFFIXES
-from ser.rejection import Rejected
+from ser.decoding.formats import READ, SUFFIXES
 
 REAL = Path(__file__).parents[2] / "shared" / "aesdd"
 

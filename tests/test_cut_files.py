@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from encoders import by_ffmpeg, by_libsndfile, read_by_libsndfile, sweep
 
-from ser.decoding import decode
-from ser.rejection import Rejected
+from ser.core.rejection import Rejected
+from ser.decoding.decoding import decode
 
 RATE = 8000
 N = 3011
@@ -59,7 +59,7 @@ def test_a_whole_file_is_read_to_the_sample_and_a_cut_one_refused(
     assert N <= len(found.samples) <= len(expected)
     if subtype in ("MS_ADPCM", "NMS_ADPCM_16", "G721_32", "GSM610") and kind == "WAV":
         assert len(found.samples) == N  # as the chunk fact says; the rest is padding
-    # FFmpeg rounds IMA ADPCM otherwise, see ser/aiff.py.
+    # FFmpeg rounds IMA ADPCM otherwise, see ser/decoding/aiff.py.
     close = 0.02 if (kind, subtype) == ("AIFF", "IMA_ADPCM") else 0
     np.testing.assert_allclose(found.samples, expected[: len(found.samples)], atol=close)
     for cut in (len(data) // 2, len(data) * 9 // 10):

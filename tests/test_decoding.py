@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from small_model import encoded, speech
 
-from ser import recording
-from ser.decoding import decode, open_stream
-from ser.rejection import REASONS, Rejected
+from ser.core import recording
+from ser.core.rejection import REASONS, Rejected
+from ser.decoding.decoding import decode, open_stream
 
 RATE = 48_000
 FFMPEG = [".m4a", ".aac", ".webm"]

@@ -12,7 +12,8 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ser.corpora import aesdd, demo
+from ser.corpora import aesdd
+from ser.sources import demo
 
 # Of every file's name and bytes. It changes with the synthesis, and it would change with NumPy's
 # stream of random numbers, which NumPy does not promise to keep for a Generator: then every digest

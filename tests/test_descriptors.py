@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from ser.columns import blocks
-from ser.descriptors import describe, harmonic_differences, spectral_shape, track_pitch
-from ser.features import extract
-from ser.filters import filter_banks
-from ser.functional_names import SPECTRAL_SHAPE, descriptor_names
-from ser.params import Features
-from ser.spectra import frame_count
+from ser.core.columns import blocks
+from ser.core.filters import filter_banks
+from ser.core.functional_names import SPECTRAL_SHAPE, descriptor_names
+from ser.core.params import Features
+from ser.features.descriptors import describe, harmonic_differences, spectral_shape, track_pitch
+from ser.features.extract import extract
+from ser.features.spectra import frame_count
 
 RATE = 16000
 SETTINGS = {

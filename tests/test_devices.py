@@ -17,10 +17,10 @@ from toy_project import (
     train_here,
 )
 
-from ser import model_folder
-from ser.devices import choose_device, join, limit_threads
-from ser.errors import UserError
-from ser.params import Model
+from ser.core.errors import UserError
+from ser.core.params import Model
+from ser.nets import model_folder
+from ser.training.devices import choose_device, join, limit_threads
 
 # 12 examples in batches of 7 and 5, which no two processes share evenly; all that is drawn.
 UNEVEN = {"epochs": 4, "batch_size": 7, "dropout": 0.3, "mixup": 0.3, "label_smoothing": 0.1}

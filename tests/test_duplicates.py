@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from ser.duplicates import set_apart_duplicates
+from ser.cleaning.duplicates import set_apart_duplicates
 
 
 def row(path, clip, digest, emotion="angry"):

@@ -12,7 +12,7 @@ from dvc.utils.hydra import apply_overrides
 from toy_project import assert_dvc_sees_every_figure, seen_by_dvc
 
 from scripts.workspace import ROOT, change_params, dvc
-from ser.tables import write_csv
+from ser.core.tables import write_csv
 
 PATTERNS = [
     line

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from ser import tables
-from ser.clips import group_of
+from ser.core import tables
+from ser.core.clips import group_of
+from ser.core.errors import UserError
+from ser.core.params import Split
 from ser.corpora import aesdd, label_files
-from ser.emobox import fold_folders, read_fold, read_list
-from ser.errors import UserError
-from ser.params import Split
-from ser.splits import folds_lacking, make_folds, read_published, shared_groups
+from ser.splits.emobox import fold_folders, read_fold, read_list
+from ser.splits.schemes import folds_lacking, make_folds, read_published, shared_groups
 from stages import split as stage
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ import lookalikes
 import pytest
 
 from scripts.workspace import dvc, make_workspace
-from ser.tables import read_csv
+from ser.core.tables import read_csv
 
 SPEAKERS = {"03": ("male", "31"), "08": ("female", "34"), "10": ("male", "32")}
 

@@ -3,10 +3,10 @@ import unicodedata
 
 import pytest
 
-from ser.answers import Answer, as_csv, table
-from ser.emotions import EMOTIONS, emotion_of, problem_of_name
-from ser.recogniser import Prediction
-from ser.rejection import Rejected
+from ser.core.emotions import EMOTIONS, emotion_of, problem_of_name
+from ser.core.rejection import Rejected
+from ser.use.answers import Answer, as_csv, table
+from ser.use.recogniser import Prediction
 
 
 def refusal(word, relabel=None):

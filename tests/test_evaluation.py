@@ -6,8 +6,10 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from ser import baseline
-from ser.evaluation import (
+from ser.core.params import Evaluate
+from ser.evaluation import baseline
+from ser.evaluation.figures import describe, ends, summarise
+from ser.evaluation.scores import (
     accuracy,
     accuracy_and_uar,
     accuracy_by,
@@ -22,8 +24,6 @@ from ser.evaluation import (
     reliability,
     uar,
 )
-from ser.figures import describe, ends, summarise
-from ser.params import Evaluate
 
 EMOTIONS = ["angry", "fear", "happy", "neutral", "sad"]
 

@@ -16,8 +16,8 @@ from toy_project import assert_dvc_sees_every_figure
 
 from scripts import compare, experiments, protocols, tune
 from scripts.workspace import ROOT, change_params, dvc, dvc_environment, make_workspace
-from ser import params
-from ser.errors import UserError
+from ser.core import params
+from ser.core.errors import UserError
 
 SMALL = {
     "pull": {"corpora": ["demo"]},

@@ -10,13 +10,13 @@ from small_model import EMOTIONS, FEATURES, RATE, encoded, make, speech
 
 from scripts import explanations, report
 from ser import load
-from ser.album import Album
-from ser.errors import UserError
-from ser.explanation import Explanation, explain, occlude, require_spectrogram
-from ser.filters import mel_band_hertz
-from ser.page.answering import look
-from ser.params import Features
-from ser.plots.explanation import draw_explanation, draw_removals
+from ser.core.errors import UserError
+from ser.core.filters import mel_band_hertz
+from ser.core.params import Features
+from ser.use.album import Album
+from ser.use.explanation import Explanation, explain, occlude, require_spectrogram
+from ser.use.page.answering import look
+from ser.use.spectrogram_picture import draw_explanation, draw_removals
 
 HERTZ = mel_band_hertz(Features.model_validate(FEATURES))
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from ser import tables
+from ser.core import tables
+from ser.core.store import StoreWriter
 from ser.plots import dataset
-from ser.store import StoreWriter
 from stages import explore
 
 SAMPLE_RATE = 8000

@@ -16,15 +16,16 @@ import torch
 from small_model import RATE, make, ser, speech
 
 from scripts.workspace import ROOT
-from ser import cli, model_folder
-from ser.commands.export import TOLERANCE, compare, furthest_apart
-from ser.errors import UserError
-from ser.loading import load
-from ser.models import NETS
-from ser.onnx_export import FromWaveform, export, takes_waveforms
-from ser.onnx_model import METADATA
-from ser.recording import Recording
-from ser.torch_nets import Folds
+from ser.core.errors import UserError
+from ser.core.recording import Recording
+from ser.nets import model_folder
+from ser.nets.build import NETS
+from ser.use import cli
+from ser.use.commands.export import TOLERANCE, compare, furthest_apart
+from ser.use.loading import load
+from ser.use.onnx_export import FromWaveform, export, takes_waveforms
+from ser.use.onnx_model import METADATA
+from ser.use.torch_nets import Folds
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WITHOUT_TORCH = """
@@ -250,7 +251,9 @@ def altered(exported, path, change):
 def test_a_file_that_answers_otherwise_is_not_written(
     exported, clip, tmp_path, monkeypatch, capsys, change, said
 ):
-    monkeypatch.setattr("ser.onnx_export.export", lambda _, path: altered(exported, path, change))
+    monkeypatch.setattr(
+        "ser.use.onnx_export.export", lambda _, path: altered(exported, path, change)
+    )
     file = tmp_path / "x.onnx"
     status = cli.main(
         ["export", "--model", str(exported / "model"), "--onnx", str(file), str(clip)]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import yaml
 
-from ser import params
-from ser.augment import draw
-from ser.features import extract as features_of
-from ser.filters import filter_banks, to_json
-from ser.store import Store, StoreWriter
-from ser.tables import CLIP_COLUMNS, read_rows, write_csv
+from ser.augment.copies import draw
+from ser.core import params
+from ser.core.filters import filter_banks, to_json
+from ser.core.store import Store, StoreWriter
+from ser.core.tables import CLIP_COLUMNS, read_rows, write_csv
+from ser.features.extract import extract as features_of
 from stages import augment, extract
 
 COMMITTED = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))

@@ -5,11 +5,18 @@ import librosa
 import numpy as np
 import pytest
 
-from ser.columns import blocks, mel_columns
-from ser.features import extract, logmel
-from ser.filters import filter_banks
-from ser.params import N_CHROMA, Features
-from ser.spectra import TOP_DB, cut_frames, frame_count, mel_power, power_spectrogram, power_to_db
+from ser.core.columns import blocks, mel_columns
+from ser.core.filters import filter_banks
+from ser.core.params import N_CHROMA, Features
+from ser.features.extract import extract, logmel
+from ser.features.spectra import (
+    TOP_DB,
+    cut_frames,
+    frame_count,
+    mel_power,
+    power_spectrogram,
+    power_to_db,
+)
 
 RATE = 16000
 KINDS = ["logmel", "mfcc", "zcr", "rms", "chroma"]
@@ -220,6 +227,6 @@ def test_extracting_leaves_the_waveform_as_it_is():
 
 def test_the_work_on_clips_waits_for_no_slow_import():
     slow = "{'librosa', 'noisereduce', 'numba', 'scipy.signal', 'torch'}"
-    program = f"import sys, ser.audio, ser.augment, ser.features; print({slow} & set(sys.modules))"
+    program = f"import sys, ser.audio.standard, ser.augment.copies, ser.features.extract; print({slow} & set(sys.modules))"
     command = [sys.executable, "-c", program]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"

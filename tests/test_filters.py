@@ -4,9 +4,9 @@ import librosa
 import numpy as np
 import pytest
 
-from ser.change import mel_bank
-from ser.filters import filter_banks, from_json, hann, mel_band_hertz, to_json
-from ser.params import Features
+from ser.audio.change import mel_bank
+from ser.core.filters import filter_banks, from_json, hann, mel_band_hertz, to_json
+from ser.core.params import Features
 
 
 def features(**changes):

@@ -19,7 +19,7 @@ from toy_project import (
     train_here,
 )
 
-from ser.folds import fingerprint
+from ser.training.folds import fingerprint
 
 CHANGES = {"epochs": 4, "snapshots": True, "balance": "upsample"}
 TWO = {"SER_WORKERS": "2"}

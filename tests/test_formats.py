@@ -17,11 +17,11 @@ import soxr
 from small_model import encoded, speech
 from test_decoding import delay_and_error
 
-from ser import formats, signatures
-from ser.decoding import decode
-from ser.ffmpeg import open_with_ffmpeg
-from ser.formats import SUFFIXES, find_recordings
-from ser.rejection import REASONS, Rejected
+from ser.core.rejection import REASONS, Rejected
+from ser.decoding import formats, signatures
+from ser.decoding.decoding import decode
+from ser.decoding.ffmpeg import open_with_ffmpeg
+from ser.decoding.formats import SUFFIXES, find_recordings
 
 RATE = 48_000
 SECONDS = 2.0
@@ -32,7 +32,7 @@ LOSSY = {".mp4": "aac", ".3g2": "aac", ".mka": "aac", ".flv": "aac", ".ts": "aac
          ".mp2": "mp2"}  # fmt: skip
 NARROW = {".amr": ("amrnb", 8_000), ".3gp": ("amrnb", 8_000)}
 BY_LIBSNDFILE = [".wav", ".flac", ".ogg", ".opus", ".aiff", ".au", ".caf", ".w64", ".rf64", ".sph"]
-# What no header tells the length of: see ser/formats.py.
+# What no header tells the length of: see ser/decoding/formats.py.
 UNTOLD = {".ts", ".mpg", ".vob", ".ac3", ".eac3", ".mp2", ".amr"}
 
 
@@ -350,7 +350,7 @@ def test_the_transport_stream_of_a_disc_is_known(samples, tmp_path):
     assert decode(put(tmp_path, file.getvalue())).seconds == pytest.approx(SECONDS, abs=0.1)
 
 
-# Nothing in them tells what they are: see ser/signatures.py.
+# Nothing in them tells what they are: see ser/decoding/signatures.py.
 UNMARKED = {"RAW", "SD2"}
 
 

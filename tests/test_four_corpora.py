@@ -9,7 +9,7 @@ import pytest
 
 from scripts import experiments
 from scripts.workspace import change_params, dvc, make_workspace
-from ser.tables import read_csv
+from ser.core.tables import read_csv
 
 SMALL = {
     "augment": {"copies": 1},

@@ -6,15 +6,15 @@ import scipy.fft
 import torch
 from small_model import FEATURES, RATE, speech
 
-from ser.audio import resample, standardise
-from ser.features import logmel
-from ser.filters import filter_banks
-from ser.front_end import FitLength, HighPass, LogMel, Normalise, StandardForm
-from ser.highpass import remove_below
-from ser.lengths import fit_length
-from ser.normalisation import normalise
-from ser.params import Features
-from ser.recording import Recording
+from ser.audio.highpass import remove_below
+from ser.audio.standard import resample, standardise
+from ser.core.filters import filter_banks
+from ser.core.params import Features
+from ser.core.recording import Recording
+from ser.features.extract import logmel
+from ser.nets.lengths import fit_length
+from ser.nets.normalisation import normalise
+from ser.use.front_end import FitLength, HighPass, LogMel, Normalise, StandardForm
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LENGTHS = [1, 2, 255, 256, 257, 4001, RATE, 100_003]

@@ -4,10 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser.descriptors import describe
-from ser.features import extract, functionals
-from ser.filters import filter_banks
-from ser.functional_names import (
+from ser.core.filters import filter_banks
+from ser.core.functional_names import (
     RHYTHM,
     STATISTICS,
     broad_names,
@@ -15,9 +13,18 @@ from ser.functional_names import (
     descriptor_names,
     functional_names,
 )
-from ser.functionals import correlations, means_of_thirds, rhythm, statistics, steps, summarise
-from ser.params import Features
-from ser.spectra import frame_count
+from ser.core.params import Features
+from ser.features.descriptors import describe
+from ser.features.extract import extract, functionals
+from ser.features.functionals import (
+    correlations,
+    means_of_thirds,
+    rhythm,
+    statistics,
+    steps,
+    summarise,
+)
+from ser.features.spectra import frame_count
 
 RATE = 16000
 SIZES = [(1, 1), (4, 3), (16, 16), (20, 5), (40, 13), (40, 14), (64, 24)]

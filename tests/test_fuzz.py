@@ -9,7 +9,7 @@ import damaged_files
 import pytest
 from small_model import EMOTIONS, make, ser
 
-from ser.rejection import NO_SPEECH, REASONS
+from ser.core.rejection import NO_SPEECH, REASONS
 
 FILES = 2000
 MOST_MEMORY = 1.5e6  # kB

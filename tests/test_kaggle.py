@@ -12,8 +12,8 @@ import pytest
 import yaml
 from kaggle_server import DATASET, PORT, Fault, KaggleServer, pack, refusal
 
-from ser.corpora.files import MARK
-from ser.errors import UserError
+from ser.core.errors import UserError
+from ser.sources.files import MARK
 from stages import pull
 
 ROOT = Path(__file__).parents[1]

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ser.errors import UserError
-from ser.labelling import find_corpora, find_files, label
-from ser.params import Clean
+from ser.cleaning.labelling import find_corpora, find_files, label
+from ser.core.errors import UserError
+from ser.core.params import Clean
 
 COMMITTED = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
 CLEAN = Clean(**COMMITTED["clean"])

@@ -1,7 +1,7 @@
 import pytest
 
-from ser.ledger import REJECTED_COLUMNS, Ledger, Tally
-from ser.tables import CLIP_COLUMNS
+from ser.cleaning.ledger import REJECTED_COLUMNS, Ledger, Tally
+from ser.core.tables import CLIP_COLUMNS
 
 
 def row(path, clip=None, emotion="sad", **others):

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from ser import batches
-from ser.lengths import fit_length, places
+from ser.nets.lengths import fit_length, places
+from ser.training import batches
 
 
 def clip(n, dims=3, seed=0):

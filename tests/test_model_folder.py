@@ -10,15 +10,15 @@ import torch
 from settings import PLAIN_MODEL
 from small_model import FEATURES
 
-from ser import model_folder
-from ser.description import FORMAT, LIBRARIES, Description, versions
-from ser.errors import UserError
-from ser.filters import filter_banks
-from ser.model_folder import load, load_snapshots, save, snapshots_folder
-from ser.models import build
-from ser.normalisation import measure, normalise
-from ser.params import Features, Model
-from ser.training import snapshot_name, write_weights
+from ser.core.errors import UserError
+from ser.core.filters import filter_banks
+from ser.core.params import Features, Model
+from ser.nets import model_folder
+from ser.nets.build import build
+from ser.nets.description import FORMAT, LIBRARIES, Description, versions
+from ser.nets.model_folder import load, load_snapshots, save, snapshots_folder
+from ser.nets.normalisation import measure, normalise
+from ser.training.loop import snapshot_name, write_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,9 +9,11 @@ from settings import PLAIN_MODEL
 from torch import nn
 from torch.nn import functional as F
 
-from ser.functional_names import functional_names
-from ser.models import NETS, build, count_parameters
-from ser.models.layers import (
+from ser.core.functional_names import functional_names
+from ser.core.net_inputs import MIN_FRAMES
+from ser.core.params import Model
+from ser.nets.build import NETS, build, count_parameters
+from ser.nets.layers import (
     Dropout,
     Part,
     flat_size,
@@ -21,9 +23,7 @@ from ser.models.layers import (
     mean_over_frames,
     share_dropout,
 )
-from ser.models.resnet import AttentivePooling
-from ser.net_inputs import MIN_FRAMES
-from ser.params import Model
+from ser.nets.resnet import AttentivePooling
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

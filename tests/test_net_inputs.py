@@ -7,9 +7,9 @@ import pytest
 import torch
 from settings import PLAIN_MODEL
 
-from ser.models import NETS, build
-from ser.net_inputs import FIXED_LENGTHS, FLATTENING, MIN_FRAMES, SPECTRA, problems
-from ser.params import FeatureKind, Model
+from ser.core.net_inputs import FIXED_LENGTHS, FLATTENING, MIN_FRAMES, SPECTRA, problems
+from ser.core.params import FeatureKind, Model
+from ser.nets.build import NETS, build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -284,5 +284,5 @@ def test_what_statpool_cannot_take_is_refused(changes, dims, said):
 
 
 def test_params_can_be_checked_without_torch():
-    code = "import sys, ser.params; sys.exit('torch' in sys.modules)"
+    code = "import sys, ser.core.params; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from ser.noise import gate, noise_threshold, smooth
+from ser.audio.noise import gate, noise_threshold, smooth
 
 RATE = 16000
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ser.normalisation import measure, measure_groups, normalise
+from ser.nets.normalisation import measure, measure_groups, normalise
 
 DIMS = {"mfcc": 3, "logmel": 8, "rms": 1}
 BLOCKS = {"mfcc": slice(0, 3), "logmel": slice(3, 11), "rms": slice(11, 12)}

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from encoders import by_ffmpeg, by_libsndfile, sweep
 
-from ser.decoding import decode
-from ser.ogg import checksum, links
-from ser.rejection import Rejected
+from ser.core.rejection import Rejected
+from ser.decoding.decoding import decode
+from ser.decoding.ogg import checksum, links
 
 RATE = 48_000
 N = 400_003

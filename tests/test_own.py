@@ -2,11 +2,11 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from ser.core.errors import UserError
+from ser.core.rejection import Rejected
 from ser.corpora import check_table, clip_name, label_files, own
 from ser.corpora.labels import Labels
-from ser.errors import UserError
-from ser.formats import READ
-from ser.rejection import Rejected
+from ser.decoding.formats import READ
 
 
 def labelled(folder, paths, table=None, at="labels.csv", relabel=None, emotions=()):

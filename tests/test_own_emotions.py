@@ -17,8 +17,8 @@ import yaml
 from small_model import RATE, ser, speech
 
 from scripts.workspace import dvc, make_workspace
-from ser.emotions import problem_of_name
-from ser.tables import read_csv
+from ser.core.emotions import problem_of_name
+from ser.core.tables import read_csv
 
 EMOTIONS = ["boredom", "neutral", "sad"]
 FOLDERS = ["Langeweile", "0", "Sadness"]  # of these emotions

@@ -39,15 +39,15 @@ from small_model import METRICS, make, ser
 from scripts import experiments
 from scripts.workspace import dvc, make_workspace
 from ser import load
-from ser.page.answering import bars, message
-from ser.page.app import MOST_BYTES
-from ser.page.drawing import draw
-from ser.page.figures import show
-from ser.page.guard import delete_old
-from ser.page.project import Mistake, Project, open_project
-from ser.params import Features
-from ser.recogniser import Window
-from ser.tables import read_csv
+from ser.core.params import Features
+from ser.core.tables import read_csv
+from ser.use.page.answering import bars, message
+from ser.use.page.app import MOST_BYTES
+from ser.use.page.drawing import draw
+from ser.use.page.figures import show
+from ser.use.page.guard import delete_old
+from ser.use.page.project import Mistake, Project, open_project
+from ser.use.recogniser import Window
 
 # Where the tests are run for a change to be merged, there is a browser.
 pytestmark = pytest.mark.skipif(

@@ -10,7 +10,7 @@ from browser import PATIENCE, serve
 from small_model import RATE, encoded, make, speech
 
 from ser import load
-from ser.page.answering import look
+from ser.use.page.answering import look
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from ser.errors import UserError
-from ser.parallel import local_map, ordered_map, worker_count
+from ser.core.errors import UserError
+from ser.parallel.local import local_map, ordered_map, worker_count
 
 
 def square(number):

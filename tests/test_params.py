@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
-from ser.errors import UserError
-from ser.features import extract
-from ser.filters import filter_banks
-from ser.functional_names import functional_names
-from ser.params import load, parse
+from ser.core.errors import UserError
+from ser.core.filters import filter_banks
+from ser.core.functional_names import functional_names
+from ser.core.params import load, parse
+from ser.features.extract import extract
 
 COMMITTED = Path(__file__).parents[1] / "params.yaml"
 ABSENT = object()

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from ser.emotions import EMOTIONS
-from ser.plots import compare, dataset, results
-from ser.plots.trials import accuracy_time
+from scripts import plots_of_comparison
+from scripts.plots_of_trials import accuracy_time
+from ser.core.emotions import EMOTIONS
+from ser.plots import dataset, results
 
 GREY = (0.299, 0.587, 0.114)
 LONG = ["aaaaaa-bbbbbbbbb", "disappointment_1", "mixed_feelings-2"]
@@ -119,9 +120,9 @@ def draw(name, path):
         results.learning_curves(path, history(1, 1))
     elif name == "loss_curves":
         many = [history(3, 40, i % 2 == 0).assign(experiment=f"s{i}-cnn") for i in range(18)]
-        compare.loss_curves(path, pd.concat(many))
+        plots_of_comparison.loss_curves(path, pd.concat(many))
     elif name == "loss_curves_of_one":
-        compare.loss_curves(path, history(1, 1).assign(experiment="default"))
+        plots_of_comparison.loss_curves(path, history(1, 1).assign(experiment="default"))
     elif name == "reliability":
         reliability(path, 10)
     else:
@@ -382,7 +383,7 @@ def test_loss_curves_stand_beside_each_other_with_one_legend(tmp_path, figures):
         for fold in (1, 2)
         for epoch in (1, 2, 3)
     ]
-    compare.loss_curves(tmp_path / "compare.png", pd.DataFrame(rows))
+    plots_of_comparison.loss_curves(tmp_path / "compare.png", pd.DataFrame(rows))
     (figure,) = figures
     shown = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_title(loc="left") for axes in shown] == ["b", "a", "c", "d"]

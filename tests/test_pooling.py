@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ser.models import pooling
+from ser.nets import pooling
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CHANNELS, FRAMES = 4, 50

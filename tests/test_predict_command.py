@@ -14,7 +14,7 @@ import soundfile
 import soxr
 from small_model import EMOTIONS, RATE, SER, encoded, make, ser, speech
 
-from ser import cli
+from ser.use import cli
 
 LONG = np.concatenate([speech(0, 2.0), np.zeros(2 * RATE, np.float32), speech(60, 2.0)])
 
@@ -296,7 +296,7 @@ def test_a_model_that_knows_no_voices_is_not_adapted(model, recordings):
 def test_the_program_helps_without_loading_anything_large():
     assert b"predict" in ser("--help").stdout
     assert b"--one-speaker" in ser("predict", "--help").stdout
-    code = "import sys, ser.cli, ser.commands.predict; print('torch' in sys.modules)"
+    code = "import sys, ser.use.cli, ser.use.commands.predict; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b"False\n"
 
@@ -396,10 +396,10 @@ def test_of_a_low_rate_the_answer_is_doubted(model, tmp_path, form):
 
 def test_an_interrupted_start_is_no_traceback():
     code = (
-        "import importlib, sys, ser.cli\n"
+        "import importlib, sys, ser.use.cli\n"
         "def interrupted(name): raise KeyboardInterrupt\n"
-        "ser.cli.import_module = interrupted\n"
-        "sys.exit(ser.cli.main(['predict', 'a.wav']))"
+        "ser.use.cli.import_module = interrupted\n"
+        "sys.exit(ser.use.cli.main(['predict', 'a.wav']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"interrupted\n")

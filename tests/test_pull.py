@@ -16,9 +16,9 @@ import yaml
 from dagshub.common import config
 from dagshub_server import REPO, DagsHubServer, Fault, redirect
 
-from ser.corpora import sources
-from ser.corpora.files import MARK
-from ser.errors import UserError
+from ser.core.errors import UserError
+from ser.sources import addresses
+from ser.sources.files import MARK
 from stages import pull
 
 ROOT = Path(__file__).parents[1]
@@ -859,7 +859,7 @@ def test_names_with_blanks_of_other_kinds_are_names(project, tmp_path):
 @pytest.mark.parametrize("query", ["X-Amz-Signature=hunter2", "a=1&token=hunter2", "Key=hunter2"])
 def test_secrets_in_a_query_are_refused_and_not_shown(query):
     with pytest.raises(UserError, match="looks like a secret") as caught:
-        sources.parse(f"https://host/a.zip?{query}#md5={'0' * 32}")
+        addresses.parse(f"https://host/a.zip?{query}#md5={'0' * 32}")
     assert "hunter2" not in str(caught.value)
 
 
@@ -906,14 +906,16 @@ URL = "https://zenodo.org/records/1/files/a b%20(c)@2.zip?download=1"
 
 
 def test_source_kinds():
-    assert sources.parse("dagshub:a/b") == sources.Source("dagshub", "a/b")
-    assert sources.parse("dagshub:a/b@feature/x") == sources.Source("dagshub", "a/b", "feature/x")
-    assert sources.parse("kaggle:a-1/b_2") == sources.Source("kaggle", "a-1/b_2")
+    assert addresses.parse("dagshub:a/b") == addresses.Source("dagshub", "a/b")
+    assert addresses.parse("dagshub:a/b@feature/x") == addresses.Source(
+        "dagshub", "a/b", "feature/x"
+    )
+    assert addresses.parse("kaggle:a-1/b_2") == addresses.Source("kaggle", "a-1/b_2")
     versioned = "a/b/versions/12"
-    assert sources.parse(f"kaggle:{versioned}") == sources.Source("kaggle", versioned)
-    assert sources.parse("path:C:/x@y") == sources.Source("path", "C:/x@y")
-    assert sources.parse(" path:a b ") == sources.Source("path", "a b")
-    assert sources.parse("builtin:") == sources.Source("builtin", "")
+    assert addresses.parse(f"kaggle:{versioned}") == addresses.Source("kaggle", versioned)
+    assert addresses.parse("path:C:/x@y") == addresses.Source("path", "C:/x@y")
+    assert addresses.parse(" path:a b ") == addresses.Source("path", "a b")
+    assert addresses.parse("builtin:") == addresses.Source("builtin", "")
 
 
 @pytest.mark.parametrize("url", [URL, URL.replace("https", "http"), "https://h:8080/x.tgz"])
@@ -922,9 +924,9 @@ def test_source_kinds():
 def test_addresses_with_a_checksum(url, algorithm, sign):
     digits = "0123456789abcdef" * (DIGITS[algorithm] // 8)
     digits = digits[: DIGITS[algorithm]]
-    expected = sources.Source(url.partition(":")[0], url, f"{algorithm}:{digits}")
-    assert sources.parse(f"{url}#{algorithm}{sign}{digits}") == expected
-    assert sources.parse(f" {url}#{algorithm.upper()}{sign}{digits.upper()}\n") == expected
+    expected = addresses.Source(url.partition(":")[0], url, f"{algorithm}:{digits}")
+    assert addresses.parse(f"{url}#{algorithm}{sign}{digits}") == expected
+    assert addresses.parse(f" {url}#{algorithm.upper()}{sign}{digits.upper()}\n") == expected
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from small_model import ser
 
 from scripts import experiments
 from scripts.workspace import ROOT, dvc, make_workspace
-from ser.store import Store
-from ser.tables import read_csv
+from ser.core.store import Store
+from ser.core.tables import read_csv
 
 AESDD = ROOT.parent / "shared" / "aesdd"
 EMOBOX = ROOT.parent / "shared" / "emobox" / "aesdd"
@@ -102,9 +102,9 @@ def test_the_net_learns_from_real_clips(project):
 def test_emobox_fold_of_the_clips_that_are_here(project):
     if not EMOBOX.is_dir():
         pytest.skip("EmoBox's lists are not here")
-    from ser.params import load
-    from ser.splits import make_folds
-    from ser.tables import read_csv
+    from ser.core.params import load
+    from ser.core.tables import read_csv
+    from ser.splits.schemes import make_folds
 
     split = load(ROOT / "params.yaml").split
     clips = read_csv(project / "data/clips.csv")

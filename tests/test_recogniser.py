@@ -9,17 +9,17 @@ import soundfile
 import soxr
 from small_model import CORPUS, EMOTIONS, RATE, make, speech
 
-from ser import model_folder
-from ser.decoding import decode
-from ser.errors import UserError
-from ser.features import extract
-from ser.loading import load
-from ser.models import NETS
-from ser.params import Features
-from ser.prediction import predict_folds
-from ser.recording import Recording
-from ser.rejection import Rejected
-from ser.store import Store, StoreWriter
+from ser.core.errors import UserError
+from ser.core.params import Features
+from ser.core.recording import Recording
+from ser.core.rejection import Rejected
+from ser.core.store import Store, StoreWriter
+from ser.decoding.decoding import decode
+from ser.evaluation.prediction import predict_folds
+from ser.features.extract import extract
+from ser.nets import model_folder
+from ser.nets.build import NETS
+from ser.use.loading import load
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from settings import PLAIN_MODEL
 
-from ser.batches import Clips, in_order
-from ser.params import Model
-from ser.recordings import Recordings
-from ser.store import Store, StoreWriter
+from ser.core.params import Model
+from ser.core.store import Store, StoreWriter
+from ser.training.batches import Clips, in_order
+from ser.training.examples import Recordings
 
 DIMS = {"logmel": 4, "rms": 1}
 BLOCKS = (slice(0, 4), slice(4, 5))

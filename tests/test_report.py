@@ -11,8 +11,8 @@ from scipy.stats import binomtest
 
 from scripts import report
 from scripts.workspace import ROOT
-from ser.errors import UserError
-from ser.figures import ends
+from ser.core.errors import UserError
+from ser.evaluation.figures import ends
 
 
 class Page(HTMLParser):

@@ -10,8 +10,8 @@ import soundfile
 from benchmarks import scale
 from scripts import scaling
 from scripts.scaling import Row, judge, read
+from ser.core.tables import read_rows, write_csv
 from ser.corpora import aesdd
-from ser.tables import read_rows, write_csv
 
 STAGES = (*scale.STAGES, scaling.DVC)
 

@@ -9,8 +9,8 @@ import pytest
 import soxr
 from small_model import RATE, speech
 
-from ser.change import spectral_change
-from ser.speech import holds_speech
+from ser.audio.change import spectral_change
+from ser.use.speech import holds_speech
 
 
 def noise(seconds, level):

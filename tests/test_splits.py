@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser.clips import group_of, speaker_of
+from ser.core.clips import group_of, speaker_of
+from ser.core.errors import UserError
+from ser.core.params import Split
 from ser.corpora import aesdd
-from ser.errors import UserError
-from ser.params import Split
-from ser.splits import (
+from ser.splits.schemes import (
     SUBSETS,
     folds_lacking,
     make_folds,

@@ -7,12 +7,12 @@ import soundfile
 import soxr
 from small_model import CLEAN, speech
 
-from ser.audio import check, resample, standard_form, standardise
-from ser.highpass import remove_below
-from ser.page.answering import overview
-from ser.params import Clean
-from ser.recording import Recording
-from ser.rejection import Rejected
+from ser.audio.highpass import remove_below
+from ser.audio.standard import check, resample, standard_form, standardise
+from ser.core.params import Clean
+from ser.core.recording import Recording
+from ser.core.rejection import Rejected
+from ser.use.page.answering import overview
 
 RATE = 16000
 

@@ -11,14 +11,14 @@ from small_model import FEATURES as SMALL
 from small_model import RATE, pooled, speech
 from torch.nn import functional as F
 
-from ser.batches import Clips, Examples
-from ser.devices import Team
-from ser.features import extract
-from ser.filters import filter_banks, mel_band_hertz
-from ser.models import build, count_parameters
-from ser.models.layers import Part, share_dropout
-from ser.params import Features, Model
-from ser.training import fit, measure, measure_voices, predict
+from ser.core.filters import filter_banks, mel_band_hertz
+from ser.core.params import Features, Model
+from ser.features.extract import extract
+from ser.nets.build import build, count_parameters
+from ser.nets.layers import Part, share_dropout
+from ser.training.batches import Clips, Examples
+from ser.training.devices import Team
+from ser.training.loop import fit, measure, measure_voices, predict
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

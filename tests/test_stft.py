@@ -2,7 +2,7 @@ import librosa
 import numpy as np
 import pytest
 
-from ser.stft import add_overlapping, istft, stft
+from ser.audio.stft import add_overlapping, istft, stft
 
 
 def noise(samples, seed=0):

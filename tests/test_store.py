@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ser.errors import UserError
-from ser.store import Store, StoreWriter
+from ser.core.errors import UserError
+from ser.core.store import Store, StoreWriter
 
 FILES = ("offsets.npy", "store.json", "values.npy")
 

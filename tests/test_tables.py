@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from ser.errors import UserError
-from ser.tables import count_rows, read_csv, read_rows, write_csv
+from ser.core.errors import UserError
+from ser.core.tables import count_rows, read_csv, read_rows, write_csv
 
 ROWS = [
     {"clip": 'a "quoted", one', "copy": 1, "share": 0.1},

@@ -40,9 +40,11 @@ from scripts.stage_deps import (
     imported_names,
     scripts_of,
 )
-from ser import card, model_folder, tables
-from ser.errors import UserError
-from ser.store import Store
+from ser.core import tables
+from ser.core.errors import UserError
+from ser.core.store import Store
+from ser.evaluation import card
+from ser.nets import model_folder
 from stages import draw, evaluate
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -888,11 +890,11 @@ def test_imports_of_every_form_are_found(tmp_path):
 
 
 def test_an_imports_files_are_its_packages_and_its_module(tmp_path):
-    for name in ("ser/__init__.py", "ser/models/__init__.py", "ser/models/cnn.py"):
+    for name in ("ser/__init__.py", "ser/nets/build.py", "ser/nets/cnn.py"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
-    paths = files_of("ser.models.cnn", tmp_path)
+    paths = files_of("ser.nets.cnn", tmp_path)
     names = [path.relative_to(tmp_path).as_posix() for path in paths]
-    assert names == ["ser/__init__.py", "ser/models/__init__.py", "ser/models/cnn.py"]
+    assert names == ["ser/__init__.py", "ser/nets/build.py", "ser/nets/cnn.py"]
     assert files_of("numpy.linalg", tmp_path) == []

@@ -13,13 +13,13 @@ from sklearn import metrics
 from small_model import FEATURES as LOGMEL
 from torch import nn
 
-from ser.batches import Clips, Examples, epoch_batches, in_order
-from ser.devices import Team
-from ser.errors import UserError
-from ser.models import build
-from ser.normalisation import normalise
-from ser.params import Features, Model
-from ser.training import (
+from ser.core.errors import UserError
+from ser.core.params import Features, Model
+from ser.nets.build import build
+from ser.nets.normalisation import normalise
+from ser.training.batches import Clips, Examples, epoch_batches, in_order
+from ser.training.devices import Team
+from ser.training.loop import (
     Criterion,
     Epoch,
     fit,
@@ -579,7 +579,7 @@ def test_a_training_stopped_within_an_epoch_goes_on_to_the_identical_result(
     model, data = settings(**EVERYTHING), examples(15)
     weights, history = train(model, tmp_path / "whole", data=data)
     # Without room for them, the clips are normalised by their statistics in every epoch.
-    monkeypatch.setattr("ser.batches._ROOM", 0)
+    monkeypatch.setattr("ser.training.batches._ROOM", 0)
     with pytest.raises(Killed):
         train(model, tmp_path / "c", data=breaking(data, reads))
     assert (tmp_path / "c").exists() == (reads >= 15)

@@ -5,16 +5,16 @@ import pytest
 import scipy.fft
 import torch
 
-from ser.features import logmel
-from ser.filters import filter_banks, mel_band_hertz
-from ser.models.transforms import (
+from ser.core.filters import filter_banks, mel_band_hertz
+from ser.core.params import Features
+from ser.features.extract import logmel
+from ser.nets.transforms import (
     PITCHES,
     band_groups,
     cosine_transform,
     harmonic_combs,
     modulation_filters,
 )
-from ser.params import Features
 
 RATE = 16000
 FEATURES = Features(

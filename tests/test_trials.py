@@ -6,9 +6,10 @@ import shutil
 import pytest
 
 from scripts import experiments, trials
-from ser import params, splits
-from ser.errors import UserError
-from ser.tables import read_csv, write_csv
+from ser.core import params
+from ser.core.errors import UserError
+from ser.core.tables import read_csv, write_csv
+from ser.splits import schemes
 
 
 @pytest.mark.parametrize("name", trials.listed())
@@ -60,7 +61,7 @@ def names_of(recordings):
 def test_no_test_clip_is_among_the_recordings(project):
     tested = trials.test_clips(project / "emobox")
     clips = read_csv(project / "data/clips.csv")
-    (fold,) = splits.make_folds(clips, params.load(project / "params.yaml").split)
+    (fold,) = schemes.make_folds(clips, params.load(project / "params.yaml").split)
     of_split = {clip for clip, subset in fold.items() if subset == "test"}
     assert tested == of_split | {"aesdd/a01 (1)", "aesdd/s01 (1)"}
     recordings = trials.gather_recordings(tested)

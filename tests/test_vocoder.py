@@ -2,8 +2,8 @@ import librosa
 import numpy as np
 import pytest
 
-from ser.stft import stft
-from ser.vocoder import pitch_shift, stretch, time_stretch
+from ser.audio.stft import stft
+from ser.augment.vocoder import pitch_shift, stretch, time_stretch
 
 RATE = 16000
 RATES = [0.5, 0.9, 0.97, 1.0, 1.1, 1.37, 2.0]

@@ -16,8 +16,8 @@ import pooch
 import pytest
 import yaml
 
-from ser.corpora.files import MARK
-from ser.errors import UserError
+from ser.core.errors import UserError
+from ser.sources.files import MARK
 from stages import pull
 
 ROOT = Path(__file__).parents[1]

@@ -36,15 +36,17 @@ from selenium.webdriver.support.ui import WebDriverWait
 from small_model import RATE, encoded, make, speech
 from static_page import opened, served
 
-from ser import change, channels, cli, clipping, highpass, load
-from ser import speech as ser_speech
-from ser.audio import SILENCE_DB
-from ser.commands.export import registry
-from ser.errors import UserError
-from ser.page.sentences import BRIEFLY, explained
-from ser.rejection import Rejected
-from ser.web_page import runtime, speech_net
-from ser.windows import Windows, cut
+from ser import load
+from ser.audio import change, channels, clipping, highpass
+from ser.audio.standard import SILENCE_DB
+from ser.core.errors import UserError
+from ser.core.rejection import Rejected
+from ser.use import cli
+from ser.use import speech as ser_speech
+from ser.use.commands.export import registry
+from ser.use.page.sentences import BRIEFLY, explained
+from ser.use.web_page import runtime, speech_net
+from ser.use.windows import Windows, cut
 
 # Where the tests are run for a change to be merged, there is a browser.
 in_browser = pytest.mark.skipif(

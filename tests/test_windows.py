@@ -4,7 +4,7 @@ import weakref
 import numpy as np
 import pytest
 
-from ser.windows import Windows, cut
+from ser.use.windows import Windows, cut
 
 RATE = 100
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ser.words import composed, folded, lookalike, tidied
+from ser.core.words import composed, folded, lookalike, tidied
 
 MUELLER = ("M\u00fcller", "Mu\u0308ller")
 

@@ -14,8 +14,8 @@ import yaml
 
 from scripts import experiments
 from scripts.workspace import dvc
-from ser import tables
-from ser.store import StoreWriter
+from ser.core import tables
+from ser.core.store import StoreWriter
 from stages import train
 
 ROOT = Path(__file__).resolve().parents[1]

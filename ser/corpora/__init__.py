@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from ser.core.errors import UserError
+from ser.core.rejection import Rejected
 from ser.corpora import aesdd, cremad, emodb, own, ravdess, savee, tess
 from ser.corpora.labels import Labels
-from ser.errors import UserError
-from ser.formats import READ, SUFFIXES, is_hidden
-from ser.rejection import Rejected
+from ser.decoding.formats import READ, SUFFIXES, is_hidden
 
 _SHOWN = 3
 
@@ -31,7 +31,7 @@ class Naming:
 
 
 def _parse_demo(path: str) -> Labels:
-    """Read the names of the synthesised corpus (ser/corpora/demo.py): the AESDD's, in no tongue."""
+    """Read the names of the synthesised corpus (ser/sources/demo.py): the AESDD's, in no tongue."""
     return replace(aesdd.parse(path), language="")
 
 
@@ -111,8 +111,8 @@ def label_files(
         corpus: its name.
         folder: of its recordings.
         paths: all files in it, relative to it.
-        relabel: see `ser.emotions.emotion_of`.
-        own_emotions: see `ser.emotions.emotion_of`.
+        relabel: see `ser.core.emotions.emotion_of`.
+        own_emotions: see `ser.core.emotions.emotion_of`.
 
     Returns:
         (path, labels or verdict), sorted by path; what a table lists in vain stands there too.

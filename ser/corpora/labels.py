@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ser.rejection import Rejected
+from ser.core.rejection import Rejected
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Labels:
 
     Attributes:
         name: unique in the corpus; the name of the file without its suffix where that is.
-        emotion: the corpus's word for it, see `ser.emotions.emotion_of`.
+        emotion: the corpus's word for it, see `ser.core.emotions.emotion_of`.
         speaker: who speaks.
         utterance: what is said.
         take: which repetition of it.

@@ -1,6 +1,6 @@
 """Anyone's own recordings: a table labels.csv beside them, or a folder per emotion.
 
-What people type enters here, in one form: see `ser.words`.
+What people type enters here, in one form: see `ser.core.words`.
 """
 
 import csv
@@ -9,13 +9,13 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from ser.core.emotions import emotion_of
+from ser.core.errors import UserError
+from ser.core.rejection import Rejected
+from ser.core.words import composed, folded, tidied
 from ser.corpora import tree
 from ser.corpora.labels import Labels
-from ser.emotions import emotion_of
-from ser.errors import UserError
-from ser.formats import READ, SUFFIXES
-from ser.rejection import Rejected
-from ser.words import composed, folded, tidied
+from ser.decoding.formats import READ, SUFFIXES
 
 TABLE = "labels.csv"
 _REQUIRED = ("path", "emotion")
@@ -65,8 +65,8 @@ def labeller(
     Args:
         folder: of the recordings.
         paths: all files in it.
-        relabel: see `ser.emotions.emotion_of`.
-        own: see `ser.emotions.emotion_of`.
+        relabel: see `ser.core.emotions.emotion_of`.
+        own: see `ser.core.emotions.emotion_of`.
 
     Raises:
         UserError: labels.csv is damaged.

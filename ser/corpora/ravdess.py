@@ -8,8 +8,8 @@ repetition, actor.
 import re
 from pathlib import PurePosixPath
 
+from ser.core.rejection import Rejected
 from ser.corpora.labels import Labels, require_known, unknown_name
-from ser.rejection import Rejected
 
 EXAMPLE = "03-01-05-02-01-01-12.wav"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from pathlib import PurePosixPath
 
-from ser.words import folded, tidied
+from ser.core.words import folded, tidied
 
 _EXPECTED = (
     "expected are <speaker>/<emotion>/<file> or <emotion>/<speaker>/<file>, alike for all, or a "

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator
 from numpy.typing import NDArray
 
-from ser.arrays import FloatArray
+from ser.core.typing import FloatArray
 from ser.plots.spectrogram import show_spectrogram
 from ser.plots.style import (
     ACCENT,

@@ -1,0 +1,79 @@
+"""Waveform <-> short-time spectra: a Hann window of n_fft samples every quarter of it."""
+
+from functools import cache
+
+import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from ser.core.filters import hann
+from ser.core.typing import FloatArray
+
+Spectra = NDArray[np.complex64]  # [frames, 1 + n_fft // 2]
+
+OVERLAP = 4  # frames that cover a sample
+_FRAMES_AT_ONCE = 64  # so that they stay in the processor's cache
+
+
+@cache
+def _window(n_fft: int) -> FloatArray:
+    return hann(n_fft)
+
+
+def stft(waveform: FloatArray, n_fft: int) -> Spectra:
+    """Transform a waveform, silence of n_fft // 2 samples put on both ends.
+
+    Args:
+        waveform: float32 [samples].
+        n_fft: samples of a frame, a multiple of 4.
+
+    Returns:
+        complex64 [1 + samples // (n_fft // 4), 1 + n_fft // 2], librosa.stft's transposed.
+    """
+    padded = np.pad(waveform, n_fft // 2)
+    frames = sliding_window_view(padded, n_fft)[:: n_fft // OVERLAP]
+    spectra = np.empty((len(frames), 1 + n_fft // 2), dtype=np.complex64)
+    for start in range(0, len(frames), _FRAMES_AT_ONCE):
+        block = slice(start, start + _FRAMES_AT_ONCE)
+        spectra[block] = scipy.fft.rfft(frames[block] * _window(n_fft), axis=1)
+    return spectra
+
+
+def istft(spectra: Spectra, samples: int) -> FloatArray:
+    """Transform spectra back: what waveform has them, in the sense of least squares.
+
+    Griffin, Lim: Signal estimation from modified short-time Fourier transform, IEEE Transactions on
+    Acoustics, Speech, and Signal Processing 32(2), 1984, equation 6.
+
+    Args:
+        spectra: complex64 [frames, 1 + n_fft // 2].
+        samples: wanted; beyond the last frame is silence.
+
+    Returns:
+        float32 [samples], as librosa.istft.
+    """
+    n_fft = 2 * (spectra.shape[1] - 1)
+    window = _window(n_fft)
+    added = np.zeros((len(spectra) + OVERLAP - 1, n_fft // OVERLAP), dtype=np.float32)
+    weights = np.zeros_like(added)
+    add_overlapping(weights, np.broadcast_to(np.square(window), (len(spectra), n_fft)))
+    for start in range(0, len(spectra), _FRAMES_AT_ONCE):
+        frames = scipy.fft.irfft(spectra[start : start + _FRAMES_AT_ONCE], axis=1)
+        frames *= window
+        add_overlapping(added[start:], frames)
+    np.divide(added, weights, out=added, where=weights > 0)
+    reached = added.ravel()[n_fft // 2 : n_fft // 2 + samples]
+    return np.pad(reached, (0, samples - len(reached)))
+
+
+def add_overlapping(quarters: FloatArray, frames: FloatArray) -> None:
+    """Add frames to a waveform, each a quarter of a frame after the one before.
+
+    Args:
+        quarters: float32 [at least frames + 3, n_fft / 4], the waveform, is added to.
+        frames: float32 [frames, n_fft].
+    """
+    hop = quarters.shape[1]
+    for i in range(OVERLAP):
+        quarters[i : i + len(frames)] += frames[:, i * hop : (i + 1) * hop]

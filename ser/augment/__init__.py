@@ -1,0 +1,1 @@
+"""Copies of clips, changed at random."""

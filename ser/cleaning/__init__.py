@@ -1,0 +1,1 @@
+"""Labels, duplicates and a reason for each recording that is rejected."""

@@ -1,0 +1,149 @@
+"""Which recordings there are, and what a run takes each for: its emotion, and which clip it is."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ser.core.emotions import emotion_of
+from ser.core.errors import UserError
+from ser.core.params import Clean
+from ser.core.rejection import Rejected
+from ser.core.words import folded
+from ser.corpora import NAMINGS, label_files, own
+from ser.corpora.labels import Labels
+
+_AT_ONCE = 1000  # files
+
+Row = dict[str, Any]
+
+
+def find_corpora(raw: Path) -> list[str]:
+    """List the corpora below a folder: their folders' names, sorted. Hidden ones are none.
+
+    Raises:
+        UserError: there are no files, or one lies in no corpus's folder.
+    """
+    with suppress(FileNotFoundError), os.scandir(raw) as entries:
+        visible = sorted(
+            (entry.name, entry.is_dir(follow_symlinks=False))
+            for entry in entries
+            if not entry.name.startswith(".")
+        )
+        for name, is_folder in visible:
+            if not is_folder:
+                raise UserError(f"{raw / name} belongs to no corpus: expected {raw}/<corpus>/...")
+        if any(next(find_files(raw / name), None) for name, _ in visible):
+            return [name for name, _ in visible]
+    raise UserError(f"{raw} holds no files: run `dvc repro -f pull`")
+
+
+def find_files(folder: Path, below: str = "") -> Iterator[str]:
+    """List the files in a folder, in no order, as posix paths relative to it.
+
+    Hidden files are no recordings; a link to a folder is a file, and is not followed.
+
+    Args:
+        folder: where.
+        below: begin in this folder of it: "" or a path that ends with a slash.
+    """
+    with os.scandir(folder / below) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            path = below + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from find_files(folder, f"{path}/")
+            elif entry.is_file() or entry.is_symlink():
+                yield path
+
+
+def label(raw: Path, clean: Clean) -> Iterator[Row]:
+    """Label every recording below a folder.
+
+    Args:
+        raw: the folder of the corpora's folders.
+        clean: which clips are wanted.
+
+    Yields:
+        What is known of each: its path, corpus and the corpus's word for its emotion; then the
+        columns of clips.csv that its labels fill and its identity, or reason and detail of its
+        rejection. In no order, and never all at once in memory.
+
+    Raises:
+        UserError: there are no files, or the table of one's own corpus is damaged.
+    """
+    for corpus in find_corpora(raw):
+        for path, labels in _labelled(corpus, raw / corpus, clean):
+            yield _row(corpus, path, labels, clean)
+
+
+def layouts(raw: Path, clean: Clean) -> Iterator[str]:
+    """Say what was understood of the folders of one's own corpora that have no table."""
+    for corpus in find_corpora(raw):
+        if corpus not in NAMINGS:
+            folder = raw / corpus
+            files = list(find_files(folder))
+            labeller = own.labeller(folder, files, clean.relabel, clean.own_emotions)
+            if labeller.note:
+                yield f"{corpus}: {labeller.note}"
+
+
+def _labelled(corpus: str, folder: Path, clean: Clean) -> Iterator[tuple[str, Labels | Rejected]]:
+    files = find_files(folder)
+    # The name of a known corpus's file says it all; one's own table is about all files together.
+    at_once = _AT_ONCE if corpus in NAMINGS else None
+    while some := list(islice(files, at_once)):
+        yield from label_files(corpus, folder, some, clean.relabel, clean.own_emotions)
+
+
+def _row(corpus: str, file: str, labels: Labels | Rejected, clean: Clean) -> Row:
+    path = f"{corpus}/{file}"
+    shown = path.encode("utf-8", "backslashreplace").decode()
+    row = {"path": shown, "corpus": shown.split("/")[0]}
+    try:
+        if shown != path:
+            raise Rejected("unknown_name", "not UTF-8")
+        if "\r" in path:
+            raise Rejected("unknown_name", "a carriage return, which csv takes for the row's end")
+        if isinstance(labels, Rejected):
+            raise labels
+        row["word"] = labels.emotion
+        settled = asdict(settle(labels, clean))
+    except Rejected as verdict:
+        return row | {"reason": verdict.reason, "detail": str(verdict)}
+    name, _ = settled.pop("name"), settled.pop("sung")
+    return row | settled | {"clip": f"{corpus}/{name}", "identity": identity(corpus, labels)}
+
+
+def settle(labels: Labels, clean: Clean) -> Labels:
+    """Name the emotion as this project does; refuse a clip that is not wanted.
+
+    Raises:
+        Rejected: unknown_emotion, song or excluded_emotion.
+    """
+    emotion = emotion_of(labels.emotion, clean.relabel, clean.own_emotions)
+    if labels.sung and not clean.song:
+        raise Rejected("song", "sung, not spoken: clean.song keeps such clips")
+    if clean.emotions != "all" and emotion not in clean.emotions:
+        raise Rejected("excluded_emotion", f"{emotion}: not in clean.emotions")
+    return replace(labels, emotion=emotion)
+
+
+def identity(corpus: str, labels: Labels) -> str:
+    """Say what two files that are one clip share, also where they are spelled in two ways.
+
+    Of a known corpus that is all that the name says; of one's own, the name.
+    """
+    return f"{corpus}/{labels.name if corpus not in NAMINGS else replace(labels, name='')}"
+
+
+def words_for(emotion: str) -> set[str]:
+    """List the words by which clean.relabel may mean an emotion as its corpus words it."""
+    words = {folded(emotion)}
+    with suppress(Rejected):
+        words.add(emotion_of(emotion, {}))
+    return words

@@ -1,0 +1,64 @@
+"""The names of a frame's descriptors and of a clip's functionals, without computing any."""
+
+from itertools import combinations
+
+SPECTRAL_SHAPE = (
+    "centroid",
+    "spread",
+    "rolloff_25",
+    "rolloff_85",
+    "flux",
+    "flatness",
+    "alpha_ratio",
+    "tilt",
+)
+STATISTICS = ("mean", "deviation", "p5", "p25", "p50", "p75", "p95")
+RHYTHM = (
+    "log_seconds",
+    "active_share",
+    "voiced_share",
+    "voiced_per_active",
+    "voicing_changes_per_second",
+    "pauses_per_second",
+    "peaks_per_second",
+)
+CORRELATED_MFCC = 13
+PARTS = ("first", "second", "third")  # thirds of a clip
+
+
+def descriptor_names(n_mels: int, n_mfcc: int) -> list[str]:
+    """Name what is said of each frame, in the order of `ser.features.descriptors`."""
+    bands = [f"logmel_{i}" for i in range(1, n_mels + 1)]
+    return [*bands, *broad_names(n_mfcc)]
+
+
+def broad_names(n_mfcc: int) -> list[str]:
+    """Name the descriptors but for the single mel bands, of which the cepstrum says the same."""
+    return [
+        *(f"mfcc_{i}" for i in range(1, n_mfcc + 1)),
+        "level",
+        "zcr",
+        *SPECTRAL_SHAPE,
+        "pitch",
+        "voicing",
+        "h1_h2",
+        "h1_h3",
+    ]
+
+
+def correlated_names(n_mfcc: int) -> list[str]:
+    """Name the descriptors of which correlations are taken: of the cepstrum, the lower half."""
+    broad = broad_names(n_mfcc)
+    return broad[: min(n_mfcc, CORRELATED_MFCC)] + broad[n_mfcc:]
+
+
+def functional_names(n_mels: int, n_mfcc: int) -> list[str]:
+    """Name what is said of a clip, in the order of `ser.features.functionals`."""
+    every, broad = descriptor_names(n_mels, n_mfcc), broad_names(n_mfcc)
+    names = []
+    for frames in ("active", "voiced"):
+        names += [f"{frames}.{name}.{which}" for which in STATISTICS for name in every]
+        names += [f"{frames}.{name}.{which}" for which in ("step", "jitter") for name in every]
+    names += [f"voiced.{a}.{b}" for a, b in combinations(correlated_names(n_mfcc), 2)]
+    names += [f"{part}.{name}" for part in PARTS for name in broad]
+    return [*names, *RHYTHM]

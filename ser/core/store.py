@@ -1,0 +1,176 @@
+"""Arrays of unlike lengths on disk, memory-mapped: waveforms [samples], features [frames, dims].
+
+A store is a folder of three files: values.npy holds the arrays one after the other along their
+first axis, offsets.npy [arrays + 1] says where each begins, store.json holds their keys and a
+description of how they were made.
+"""
+
+import json
+import math
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from ser.core.errors import UserError
+from ser.core.typing import FloatArray
+
+
+class StoreWriter:
+    """Writes arrays to a store one by one: memory holds one, and 8 bytes of each before it.
+
+    Use as a context manager; the store is complete when the context is left without an error.
+    """
+
+    def __init__(self, folder: Path, row_shape: tuple[int, ...], meta: Mapping[str, Any]) -> None:
+        """Begin a store.
+
+        Args:
+            folder: where; made if it is not there.
+            row_shape: shape of an array without its first axis: () or (dims,).
+            meta: how the arrays were made; JSON.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._row_shape = row_shape
+        self._offsets = array("q", [0])
+        (folder / "store.json").unlink(missing_ok=True)  # unreadable until it is complete
+        self._file = (folder / "values.npy").open("wb")
+        self._write_header()
+        self._part = folder / "store.json.part"
+        self._json = self._part.open("w", encoding="utf-8")
+        text = json.dumps({"meta": dict(meta), "keys": []}, indent=1)
+        self._json.write(text.removesuffix("]\n}"))
+
+    def _write_header(self) -> None:
+        # NumPy pads the header so that the first axis may grow without moving the data.
+        header = {
+            "descr": "<f4",
+            "fortran_order": False,
+            "shape": (self._offsets[-1], *self._row_shape),
+        }
+        self._file.seek(0)
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def add(self, key: str, values: FloatArray) -> None:
+        """Append an array [length, *row_shape] float32."""
+        if values.shape[1:] != self._row_shape:
+            raise ValueError(f"{key}: shape {values.shape} does not end in {self._row_shape}")
+        self._file.write(np.ascontiguousarray(values, dtype="<f4").tobytes())
+        self._json.write(f"{',' if len(self) else ''}\n  {json.dumps(key)}")
+        self._offsets.append(self._offsets[-1] + len(values))
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    @property
+    def rows(self) -> int:
+        """Rows written so far: samples or frames of all arrays together."""
+        return self._offsets[-1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._json.write("\n ]\n}\n" if len(self) else "]\n}\n")
+        self._json.close()
+        if kind is None:
+            self._write_header()
+            np.save(self._folder / "offsets.npy", np.array(self._offsets, dtype=np.int64))
+            self._part.replace(self._folder / "store.json")
+        else:
+            self._part.unlink()
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an array lies: sent to another process, it costs nothing beside the array itself.
+
+    Attributes:
+        file: values.npy, by a path that other machines know it by.
+        offset: of the array's first byte.
+        shape: of the array.
+    """
+
+    file: Path
+    offset: int
+    shape: tuple[int, ...]
+
+    def read(self) -> FloatArray:
+        """Read the array into memory of its own."""
+        numbers = np.fromfile(self.file, "<f4", math.prod(self.shape), offset=self.offset)
+        return numbers.reshape(self.shape)
+
+
+class Store(Mapping[str, FloatArray]):
+    """A store opened for reading: key -> memory-mapped array, in the order of writing."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a store.
+
+        Raises:
+            UserError: one of its files is missing or of the wrong size.
+        """
+        try:
+            described = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+            self._offsets = np.load(folder / "offsets.npy", allow_pickle=False)
+            self._file = folder.absolute() / "values.npy"
+            # An empty array cannot be mapped.
+            empty = self._offsets[-1] == 0
+            # Mapped, but as a plain array: slices of a memmap take five times as long to make.
+            self._values = np.asarray(
+                np.load(self._file, mmap_mode=None if empty else "r", allow_pickle=False)
+            )
+            self._header_bytes = self._file.stat().st_size - self._values.nbytes
+            self.meta: dict[str, Any] = described["meta"]
+            self._index = {key: i for i, key in enumerate(described["keys"])}
+            arrays, rows = len(self._offsets) - 1, self._offsets[-1]
+            if arrays != len(described["keys"]) or rows != len(self._values):
+                raise ValueError("its files do not belong together")
+        except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+            raise UserError(
+                f"{folder} cannot be read ({error}): run `dvc repro`, or `dvc checkout` to get "
+                "back what was made before"
+            ) from None
+
+    def __getitem__(self, key: str) -> FloatArray:
+        i = self._index[key]
+        values: FloatArray = self._values[self._offsets[i] : self._offsets[i + 1]]
+        return values
+
+    def place(self, key: str) -> Place:
+        """Say where an array lies."""
+        i = self._index[key]
+        start, end = int(self._offsets[i]), int(self._offsets[i + 1])
+        shape = (end - start, *self._values.shape[1:])
+        row_bytes = self._values.itemsize * math.prod(self._values.shape[1:])
+        return Place(self._file, self._header_bytes + start * row_bytes, shape)
+
+    def read(self, key: str) -> FloatArray:
+        """Read an array into memory of its own.
+
+        Reading all of them one after the other so holds one at a time; those that are mapped may
+        stay in memory for as long as the store is open.
+        """
+        return self.place(key).read()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def length(self, key: str) -> int:
+        """Length of an array's first axis, without reading it."""
+        i = self._index[key]
+        return int(self._offsets[i + 1] - self._offsets[i])

@@ -1,0 +1,1 @@
+"""A file -> the recording in it: containers, codecs, what is damaged."""

@@ -1,0 +1,202 @@
+"""Files -> decoded recordings, whole or block by block; what is damaged is refused.
+
+A file must hold all samples that its headers state (`ser.decoding.containers.stated_in`, `ser.decoding.ogg`). Then
+libsndfile decodes WAV and its kin, FLAC, Vorbis and Opus; FFmpeg, by PyAV, MP3 (of which libsndfile
+only guesses the length where no header states it), the codecs in WAV, AIFF and CAF of which
+libsndfile gives too much or too little, what phones and browsers record (AAC in MP4, .m4a, or on
+its own; WebM), FLAC that was streamed or lies in Ogg, and what else `ser.decoding.signatures` says.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+
+from ser.core import recording
+from ser.core.recording import Recording, Stream, check_form
+from ser.core.rejection import Rejected
+from ser.core.typing import FloatArray
+from ser.decoding import ogg
+from ser.decoding.containers import container_of, stated_in
+from ser.decoding.ffmpeg import open_with_ffmpeg
+from ser.decoding.stated import Stated
+from ser.decoding.views import view
+
+# Of libsndfile, and of soundfile where a header is beyond what it takes.
+_ERRORS = (soundfile.LibsndfileError, TypeError, ValueError)
+
+
+def decode(path: Path) -> Recording:
+    """Decode a whole file.
+
+    Raises:
+        Rejected: zero_length, truncated or undecodable.
+    """
+    with open_stream(path) as stream:
+        blocks = list(stream.blocks)
+    samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    return Recording(samples, stream.sample_rate, stream.subtype)
+
+
+@contextmanager
+def open_stream(path: Path) -> Iterator[Stream]:
+    """Open a file to decode it in blocks: memory holds as much as the caller keeps.
+
+    What a file is, its first bytes say, not its name.
+
+    Raises:
+        Rejected: zero_length, truncated or undecodable.
+    """
+    with ExitStack() as stack:
+        try:
+            stream = _open(path, stack)
+        except OSError as error:
+            raise Rejected("undecodable", f"{error.strerror or error}: '{path}'") from None
+        yield stream
+
+
+def _open(path: Path, stack: ExitStack) -> Stream:
+    """Open a file for as long as the stack is open.
+
+    Raises:
+        Rejected: as `open_stream`.
+        OSError: it cannot be read.
+    """
+    file = stack.enter_context(path.open("rb"))
+    end = os.fstat(file.fileno()).st_size
+    head = file.read(4)
+    if not head:
+        raise Rejected("zero_length", "an empty file")
+    if head == b"OggS":
+        return _open_ogg(file, stack)
+    stated = stated_in(file, end)
+    if stated is not None:
+        return _open_stated(view(file, 0, end, stated.patches), stated, stack)
+    file.seek(0)
+    if container := container_of(file):
+        return open_with_ffmpeg(file, container, stack)
+    opened = _open_soundfile(view(file, 0, end), stack)
+    if opened.format == "MP3":  # behind bytes that are none
+        return open_with_ffmpeg(file, "mp3", stack)
+    return _stream(opened)
+
+
+def _open_stated(file: BinaryIO, stated: Stated, stack: ExitStack) -> Stream:
+    """Open a file whose headers were compared with what it holds.
+
+    Raises:
+        Rejected: as `open_stream`.
+    """
+    if stated.decoder:
+        stream = open_with_ffmpeg(file, stated.decoder, stack)
+    else:
+        stream = _stream(_open_soundfile(file, stack))
+    if stated.samples is None:
+        return stream
+    return replace(stream, blocks=_cut(stream.blocks, stated.samples))
+
+
+def _open_ogg(file: BinaryIO, stack: ExitStack) -> Stream:
+    """Open an Ogg file, which may be a chain of several.
+
+    Raises:
+        Rejected: as `open_stream`.
+    """
+    first, *others = ogg.links(file)
+    if any(link.codec != first.codec for link in others):
+        raise Rejected("undecodable", "its codec changes")
+    if first.codec in (ogg.FLAC, ogg.SPEEX):  # libsndfile does not read FFmpeg's FLAC, nor Speex
+        file.seek(0)
+        return open_with_ffmpeg(file, "ogg", stack)
+    opened = _open_soundfile(view(file, first.start, first.end), stack)
+    stream = _stream(opened)
+    return replace(stream, blocks=_chained(stream.blocks, opened, file, others))
+
+
+def _chained(
+    blocks: Iterator[FloatArray],
+    first: soundfile.SoundFile,
+    file: BinaryIO,
+    others: Sequence[ogg.Link],
+) -> Iterator[FloatArray]:
+    """Decode all files of a chain: libsndfile decodes the first and says nothing of the others.
+
+    Raises:
+        Rejected: as `_blocks`, or undecodable.
+    """
+    yield from blocks
+    for link in others:
+        with ExitStack() as stack:
+            opened = _open_soundfile(view(file, link.start, link.end), stack)
+            if (opened.samplerate, opened.channels) != (first.samplerate, first.channels):
+                raise Rejected("undecodable", "its sample rate or its channels change")
+            yield from _blocks(opened)
+
+
+def _open_soundfile(file: BinaryIO, stack: ExitStack) -> soundfile.SoundFile:
+    """Open a file by libsndfile.
+
+    Args:
+        file: a view, which has no name: where libsndfile does not know the content, it, and
+            soundfile before it, take a file for what its name says.
+        stack: closes what is opened here.
+
+    Raises:
+        Rejected: undecodable.
+    """
+    try:
+        return stack.enter_context(soundfile.SoundFile(file))
+    except _ERRORS as error:
+        raise _undecodable(error) from None
+
+
+def _stream(opened: soundfile.SoundFile) -> Stream:
+    check_form(opened.samplerate, opened.channels)
+    return Stream(_blocks(opened), opened.samplerate, opened.subtype)
+
+
+def _cut(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
+    """Leave out what was decoded beyond so many samples per channel.
+
+    Raises:
+        Rejected: truncated.
+    """
+    left = samples
+    for block in blocks:
+        if left:
+            yield block[:left]
+        left -= min(left, len(block))
+    if left:
+        raise Rejected("truncated", f"{samples - left} of {samples} samples per channel")
+
+
+def _undecodable(error: Exception) -> Rejected:
+    # What it says of damaged files is at times of no use, such as that there is no file.
+    said = getattr(error, "error_string", str(error)).rstrip(".")
+    vague = ("File does not exist", "Unspecified", "Internal")
+    detail = "damaged, or of a kind that is not read" if said.startswith(vague) else said
+    return Rejected("undecodable", f"libsndfile: {detail}")
+
+
+def _blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
+    """Read what libsndfile decodes.
+
+    Raises:
+        Rejected: zero_length or truncated.
+    """
+    size, found = max(1, recording.BLOCK // file.channels), 0
+    try:
+        while len(block := file.read(size, dtype="float32", always_2d=True)):
+            found += len(block)
+            yield block
+    except _ERRORS as error:
+        raise _undecodable(error) from None
+    if found == 0:
+        raise Rejected("zero_length", "no samples")
+    if found < file.frames:
+        raise Rejected("truncated", f"{found} of {file.frames} samples per channel")

@@ -1,0 +1,68 @@
+"""How files that can be read as recordings are called, and which files of a folder are.
+
+One that was cut off is refused where its format tells how long it was, in time or in bytes. These
+do not: an MP3 or a WebM that was streamed, AAC, MP2, AC-3 and AMR on their own, MPEG's program and
+transport streams, a Matroska or FLV film whose last second is missing.
+"""
+
+import os
+import stat
+from pathlib import Path, PurePath
+
+from ser.decoding.signatures import kind_of
+
+# Of films, the sound is read. MPEG-TS by its content alone: .ts and .mts are programs, too.
+SUFFIXES = (
+    ".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
+    ".sph", ".voc", ".flac", ".ogg", ".oga", ".opus", ".spx", ".mp2", ".mp3", ".m4a", ".m4b",
+    ".aac", ".ac3", ".eac3", ".amr", ".awb", ".wma", ".wv", ".tta", ".mka",
+    ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".ogv", ".avi", ".wmv", ".asf",
+    ".flv", ".mpg", ".mpeg", ".vob", ".m2ts",
+)  # fmt: skip
+# The same for people.
+READ = (
+    "WAV, FLAC, MP3, M4A, AAC, Ogg, Opus, WMA, AMR, AIFF, CAF and others; of films (MP4, MOV, 3GP, "
+    "MKV, WebM, AVI and others) the sound"
+)
+
+
+def is_hidden(path: PurePath) -> bool:
+    """Whether a path within a folder is one that people do not see, as macOS adds them."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def find_recordings(folder: Path) -> tuple[list[Path], int]:
+    """Find the recordings in a folder and those below it: by their names, or by their contents.
+
+    What is called like a recording is one, whatever it holds. Folders that are links are not
+    followed, pipes and devices not opened.
+
+    Returns:
+        (recordings, sorted; number of other files and links, hidden ones left out).
+    """
+    recordings, others = list[Path](), 0
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not is_hidden(PurePath(name))]
+        others += sum(Path(parent, name).is_symlink() for name in folders)
+        for name in names:
+            path = Path(parent, name)
+            if is_hidden(PurePath(name)):
+                continue
+            if _is_recording(path):
+                recordings.append(path)
+            else:
+                others += 1
+    return sorted(recordings), others
+
+
+def _is_recording(path: Path) -> bool:
+    called_so = path.suffix.lower() in SUFFIXES
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return False
+        if called_so:
+            return True
+        with path.open("rb", buffering=0) as file:
+            return kind_of(file) is not None
+    except OSError:
+        return called_so

@@ -1,0 +1,153 @@
+"""What the headers of a WAV state: RIFF, RIFX, RF64, BW64 and W64.
+
+The chunks are described in "Multimedia Programming Interface and Data Specifications 1.0" (IBM and
+Microsoft, 1991), those of more than 4 GB in EBU Tech 3306 and in Sonic Foundry's text on W64.
+"""
+
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from ser.core.rejection import Rejected
+from ser.decoding import mp3
+from ser.decoding.chunks import BIG, LITTLE, W64, Chunk, Layout, content, end_of_samples, walk
+from ser.decoding.stated import Stated, check_held
+
+_EXTENSIBLE = 0xFFFE  # the codec stands further behind
+_PCM, _MS_ADPCM, _FLOAT, _ALAW, _ULAW, _IMA_ADPCM = 1, 2, 3, 6, 7, 0x11
+_GSM, _NMS_ADPCM, _G721, _MPEG, _MP3 = 0x31, 0x38, 0x40, 0x50, 0x55
+_SAMPLES = (_PCM, _FLOAT, _ALAW, _ULAW)  # a block is a sample of all channels
+# FFmpeg decodes all others. Of a GSM with an odd number of blocks libsndfile gives a block more
+# than there is, and of an MP3 as many samples as its average bit rate would make; FFmpeg gives what
+# is there. But it takes G.721 for another packing of the bits, and does not know NMS.
+_LIBSNDFILE = (*_SAMPLES, _MS_ADPCM, _IMA_ADPCM, _NMS_ADPCM, _G721)
+# What is written where the size is not known yet: ffmpeg 2^32 - 1, sox 0x7FFFF000, arecord 2^31,
+# others something near these.
+_UNKNOWN = (range(0x7FFFF000, 2**31 + 1), range(2**32 - 4096, 2**32))
+_UNKNOWN_64 = (range(2**62, 2**64),)  # libsndfile 2^63 - 10001 and something near it
+_IN_DS64 = 2**32 - 1  # size in an RF64: it stands in the chunk ds64
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What the chunk fmt states.
+
+    Attributes:
+        tag: number of the codec.
+        channels: their number.
+        block: bytes of a block.
+        samples: per channel, of a block; 0 where they change or are not known.
+    """
+
+    tag: int
+    channels: int
+    block: int
+    samples: int
+
+
+def read(file: BinaryIO, end: int) -> Stated:
+    """Compare what a WAV states with what it holds.
+
+    libsndfile reads a WAV that was cut off as if it were merely shorter.
+
+    Args:
+        file: a file that begins as a WAV.
+        end: its size.
+
+    Raises:
+        Rejected: zero_length, truncated or undecodable.
+    """
+    file.seek(0)
+    head = file.read(24)
+    layout = {b"RIFX": BIG, b"riff": W64}.get(head[:4], LITTLE)
+    found: dict[bytes, Chunk] = {}
+    for chunk in walk(file, layout, end):
+        if chunk.name == b"data":
+            stated = _stated(file, layout, found | {b"data": chunk}, end)
+            # An RF64 by another name, which libsndfile does not know.
+            renamed = ((0, b"RF64"),) if head[:4] == b"BW64" else ()
+            return replace(stated, patches=(*stated.patches, *renamed))
+        found[chunk.name] = chunk
+    if layout is W64:
+        promised = int.from_bytes(head[16:24], "little")
+    elif head[:4] in (b"RF64", b"BW64"):
+        if b"ds64" not in found or found[b"ds64"].start + 8 > end:
+            raise Rejected("truncated", f"{end} bytes, none of them samples")
+        promised = int.from_bytes(content(file, found[b"ds64"])[:8], "little") + 8
+    else:
+        promised = int.from_bytes(head[4:8], layout.order) + 8
+    if end < promised and not _is_unknown(promised - 8, layout):
+        raise Rejected("truncated", f"{end} of {promised} bytes, none of them samples")
+    raise Rejected("zero_length", f"{end} bytes of header without a data chunk")
+
+
+def _is_unknown(size: int, layout: Layout) -> bool:
+    return any(size in sizes for sizes in (_UNKNOWN_64 if layout is W64 else _UNKNOWN))
+
+
+def _stated(file: BinaryIO, layout: Layout, found: dict[bytes, Chunk], end: int) -> Stated:
+    """Judge the chunk of samples by the chunks before it."""
+    form = _form(content(file, found[b"fmt "]), layout) if b"fmt " in found else _Form(0, 1, 1, 0)
+    data = found[b"data"]
+    size, unknown = data.size, _is_unknown(data.size, layout)
+    # Where the size stands, in how many bytes, and what it counts beside the samples.
+    place, width, more = data.start - 4, 4, 0
+    patches: tuple[tuple[int, bytes], ...] = ()
+    if layout is W64:
+        place, width, more = data.start - 8, 8, layout.header.size
+    elif b"ds64" in found and size in (0, _IN_DS64):
+        patches = ((place, _IN_DS64.to_bytes(4, "little")),)
+        place, width = found[b"ds64"].start + 8, 8
+        size = int.from_bytes(content(file, found[b"ds64"])[8:16], "little")
+        unknown = size in _UNKNOWN_64[0]
+    held = end - data.start
+    if unknown or size <= 0:  # whoever wrote it was stopped before the size was filled in
+        unknown = True
+        held = end_of_samples(file, layout, data.start, end) - data.start
+        if held < form.block:
+            raise Rejected("zero_length", f"{end} bytes with an empty data chunk")
+    if form.tag in (
+        _MPEG,
+        _MP3,
+    ):  # of a tag and the frame behind it FFmpeg makes one, which is none
+        tags = min(end, mp3.end_of_tags(file, data.start)) - data.start
+        patches = (*patches, (data.start, bytes(tags)))
+    decoder = "" if form.tag in (0, *_LIBSNDFILE) else "w64" if layout is W64 else "wav"
+    if unknown:
+        filled = min(held - held % form.block + more, 2 ** (8 * width) - 1)
+        samples = held // form.block if form.tag in _SAMPLES else None
+        return Stated(decoder, samples, (*patches, (place, filled.to_bytes(width, layout.order))))
+    check_held(held, size, form.block if form.tag in _SAMPLES else 1)
+    return Stated(decoder, _samples(file, layout, found, form, size), patches)
+
+
+def _form(fmt: bytes, layout: Layout) -> _Form:
+    def number(at: int) -> int:
+        return int.from_bytes(fmt[at : at + 2], layout.order)
+
+    tag = number(24) if number(0) == _EXTENSIBLE else number(0)
+    channels, block = number(2), max(1, number(12))
+    if tag in _SAMPLES:
+        return _Form(tag, channels, block, 1)
+    if tag in (_MS_ADPCM, _IMA_ADPCM, _GSM):
+        return _Form(tag, channels, block, number(18))
+    if tag == _NMS_ADPCM:
+        return _Form(tag, channels, block, 160)
+    if tag == _G721:
+        return _Form(tag, channels, 60, 120)
+    return _Form(tag, channels, 1, 0)
+
+
+def _samples(
+    file: BinaryIO, layout: Layout, found: dict[bytes, Chunk], form: _Form, size: int
+) -> int | None:
+    """Say how many samples per channel are no padding of the last block; None: no header does.
+
+    Some programs write nonsense into the chunk fact: it is believed where it is less than a block
+    below what the size says. libsndfile divides that of IMA ADPCM by the number of channels.
+    """
+    if b"fact" not in found:
+        return None
+    fact = content(file, found[b"fact"], 8 if layout is W64 else 4)
+    stated, padded = int.from_bytes(fact, layout.order), size // form.block * form.samples
+    is_divided = form.tag == _IMA_ADPCM and form.channels > 1 and stated == padded // form.channels
+    return stated if padded - form.samples < stated <= padded and not is_divided else None

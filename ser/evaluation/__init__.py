@@ -1,0 +1,1 @@
+"""Predictions -> figures with their intervals, and the card of a model."""

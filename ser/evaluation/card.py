@@ -1,0 +1,204 @@
+"""The model card: what a trained model is for, on what it was trained, how good it is.
+
+Mitchell et al.: Model cards for model reporting, FAT* 2019; in the form of the Hugging Face Hub.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ser.evaluation.figures import ends, headline
+from ser.evaluation.licences import LICENCES, Licence
+from ser.nets.description import Description
+
+_KNOWN_VOICES = (
+    "other utterances of the tested speakers are in training, so a new voice is recognised worse"
+)
+_SCHEMES = {
+    "random": f"a random split: {_KNOWN_VOICES}",
+    "kfold": f"random folds: {_KNOWN_VOICES}",
+    "emobox": f"EmoBox's folds: {_KNOWN_VOICES}",
+    "speaker": "speakers that are not in training",
+    "speaker_kfold": "folds of speakers that are not in training",
+    "leave_one_speaker_out": "each speaker in turn, with none of the speaker's clips in training",
+    "cross_corpus": "corpora that are not in training",
+}
+_OWN = Licence("a corpus of one's own", "other", "as its owner says", "")
+
+
+def write_card(description: Description) -> str:
+    """Write the card of an evaluated model, in Markdown.
+
+    Raises:
+        ValueError: the model was not evaluated.
+    """
+    if description.metrics is None:
+        raise ValueError("the model was not evaluated")
+    parts = [
+        _front_matter(description),
+        "# Speech emotion recogniser",
+        _summary(description),
+        "## Use",
+        _use(description),
+        "## What it must not be used for",
+        _MISUSE,
+        "## Training data",
+        _data(description),
+        "## Figures",
+        _figures(description, description.metrics),
+        "## Limits",
+        _limits(description),
+        "## How it was made",
+        _making(description),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table; bars in the cells do not end them."""
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *cells))
+
+
+def _front_matter(description: Description) -> str:
+    """The part in YAML that the Hub reads; JSON strings are YAML."""
+    corpora = description.corpus["corpora"]
+    metrics = description.metrics or {}
+    languages = sorted({language for own in corpora.values() for language in own["languages"]})
+    licences = sorted({_licence(name).spdx for name in corpora})
+    result = {
+        "task": {"type": "audio-classification"},
+        "dataset": {"name": ", ".join(corpora), "type": "-".join(corpora)},
+        "metrics": [
+            {"type": "accuracy", "value": round(metrics["accuracy"], 4)},
+            {"type": "recall", "name": "UAR", "value": round(metrics["uar"], 4)},
+        ],
+    }
+    lines = [
+        ("license", licences[0] if len(licences) == 1 else "other"),
+        ("language", languages),
+        ("pipeline_tag", "audio-classification"),
+        ("tags", ["speech-emotion-recognition", "audio", description.model["name"]]),
+        ("model-index", [{"name": f"ser-{description.model['name']}", "results": [result]}]),
+    ]
+    return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in lines), "---"])
+
+
+def _summary(description: Description) -> str:
+    emotions = ", ".join(description.emotions)
+    net, folds = description.model["name"], len(description.folds)
+    kinds = ", ".join(f"{n} {kind}" for kind, n in description.preprocessing["dims"].items())
+    several = f" The {folds} nets of its folds answer together." if folds > 1 else ""
+    return (
+        f"Says of a recording of speech which of {len(description.emotions)} emotions is heard: "
+        f"{emotions}. The net is `{net}` on {kinds}, trained from scratch.{several}"
+    )
+
+
+def _use(description: Description) -> str:
+    clean = description.preprocessing["clean"]
+    above = f", freed of all up to {clean['highpass']:g} Hz" if clean["highpass"] else ""
+    return (
+        "For research on acted emotional speech, for teaching, and as a baseline to beat. Intended "
+        "users are people who know what the figures below do and do not say.\n\n"
+        "```bash\nser predict --model data/model recording.wav\n```\n\n```python\nfrom ser import "
+        'load\n\nload("data/model").predict(samples, rate)  # float samples in -1..1, rate in Hz\n'
+        f"```\n\nRecordings of any rate are brought to {clean['sample_rate']} Hz{above} and "
+        "peak 1, as the clips of the training were."
+    )
+
+
+_MISUSE = (
+    "Not to judge people: not at work, at school, in hiring, in court, at borders, in insurance or "
+    "medicine, nor to watch or to manipulate anyone. What it hears is how an actor's voice "
+    "resembles other actors' voices, not what a person feels. In the European Union, inferring "
+    "emotions at workplaces and in education is prohibited (Regulation (EU) 2024/1689, article "
+    "5(1)(f)). Nobody's recordings should be analysed without their consent."
+)
+
+
+def _data(description: Description) -> str:
+    corpus = description.corpus
+    rows = []
+    for name, own in corpus["corpora"].items():
+        licence = _licence(name)
+        languages = ", ".join(own["languages"]) or "not stated"
+        counts = (str(own["clips"]), str(own["speakers"]))
+        rows.append((name, licence.title, languages, *counts, licence.terms, licence.reference))
+    head = ("corpus", "title", "language", "clips", "speakers", "licence", "reference")
+    emotions = ", ".join(f"{n} {name}" for name, n in corpus["emotions"].items())
+    seconds = corpus["seconds"]
+    return (
+        f"{table(head, rows)}\n\n{emotions}; {seconds['total'] / 60:.1f} minutes, clips of "
+        f"{seconds['min']:.1f} to {seconds['max']:.1f} s. {_held_out(description)} The weights are "
+        "made from recordings under these licences: look there before you pass them on."
+    )
+
+
+def _held_out(description: Description) -> str:
+    if len(description.folds) == 1:
+        return "Part of them are test clips, on which nothing was trained or chosen."
+    return (
+        "Each test clip was kept from the net of its fold, and could be trained on by the nets of "
+        "other folds."
+    )
+
+
+def _figures(description: Description, metrics: Mapping[str, Any]) -> str:
+    low, high = ends(metrics, "uar")
+    scheme = metrics["split_scheme"]
+    classes = [
+        (name, *(f"{f[key]:.2f}" for key in ("precision", "recall", "f1")), str(f["support"]))
+        for name, f in metrics["per_class"].items()
+    ]
+    voices = [
+        (name, f"{f['accuracy']:.1%}", str(f["n"])) for name, f in metrics["per_speaker"].items()
+    ]
+    voice_note = (
+        " The tested speakers' own recordings, without their emotions, were used to normalise."
+        if metrics["uses_test_speakers_audio"]
+        else ""
+    )
+    nets_note = (
+        " Each clip was measured with the net of its fold alone: how good all "
+        f"{len(description.folds)} nets together are was not measured."
+        if len(description.folds) > 1
+        else ""
+    )
+    return (
+        f"{headline(metrics)}, UAR {metrics['uar']:.1%} ({low:.1%} to {high:.1%}), of "
+        f"{metrics['n_test']} test clips, looked at once. Always saying the commonest emotion: "
+        f"{metrics['majority_accuracy']:.1%}. Measured by `{scheme}`, {_SCHEMES[scheme]}."
+        f"{nets_note}{voice_note} The expected calibration error is {metrics['ece']:.3f}: read the "
+        "probabilities accordingly.\n\n"
+        + table(("emotion", "precision", "recall", "F1", "test clips"), classes)
+        + "\n\n"
+        + table(("speaker", "accuracy", "test clips"), voices)
+    )
+
+
+def _limits(description: Description) -> str:
+    corpus = description.corpus
+    speakers = sum(own["speakers"] for own in corpus["corpora"].values())
+    seconds = corpus["seconds"]
+    return (
+        f"- {speakers} speakers, acting: other voices, languages, microphones, rooms and real "
+        "emotions are recognised worse, by how much nobody has measured here.\n"
+        f"- It knows {', '.join(description.emotions)} and nothing else: whatever it hears, it "
+        "names one of them, unless nobody speaks.\n"
+        f"- Recordings of less than {2 * description.highest_hertz:.0f} Hz, such as telephone "
+        "calls, lack sounds that it listens to: it errs more, and says so.\n"
+        f"- It was trained on clips of {seconds['min']:.1f} to {seconds['max']:.1f} s; longer "
+        "recordings are cut into windows, whose accuracy was not measured.\n"
+        "- The intervals say how far the figures would move with other clips of the same "
+        "speakers, not with other speakers."
+    )
+
+
+def _making(description: Description) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in description.versions.items())
+    return f"By `dvc repro`; every setting stands in `model.json`. Versions: {versions}."
+
+
+def _licence(corpus: str) -> Licence:
+    return LICENCES.get(corpus, _OWN)

@@ -1,0 +1,71 @@
+"""What a trained model says of the test clips of its folds."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from ser.core.clips import speaker_of
+from ser.core.net_inputs import standardises_pooled
+from ser.core.params import Model
+from ser.core.store import Store
+from ser.nets import model_folder
+from ser.nets.description import Description
+from ser.training.batches import Clips
+from ser.training.devices import choose_device, limit_threads, make_deterministic
+from ser.training.examples import Recordings
+from ser.training.loop import loss_and_accuracy, measure_voices, predict
+
+
+def predict_folds(
+    clips: pd.DataFrame,
+    splits: pd.DataFrame,
+    features: Store,
+    trained: Path,
+    description: Description,
+    nets: list[nn.Module],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Let each fold's net predict that fold's test clips.
+
+    Returns:
+        (the table predictions.csv; loss and accuracy on the test clips of every epoch whose
+        weights were kept, columns fold, epoch, test_loss, test_accuracy).
+    """
+    device = choose_device()
+    make_deterministic()
+    settings, emotions = Model.model_validate(description.model), description.emotions
+    limit_threads(settings)
+    recordings = Recordings(
+        clips,
+        features,
+        settings.normalisation,
+        standardises_pooled=standardises_pooled(settings.name),
+    )
+    parts, tested = [], []
+    for fold, net, of_train in zip(description.folds, nets, description.statistics, strict=True):
+        rows = splits[(splits["fold"] == fold) & (splits["subset"] == "test")]
+        test = clips[clips["clip"].isin(rows["clip"])]
+        examples = recordings.examples(test["clip"].tolist(), emotions, of_train)
+        tests = Clips(examples, device)
+        voices = recordings.measured_examples([], emotions)
+        measured = None if voices is None else Clips(voices, device)
+        net = net.to(device)
+        measure_voices(net, measured, settings)
+        probabilities = predict(net, tests, settings)
+        part = test[["clip", "emotion"]].assign(
+            fold=fold,
+            speaker=speaker_of(test),
+            predicted=[emotions[i] for i in probabilities.argmax(axis=1)],
+        )
+        part[emotions] = probabilities.astype(np.float64)
+        parts.append(part)
+        for epoch, snapshot in model_folder.load_snapshots(trained, description, fold):
+            snapshot = snapshot.to(device)
+            measure_voices(snapshot, measured, settings)
+            probabilities = predict(snapshot, tests, settings)
+            loss, accuracy = loss_and_accuracy(probabilities, examples.labels)
+            tested.append((fold, epoch, loss, accuracy))
+    columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]
+    table = pd.concat(parts)[columns].sort_values(["clip", "fold"], ignore_index=True)
+    return table, pd.DataFrame(tested, columns=["fold", "epoch", "test_loss", "test_accuracy"])

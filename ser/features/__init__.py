@@ -1,0 +1,1 @@
+"""Waveform -> features: log-mel and other spectra by frames, functionals of a clip."""

@@ -1,0 +1,183 @@
+"""Waveform -> what can be said of each frame: spectrum, level, pitch, voice.
+
+The field calls these low-level descriptors; its feature sets, such as eGeMAPS (Eyben et al.: The
+Geneva minimalistic acoustic parameter set, IEEE Transactions on Affective Computing 7(2), 2016),
+are statistics of them.
+"""
+
+from functools import cache
+
+import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from ser.core.functional_names import descriptor_names
+from ser.core.params import HIGHEST_PITCH, Features
+from ser.core.typing import FloatArray
+from ser.features import spectra
+from ser.features.spectra import ToDecibels
+
+_LOWEST_PITCH = 60.0  # Hz
+_REFERENCE_PITCH = 100.0  # Hz, of 0 semitones
+_OCTAVE_COST = 0.1  # of the longest lag against the shortest: without it pitch falls by octaves
+_HIGHEST = 8000.0  # Hz, where the spectral descriptors end, whatever the sample rate
+_POWER_FLOOR = 1e-10
+
+
+def describe(
+    waveform: FloatArray,
+    sample_rate: int,
+    features: Features,
+    mel_bank: FloatArray,
+    to_decibels: ToDecibels = spectra.power_to_db,
+) -> dict[str, FloatArray]:
+    """Describe every frame of a waveform.
+
+    Args:
+        waveform: float32 [samples] in -1..1.
+        sample_rate: in Hz.
+        features: framing, mel bands and number of cepstral coefficients.
+        mel_bank: weights [n_mels, 1 + n_fft // 2].
+        to_decibels: see `ser.features.extract.extract`.
+
+    Returns:
+        name of each descriptor (see `functional_names`) -> float32 [frames]. Levels and ratios are
+        in dB, frequencies in Hz, pitch in semitones above 100 Hz.
+    """
+    frames = spectra.cut_frames(waveform, features, "constant")
+    power = spectra.power_spectrogram(frames, features)
+    mel_db = to_decibels(spectra.mel_power(power, mel_bank))
+    level = 10 * np.log10(np.maximum(np.mean(np.square(frames), axis=1), _POWER_FLOOR))
+    pitch, voicing = track_pitch(frames, sample_rate)
+    frequencies = scipy.fft.rfftfreq(features.n_fft, 1 / sample_rate)
+    heard = frequencies <= _HIGHEST
+    columns = [
+        *(mel_db - mel_db.max()).T,
+        *spectra.cepstrum(mel_db, features.n_mfcc).T,
+        level - level.max(),
+        spectra.zero_crossing_rate(waveform, features)[:, 0],
+        *spectral_shape(power[:, heard], frequencies[heard]),
+        12 * np.log2(pitch / _REFERENCE_PITCH),
+        voicing,
+        *harmonic_differences(power[:, heard], frequencies[heard], pitch),
+    ]
+    names = descriptor_names(features.n_mels, features.n_mfcc)
+    return {
+        name: np.asarray(column, np.float32) for name, column in zip(names, columns, strict=True)
+    }
+
+
+def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, FloatArray]:
+    """Find each frame's pitch as the highest peak of its autocorrelation.
+
+    The autocorrelation of the windowed frame is divided by the window's own, after Boersma:
+    Accurate short-term analysis of the fundamental frequency, IFA Proceedings 17, 1993. A median
+    over five frames takes single octave errors out.
+
+    Args:
+        frames: float32 [frames, n_fft].
+        sample_rate: in Hz.
+
+    Returns:
+        (pitch in Hz, 60 to 500 as far as the frames are long enough; voicing: the height of the
+        peak, 0 for noise to about 1 for a periodic sound), float32 [frames] each.
+    """
+    n = frames.shape[1]
+    shortest = max(1, int(sample_rate / HIGHEST_PITCH))
+    # Lags beyond half the frame are compared over too few samples.
+    longest = max(shortest + 1, min(int(sample_rate / _LOWEST_PITCH), n // 2))
+    found = [
+        _strongest_lag(frames[start : start + spectra.FRAMES_AT_ONCE], shortest, longest)
+        for start in range(0, len(frames), spectra.FRAMES_AT_ONCE)
+    ]
+    lag, voicing = (np.concatenate(values) for values in zip(*found, strict=True))
+    neighbours = sliding_window_view(np.pad(sample_rate / lag, 2, mode="symmetric"), 5)
+    return np.median(neighbours, axis=1).astype(np.float32), voicing
+
+
+def _strongest_lag(
+    frames: FloatArray, shortest: int, longest: int
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Find where each frame's autocorrelation is highest, and how high, from one lag to another."""
+    n = frames.shape[1]
+    # Silence behind the frame, or what is beyond its end would be taken from its beginning.
+    size = scipy.fft.next_fast_len(n + longest, real=True)
+    window, window_correlation = _pitch_window(n)
+    centred = frames - frames.mean(axis=1, keepdims=True)
+    spectrum = scipy.fft.rfft(centred * window, size, axis=1)
+    correlation = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, size, axis=1)
+    energy = correlation[:, :1] + np.float32(1e-9)
+    peaks = correlation[:, shortest:longest] / energy / window_correlation[shortest:longest]
+    peaks *= np.linspace(1, 1 - _OCTAVE_COST, longest - shortest, dtype=np.float32)
+    best = peaks.argmax(axis=1)
+    return best + shortest, peaks[np.arange(len(best)), best]
+
+
+@cache
+def _pitch_window(n: int) -> tuple[FloatArray, FloatArray]:
+    """Hann window of n samples, and its autocorrelation relative to lag 0."""
+    window = np.hanning(n).astype(np.float32)
+    spectrum = scipy.fft.rfft(window, 2 * n)
+    correlation = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:n]
+    return window, np.maximum(correlation / correlation[0], np.float32(1e-3))
+
+
+def spectral_shape(power: FloatArray, frequencies: FloatArray) -> list[FloatArray]:
+    """Describe how each frame's power lies over frequency.
+
+    Args:
+        power: squared magnitudes [frames, bins].
+        frequencies: of the bins, in Hz.
+
+    Returns:
+        Eight float arrays [frames]: centroid and spread in Hz; the frequencies below which 25 % and
+        85 % of the power lie, in Hz; flux: distance from the frame before, of square roots of
+        shares of power; flatness: logarithm of the geometric over the arithmetic mean; alpha ratio:
+        50 to 1000 against 1000 to 5000 Hz, in dB; 50 to 2000 against 2000 to 5000 Hz, in dB.
+    """
+    shares = power / (power.sum(axis=1, keepdims=True) + np.float32(1e-12))
+    centroid, square = (shares @ np.stack([frequencies, frequencies**2], axis=1)).T
+    spread = np.sqrt(np.maximum(square - centroid**2, 0))
+    below = np.cumsum(shares, axis=1)
+    rolloffs = [
+        frequencies[np.minimum(np.count_nonzero(below < share, axis=1), len(frequencies) - 1)]
+        for share in (0.25, 0.85)
+    ]
+    moved = np.diff(np.sqrt(shares), axis=0)
+    flux = np.pad(np.sqrt(np.square(moved).sum(axis=1)), (1, 0))
+    floored = power + np.float32(_POWER_FLOOR)
+    flatness = np.log(floored).mean(axis=1) - np.log(floored.mean(axis=1))
+
+    def band(low: float, high: float) -> FloatArray:
+        inside = slice(*np.searchsorted(frequencies, (low, high)))
+        level: FloatArray = 10 * np.log10(power[:, inside].sum(axis=1) + _POWER_FLOOR)
+        return level
+
+    alpha_ratio = band(50, 1000) - band(1000, 5000)
+    tilt = band(50, 2000) - band(2000, 5000)
+    return [centroid, spread, *rolloffs, flux, flatness, alpha_ratio, tilt]
+
+
+def harmonic_differences(
+    power: FloatArray, frequencies: FloatArray, pitch: FloatArray
+) -> list[FloatArray]:
+    """Tell how far the second and the third harmonic lie below the first, in dB.
+
+    Args:
+        power: squared magnitudes [frames, bins].
+        frequencies: of the bins, in Hz.
+        pitch: in Hz [frames].
+
+    Returns:
+        Two float arrays [frames].
+    """
+    rows = np.arange(len(power))
+    levels = []
+    for harmonic in (1, 2, 3):
+        nearest = np.round(harmonic * pitch / frequencies[1]).astype(np.int64)
+        nearest = np.clip(nearest, 1, len(frequencies) - 2)
+        # The highest of three bins: pitch is not known to a bin.
+        strongest = np.max([power[rows, nearest + i] for i in (-1, 0, 1)], axis=0)
+        levels.append(10 * np.log10(strongest + _POWER_FLOOR))
+    return [levels[0] - levels[1], levels[0] - levels[2]]

@@ -1,0 +1,106 @@
+"""A trained model as a folder: model.json describes it, fold-<k>.safetensors are its weights.
+
+The train stage writes such a folder, with model.snapshots also every epoch's weights per fold; once
+it is evaluated, it is released: with its figures in model.json and a model card, README.md.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import nn
+
+from ser.core.errors import UserError
+from ser.core.params import Model
+from ser.nets import build
+from ser.nets.description import Description, parse
+from ser.training.loop import Weights, snapshot_epoch, write_weights
+
+
+def save(folder: Path, description: Description, weights: Sequence[Weights]) -> None:
+    """Write a model in place of a former one: one dict of weights per fold of the description."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for fold, tensors in zip(description.folds, weights, strict=True):
+        write_weights(_weights_file(folder, fold), tensors)
+    _write_description(folder, description)
+
+
+def release(trained: Path, folder: Path, description: Description, card: str) -> None:
+    """Write a model to be used in place of a former one.
+
+    Args:
+        trained: folder that `save` wrote.
+        folder: where.
+        description: with the figures of its evaluation.
+        card: text of README.md.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for fold in description.folds:
+        shutil.copyfile(_weights_file(trained, fold), _weights_file(folder, fold))
+    _write_description(folder, description)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def load(folder: Path) -> tuple[Description, list[nn.Module]]:
+    """Read a model: its description and one net per fold, on the CPU, ready to predict.
+
+    Raises:
+        UserError: a file is missing or damaged, or of another format than this code knows.
+    """
+    described = folder / "model.json"
+    try:
+        description = parse(described.read_text(encoding="utf-8"), described)
+        nets = [_read_net(_weights_file(folder, fold), description) for fold in description.folds]
+    except (
+        OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError
+    ) as error:  # fmt: skip
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, OSError) and error.filename:
+            reason = f"{error.filename}: {error.strerror}"
+        raise UserError(
+            f"{folder} holds no usable model ({reason}): fetch one by `dvc pull evaluate`, or run "
+            "`dvc repro train evaluate`"
+        ) from None
+    return description, nets
+
+
+def _write_description(folder: Path, description: Description) -> None:
+    (folder / "model.json").write_text(description.text(), encoding="utf-8")
+
+
+def snapshots_folder(folder: Path, fold: int) -> Path:
+    """Name the folder of a fold's weights after every epoch."""
+    return folder / f"fold-{fold}-epochs"
+
+
+def load_snapshots(
+    folder: Path, description: Description, fold: int
+) -> Iterator[tuple[int, nn.Module]]:
+    """Yield each epoch that was kept of a fold, and its net; none were kept: nothing."""
+    for path in sorted(snapshots_folder(folder, fold).glob("*.safetensors")):
+        yield snapshot_epoch(path), _read_net(path, description)
+
+
+def count_parameters(description: Description) -> int:
+    """Count the trainable parameters of one fold's net."""
+    return build.count_parameters(_build(description))
+
+
+def _build(description: Description) -> nn.Module:
+    dims = sum(description.preprocessing["dims"].values())
+    model = Model.model_validate(description.model)
+    return build.build(model, dims, len(description.emotions))
+
+
+def _read_net(weights: Path, description: Description) -> nn.Module:
+    net = _build(description)
+    net.load_state_dict(safetensors.torch.load_file(weights))
+    return net.eval()
+
+
+def _weights_file(folder: Path, fold: int) -> Path:
+    return folder / f"fold-{fold}.safetensors"

@@ -1,0 +1,121 @@
+"""Features -> mean 0 and standard deviation 1, by the statistics of a clip or of many.
+
+All columns of a kind share one mean and one deviation, so that the shape of a spectrum stays. The
+columns of functionals are of unlike units: each has its own.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.core.columns import blocks
+from ser.core.params import FUNCTIONALS
+from ser.core.typing import FloatArray
+
+# Kind of features -> (mean, standard deviation) of all its values; of functionals, of each column.
+Scale = float | NDArray[np.float64]
+Statistics = dict[str, tuple[Scale, Scale]]
+
+_Moments = tuple[int, Any, Any]  # number, mean, sum of squared deviations
+
+LEAST_DEVIATION = 1e-8
+
+
+def measure(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:
+    """Compute mean and standard deviation of each kind over all values of all clips.
+
+    Args:
+        clips: at least one float32 [frames, dims].
+        dims: columns of each kind, in the order of stacking.
+    """
+    merged: dict[str, _Moments] = dict.fromkeys(dims, (0, 0.0, 0.0))
+    for features in clips:
+        for kind, columns in blocks(dims):
+            values = features[:, columns].astype(np.float64)
+            axis = 0 if kind == FUNCTIONALS else None
+            mean = values.mean(axis=axis)
+            squares = np.square(values - mean).sum(axis=axis)
+            merged[kind] = _merge(merged[kind], (values.size // mean.size, mean, squares))
+    return {
+        kind: (_plain(mean), _plain((squares / n) ** 0.5))
+        for kind, (n, mean, squares) in merged.items()
+    }
+
+
+def as_they_are(dims: Mapping[str, int]) -> Statistics:
+    """Give the statistics that change nothing."""
+    return dict.fromkeys(dims, (0.0, 1.0))
+
+
+def _plain(value: Any) -> Scale:  # noqa: ANN401 - a number or an array
+    return value if np.ndim(value) else float(value)
+
+
+def _merge(a: _Moments, b: _Moments) -> _Moments:
+    """Join the moments of two parts.
+
+    Chan, Golub, LeVeque: Algorithms for computing the sample variance, The American Statistician
+    37(3), 1983.
+    """
+    n = a[0] + b[0]
+    step = b[1] - a[1]
+    return n, a[1] + step * b[0] / n, a[2] + b[2] + step**2 * a[0] * b[0] / n
+
+
+def check_statistics(statistics: Statistics | None, dims: Mapping[str, int]) -> None:
+    """Compare statistics that were read from a file with the features that they are of.
+
+    Raises:
+        ValueError: they are of others, or no numbers.
+    """
+    found = {
+        kind: tuple(np.shape(scale) for scale in scales)
+        for kind, scales in (statistics or {}).items()
+    }
+    expected = {kind: ((n,) if kind == FUNCTIONALS else (),) * 2 for kind, n in dims.items()}
+    if found != expected:
+        raise ValueError(f"statistics of the shapes {found}, expected are {expected}")
+    with np.errstate(over="ignore"):
+        for scales in (statistics or {}).values():
+            if not all(np.isfinite(np.asarray(scale, np.float32)).all() for scale in scales):
+                raise ValueError("statistics that are no numbers")
+
+
+def measure_groups(
+    clips: Mapping[str, FloatArray], group_of: Mapping[str, str], dims: Mapping[str, int]
+) -> dict[str, Statistics]:
+    """Measure the clips of each group, such as each speaker.
+
+    Args:
+        clips: clip -> float32 [frames, dims].
+        group_of: clip -> group.
+        dims: columns of each kind.
+    """
+    members: dict[str, list[str]] = {}
+    for clip, group in group_of.items():
+        members.setdefault(group, []).append(clip)
+    return {
+        group: measure((clips[clip] for clip in names), dims) for group, names in members.items()
+    }
+
+
+def normalise(
+    features: FloatArray, dims: Mapping[str, int], statistics: Statistics | None
+) -> FloatArray:
+    """Shift and scale each kind of a clip's features.
+
+    Args:
+        features: float32 [frames, dims].
+        dims: columns of each kind.
+        statistics: mean and deviation that become 0 and 1; None: the clip's own.
+    """
+    if statistics is None:
+        statistics = measure([features], dims)
+    normalised = np.empty_like(features)
+    for kind, columns in blocks(dims):
+        mean, deviation = statistics[kind]
+        scale = np.maximum(deviation, LEAST_DEVIATION).astype(np.float32)
+        normalised[:, columns] = (features[:, columns] - np.float32(mean)) / scale
+    return normalised

@@ -1,0 +1,246 @@
+"""A CNN on log-mel spectrograms that pools each channel's statistics over the clip."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ser.nets import pooling
+from ser.nets.layers import perceptron, within_reach
+from ser.nets.transforms import (
+    PITCHES,
+    band_groups,
+    cosine_transform,
+    harmonic_combs,
+    modulation_filters,
+)
+
+_CEPSTRUM = 24  # learned channels, at most as many as there are bands
+_CORRELATED = 13  # of these, so many are correlated, as is usual of MFCC
+_GROUPS = 8  # groups of bands whose modulation is taken
+_RATES = 16  # modulation: 1 to 16 cycles in _MODULATION frames
+_MODULATION = 64  # frames; a filter begins every _MODULATION_HOP of them
+_MODULATION_HOP = 16
+_FLOOR_DB = -80.0  # as deep as a log-mel spectrogram goes
+_COMB_FLOOR_DB = -60.0  # quieter bands say nothing of the pitch
+_ACTIVE_DB = -40.0  # frames so far below the loudest are silence
+_PEAK_DB = -20.0  # a peak of the level further below the loudest is none
+_VOICED_DB = 14.0  # a comb that fits so well: the frame is voiced
+_SHARPNESS_DB = 2.0  # by how much a comb must fit better to decide the pitch
+_LEAST_FRAMES = 5  # fewer voiced frames say nothing: the most voiced are taken
+_LEAST_DEVIATION = 1e-4
+_TINY_POWER = 1e-10
+
+
+class StatPool(nn.Module):
+    """Convolutions over bands and over time, statistics pooling, one hidden layer.
+
+    Of every frame: the 64 bands; a learned 1x1 convolution started at the cosine transform (24
+    channels); level, centroid, spread, flux and flatness; pitch and voicing by harmonic combs. They
+    are pooled as functionals are (`ser.nets.pooling`): mean, deviation, percentiles and movement
+    over the active frames, and again over the voiced ones; correlations; thirds; rhythm. A learned
+    convolution over time, started at windowed sinusoids, adds how strongly groups of bands go up
+    and down at each rate.
+
+    What is pooled is measured against mean and deviation over the train clips (`measure`), or over
+    the clips of the speaker (`measure_voices`), so no batch has a say in what another clip gives,
+    and one clip is batch enough.
+
+    Shapes:
+        features [batch, frames, bands], log-mel in dB relative to the clip's loudest point, as they
+        are, without normalisation; lengths [batch]; frames from 1 on -> logits [batch, emotions].
+        Parameters, 5 emotions, 64 bands, width 256: 553,989.
+    """
+
+    combs: Tensor
+    semitones: Tensor
+    kilohertz: Tensor
+    groups: Tensor
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, bands: int, emotions: int, width: int, dropout: float, relative: bool = False
+    ) -> None:
+        """Make the net, which must be tuned before it is trained.
+
+        Args:
+            bands: of the spectrogram, at least 8.
+            emotions: number of classes.
+            width: hidden units.
+            dropout: of the hidden units.
+            relative: whether percentiles and thirds are measured against the clip's own means,
+                which leaves less of how a voice or a recording sounds as a whole.
+        """
+        super().__init__()
+        self.relative = relative
+        coefficients = min(_CEPSTRUM, bands)
+        self.cepstrum = nn.Conv1d(bands, coefficients, 1, bias=False)
+        self.modulation = nn.Conv1d(
+            1, 2 * _RATES, _MODULATION, _MODULATION_HOP, _MODULATION // 2, bias=False
+        )
+        with torch.no_grad():
+            self.cepstrum.weight.copy_(cosine_transform(coefficients, bands)[:, :, None])
+            self.modulation.weight.copy_(modulation_filters(_MODULATION, _RATES)[:, None])
+        self.register_buffer("combs", torch.zeros(len(PITCHES), bands))
+        self.register_buffer("semitones", _semitones(PITCHES))
+        self.register_buffer("kilohertz", torch.zeros(bands))
+        self.register_buffer("groups", band_groups(_GROUPS, bands))
+        pooled = self.pool(torch.zeros(1, 1, bands), torch.ones(1, dtype=torch.int64)).shape[1]
+        self.register_buffer("centre", torch.zeros(1, pooled))
+        self.register_buffer("scale", torch.ones(1, pooled))
+        # Not among the weights: another voice has others.
+        self.voice_centre, self.voice_scale = self.centre, self.scale
+        self.head = perceptron(pooled, width, emotions, dropout)
+
+    @torch.no_grad()
+    def tune(self, band_hertz: NDArray[np.float64]) -> None:
+        """Tell the net where its bands lie; a trained one has it among its weights.
+
+        Args:
+            band_hertz: the middle of each mel band, in Hz [bands].
+        """
+        self.combs.copy_(harmonic_combs(band_hertz))
+        self.kilohertz.copy_(torch.from_numpy(band_hertz / 1000))
+
+    def known_transforms(self) -> list[Tensor]:
+        """List the weights that begin as known transforms."""
+        return [self.cepstrum.weight, self.modulation.weight]
+
+    def forward(self, features: Tensor, lengths: Tensor, voices: Tensor | None = None) -> Tensor:
+        """Compute the logits of a batch.
+
+        Args:
+            features: [batch, frames, bands].
+            lengths: int64 [batch].
+            voices: int64 [batch], whose voice each clip is, as `measure_voices` numbers them; None:
+                all are measured against the same clips, those of `measure`.
+        """
+        centre, scale = self.centre, self.scale
+        if voices is not None:
+            centre, scale = self.voice_centre[voices], self.voice_scale[voices]
+        standard = (self.pool(features, lengths) - centre) / scale
+        logits: Tensor = self.head(within_reach(standard))
+        return logits
+
+    def pool(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Describe each clip by one row of numbers: [batch, pooled]."""
+        own = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
+        mel = features.transpose(1, 2).masked_fill(~own[:, None], _FLOOR_DB)
+        with torch.no_grad():
+            mel = mel - mel.amax(dim=(1, 2), keepdim=True)
+            shape = self._shape(mel)
+            level, voicing = shape[:, 0], shape[:, -1]
+            active = own & (level >= _ACTIVE_DB)
+            voiced = _voiced(voicing, active)
+            known = torch.cat([mel, shape], dim=1)
+            parts = [pooling.statistics(known, active, voiced, relative=self.relative)]
+            parts.append(_rhythm(level, own, active, voiced))
+        learned = self.cepstrum(mel)
+        correlated = torch.cat([learned[:, :_CORRELATED], shape], dim=1)
+        parts.append(pooling.statistics(learned, active, voiced, relative=self.relative))
+        parts.append(pooling.correlations(correlated, voiced))
+        parts.append(pooling.thirds(torch.cat([learned, shape], dim=1), active, self.relative))
+        parts.append(self._modulation(mel, level, own))
+        return torch.cat(parts, dim=1)
+
+    def _shape(self, mel: Tensor) -> Tensor:
+        """Describe each frame: level, centroid, spread, flux, flatness, pitch, voicing.
+
+        Returns:
+            [batch, 7, frames] in dB below the loudest, kHz, kHz, 0..sqrt(2), dB, semitones above
+            100 Hz, dB.
+        """
+        power = torch.exp(mel * (math.log(10) / 10))
+        total = power.sum(dim=1) + _TINY_POWER
+        total_db = 10 * total.log10()
+        share = power / total[:, None]
+        hertz = self.kilohertz[:, None]
+        centroid = (share * hertz).sum(dim=1)
+        spread = ((share * hertz.square()).sum(dim=1) - centroid.square()).clamp(min=0).sqrt()
+        root = share.sqrt()
+        flux = F.pad((root[:, :, 1:] - root[:, :, :-1]).square().sum(dim=1).sqrt(), (1, 0))
+        flatness = mel.mean(dim=1) - total_db + 10 * math.log10(mel.shape[1])
+        fit = torch.einsum("pb,nbt->npt", self.combs, mel.clamp(min=_COMB_FLOOR_DB))
+        voicing = fit.amax(dim=1)
+        likely = ((fit - voicing[:, None]) / _SHARPNESS_DB).softmax(dim=1)
+        pitch = (likely * self.semitones[:, None]).sum(dim=1)
+        level = total_db - total_db.amax(dim=1, keepdim=True)
+        return torch.stack([level, centroid, spread, flux, flatness, pitch, voicing], dim=1)
+
+    def _modulation(self, mel: Tensor, level: Tensor, own: Tensor) -> Tensor:
+        """Measure how strongly groups of bands, and the level, go up and down at each rate.
+
+        Returns:
+            [batch, 9 * rates], logarithmic.
+        """
+        slow = torch.cat([torch.einsum("gb,nbt->ngt", self.groups, mel), level[:, None]], dim=1)
+        centred = (slow - pooling.mean(slow, own)[:, :, None]) * own[:, None]
+        clips, channels, frames = centred.shape
+        answers = self.modulation(centred.reshape(clips * channels, 1, frames))
+        pairs = answers.view(clips, channels, 2, _RATES, -1)
+        size = (pairs.square().sum(dim=2) + 1e-3).sqrt()
+        # The filters that are centred on one of the clip's own frames.
+        inside = own[:, ::_MODULATION_HOP]
+        size = size[..., : inside.shape[1]].flatten(1, 2)
+        return pooling.mean(size, inside).log1p()
+
+    @torch.no_grad()
+    def measure(self, pooled: Tensor) -> None:
+        """Take the mean and the deviation of what was pooled of some clips as 0 and 1.
+
+        Args:
+            pooled: [clips, pooled].
+        """
+        self.centre.copy_(pooled.mean(dim=0))
+        self.scale.copy_(_deviation(pooled))
+
+    @torch.no_grad()
+    def measure_voices(self, pooled: Tensor, voices: Tensor) -> None:
+        """Take the mean and the deviation of each voice's clips as its 0 and 1.
+
+        Args:
+            pooled: [clips, pooled].
+            voices: int64 [clips], from 0 on, none left out.
+        """
+        of_voice = [pooled[voices == voice] for voice in range(int(voices.max()) + 1)]
+        self.voice_centre = torch.stack([own.mean(dim=0) for own in of_voice])
+        self.voice_scale = torch.stack([_deviation(own) for own in of_voice])
+
+
+def _semitones(hertz: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(12 * np.log2(hertz / 100)).float()
+
+
+def _deviation(pooled: Tensor) -> Tensor:
+    """Standard deviation of each column, 1 where it does not vary."""
+    deviation = pooled.std(dim=0, correction=0)
+    return torch.where(deviation > _LEAST_DEVIATION, deviation, 1.0)
+
+
+def _voiced(voicing: Tensor, active: Tensor) -> Tensor:
+    """Tell the voiced frames among the active ones, at least the five most voiced."""
+    clear = active & (voicing > _VOICED_DB)
+    most = voicing.masked_fill(~active, -torch.inf)
+    fifth = most.topk(min(_LEAST_FRAMES, most.shape[1]), dim=1).values[:, -1:]
+    few = clear.sum(dim=1, keepdim=True) < _LEAST_FRAMES
+    return clear | few & active & (voicing >= fifth)
+
+
+def _rhythm(level: Tensor, own: Tensor, active: Tensor, voiced: Tensor) -> Tensor:
+    """Describe length, pauses and pace: [batch, 7].
+
+    Logarithm of the frames; shares of active and of voiced frames, and of voiced ones among the
+    active; pauses, changes of voicing and peaks of the level per frame.
+    """
+    frames, actives, voiceds = (mask.sum(dim=1).float() for mask in (own, active, voiced))
+    middle = level[:, 1:-1]
+    peaks = (middle > level[:, :-2]) & (middle > level[:, 2:]) & (middle > _PEAK_DB) & own[:, 2:]
+    pauses = active[:, 1:] & ~active[:, :-1]
+    changes = (voiced[:, 1:] != voiced[:, :-1]) & own[:, 1:]
+    counts = [mask.sum(dim=1) / frames for mask in (pauses, changes, peaks)]
+    shares = [actives / frames, voiceds / frames, voiceds / actives]
+    return torch.stack([frames.log(), *shares, *counts], dim=1)

@@ -1,0 +1,240 @@
+"""Work on many items spread over a Dask cluster, with the same results as on this computer.
+
+Only imported where SER_DASK_SCHEDULER is set: `distributed` takes half a second to import.
+"""
+
+import asyncio
+import hashlib
+import os
+import pickle
+import platform
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from itertools import count, islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cloudpickle
+import dask
+from distributed import Client, Future, KilledWorker, Security
+from distributed.client import FutureCancelledError, FuturesCancelledError
+from distributed.comm import connect
+
+from ser.core.errors import UserError
+from ser.parallel.local import AHEAD, single_threaded
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+CODE = ("ser", "stages")
+# Those that decide about the bytes of a clip, its features or a trained net.
+PACKAGES = (
+    "imbalanced-learn",
+    "librosa",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "torch",
+)
+CONNECT_SECONDS = 10
+WORKER_SECONDS = 30  # a worker that was killed is started again within some
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class OtherCodeError(Exception):
+    """A worker that joined lately runs other code or other packages."""
+
+
+def describe_code() -> dict[str, str]:
+    """Name everything that results depend on besides the items.
+
+    Returns:
+        Python's minor version, the processor's kind, the packages' versions, and a digest of each
+        file of the project's own packages as they are imported here.
+    """
+    described = {"python": "{}.{}".format(*sys.version_info), "processor": platform.machine()}
+    for package in PACKAGES:
+        try:
+            described[package] = version(package)
+        except PackageNotFoundError:
+            described[package] = "missing"
+    for package in CODE:
+        spec = find_spec(package)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            for path in sorted(Path(folder).rglob("*.py")):
+                name = f"{package}/{path.relative_to(folder).as_posix()}"
+                described[name] = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    return described
+
+
+# Of when this module was imported: what is changed on disk later, this process does not run.
+_OWN = describe_code()
+
+
+def _own_code() -> dict[str, str]:
+    return _OWN
+
+
+def _digest(code: Mapping[str, str]) -> bytes:
+    return hashlib.blake2b(repr(sorted(code.items())).encode(), digest_size=16).digest()
+
+
+_OWN_DIGEST = _digest(_OWN)
+
+
+def _call(code: bytes, payload: bytes) -> bytes:
+    """Compute one item on a worker; everything is pickled, so that nothing is imported too early.
+
+    Raises:
+        OtherCodeError: this worker's code is not the caller's.
+    """
+    if code != _OWN_DIGEST:
+        raise OtherCodeError
+    # For libraries that are loaded from here on; those that are there already are told below.
+    os.environ.update(_ONE_THREAD)
+    function, item = pickle.loads(payload)  # noqa: S301 - Dask runs what its clients send
+    single_threaded()
+    result: bytes = cloudpickle.dumps(function(item))
+    return result
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], address: str
+) -> Iterator[Result]:
+    """Yield `function(item)` for each item, in order, computed by a cluster's workers.
+
+    A few items per thread of a worker are under way at any time. What a worker that dies was at is
+    computed again by others. When the caller stops early, what has not begun never will.
+
+    Args:
+        function: what to do with an item; its prints go to the worker's log.
+        items: taken one by one.
+        address: of the scheduler, such as tcp://192.168.0.1:8786.
+
+    Raises:
+        UserError: the scheduler cannot be reached or is lost, it has no workers, their code or
+            packages differ from those here, or an item kills its workers.
+        Exception: whatever `function` or `items` raise, in its item's place.
+    """
+    quiet = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}  # of large items
+    with dask.config.set(quiet), _connect(address) as client:
+        threads = _check_workers(client, address)
+
+        def submit(item: Item) -> Future:
+            payload = cloudpickle.dumps((function, item))
+            return client.submit(_call, _OWN_DIGEST, payload, pure=False)
+
+        source = iter(items)
+        waiting: deque[Future] = deque()
+        for place in count(1):
+            free = max(0, AHEAD * threads - len(waiting))
+            waiting.extend(submit(item) for item in islice(source, free))
+            if not waiting:
+                return
+            yield _take(client, address, waiting.popleft(), place)
+            if place % (AHEAD * threads) == 0:  # workers come and go
+                threads = max(1, sum(client.nthreads().values()))
+
+
+async def _greet(address: str) -> None:
+    """Shake hands: with a server of another kind, Dask's client would wait for ever."""
+    security = Security().get_connection_args("client")
+    comm = await connect(address, timeout=CONNECT_SECONDS, **security)
+    await comm.close()
+
+
+def _connect(address: str) -> Client:
+    try:
+        asyncio.run(asyncio.wait_for(_greet(address), CONNECT_SECONDS))
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error) or f"no answer within {CONNECT_SECONDS} s"
+        raise UserError(
+            f"SER_DASK_SCHEDULER={address!r}: no Dask scheduler answers there ({reason}); "
+            "tcp://<host>:<port> is expected, as `dask scheduler` prints it. Start one, or unset "
+            "the variable to work on this computer"
+        ) from None
+
+
+def _check_workers(client: Client, address: str) -> int:
+    """Make sure that there are workers, and that all of them run the code that runs here.
+
+    Returns:
+        How many threads they have together.
+
+    Raises:
+        UserError: there is none, or one differs.
+    """
+    try:
+        client.wait_for_workers(1, timeout=WORKER_SECONDS)
+    except TimeoutError:
+        raise _no_workers(address) from None
+    # A worker that cannot even import this module answers with the error.
+    answers: dict[str, Any] = client.run(_own_code, on_error="return")
+    for worker, answer in sorted(answers.items()):
+        if isinstance(answer, ImportError):
+            difference = f"it cannot import the project ({answer})"
+        elif isinstance(answer, Exception):
+            continue  # it has just died
+        else:
+            difference = _difference(answer)
+        if difference:
+            raise UserError(
+                f"the Dask worker at {worker} would compute something else: {difference}. Start "
+                "every worker anew, with the same environment, in the project's folder as it is "
+                f"now: python -m dask worker {address}"
+            )
+    return sum(client.nthreads().values())
+
+
+def _difference(theirs: Mapping[str, str]) -> str:
+    """Say how a worker's code differs from the code here; nothing if it does not."""
+    names = sorted(
+        {*theirs, *_OWN} - {name for name in theirs if theirs[name] == _OWN.get(name)},
+        key=lambda name: (name.endswith(".py"), name),
+    )
+    shown = [
+        f"{name} is {theirs.get(name, 'missing')}, here {_OWN.get(name, 'missing')}"
+        for name in names[:3]
+    ]
+    more = f", and {len(names) - 3} more" if len(names) > 3 else ""
+    return "; ".join(shown) + more
+
+
+def _take(client: Client, address: str, future: Future, place: int) -> Any:  # noqa: ANN401
+    """Wait for a result."""
+    try:
+        while True:
+            try:
+                return pickle.loads(future.result(WORKER_SECONDS))  # noqa: S301 - our own worker's
+            except TimeoutError:
+                if future.status == "error":  # the function's own
+                    raise
+                if not client.nthreads():
+                    raise _no_workers(address) from None
+    except (OtherCodeError, ImportError):
+        _check_workers(client, address)
+        raise
+    except KilledWorker as error:
+        raise UserError(
+            f"item {place} was with {error.allowed_failures + 1} Dask workers that died, the last "
+            f"one at {error.last_worker.address}: mostly memory was short. See the workers' logs; "
+            "give them more (--memory-limit), or fewer threads each (--nthreads 1)"
+        ) from None
+    except (FutureCancelledError, FuturesCancelledError) as error:
+        raise UserError(
+            f"the Dask scheduler at {address} was lost at item {place} ({error}): start it and its "
+            "workers again, then run the same command"
+        ) from None
+
+
+def _no_workers(address: str) -> UserError:
+    return UserError(
+        f"the Dask scheduler at {address} has had no workers for {WORKER_SECONDS} s: start some in "
+        f"the project's folder, python -m dask worker {address}"
+    )

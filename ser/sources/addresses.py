@@ -1,0 +1,240 @@
+"""Where a corpus comes from: DagsHub, Kaggle, the web, a folder or archive, the synthesis."""
+
+import filecmp
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+from ser.core.errors import UserError
+from ser.sources import archives, dagshub, demo
+from ser.sources.dagshub import Verify
+from ser.sources.files import Check, Pulled, Select, inside, mark, whole
+
+Kind = Literal["dagshub", "kaggle", "https", "http", "path", "builtin"]
+
+_FORMS = (
+    "dagshub:<owner>/<repository>, dagshub:<owner>/<repository>@<branch or commit>, "
+    "kaggle:<owner>/<dataset>, kaggle:<owner>/<dataset>/versions/<number>, "
+    "https://<host>/<archive>#md5=<checksum> (or sha1, sha256, sha512), "
+    "path:<folder, zip or tar>, or builtin:"
+)
+_REPO = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_REVISION = re.compile(r"(?!.*\.\.)[^\s/][^\s]*")
+_DATASET = re.compile(r"[\w-]+/[\w-]+(/versions/[1-9]\d*)?", re.ASCII)
+# <user>:<password>@, also where a character of the password ends the part it should stand in.
+_CREDENTIALS = re.compile(r"//[^/]*@|:/{1,2}[^/]*:(?!\d+/).*@")
+_SECRET = re.compile(
+    r"(^|[&;])[^=&;]*(signature|sig|token|key|secret|passw|credential)[^=&;]*=", re.IGNORECASE
+)
+_CHECKSUM = re.compile(
+    r"(?:(md5)[=:](?=\w{32}$)|(sha1)[=:](?=\w{40}$)|(sha256)[=:](?=\w{64}$)|(sha512)[=:](?=\w{128}$))"
+    r"([0-9a-f]+)",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source string, taken apart.
+
+    Attributes:
+        kind: its first part.
+        place: what is meant there.
+        revision: dagshub: branch or commit; https: the checksum, <algorithm>:<digits>.
+    """
+
+    kind: Kind
+    place: str
+    revision: str | None = None
+
+
+def parse(text: str) -> Source:
+    """Take a source string apart.
+
+    Raises:
+        UserError: it is none of the known forms.
+    """
+    text = text.strip()
+    kind, _, place = text.partition(":")
+    if kind != "path" and _CREDENTIALS.search(text):
+        raise UserError(
+            f"a source of pull.sources, {kind}:..., holds a name or password before an @: no "
+            "secrets in params.yaml; fetch the file by hand and use a `path:` source"
+        )
+    if kind == "dagshub":
+        place, at, revision = place.partition("@")
+        if _REPO.fullmatch(place) and (not at or _REVISION.fullmatch(revision)):
+            return Source("dagshub", place, revision or None)
+    elif kind == "kaggle" and _DATASET.fullmatch(place):
+        return Source("kaggle", place)
+    elif kind in ("https", "http"):
+        return _parse_url(text)
+    elif kind == "path" and place:
+        return Source("path", place)
+    elif kind == "builtin" and not place:
+        return Source("builtin", "")
+    problem = "is not complete or not well-formed" if kind in get_args(Kind) else "is unknown"
+    raise UserError(f"source {text!r} in pull.sources {problem}: expected {_FORMS}")
+
+
+def _parse_url(text: str) -> Source:
+    url, _, fragment = text.partition("#")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if _SECRET.search(parts.query):
+        raise UserError(
+            f"a source of pull.sources at {parts.hostname} holds what looks like a secret in its "
+            "query: no secrets in params.yaml; fetch the file by hand and use a `path:` source"
+        )
+    if not parts.hostname or not parts.path.strip("/"):
+        raise UserError(f"source {text!r} in pull.sources names no file: expected {_FORMS}")
+    checksum = _CHECKSUM.fullmatch(fragment)
+    if checksum is None:
+        raise UserError(
+            f"source {text!r} in pull.sources has no checksum, and nothing unverified is trained "
+            "on: add the one that its publisher states, <url>#md5=<32 digits> or "
+            "#sha256=<64 digits>"
+        )
+    algorithm = next(filter(None, checksum.groups()[:-1]))
+    return Source(
+        "https" if parts.scheme == "https" else "http",
+        url,
+        f"{algorithm}:{checksum.groups()[-1]}".lower(),
+    )
+
+
+def bring(
+    source: Source, folder: Path, select: Select, verify: Verify, redirect_hosts: Sequence[str]
+) -> Pulled:
+    """Bring the wanted files of a source into a corpus's folder, keeping their paths.
+
+    What else lies in that folder stays: see `prune`.
+
+    Args:
+        source: what `parse` returned.
+        folder: the corpus's own folder, beside those of other corpora.
+        select: chooses the files that the corpus consists of.
+        verify: see `dagshub.fetch`.
+        redirect_hosts: other hosts that a download may be redirected to.
+
+    Raises:
+        UserError: the source is missing, damaged, unsafe or not this corpus, or the folder cannot
+            be written.
+    """
+    if folder.is_symlink():
+        raise UserError(f"{folder} is a link: remove it, and use a `path:` source instead")
+    try:
+        if source.kind == "dagshub":
+            return dagshub.fetch(
+                source.place, source.revision, folder, select, verify, redirect_hosts
+            )
+
+        def select_and_mark(seen: Collection[str], name: str) -> list[str]:
+            wanted = select(seen, name)
+            mark(folder, f"{source.kind}\n", ())  # before the first file is another source's
+            return wanted
+
+        return _bring_files(source, folder, select_and_mark, redirect_hosts)
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
+
+
+def _bring_files(
+    source: Source, folder: Path, select: Select, redirect_hosts: Sequence[str]
+) -> Pulled:
+    if source.kind == "path":
+        return _bring_path(Path(source.place).expanduser(), folder, select)
+    if source.kind == "kaggle":
+        from ser.sources import kaggle  # only who asks for it waits for its import
+
+        dataset, version = kaggle.download(source.place)
+        pulled = _copy(dataset, folder, select, f"kaggle:{source.place}")
+        return Pulled(f"versions/{version}", pulled.files, pulled.others)
+    if source.kind in ("https", "http"):
+        from ser.sources import web
+
+        advice = web.Advice(
+            hosts="pull.redirect_hosts in params.yaml",
+            missing="correct pull.sources",
+            changed="if its publisher has replaced it, look what changed and correct the checksum "
+            "in pull.sources",
+            offline="fetch the file by hand and use a `path:` source",
+        )
+        archive = web.download(source.place, source.revision or "", redirect_hosts, advice)
+        return _unpack(archive, folder, select, "archive")
+    with tempfile.TemporaryDirectory() as made:
+        demo.write(Path(made))
+        return _copy(Path(made), folder, select, "builtin:")
+
+
+def prune(folder: Path, keep: Collection[str]) -> int:
+    """Remove the files of a folder that are not in `keep`, and the folders that this empties.
+
+    Links are removed, never followed.
+
+    Returns:
+        How many files were removed.
+    """
+    removed = 0
+    for parent, folders, files in os.walk(folder, topdown=False):
+        for name in files + folders:
+            path = Path(parent, name)
+            if path.is_dir() and not path.is_symlink():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path.relative_to(folder).as_posix() not in keep:
+                path.unlink()
+                removed += 1
+    return removed
+
+
+def _bring_path(path: Path, folder: Path, select: Select) -> Pulled:
+    here, raw = path.resolve(), folder.parent.resolve()
+    if here.is_relative_to(raw) or raw.is_relative_to(here):
+        raise UserError(
+            f"path:{path} and {folder.parent}, which is filled from it, lie in each other: "
+            "move the recordings elsewhere"
+        )
+    if path.is_dir():
+        return _copy(path, folder, select, str(path))
+    if path.is_file():
+        return _unpack(path, folder, select, "unverified")
+    raise UserError(
+        f"path:{path} does not exist (looked for {here}): expected a folder, a zip or a tar; "
+        "experiments that run in a folder of their own need absolute paths"
+    )
+
+
+def _copy(source: Path, folder: Path, select: Select, origin: str) -> Pulled:
+    seen: list[str] = []
+    for parent, folders, files in os.walk(source):
+        for link in (Path(parent, name) for name in sorted(folders)):
+            if link.is_symlink():
+                raise UserError(
+                    f"{link} is a link to a folder, and such links are not followed: put the "
+                    "folder itself there, or remove the link"
+                )
+        seen += [Path(parent, name).relative_to(source).as_posix() for name in files]
+    wanted = select(seen, origin)
+    for path in wanted:
+        target = inside(folder, path, str(source))
+        if not (source / path).exists():
+            raise UserError(f"{source / path} is a link to nothing: remove it")
+        if target.is_file() and filecmp.cmp(source / path, target, shallow=False):
+            continue
+        with whole(target) as part:
+            shutil.copyfile(source / path, part)
+    return Pulled(None, dict.fromkeys(wanted, "unverified"), len(seen) - len(wanted))
+
+
+def _unpack(archive: Path, folder: Path, select: Select, check: Check) -> Pulled:
+    paths, others = archives.unpack(archive, folder, select)
+    return Pulled(None, dict.fromkeys(paths, check), others)

@@ -1,0 +1,160 @@
+"""Zip and tar archives of a corpus: only their regular files, only into their folder."""
+
+import lzma
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Collection, Iterable
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from tqdm import tqdm
+
+from ser.core.errors import UserError
+from ser.sources.files import Select, inside, refuse_to_leave, whole
+
+# Lossless audio halves, silence aside: an archive that grows like this is a trap, or none of ours.
+_MOST_GROWTH = 20
+_ALWAYS_ALLOWED = 64 * 2**20  # bytes, whatever the archive's own size
+_BLOCK = 2**20  # bytes read at once
+
+# RuntimeError: encrypted, or a compression that Python does not know; ValueError: a name's bytes.
+# Those of gzip and bz2 are OSErrors, which have no errno unlike those of the disk.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
+
+
+def unpack(archive: Path, folder: Path, select: Select) -> tuple[list[str], int]:
+    """Unpack the wanted files of a zip or tar, keeping their paths.
+
+    A file appears under its name only when it is complete.
+
+    Args:
+        archive: a zip, or a tar with or without gzip, bzip2 or xz.
+        folder: where the files go.
+        select: chooses the files that are wanted.
+
+    Returns:
+        (paths of the files unpacked, number of files that the archive has beside them).
+
+    Raises:
+        UserError: it is no archive, damaged or cut off, has links or files that would leave the
+            folder, or would grow more than twentyfold.
+    """
+    try:
+        if tarfile.is_tarfile(archive):  # first: one that ends with a zip looks like a zip, too
+            return _unpack_tar(archive, folder, select)
+        if zipfile.is_zipfile(archive):
+            return _unpack_zip(archive, folder, select)
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UserError(
+            f"{archive} cannot be unpacked, it is damaged or was cut off: {error}"
+        ) from None
+    raise UserError(
+        f"{archive} is neither a zip nor a tar, or was cut off: fetch it again, or unpack it and "
+        "give the folder"
+    )
+
+
+def _unpack_zip(archive: Path, folder: Path, select: Select) -> tuple[list[str], int]:
+    with zipfile.ZipFile(archive) as opened:
+        members = {
+            PurePosixPath(info.filename).as_posix(): info
+            for info in opened.infolist()
+            if not info.is_dir()
+        }
+        for path, info in members.items():
+            refuse_to_leave(path, str(archive))
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise UserError(f"{archive}: {path!r} is a link: refused")
+        wanted = select(members, str(archive))
+        _refuse_growth(archive, sum(members[path].file_size for path in wanted))
+        targets = {path: inside(folder, path, str(archive)) for path in wanted}
+        for path, target in _progress(targets.items(), archive):
+            member = members[path]
+            if _is_there(target, member):
+                continue
+            # zipfile reads no more than the size in the header, and refuses what is cut off so.
+            with whole(target) as part, opened.open(member) as packed:
+                _write(packed, part)
+    return wanted, len(members) - len(wanted)
+
+
+def _is_there(target: Path, member: zipfile.ZipInfo) -> bool:
+    return (
+        target.is_file()
+        and target.stat().st_size == member.file_size
+        and zlib.crc32(target.read_bytes()) == member.CRC
+    )
+
+
+def _unpack_tar(archive: Path, folder: Path, select: Select) -> tuple[list[str], int]:
+    with tarfile.open(archive) as opened:
+        members: dict[str, tarfile.TarInfo] = {}
+        size = 0
+        for member in opened:
+            path = PurePosixPath(member.name).as_posix()
+            refuse_to_leave(path, str(archive))
+            if member.isdir():
+                continue
+            if not member.isreg():
+                raise UserError(f"{archive}: {path!r} is a link or a device: refused")
+            size += member.size
+            _refuse_growth(archive, size)  # before what is packed is read
+            members[path] = member
+        _require_end(opened)
+        wanted = select(members, str(archive))
+        # In their order in the archive: going back would unpack it again from its beginning.
+        in_order = sorted(wanted, key=lambda path: members[path].offset)
+        targets = {path: inside(folder, path, str(archive)) for path in in_order}
+        for path, target in _progress(targets.items(), archive):
+            packed = opened.extractfile(members[path])
+            if packed is None:
+                raise ValueError(f"{path!r} has no content")
+            with packed, whole(target) as part:
+                _write(packed, part)
+    return wanted, len(members) - len(wanted)
+
+
+def _require_end(opened: tarfile.TarFile) -> None:
+    """Refuse a tar that was cut off between two files: Python takes it for complete.
+
+    Read to its end, a compressed one is held against its checksum.
+    """
+    if opened.fileobj is not None:
+        opened.fileobj.seek(opened.offset)
+        if opened.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("its end is missing")
+        while opened.fileobj.read(_BLOCK):
+            pass
+
+
+def _refuse_growth(archive: Path, size: int) -> None:
+    """Refuse to unpack so many bytes from an archive."""
+    packed = archive.stat().st_size
+    if size > max(_ALWAYS_ALLOWED, _MOST_GROWTH * packed):
+        raise UserError(
+            f"{archive} would grow from {packed / 1e6:.1f} MB to more than "
+            f"{size / 1e6:.0f} MB, more than {_MOST_GROWTH} times: refused. If you trust it, "
+            "unpack it by hand and give the folder"
+        )
+
+
+def _progress(targets: Collection[tuple[str, Path]], archive: Path) -> Iterable[tuple[str, Path]]:
+    return tqdm(targets, archive.name, len(targets), unit="file", disable=None)
+
+
+def _write(packed: IO[bytes], part: Path) -> None:
+    with part.open("wb") as stream:
+        shutil.copyfileobj(packed, stream)

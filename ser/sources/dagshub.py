@@ -1,0 +1,220 @@
+"""The audio files of a DagsHub repository, as of one commit, verified against its listing."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, TypeAdapter
+from pydantic.functional_validators import AfterValidator, BeforeValidator
+from tqdm import tqdm
+
+from ser.core.errors import UserError
+from ser.sources.dagshub_client import Client, NotFoundError, TransientError
+from ser.sources.files import Check, Pulled, Select, inside, mark, refuse_to_leave, whole
+
+Verify = Literal["hash", "size"]
+
+_THREADS = 8
+_SHOWN = 20
+
+
+class _MismatchError(Exception):
+    """A file that arrived whole and is not the listed one."""
+
+
+class _Repository(BaseModel):
+    default_branch: str | None = None
+
+
+class _Commit(BaseModel):
+    """A commit, bare or as a member of a branch."""
+
+    id: str = Field(
+        validation_alias=AliasChoices(AliasPath("commit", "id"), "id"),
+        pattern="^[0-9a-fA-F]{7,64}$",
+    )
+
+
+class _Entry(BaseModel):
+    """One line of a folder's listing."""
+
+    path: Annotated[str, AfterValidator(lambda path: PurePosixPath(path).as_posix())]
+    type: str
+    versioning: str | None = None
+    # The server counts sizes only on request, and may answer 0 for "not counted".
+    size: Annotated[int, BeforeValidator(lambda n: n if isinstance(n, int) and n > 0 else 0)] = 0
+    hash: Annotated[str, BeforeValidator(lambda h: h.lower() if isinstance(h, str) else "")] = ""
+
+    @property
+    def check(self) -> Check:
+        """What a copy of this file can be verified by."""
+        if re.fullmatch("[0-9a-f]{32}", self.hash):
+            return "md5"
+        if re.fullmatch("[0-9a-f]{40}", self.hash):
+            return "git_hash"
+        return "size" if self.size else "unverified"
+
+    def mismatch(self, local: Path) -> str | None:
+        """How a local file differs from this one, None where it does not."""
+        content = local.read_bytes()
+        if self.size and len(content) != self.size:
+            return f"{len(content)} bytes, expected {self.size}"
+        if self.check == "md5":
+            digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        elif self.check == "git_hash":
+            blob = b"blob %d\0" % len(content) + content
+            digest = hashlib.sha1(blob, usedforsecurity=False).hexdigest()
+        else:
+            return None
+        return None if digest == self.hash else f"{self.check} {digest}, expected {self.hash}"
+
+
+def fetch(
+    repo: str,
+    revision: str | None,
+    folder: Path,
+    select: Select,
+    verify: Verify,
+    redirect_hosts: Sequence[str],
+) -> Pulled:
+    """Bring the audio files of a repository into a folder, as of one commit.
+
+    Files that are there already and are right are kept.
+
+    Args:
+        repo: owner/name.
+        revision: branch or commit, None for the tip of the default branch.
+        folder: where the files go; their paths in the repository are kept.
+        select: chooses the files that are wanted.
+        verify: whether files must have the listed hash, or only the listed size.
+        redirect_hosts: other hosts that a download may be redirected to.
+
+    Raises:
+        UserError: what was missing, wrong or not allowed, and what to do.
+    """
+    with closing(Client(repo, redirect_hosts)) as client:
+        commit = _commit(client, revision)
+        listed = _list(client, commit)
+        files = [listed[path] for path in select(listed, client.api.repo_url)]
+        if verify == "size":
+            files = [file.model_copy(update={"hash": ""}) for file in files]
+        targets = {inside(folder, file.path, client.api.repo_url): file for file in files}
+        unsure = [t for t, file in targets.items() if file.check in ("size", "unverified")]
+        mark(folder, f"{client.api.repo_url}@{commit}\n", unsure)
+        _download(client, commit, targets)
+    return Pulled(commit, {file.path: file.check for file in files}, len(listed) - len(files))
+
+
+def _commit(client: Client, revision: str | None) -> str:
+    """The id of the commit that a revision means now."""
+    api = client.api
+    try:
+        repository = client.first_contact(TypeAdapter(_Repository))
+    except NotFoundError:
+        raise UserError(
+            f"{api.repo_url} does not exist, or is private: correct pull.sources in params.yaml, "
+            "or set DAGSHUB_USER_TOKEN to the token of somebody who may read it"
+        ) from None
+    branch = revision or repository.default_branch
+    if not branch:
+        raise UserError(f"{api.repo_url} has no default branch: is it empty?")
+    for url in (api.branch_url(branch), api.commit_url(branch)):
+        try:
+            return client.ask(url, TypeAdapter(_Commit)).id
+        except NotFoundError:
+            continue
+    raise UserError(f"{branch!r} is neither a branch nor a commit of {api.repo_url}")
+
+
+def _list(client: Client, commit: str) -> dict[str, _Entry]:
+    """Every file of the repository by its path; connected buckets are left out."""
+    source = client.api.repo_url
+    files: dict[str, _Entry] = {}
+    folders = [""]
+    for folder in folders:  # those found below are appended
+        url = client.api.content_api_url(folder, commit)
+        try:
+            entries = client.ask(url, TypeAdapter(list[_Entry]), include_size="true")
+        except NotFoundError:
+            raise UserError(f"{source} lists a folder {folder!r} and does not have it") from None
+        for entry in entries:
+            refuse_to_leave(entry.path, source)
+            if entry.versioning == "bucket":
+                continue
+            if entry.type == "file":
+                files[entry.path] = entry
+            elif entry.type == "dir" and entry.path not in folders:
+                folders.append(entry.path)
+    return files
+
+
+def _download(client: Client, commit: str, targets: dict[Path, _Entry]) -> None:
+    """Download what is not there yet, and tell of everything that failed at once."""
+    missing: dict[str, str] = {}
+    invalid: dict[str, str] = {}
+    silent = 0
+    with (
+        ThreadPoolExecutor(_THREADS) as pool,
+        tqdm(total=len(targets), desc=client.api.full_name, unit="file", disable=None) as bar,
+    ):
+        futures = {
+            pool.submit(_download_one, client, commit, file, target): file.path
+            for target, file in targets.items()
+        }
+        try:
+            for future in as_completed(futures):
+                path = futures[future]
+                try:
+                    future.result()
+                except _MismatchError as error:
+                    invalid[path] = str(error)
+                except (NotFoundError, TransientError) as error:
+                    missing[path] = str(error)
+                    silent += isinstance(error, TransientError)
+                    if silent == _THREADS:
+                        raise UserError(
+                            f"{client.api.host} no longer answers ({error}): the files that have "
+                            "arrived are kept, run again to go on"
+                        ) from None
+                bar.update()
+        except BaseException:
+            client.stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if missing or invalid:
+        raise UserError(_failures(client.api.repo_url, len(targets), missing, invalid))
+
+
+def _download_one(client: Client, commit: str, file: _Entry, target: Path) -> None:
+    if target.is_file() and file.mismatch(target) is None:
+        return
+    with whole(target) as part:
+        for _ in range(2):  # the same wrong bytes twice are no accident of the way
+            client.save(file.path, commit, part)
+            mismatch = file.mismatch(part)
+            if mismatch is None:
+                return
+        raise _MismatchError(mismatch)
+
+
+def _failures(source: str, n: int, missing: dict[str, str], invalid: dict[str, str]) -> str:
+    lines = [f"{source}: {len(missing) + len(invalid)} of {n} files could not be had"]
+    for name, files in (("missing", missing), ("invalid", invalid)):
+        if files:
+            lines.append(f"{len(files)} {name}:")
+            lines += [f"  {path}: {files[path]}" for path in sorted(files)[:_SHOWN]]
+            if len(files) > _SHOWN:
+                lines.append(f"  and {len(files) - _SHOWN} more")
+    if missing:
+        lines.append("the other files are kept: run again to fetch only these")
+    if invalid:
+        lines.append(
+            "if the hashes that DagsHub lists are wrong and the files are not, set "
+            "`pull.verify: size` in params.yaml; if the sizes are wrong too, download the files "
+            "by hand and use a `path:` source"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,91 @@
+"""A dataset from Kaggle, by the package kagglehub: it caches, resumes and authenticates itself."""
+
+import os
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+
+import kagglehub
+import requests
+from kagglehub.config import get_kaggle_credentials
+from kagglehub.exceptions import DataCorruptionError, KaggleApiHTTPError
+
+from ser.core.errors import UserError
+
+_NOT_ALLOWED = (401, 403)
+_NOT_FOUND = 404
+_VARIABLES = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY")
+_LONGEST = 255  # characters: kagglesdk also tries the token as the name of a file
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, DataCorruptionError)
+
+
+def download(handle: str) -> tuple[Path, str]:
+    """Download a dataset into kagglehub's cache, unless it is there.
+
+    Args:
+        handle: <owner>/<dataset>, or <owner>/<dataset>/versions/<number>.
+
+    Returns:
+        (folder of its files, its version).
+
+    Raises:
+        UserError: it cannot be had; the text never shows credentials, nor what kagglehub says of
+            them.
+    """
+    has_credentials = _check_credentials()
+    try:
+        folder = Path(kagglehub.dataset_download(handle))
+    except KaggleApiHTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        raise UserError(_refusal(handle, status, has_credentials)) from None
+    except _DAMAGED:
+        raise UserError(
+            f"kaggle:{handle} arrived damaged and was not used: run again, or download it by hand "
+            "and use a `path:` source"
+        ) from None
+    except (requests.RequestException, ValueError, TypeError, LookupError) as error:
+        raise UserError(
+            f"kaggle:{handle}: no usable answer from Kaggle ({type(error).__name__}). Run again; "
+            "without a network, download the dataset by hand and use a `path:` source"
+        ) from None
+    return folder, folder.name
+
+
+def _check_credentials() -> bool:
+    """Tell whether kagglehub finds credentials, before it does anything with them.
+
+    Raises:
+        UserError: they cannot be read, or not be sent: its own exceptions would show them.
+    """
+    for variable in _VARIABLES:
+        value = os.environ.get(variable, "")
+        if not (value.isascii() and value.isprintable() and len(value) <= _LONGEST):
+            raise UserError(
+                f"{variable} is no token: it is too long or has line breaks or unprintable "
+                "characters"
+            )
+    try:
+        return get_kaggle_credentials() is not None
+    except (ValueError, TypeError, OSError):
+        file = Path(os.environ.get("KAGGLE_CONFIG_DIR") or "~/.kaggle").expanduser() / "kaggle.json"
+        raise UserError(
+            f"Kaggle's credentials cannot be read: {file}, or access_token beside it, is not what "
+            "kaggle.com/settings gave; correct or remove it"
+        ) from None
+
+
+def _refusal(handle: str, status: int, has_credentials: bool) -> str:
+    if status in _NOT_ALLOWED and has_credentials:
+        return (
+            f"kaggle:{handle}: the token in KAGGLE_API_TOKEN, or what else kagglehub found, does "
+            f"not give access to it (HTTP {status})"
+        )
+    if status in _NOT_ALLOWED:
+        return (
+            f"kaggle:{handle} needs credentials (HTTP {status}): set KAGGLE_API_TOKEN, or put the "
+            "token from kaggle.com/settings where kagglehub looks for it, ~/.kaggle/access_token"
+        )
+    if status == _NOT_FOUND:
+        return f"kaggle:{handle} does not exist (HTTP 404): correct pull.sources in params.yaml"
+    return f"kaggle:{handle}: Kaggle answered HTTP {status}: run again later"

@@ -1,0 +1,125 @@
+"""One file from the web, verified by a checksum that is known beforehand (the package pooch)."""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import pooch
+import requests
+import tenacity
+
+from ser.core.errors import UserError
+
+_TRIES = 3
+_TIMEOUT = (8, 30)  # seconds, to connect and between two blocks
+_BLOCK = 2**20  # bytes
+_ABANDONED = 3600  # seconds since anything was written
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a user can change where a download fails.
+
+    Attributes:
+        hosts: what names the hosts that it may come from.
+        missing: what to do where the file is not there.
+        changed: what to do where it is another file.
+        offline: what to do without a network.
+    """
+
+    hosts: str
+    missing: str
+    changed: str
+    offline: str
+
+
+class _BusyError(Exception):
+    """An answer, or none, that another try may mend."""
+
+
+def cache_folder() -> Path:
+    """Name the folder that downloads are kept in."""
+    return Path(pooch.os_cache("ser"))
+
+
+def download(url: str, checksum: str, redirect_hosts: Sequence[str], advice: Advice) -> Path:
+    """Download a file into the user's cache folder, unless it is there and right.
+
+    Args:
+        url: of the file.
+        checksum: <algorithm>:<hexadecimal digits>.
+        redirect_hosts: other hosts that the download may be redirected to.
+        advice: for the errors.
+
+    Returns:
+        Where it lies.
+
+    Raises:
+        UserError: it cannot be had, is not the one that is meant, or comes from another host.
+    """
+    allowed = {urlsplit(url).hostname, *redirect_hosts}
+
+    def check(response: requests.Response, **_: Any) -> None:  # noqa: ANN401
+        # A packed file stays packed, also where the server calls that an encoding.
+        response.raw.headers.pop("content-encoding", None)
+        if not response.is_redirect:
+            return
+        try:
+            there = urlsplit(urljoin(response.url, response.headers["location"]))
+        except ValueError:
+            raise UserError(f"{url} is redirected to what is no address: refused") from None
+        if allowed.isdisjoint({there.hostname, there.netloc}):
+            raise UserError(
+                f"{url} is redirected to {there.netloc}, which {advice.hosts} does not name: "
+                "refused"
+            )
+
+    downloader = pooch.HTTPDownloader(
+        progressbar=sys.stderr.isatty(),
+        chunk_size=_BLOCK,
+        timeout=_TIMEOUT,
+        hooks={"response": check},
+        headers={"Accept-Encoding": "identity"},
+    )
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(_BusyError),
+        stop=tenacity.stop_after_attempt(_TRIES),
+        wait=tenacity.wait_exponential(0.5),
+        reraise=True,
+    )
+    try:
+        return retrying(_retrieve, url, checksum, downloader, advice)
+    except _BusyError as error:
+        raise UserError(
+            f"no usable answer from {url} ({error}): run again; without a network, {advice.offline}"
+        ) from None
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what pooch had begun to download when it was killed."""
+    for path in folder.glob("tmp*"):
+        if time.time() - path.stat().st_mtime > _ABANDONED:
+            path.unlink(missing_ok=True)
+
+
+def _retrieve(url: str, checksum: str, downloader: pooch.HTTPDownloader, advice: Advice) -> Path:
+    folder = cache_folder()
+    _remove_leftovers(folder)
+    try:
+        return Path(pooch.retrieve(url, checksum, path=folder, downloader=downloader))
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        if status == 429 or status >= 500:
+            raise _BusyError(f"HTTP {status}") from None
+        raise UserError(f"{url} cannot be had: HTTP {status}; {advice.missing}") from None
+    except requests.RequestException as error:
+        raise _BusyError(type(error).__name__) from None
+    except ValueError:
+        # pooch has removed it.
+        raise UserError(
+            f"{url} is not the file with the checksum {checksum}: {advice.changed}"
+        ) from None

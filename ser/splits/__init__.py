@@ -1,0 +1,1 @@
+"""Which clips are trained on, which validate, which test."""

@@ -1,0 +1,1 @@
+"""Fit nets to the folds of a split."""

@@ -1,0 +1,138 @@
+"""Against unequal numbers of train clips per emotion: more clips, or weights."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ser.core.errors import UserError
+from ser.core.params import Model
+from ser.core.typing import FloatArray
+from ser.nets.normalisation import as_they_are, normalise
+from ser.training.batches import Examples, fit_length
+
+NEIGHBOURS = 5  # between which smote and adasyn interpolate: the default of both
+
+
+def class_weights(labels: NDArray[np.int64], emotions: int) -> FloatArray:
+    """Weigh emotions so that each counts alike in sum: clips / (emotions * clips of the emotion).
+
+    Returns:
+        float32 [emotions]; the mean over the labels is 1.
+    """
+    counts = np.bincount(labels, minlength=emotions)
+    return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)
+
+
+def balance(
+    examples: Examples, emotions: Sequence[str], model: Model, rng: np.random.Generator
+) -> Examples:
+    """Add examples of the rarer emotions until each has as many as the commonest.
+
+    upsample repeats clips, each about as often as the others of its emotion. smote (Chawla et al.,
+    JAIR 16, 2002) and adasyn (He et al., IJCNN 2008; more where other emotions are near, so only
+    about as many) make new ones between neighbours, from normalised features of one length; of a
+    clip with several versions the first is taken. none and class_weights add nothing.
+
+    Args:
+        examples: the train clips of a fold.
+        emotions: names of the labels, for errors.
+        model: balance, length and frames.
+        rng: which clips are repeated, which neighbours taken.
+
+    Raises:
+        UserError: smote or adasyn, and an emotion has too few clips for its neighbours.
+    """
+    counts = np.bincount(examples.labels, minlength=len(emotions))
+    if model.balance == "upsample":
+        return _repeat(examples, counts, rng)
+    if model.balance in ("smote", "adasyn"):
+        return _interpolate(examples, emotions, counts, model, rng)
+    return examples
+
+
+def _repeat(examples: Examples, counts: NDArray[np.int64], rng: np.random.Generator) -> Examples:
+    chosen = list(range(len(examples)))
+    for label in np.flatnonzero(counts):
+        places = np.flatnonzero(examples.labels == label)
+        rounds = [rng.permutation(places) for _ in range(-(-int(counts.max()) // len(places)))]
+        chosen += np.concatenate(rounds)[: counts.max() - len(places)].tolist()
+    return Examples(
+        [examples.versions[i] for i in chosen],
+        examples.labels[chosen],
+        examples.dims,
+        [examples.statistics[i] for i in chosen],
+        None if examples.voices is None else examples.voices[chosen],
+    )
+
+
+def _interpolate(
+    examples: Examples,
+    emotions: Sequence[str],
+    counts: NDArray[np.int64],
+    model: Model,
+    rng: np.random.Generator,
+) -> Examples:
+    few = [label for label, n in enumerate(counts.tolist()) if 0 < n <= NEIGHBOURS]
+    if few:
+        raise UserError(
+            f"model.balance {model.balance} makes clips between one and its {NEIGHBOURS} nearest "
+            f"of the same emotion, so each needs {NEIGHBOURS + 1} clips to train on; "
+            + ", ".join(f"{emotions[label]} has {counts[label]}" for label in few)
+            + ": model.balance upsample or class_weights takes any number"
+        )
+    flat = np.stack(
+        [
+            fit_length(
+                torch.from_numpy(normalise(versions[0], examples.dims, statistics)),
+                model.length,
+                model.frames,
+                None,
+            )
+            .numpy()
+            .ravel()
+            for versions, statistics in zip(examples.versions, examples.statistics, strict=True)
+        ]
+    )
+    made: list[FloatArray] = []
+    labels: list[int] = []
+    for label in np.flatnonzero(counts):
+        seed = int(rng.integers(2**32))
+        for row in _synthesise(flat, examples.labels, int(label), int(counts.max()), model, seed):
+            made.append(row.reshape(model.frames, -1))
+            labels.append(int(label))
+    return Examples(
+        [*examples.versions, *([array] for array in made)],
+        np.concatenate([examples.labels, np.array(labels, dtype=np.int64)]),
+        examples.dims,
+        [*examples.statistics, *(as_they_are(examples.dims) for _ in made)],
+    )
+
+
+def _synthesise(
+    flat: FloatArray, labels: NDArray[np.int64], label: int, wanted: int, model: Model, seed: int
+) -> FloatArray:
+    """Make new rows of one label until there are about `wanted`: float32 [new, values]."""
+    # Takes a second to import, which other ways of balancing need not wait for.
+    from imblearn.over_sampling import ADASYN, SMOTE
+
+    sampler = (
+        SMOTE(sampling_strategy={label: wanted}, k_neighbors=NEIGHBOURS, random_state=seed)
+        if model.balance == "smote"
+        else ADASYN(sampling_strategy={label: wanted}, n_neighbors=NEIGHBOURS, random_state=seed)
+    )
+    if wanted == np.count_nonzero(labels == label):
+        return flat[:0]
+    try:
+        resampled, _ = sampler.fit_resample(flat, labels)
+    except (ValueError, RuntimeError) as error:
+        # ADASYN shares the new rows out by difficulty, and rounds: of few, none may be left.
+        if model.balance == "adasyn" and "No samples will be generated" in str(error):
+            return flat[:0]
+        raise UserError(
+            f"model.balance {model.balance} found no new clips ({error}): model.balance upsample "
+            "or class_weights takes any clips"
+        ) from None
+    new: FloatArray = resampled[len(flat) :].astype(np.float32)
+    return new

@@ -1,0 +1,266 @@
+"""Clips of unlike lengths -> batches: normalised, changed, brought to a length, shuffled, mixed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ser.core.net_inputs import min_frames
+from ser.core.params import Model
+from ser.core.typing import FloatArray
+from ser.nets.lengths import places
+from ser.nets.normalisation import Statistics, normalise
+from ser.training.changes import change
+
+# Batches are cut from so many batches' worth of clips sorted by length, which saves padding.
+_POOL = 8
+PREDICTED_AT_ONCE = 64  # clips
+_ROOM = 1 << 30  # bytes of features kept in memory
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Clips to train on or to predict.
+
+    Attributes:
+        versions: of each clip, one or more float32 [frames, dims]; may be memory-mapped.
+            Prediction takes the first, an epoch of training any one of them.
+        labels: int64 [clips], the index of each clip's emotion.
+        dims: columns of each kind of features, such as {"logmel": 64}.
+        statistics: what each clip is normalised by; None: by its own.
+        voices: int64 [clips], the number of each clip's speaker, for nets that measure voices;
+            None: for others.
+    """
+
+    versions: Sequence[Sequence[FloatArray]]
+    labels: NDArray[np.int64]
+    dims: Mapping[str, int]
+    statistics: Sequence[Statistics | None]
+    voices: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.versions)
+
+
+class Clips:
+    """The normalised features of examples on the device that computes with them.
+
+    They stay there from their first use on if all of them fit: nothing is copied then while a net
+    is trained. What does not fit is read and normalised anew each time.
+    """
+
+    def __init__(self, examples: Examples, device: torch.device) -> None:
+        self.examples = examples
+        self.device = device
+        self._labels = torch.from_numpy(examples.labels).to(device)
+        columns = sum(examples.dims.values())
+        rows = sum(len(features) for versions in examples.versions for features in versions)
+        self._keeps = 4 * columns * rows <= _room(device)
+        self._kept: dict[tuple[int, int], Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def labels_of(self, positions: NDArray[np.int64]) -> Tensor:
+        """Give the labels of some clips: int64 [positions]."""
+        return self._labels[torch.from_numpy(positions).to(self.device, non_blocking=True)]
+
+    def voices_of(self, positions: NDArray[np.int64]) -> Tensor | None:
+        """Give the speakers' numbers of some clips, if they are known: int64 [positions]."""
+        if self.examples.voices is None:
+            return None
+        return torch.from_numpy(self.examples.voices[positions]).to(self.device)
+
+    def frames(self, clip: int, version: int = 0) -> int:
+        """Count the frames of a clip's version."""
+        return len(self.examples.versions[clip][version])
+
+    def features(self, clip: int, version: int = 0) -> Tensor:
+        """Give the normalised features of a clip's version: float32 [frames, dims]."""
+        if (clip, version) in self._kept:
+            return self._kept[clip, version]
+        raw = self.examples.versions[clip][version]
+        normalised = normalise(raw, self.examples.dims, self.examples.statistics[clip])
+        features = torch.from_numpy(normalised).to(self.device)
+        if self._keeps:
+            self._kept[clip, version] = features
+        return features
+
+
+def _room(device: torch.device) -> int:
+    """Give how many bytes of features may stay on a device."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free // 4  # for the train clips, and as much for the val clips
+    return _ROOM
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch ready for a net.
+
+    Attributes:
+        features: float32 [batch, frames, dims], zero beyond each clip's length.
+        lengths: int64 [batch].
+        labels: int64 [batch].
+        mixed_labels: int64 [batch], of the clip that is mixed in.
+        weight: of `labels` against `mixed_labels`, 0..1; 1 where nothing is mixed.
+        voices: int64 [batch], the number of each clip's speaker; None: not known.
+    """
+
+    features: Tensor
+    lengths: Tensor
+    labels: Tensor
+    mixed_labels: Tensor
+    weight: float
+    voices: Tensor | None = None
+
+    def part(self, rows: slice) -> "Batch":
+        """Take some of the clips, padded as they are."""
+        return Batch(
+            self.features[rows],
+            self.lengths[rows],
+            self.labels[rows],
+            self.mixed_labels[rows],
+            self.weight,
+            None if self.voices is None else self.voices[rows],
+        )
+
+
+def fit_length(
+    features: Tensor, length: str, frames: int, rng: np.random.Generator | None
+) -> Tensor:
+    """Bring normalised features to a length.
+
+    Args:
+        features: float32 [n, dims].
+        length: own: as it is; pad: zeros behind, or cut off at the end; resize: zeros behind, or
+            linear interpolation down to it; crop: a window of at most `frames`, at random where
+            there is an `rng`, else the whole clip.
+        frames: the length for all but own.
+        rng: for the random window in training.
+
+    Returns:
+        float32 [frames or n, dims].
+    """
+    n = len(features)
+    if length == "own":
+        return features
+    if length == "crop":
+        if rng is None or n <= frames:
+            return features
+        start = int(rng.integers(n - frames + 1))
+        return features[start : start + frames]
+    if n > frames and length == "resize":
+        before, after, weight = (torch.from_numpy(array) for array in places(n, frames))
+        before, after, weight = (part.to(features.device) for part in (before, after, weight))
+        return features[before] + (features[after] - features[before]) * weight[:, None]
+    return F.pad(features[:frames], (0, 0, 0, max(0, frames - n)))
+
+
+def epoch_batches(clips: Clips, model: Model, key: tuple[int, ...]) -> Iterator[Batch]:
+    """Yield an epoch of training batches: every clip once, shuffled, changed and mixed.
+
+    Of each clip a random one of its versions is taken. Clips of similar length share a batch.
+
+    Args:
+        clips: to train on.
+        model: how they are changed, brought to a length and mixed.
+        key: of the generators that everything random comes from, such as (seed, fold, epoch).
+    """
+    if len(clips) == 0:
+        return
+    rng = np.random.default_rng(key)
+    chosen = [int(rng.integers(len(versions))) for versions in clips.examples.versions]
+    lengths = np.array([clips.frames(i, version) for i, version in enumerate(chosen)])
+    order = rng.permutation(len(clips))
+    pool = _POOL * model.batch_size
+    sorted_order = np.concatenate(
+        [
+            part[np.argsort(lengths[part], kind="stable")]
+            for part in np.split(order, range(pool, len(order), pool))
+        ]
+    )
+    cuts = [i * model.batch_size for i in range(1, count_batches(len(order), model.batch_size))]
+    batches = np.split(sorted_order, cuts)
+    for i in rng.permutation(len(batches)):
+        batch = []
+        for j in batches[i].tolist():
+            # From 1 on: numpy takes a key that ends in 0 for the same without it, the epoch's own.
+            of_clip = np.random.default_rng((*key, 1 + j))
+            clip = change(clips.features(j, chosen[j]), clips.examples.dims, model, of_clip)
+            batch.append(fit_length(clip, model.length, model.frames, of_clip))
+        yield mix(_batch(batch, clips, batches[i], model), model.mixup, rng)
+
+
+def count_batches(clips: int, batch_size: int) -> int:
+    """Count an epoch's batches: a single clip left over joins the batch before it.
+
+    Batch norms cannot learn from one clip.
+    """
+    lone = batch_size > 1 and clips % batch_size == 1 and clips > 1
+    return -(-clips // batch_size) - lone
+
+
+def in_order(
+    clips: Clips, model: Model, batch_size: int = PREDICTED_AT_ONCE
+) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+    """Yield batches for prediction with the positions of their clips; nothing is random.
+
+    Clips are taken by length, so that little is padded.
+    """
+    if len(clips) == 0:
+        return
+    order = np.argsort([clips.frames(i) for i in range(len(clips))], kind="stable")
+    for positions in np.split(order, range(batch_size, len(order), batch_size)):
+        batch = [
+            fit_length(clips.features(i), model.length, model.frames, None)
+            for i in positions.tolist()
+        ]
+        yield positions, _batch(batch, clips, positions, model)
+
+
+def _batch(
+    features: Sequence[Tensor], clips: Clips, positions: NDArray[np.int64], model: Model
+) -> Batch:
+    """Make a batch of clips whose features [frames, dims] are ready."""
+    batch = collate(features, clips.labels_of(positions), min_frames(model.name))
+    return replace(batch, voices=clips.voices_of(positions))
+
+
+def collate(clips: Sequence[Tensor], labels: Tensor, least: int) -> Batch:
+    """Stack clips [frames, dims], padded with zeros to the longest of them, at least to `least`."""
+    lengths = [max(len(clip), least) for clip in clips]
+    features = clips[0].new_zeros(len(clips), max(lengths), clips[0].shape[1])
+    for row, clip in zip(features, clips, strict=True):
+        row[: len(clip)] = clip
+    on_device = torch.tensor(lengths).to(features.device, non_blocking=True)
+    return Batch(features, on_device, labels, labels, 1.0)
+
+
+def mix(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
+    """Mix each clip with another of its batch (mixup).
+
+    Zhang et al.: mixup: Beyond empirical risk minimization, ICLR 2018.
+
+    Args:
+        batch: of unmixed clips.
+        alpha: of the beta distribution of the weight; 0: nothing is mixed.
+        rng: where the weight and the pairs come from.
+    """
+    if alpha == 0 or len(batch.labels) == 1:
+        return batch
+    weight = float(rng.beta(alpha, alpha))
+    other = torch.from_numpy(rng.permutation(len(batch.labels)))
+    other = other.to(batch.features.device, non_blocking=True)
+    return Batch(
+        weight * batch.features + (1 - weight) * batch.features[other],
+        torch.maximum(batch.lengths, batch.lengths[other]),
+        batch.labels,
+        batch.labels[other],
+        weight,
+    )

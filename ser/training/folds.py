@@ -1,0 +1,242 @@
+"""Train the folds of a split: one after the other, or as many at once as there are processes."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import ser.training.loop
+from ser.core.errors import UserError
+from ser.core.net_inputs import standardises_pooled
+from ser.core.params import Features, Model
+from ser.core.store import Store
+from ser.core.tables import read_csv
+from ser.nets import model_folder
+from ser.nets.normalisation import Statistics
+from ser.parallel.local import ordered_map, scheduler_address
+from ser.training.balance import balance
+from ser.training.batches import Examples
+from ser.training.devices import (
+    Team,
+    choose_device,
+    limit_threads,
+    make_deterministic,
+    use_tensor_cores,
+)
+from ser.training.examples import Recordings, read_copies
+from ser.training.loop import Epoch, Weights, fit
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a training reads.
+
+    Attributes:
+        clips: the table clips.csv.
+        splits: the table splits.csv.
+        features: folder of the store of the clips' features.
+        augmented: folder of the store of their copies' features, with copies.csv.
+    """
+
+    clips: Path
+    splits: Path
+    features: Path
+    augmented: Path
+
+    def files(self) -> list[Path]:
+        """List them all."""
+        return [self.clips, self.splits, *self.features.iterdir(), *self.augmented.iterdir()]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training of one fold gave.
+
+    Attributes:
+        weights: of the last epoch, or the best; as arrays, since tensors travel between processes
+            by shared memory and an open file each.
+        history: its epochs.
+        statistics: of the train clips, if they normalise.
+        examples: how many were trained on.
+    """
+
+    weights: dict[str, NDArray[Any]]
+    history: list[Epoch]
+    statistics: Statistics | None
+    examples: int
+
+    def tensors(self) -> Weights:
+        """Give the weights as tensors."""
+        return {name: torch.from_numpy(array) for name, array in self.weights.items()}
+
+
+OnEpoch = Callable[[list[Epoch], float], None]  # history so far, seconds of its last epoch
+
+
+def train_folds(
+    folds: Sequence[int],
+    inputs: Inputs,
+    model: Model,
+    checkpoints: Path,
+    team: Team,
+    on_epoch: OnEpoch,
+    print_epoch: OnEpoch,
+) -> Iterator[Trained]:
+    """Train each fold; yield the results in their order.
+
+    Several folds on CPUs are trained at once, each on one thread; a single fold, or one on a GPU,
+    or by several processes together, has all that it can use for itself.
+
+    Args:
+        folds: their numbers.
+        inputs: what is read.
+        model: the net and how it is trained.
+        checkpoints: folder of unfinished trainings.
+        team: the processes that train a fold together.
+        on_epoch: called after each epoch where folds are trained one after the other.
+        print_epoch: called instead where they are trained at once, in other processes.
+    """
+    train = partial(train_fold, inputs=inputs, model=model, checkpoints=checkpoints)
+    if one_by_one(folds, team):
+        for fold in folds:
+            yield train(fold, team=team, on_epoch=on_epoch)
+    else:
+        yield from ordered_map(partial(train, on_epoch=print_epoch), folds)
+
+
+def one_by_one(folds: Sequence[int], team: Team) -> bool:
+    """Tell whether folds are trained one after the other, in this process."""
+    if team.size > 1:
+        return True
+    return not scheduler_address() and (team.device.type != "cpu" or len(folds) == 1)
+
+
+def train_fold(
+    fold: int,
+    inputs: Inputs,
+    model: Model,
+    checkpoints: Path,
+    on_epoch: OnEpoch,
+    team: Team | None = None,
+) -> Trained:
+    """Train one fold, or go on with it.
+
+    Args:
+        fold: its number.
+        inputs: what is read.
+        model: the net and how it is trained.
+        checkpoints: folder of unfinished trainings.
+        on_epoch: called after each epoch, by the first process of a team alone.
+        team: the processes that train it together; None: this one alone.
+
+    Raises:
+        UserError: as `ser.training.loop.fit`, or snapshots of another training are there.
+    """
+    make_deterministic()
+    limit_threads(model)
+    use_tensor_cores()
+    team = team or Team(choose_device())
+    clips, splits = read_csv(inputs.clips), read_csv(inputs.splits)
+    emotions = sorted(set(clips["emotion"]))
+    store = Store(inputs.features)
+    recordings = Recordings(
+        clips,
+        store,
+        model.normalisation,
+        read_copies(inputs.augmented),
+        standardises_pooled(model.name),
+    )
+    clips_of = splits[splits["fold"] == fold].groupby("subset")["clip"].agg(list).to_dict()
+    train, val, of_train = examples_of_fold(recordings, clips_of, emotions, model, fold)
+    measured = recordings.measured_examples(clips_of["train"], emotions)
+    features = Features.model_validate(store.meta["features"])
+    if model.balance != "none" and team.leads:
+        text = f"fold {fold}: {len(train)} examples after model.balance {model.balance}\n"
+        print(text, end="", flush=True)
+    checkpoint = checkpoints / f"fold-{fold}.safetensors"
+    snapshots = model_folder.snapshots_folder(checkpoints, fold)
+    if checkpoint.exists() and team.leads:
+        print(f"fold {fold}: goes on from {checkpoint}\n", end="", flush=True)
+    clock = time.monotonic()
+
+    def timed(history: list[Epoch]) -> None:
+        nonlocal clock
+        before, clock = clock, time.monotonic()
+        on_epoch(history, clock - before)
+
+    weights, history = fit(
+        train,
+        val,
+        measured,
+        len(emotions),
+        features,
+        model,
+        fold,
+        team,
+        checkpoint,
+        snapshots,
+        timed,
+    )
+    if model.snapshots and team.leads and len(list(snapshots.glob("*"))) != len(history):
+        raise UserError(
+            f"{snapshots} lost or gained files while fold {fold} was trained: is another "
+            "training of the same params running? Remove the folder and run again"
+        )
+    arrays = {name: tensor.numpy() for name, tensor in weights.items()}
+    return Trained(arrays, history, of_train, len(train))
+
+
+def examples_of_fold(
+    recordings: Recordings,
+    clips_of: Mapping[str, Sequence[str]],
+    emotions: list[str],
+    model: Model,
+    fold: int,
+) -> tuple[Examples, Examples, Statistics | None]:
+    """Make the examples of a fold.
+
+    Args:
+        recordings: all clips and their copies.
+        clips_of: train, and val if there are any -> names of clips.
+        emotions: in the order of the labels.
+        model: how copies are used, and how emotions are balanced.
+        fold: its number.
+
+    Returns:
+        (examples to train on, val examples, statistics of the train clips if they normalise).
+    """
+    of_train = recordings.measure(clips_of["train"])
+    train = recordings.train_examples(
+        clips_of["train"], emotions, of_train, each_copy=model.copies == "all"
+    )
+    train = balance(train, emotions, model, np.random.default_rng((model.seed, fold)))
+    return train, recordings.examples(clips_of.get("val", []), emotions, of_train), of_train
+
+
+def name_training(folds: Sequence[int], inputs: Inputs, model: Model, team: Team) -> str:
+    """Name a training by its data, settings and code, and by what its rounding depends on."""
+    library = Path(ser.training.loop.__file__).parent
+    code = [*library.glob("*.py"), *library.glob("models/*.py")]
+    # Where a training was stopped makes no difference to the epochs before.
+    settings = model.model_copy(update={"stop_after": 0})
+    limit_threads(model)
+    threads = torch.get_num_threads() if one_by_one(folds, team) else 1
+    place = (torch.__version__, team.device.type, team.size, threads)
+    # Threads may differ between the processes of a team: they go by the first one's name.
+    return team.agree(fingerprint([*code, *inputs.files()], settings, *place))
+
+
+def fingerprint(files: Iterable[Path], *values: object) -> str:
+    """Name everything that a training's result depends on: two that differ share no checkpoint."""
+    digest = hashlib.blake2b(repr(values).encode(), digest_size=16)
+    for path in sorted(files):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()

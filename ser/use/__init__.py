@@ -1,0 +1,1 @@
+"""A trained model at work: the command `ser`, the page, ONNX, explanations."""

@@ -1,0 +1,169 @@
+"""How answers about recordings are written: a table, JSON or CSV, one by one as they come."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from ser.use.recogniser import Prediction, Window
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of a recording.
+
+    Attributes:
+        file: its name.
+        prediction: None if no emotion can be told.
+        reason: why not, in a word.
+        detail: why not, in words.
+    """
+
+    file: str
+    prediction: Prediction | None
+    reason: str | None = None
+    detail: str | None = None
+
+    @property
+    def emotion(self) -> str | None:
+        """The most probable emotion."""
+        return self.prediction.emotion if self.prediction else None
+
+
+Write = Callable[[Answer], None]
+Format = Callable[[TextIO, Sequence[str]], AbstractContextManager[Write]]
+
+_DIGITS = 7
+_WIDTH = 10  # of the columns of the table, at least
+
+
+@contextmanager
+def table(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
+    """Write a table for people: a line per recording, and one per window of long ones."""
+    width = max(_WIDTH, 2 + max(map(len, emotions)))
+    print(_columns(("emotion", *emotions, "seconds"), width) + "file", file=out)
+
+    def write(answer: Answer) -> None:
+        name = printable(answer.file)
+        if answer.prediction is None:
+            print(
+                f"{'-':<{width * (len(emotions) + 2)}}{name}: {answer.reason}, {answer.detail}",
+                file=out,
+            )
+            return
+        p = answer.prediction
+        note = f" ({p.note})" if p.note else ""
+        line = _cells(p.emotion, p.probabilities, f"{p.seconds:.1f}", emotions)
+        print(_columns(line, width) + name + note, file=out)
+        for window in p.windows:
+            span = f"  {clock(window.start)} to {clock(window.end)}"
+            seconds = f"{window.end - window.start:.1f}"
+            note = f" {window.reason}" if window.reason else ""
+            line = _cells(window.emotion, window.probabilities, seconds, emotions)
+            print(_columns(line, width) + span + note, file=out)
+
+    yield write
+
+
+def _cells(
+    emotion: str | None,
+    probabilities: Mapping[str, float] | None,
+    seconds: str,
+    emotions: Sequence[str],
+) -> list[str]:
+    shares = [f"{probabilities[name]:.1%}" if probabilities else "" for name in emotions]
+    return [emotion or "-", *shares, seconds]
+
+
+def _columns(cells: Sequence[str], width: int) -> str:
+    return "".join(f"{cell:<{width}}" for cell in cells)
+
+
+def clock(seconds: float) -> str:
+    """Write a time as minutes:seconds, with hours if there are any."""
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+def printable(name: str) -> str:
+    """Keep control characters of a name from doing anything in a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+@contextmanager
+def as_json(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
+    """Write one JSON array, an object per recording and line."""
+    count = 0
+
+    def write(answer: Answer) -> None:
+        nonlocal count
+        out.write(",\n" if count else "[\n")
+        json.dump(described(answer), out, ensure_ascii=True)
+        count += 1
+
+    yield write
+    out.write("\n]\n" if count else "[]\n")
+
+
+def described(answer: Answer) -> dict[str, Any]:
+    """Give an answer as JSON has it: every key is always there."""
+    p = answer.prediction
+    return {
+        "file": answer.file,
+        "seconds": p and round(p.seconds, 6),
+        "emotion": answer.emotion,
+        "probabilities": p and _rounded(p.probabilities),
+        "windows": [_described_window(window) for window in p.windows] if p else [],
+        "reason": answer.reason,
+        "detail": p.note if p else answer.detail,
+    }
+
+
+def _described_window(window: Window) -> dict[str, Any]:
+    return {
+        "start": round(window.start, 6),
+        "end": round(window.end, 6),
+        "emotion": window.emotion,
+        "probabilities": window.probabilities and _rounded(window.probabilities),
+        "reason": window.reason,
+    }
+
+
+def _rounded(probabilities: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(share, _DIGITS) for name, share in probabilities.items()}
+
+
+@contextmanager
+def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
+    """Write CSV: a row per recording (part: whole), and one per window of long ones (window)."""
+    head = ("file", "part", "start", "end", "emotion", *emotions, "reason", "detail")
+    writer = csv.DictWriter(out, head, restval="", lineterminator="\n")
+    writer.writeheader()
+
+    def write(answer: Answer) -> None:
+        p = answer.prediction
+        row = {"file": answer.file, "part": "whole", "emotion": answer.emotion}
+        if p is None:
+            writer.writerow({**row, "reason": answer.reason, "detail": answer.detail})
+            return
+        writer.writerow(
+            {
+                **row,
+                "start": 0,
+                "end": round(p.seconds, 6),
+                **_rounded(p.probabilities),
+                "detail": p.note,
+            }
+        )
+        for window in p.windows:
+            cells = {**_described_window(window), **_rounded(window.probabilities or {})}
+            del cells["probabilities"]
+            writer.writerow({"file": answer.file, "part": "window", **cells})
+
+    yield write
+
+
+FORMATS: dict[str, Format] = {"table": table, "json": as_json, "csv": as_csv}

@@ -1,0 +1,194 @@
+"""Waveform -> the features that a net reads, in PyTorch: for files that need nothing before them.
+
+Each module does what a function elsewhere does, which it names, for waveforms of any length, in
+operations that ONNX has too.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ser.audio.highpass import TRANSITION
+from ser.core.filters import hann
+from ser.core.net_inputs import FIXED_LENGTHS
+from ser.core.params import Features
+from ser.core.typing import FloatArray
+from ser.features.spectra import POWER_FLOOR, TOP_DB
+from ser.nets.normalisation import LEAST_DEVIATION, Statistics
+
+_LOGMEL = "logmel"
+_REACH = 40  # of the low-pass filter to either side, in periods of its transition's width
+_TAPS = 10  # of the resampling filter to either side, in samples of the lower rate
+_KAISER_BETA = 15.0  # of its window: what it must stop is 150 dB down
+
+
+class HighPass(nn.Module):
+    """`ser.audio.highpass.remove_below`, as convolutions. Shapes: [samples] -> [samples].
+
+    A gain on a cosine transform is a convolution with the waveform as it goes on beyond its ends,
+    mirrored again and again. What that function removes is what a raised-cosine filter lets pass
+    (Proakis, Salehi: Digital communications, 5th edition, section 9.2-1), which fades away so fast
+    that a few seconds of it, here at a rate just high enough for it, come within 1e-6.
+
+    (ONNX has a Fourier transform, but onnxruntime 1.32 computes it in single precision with errors
+    of a percent where the length is no power of two.)
+    """
+
+    def __init__(self, sample_rate: int, cutoff: float) -> None:
+        super().__init__()
+        width = cutoff * TRANSITION
+        self.step = max(1, int(sample_rate / (4 * (cutoff + width))))
+        rate = sample_rate / self.step
+        self.reach = round(_REACH * rate / width)
+        shift = np.arange(self.step)[:, np.newaxis] / self.step
+        self.decimator: Tensor
+        self.low_pass: Tensor
+        self.interpolator: Tensor
+        around = np.arange(-_TAPS * self.step, _TAPS * self.step + 1) / self.step
+        self._keep("decimator", _resampler(around) / self.step)
+        seconds = np.arange(-self.reach, self.reach + 1) / rate
+        self._keep("low_pass", _raised_cosine(seconds, cutoff + width / 2, width) / rate)
+        self._keep("interpolator", _resampler(shift - np.arange(1 - _TAPS, _TAPS + 1)))
+
+    def _keep(self, name: str, taps: NDArray[np.float64]) -> None:
+        kernel = torch.from_numpy(taps.astype(np.float32)).reshape(-1, 1, taps.shape[-1])
+        self.register_buffer(name, kernel)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Subtract what lies below."""
+        samples = waveform.shape[0]
+        before = (_TAPS - 1 + self.reach + _TAPS) * self.step
+        places = torch.arange(-before, samples + before + self.step)
+        # A tensor, as the exporter of torch 2.13 knows no remainder by a length.
+        places = places.remainder(torch.full((1,), 2 * samples))
+        places = torch.minimum(places, 2 * samples - 1 - places)
+        mirrored = waveform.index_select(0, places)
+        low = F.conv1d(F.conv1d(mirrored[None], self.decimator, stride=self.step), self.low_pass)
+        below = F.conv1d(low, self.interpolator).T.flatten()
+        return waveform - below[:samples]
+
+
+def _resampler(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute a windowed sinc at places up to _TAPS away, in samples of the lower rate."""
+    window = np.i0(_KAISER_BETA * np.sqrt(1 - np.square(places / _TAPS))) / np.i0(_KAISER_BETA)
+    return np.asarray(np.sinc(places) * window)
+
+
+def _raised_cosine(
+    seconds: NDArray[np.float64], middle: float, width: float
+) -> NDArray[np.float64]:
+    """Compute the impulse response, per second, of a low-pass filter that ends in half a cosine.
+
+    Args:
+        seconds: when.
+        middle: where the gain is a half, in Hz.
+        width: from a gain of 1 to one of 0, in Hz.
+    """
+    twice = 2 * width * seconds
+    pole = np.isclose(np.abs(twice), 1)
+    fading = np.cos(np.pi / 2 * twice) / np.where(pole, 1, 1 - np.square(twice))
+    return np.asarray(
+        2 * middle * np.sinc(2 * middle * seconds) * np.where(pole, np.pi / 4, fading)
+    )
+
+
+class StandardForm(nn.Module):
+    """`ser.audio.standard.standard_form` of one channel at its rate. Shapes: [samples] -> [samples].
+
+    It refuses nothing: silence stays silence.
+    """
+
+    def __init__(self, sample_rate: int, highpass: float) -> None:
+        super().__init__()
+        self.highpass = HighPass(sample_rate, highpass) if highpass > 0 else nn.Identity()
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Remove the offset and what lies below voices, scale to peak 1."""
+        waveform = self.highpass(waveform - waveform.mean())
+        return waveform / waveform.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
+
+
+class LogMel(nn.Module):
+    """`ser.features.extract.logmel`. Shapes: [samples] -> [frames, n_mels], in dB, its maximum 0."""
+
+    def __init__(self, features: Features, bank: FloatArray) -> None:
+        """Take the settings, and the mel filter bank [n_mels, 1 + n_fft // 2]."""
+        super().__init__()
+        f = features
+        self.n_fft, self.hop_length = f.n_fft, f.hop_length
+        # Frames are n_fft long, but the window leaves less of them.
+        before = f.n_fft // 2 - (f.n_fft - f.win_length) // 2
+        self.padding = (before, f.win_length - before)
+        turn = 2 * np.pi * np.arange(f.n_fft) / f.n_fft
+        self.turn: Tensor
+        self.window: Tensor
+        self.filters: Tensor
+        waves = np.stack([np.cos(turn), np.sin(turn)]).astype(np.float32)
+        self.register_buffer("turn", torch.from_numpy(waves))
+        self.register_buffer("window", torch.from_numpy(hann(f.win_length)))
+        self.register_buffer("filters", torch.from_numpy(bank))
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Compute the log-mel spectrogram."""
+        bins = self.n_fft // 2 + 1
+        # The Fourier transform's matrix: made here of a single turn, it would fill the file.
+        turns = torch.outer(torch.arange(bins), torch.arange(len(self.window))) % self.n_fft
+        waves = (self.turn[:, turns] * self.window).reshape(2 * bins, 1, -1)
+        padded = F.pad(waveform[None], self.padding)
+        spectrum = F.conv1d(padded, waves, stride=self.hop_length)
+        power = spectrum[:bins].square() + spectrum[bins:].square()
+        level = 10 * (self.filters @ power).clamp(min=POWER_FLOOR).log10()
+        return (level - level.max()).clamp(min=-TOP_DB).T
+
+
+class Normalise(nn.Module):
+    """`ser.nets.normalisation.normalise` for each fold. Shapes: [frames, dims] -> [folds, frames, dims].
+
+    Args:
+        statistics: of each fold's train clips; None: a clip's own.
+    """
+
+    def __init__(self, statistics: list[Statistics | None]) -> None:
+        super().__init__()
+        self.folds = len(statistics)
+        of_train = [each[_LOGMEL] for each in statistics if each is not None]
+        self.of_train: Tensor | None
+        self.register_buffer("of_train", torch.tensor(of_train) if of_train else None)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Shift and scale."""
+        if self.of_train is None:
+            centred = features - features.mean()
+            deviation = centred.square().mean().sqrt()
+            return (centred / deviation.clamp(min=LEAST_DEVIATION)).expand(self.folds, -1, -1)
+        mean, deviation = self.of_train.T[:, :, None, None]
+        return (features - mean) / deviation.clamp(min=LEAST_DEVIATION)
+
+
+class FitLength(nn.Module):
+    """`ser.nets.lengths.fit_length`. Shapes: [folds, n, dims] -> [folds, frames, dims]."""
+
+    def __init__(self, length: str, frames: int, least: int) -> None:
+        super().__init__()
+        self.length, self.least = length, frames if length in FIXED_LENGTHS else least
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Put zeros behind, cut off or interpolate."""
+        frames = features.shape[1]
+        padded_frames = torch.sym_max(frames, self.least)
+        padded = F.pad(features, (0, 0, 0, padded_frames - frames))
+        if self.length == "pad":
+            return padded[:, : self.least]
+        if self.length != "resize":
+            return padded
+        # As ser.nets.lengths.places; they are 0, 1, 2 ... where nothing is too long.
+        n = torch.full((1,), padded_frames, dtype=torch.float64)
+        middle = (torch.arange(self.least) + 0.5) * (n / self.least) - 0.5
+        middle = torch.minimum(middle.clamp(min=0), n - 1)
+        before = middle.long()
+        weight = (middle - before).float()[:, None]
+        earlier = padded.index_select(1, before)
+        later = padded.index_select(1, torch.minimum(before + 1, n.long() - 1))
+        return earlier + (later - earlier) * weight

@@ -1,0 +1,82 @@
+"""A model in one ONNX file: its nets, and its description as metadata. Needs no torch."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ser.core.errors import UserError
+from ser.core.typing import FloatArray
+from ser.nets.description import Description, parse
+from ser.use.recogniser import FEATURES, WAVEFORM, Nets
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+METADATA = "ser"  # the key of the description
+PROBABILITIES, OF_FOLDS = "probabilities", "of_folds"
+
+
+def open_onnx(path: Path) -> tuple[Description, Nets]:
+    """Open a file that `ser export` wrote.
+
+    Raises:
+        UserError: onnxruntime is missing; the file is missing, damaged, or another program's.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UserError(f"{path} needs onnxruntime: pip install onnxruntime") from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is wrong is said below
+    options.intra_op_num_threads = 1  # one clip at a time: more threads only wait for each other
+    try:
+        session = onnxruntime.InferenceSession(
+            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+        described = session.get_modelmeta().custom_metadata_map.get(METADATA)
+        if described is None:
+            raise ValueError("no description in it: `ser export` did not write it")
+        description = parse(described, path)
+        _check_shapes(session, description)
+    except UserError:
+        raise
+    except Exception as error:
+        # onnxruntime's own errors have no class in common but this.
+        raise UserError(f"{path} holds no usable model ({_first_line(error)})") from None
+
+    (taken,) = (node.name for node in session.get_inputs())
+    given = OF_FOLDS if taken == WAVEFORM else PROBABILITIES
+
+    def answer(values: FloatArray) -> FloatArray:
+        try:
+            (answers,) = session.run([given], {taken: np.asarray(values, np.float32)})
+            return np.asarray(answers, np.float32)
+        except Exception as error:
+            raise UserError(f"{path} cannot be run ({_first_line(error)})") from None
+
+    return description, Nets(taken, answer)
+
+
+def _check_shapes(session: "onnxruntime.InferenceSession", description: Description) -> None:
+    """Compare what the nets take in and give with what is said of them.
+
+    Raises:
+        ValueError: they differ.
+    """
+    nodes = (*session.get_inputs(), *session.get_outputs())
+    # What is free has a name in place of a size.
+    found = {node.name: [n if isinstance(n, int) else None for n in node.shape] for node in nodes}
+    folds, emotions = len(description.folds), len(description.emotions)
+    if WAVEFORM in found:
+        expected = {WAVEFORM: [None], PROBABILITIES: [emotions], OF_FOLDS: [folds, emotions]}
+    else:
+        frames = found[FEATURES][1:2]  # free, or of one length
+        dims = sum(description.preprocessing["dims"].values())
+        expected = {FEATURES: [folds, *frames, dims], PROBABILITIES: [folds, emotions]}
+    if found != expected:
+        raise ValueError(f"its nets take and give {found}, described are {expected}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

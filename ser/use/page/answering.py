@@ -1,0 +1,126 @@
+"""What the page says of a recording."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+
+from ser.audio.channels import voice_channel
+from ser.core.errors import UserError
+from ser.core.params import Features
+from ser.core.recording import Recording
+from ser.core.rejection import Rejected
+from ser.core.typing import FloatArray
+from ser.decoding.decoding import open_stream
+from ser.decoding.formats import READ
+from ser.use.answers import Answer, described
+from ser.use.explanation import explain_file, require_spectrogram, windows_of
+from ser.use.page.drawing import draw, draw_explanation
+from ser.use.page.sentences import LONGEST, explained
+from ser.use.recogniser import Prediction, Recogniser
+
+_EXPLAINED = explained(READ, LONGEST)
+
+
+def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Prediction | None]:
+    """Recognise a recording.
+
+    Returns:
+        (what the page shows: HTML; the same as JSON has it; the same; None: no emotion is told).
+    """
+    try:
+        prediction = recogniser.predict_file(path, longest=LONGEST)
+    except Rejected as verdict:
+        text = _EXPLAINED[verdict.reason]
+        return message(text), described(Answer(path.name, None, verdict.reason, text)), None
+    description = recogniser.description
+    rate = description.preprocessing["clean"]["sample_rate"]
+    picture = draw(
+        overview(path, rate),
+        rate,
+        Features.model_validate(description.preprocessing["features"]),
+        description.filter_banks,
+        prediction.windows,
+        recogniser.emotions,
+    )
+    return _shown(prediction) + picture, described(Answer(path.name, prediction)), prediction
+
+
+def look(recogniser: Recogniser, path: Path, prediction: Prediction) -> str:
+    """Show where in a recording the model looked: of a long one, where it is surest.
+
+    Args:
+        recogniser: that predicted it.
+        path: of the recording.
+        prediction: what was told of it.
+
+    Returns:
+        HTML.
+    """
+    try:
+        require_spectrogram(recogniser)
+    except UserError as error:
+        return f'<p class="note">Where it looked cannot be shown: {escape(str(error))}.</p>'
+    emotion = prediction.emotion
+    told = [window for window in windows_of(prediction) if window.probabilities]
+    surest = max(told, key=lambda window: (window.probabilities or {})[emotion])
+    ((_, explanation),) = explain_file(
+        recogniser, path, prediction, recogniser.windows(), [surest], emotion
+    )
+    features = Features.model_validate(recogniser.description.preprocessing["features"])
+    return draw_explanation(explanation, features, surest if prediction.windows else None)
+
+
+def message(text: str) -> str:
+    """Show a sentence that people should see at once."""
+    return f'<div class="message" role="alert">{escape(text)}</div>'
+
+
+def _shown(prediction: Prediction) -> str:
+    """The emotion, and a bar for each."""
+    share = prediction.probabilities[prediction.emotion]
+    note = f"{prediction.seconds:.1f} s"
+    if prediction.windows:
+        told = sum(window.probabilities is not None for window in prediction.windows)
+        note += f", mean of {told} windows with speech of {len(prediction.windows)}"
+    doubt = (
+        message(f"{prediction.note[:1].upper()}{prediction.note[1:]}.") if prediction.note else ""
+    )
+    return (
+        f'<div class="answer" role="status"><div class="emotion">{escape(prediction.emotion)}</div>'
+        f'<div class="note">{share:.0%} · {note}</div></div>{doubt}{bars(prediction.probabilities)}'
+    )
+
+
+def bars(probabilities: Mapping[str, float]) -> str:
+    """A bar per emotion, the most probable first."""
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    rows = "".join(
+        f'<div class="name">{escape(name)}</div><div class="track"><div class="bar" '
+        f'style="width:{share:.1%}"></div></div><div class="share">{share:.1%}</div>'
+        for name, share in ranked
+    )
+    return f'<div class="bars">{rows}</div>'
+
+
+def overview(path: Path, sample_rate: int) -> FloatArray:
+    """Read a recording to be drawn: its voice, resampled, nothing else done to it.
+
+    Args:
+        path: of a recording that can be read.
+        sample_rate: wanted, in Hz.
+
+    Returns:
+        float32 [samples].
+    """
+    with open_stream(path) as stream:
+        resampler = soxr.ResampleStream(stream.sample_rate, sample_rate, 1)
+        parts = []
+        for block in stream.blocks:
+            heard = voice_channel(Recording(np.nan_to_num(block), stream.sample_rate, ""))
+            parts.append(resampler.resample_chunk(heard.samples[:, 0]))
+    parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    return np.concatenate(parts)

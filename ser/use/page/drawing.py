@@ -1,0 +1,198 @@
+"""A recording as HTML: waveform, mel spectrogram, and what is heard when, below each other.
+
+Everything is placed by its share of the time, so that it fits a phone as well as a desktop, and
+lines and texts take the page's own colours, light or dark.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+
+from ser.core.filters import FilterBanks, mel_band_hertz
+from ser.core.params import Features
+from ser.core.rejection import NO_SPEECH
+from ser.core.typing import FloatArray
+from ser.features.extract import logmel
+from ser.plots.style import FAINT, FOR_AND_AGAINST
+from ser.use.answers import clock
+from ser.use.explanation import Explanation
+from ser.use.page.sentences import BRIEFLY
+from ser.use.recogniser import Window
+
+_COLUMNS = 800  # of the waveform and of the spectrogram, at most
+_DEEPEST = -80.0  # dB
+_HERTZ = (250, 500, 1000, 2000, 4000)
+_STEPS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120)  # seconds
+_STRIPE = 4  # pixels
+_APART = 0.1  # of the spectrogram's height, at least, are texts below each other
+
+
+def draw(
+    waveform: FloatArray,
+    sample_rate: int,
+    features: Features,
+    banks: FilterBanks,
+    windows: Sequence[Window],
+    emotions: Sequence[str],
+) -> str:
+    """Draw a recording.
+
+    Args:
+        waveform: float32 [samples] in -1..1, at least one.
+        sample_rate: in Hz.
+        features: how the mel spectrogram is computed.
+        banks: of the same.
+        windows: of a long recording: below it, the fuller the more probable; hatched where nothing
+            is told.
+        emotions: names of the rows.
+    """
+    seconds = len(waveform) / sample_rate
+    parts = [
+        _row("", _wave(waveform)),
+        _caption("mel spectrogram, brighter is louder (80 dB)"),
+        _row(_frequencies(features), _spectrogram(waveform, sample_rate, features, banks)),
+    ]
+    if windows:
+        parts.append(_caption("emotions, the fuller the more probable; hatched: none told"))
+        parts += [_row(escape(name), _lane(windows, seconds, name)) for name in emotions]
+    parts.append(_row("", _times(seconds)))
+    title = "Waveform and mel spectrogram" + (", and what is heard when" if windows else "")
+    return f'<div class="drawing" role="img" aria-label="{title}">{"".join(parts)}</div>'
+
+
+def draw_explanation(explanation: Explanation, features: Features, window: Window | None) -> str:
+    """Draw what spoke for an emotion in a clip, and what against it.
+
+    Args:
+        explanation: of the clip.
+        features: how the mel spectrogram is computed.
+        window: of a long recording, the one that is explained: it is drawn, too.
+    """
+    x = explanation
+    most = max(float(np.abs(x.influence).max()), 1e-9)
+    parts, since, when = [], "", ""
+    if window:
+        since = f" from {clock(window.start)} on"
+        when = f" from {clock(window.start)} to {clock(window.end)}, where it is most probable"
+        parts = [_row(_frequencies(features), _image(_levels(x.spectrogram, "gray")))]
+    parts += [
+        _caption(
+            f"what spoke for {escape(x.emotion)}{when}; striped: against it (darkest: its log odds "
+            f"fall or rise by {most:.2g} without it)"
+        ),
+        _row(_frequencies(features), _image(_influence(x.influence / most))),
+        _row("", _times(len(x.influence) * x.seconds_per_frame, since)),
+    ]
+    title = f"What in the mel spectrogram spoke for {escape(x.emotion)}"
+    return f'<div class="drawing looked" role="img" aria-label="{title}">{"".join(parts)}</div>'
+
+
+def _influence(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Colour influence [frames, n_mels], -1..1, high bands at the top; stripe what is below 0."""
+    cells = shares.T[::-1].repeat(_STRIPE, axis=0).repeat(_STRIPE, axis=1)
+    pixels = (FOR_AND_AGAINST((cells + 1) / 2)[..., :3] * 255).astype(np.uint8)
+    down, along = np.indices(cells.shape)
+    pixels[(cells < -FAINT) & ((down + along) % (4 * _STRIPE) < _STRIPE)] = 0
+    return pixels
+
+
+def _row(label: str, content: str) -> str:
+    return f'<div class="label">{label}</div><div>{content}</div>'
+
+
+def _caption(text: str) -> str:
+    return _row("", f'<div class="caption">{text}</div>')
+
+
+def _wave(waveform: FloatArray) -> str:
+    """The least and the greatest sample of each column."""
+    columns = min(len(waveform), _COLUMNS)
+    edges = np.linspace(0, len(waveform), columns, endpoint=False).astype(int)
+    peak = max(float(np.abs(waveform).max()), 1e-9)
+    upper = 50 - 49 * np.maximum.reduceat(waveform, edges) / peak
+    lower = 50.5 - 49 * np.minimum.reduceat(waveform, edges) / peak
+    there = [f"{x} {y:.1f}" for x, y in enumerate(upper)]
+    back = [f"{x} {y:.1f}" for x, y in enumerate(lower)][::-1]
+    return (
+        f'<svg class="wave" viewBox="0 0 {columns} 100" preserveAspectRatio="none">'
+        f'<path d="M{"L".join([*there, *back])}Z"/></svg>'
+    )
+
+
+def _spectrogram(
+    waveform: FloatArray, sample_rate: int, features: Features, banks: FilterBanks
+) -> str:
+    """The mel spectrogram as a picture, high bands at the top."""
+    hop = max(features.hop_length, -(-len(waveform) // _COLUMNS))
+    coarse = features.model_copy(update={"hop_length": hop})
+    mel_db = logmel(waveform, sample_rate, coarse, banks)
+    return _image(_levels(mel_db, "viridis"))
+
+
+def _levels(mel_db: FloatArray, colours: str) -> NDArray[np.uint8]:
+    """Colour levels [frames, n_mels] in dB, high bands at the top."""
+    shares = np.clip(1 - mel_db.T[::-1] / _DEEPEST, 0, 1)
+    return (colormaps[colours](shares)[..., :3] * 255).astype(np.uint8)
+
+
+def _image(pixels: NDArray[np.uint8]) -> str:
+    """A picture [rows, columns, 3] as high as a spectrogram."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img class="mel" alt="" src="data:image/png;base64,{data}">'
+
+
+def _frequencies(features: Features) -> str:
+    """Round frequencies, each beside its mel band."""
+    middles = mel_band_hertz(features)
+    parts, above = [], np.inf
+    for hertz in _HERTZ:
+        if middles[0] <= hertz <= middles[-1]:
+            band = float(np.interp(hertz, middles, np.arange(len(middles))))
+            top = 1 - (band + 0.5) / len(middles)
+            if above - top > _APART:
+                parts.append(f'<span style="top:{top:.1%}">{hertz} Hz</span>')
+                above = top
+    return "".join(parts)
+
+
+def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
+    """How probable an emotion is when; each window from its start to the next one's."""
+    ends = [*(window.start for window in windows[1:]), windows[-1].end]
+    parts = []
+    for window, end in zip(windows, ends, strict=True):
+        span = f"{window.start:.1f} to {window.end:.1f} s"
+        start, width = window.start / seconds, (end - window.start) / seconds
+        place = f"left:{start:.2%};width:{width:.2%}"
+        if window.probabilities is None:
+            hint = f"{span}: {BRIEFLY[window.reason or NO_SPEECH]}"
+            parts.append(f'<i class="untold" style="{place}" title="{hint}"></i>')
+        else:
+            share = window.probabilities[emotion]
+            hint = f"{span}: {share:.0%} {escape(emotion)}"
+            look = f"{place};opacity:{share:.3f}"
+            parts.append(f'<i class="heard" style="{look}" title="{hint}"></i>')
+    return f'<div class="lane">{"".join(parts)}</div>'
+
+
+def _times(seconds: float, since: str = "") -> str:
+    """Round times below the picture, and since when."""
+    minutes = seconds >= 120
+    most = 5 if minutes else 9  # that a phone has room for
+    step = next((step for step in _STEPS if seconds / step <= most), seconds)
+    times = np.arange(0, seconds * 1.0001, step)
+    unit, texts = "s", [f"{t:g}" for t in times]
+    if minutes:
+        unit, texts = "min:s", [f"{t // 60:.0f}:{t % 60:02.0f}" for t in times]
+    marks = "".join(
+        f'<span style="left:{t / seconds:.1%}">{text}</span>'
+        for t, text in zip(times, texts, strict=True)
+    )
+    return f'<div class="times">{marks}</div><div class="caption unit">time{since} ({unit})</div>'

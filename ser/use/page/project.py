@@ -1,0 +1,95 @@
+"""What lies beside a model in a project's data folder: recordings to try, and its mistakes."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import soundfile
+
+from ser.core.errors import UserError
+from ser.core.store import Store
+from ser.core.tables import read_csv
+from ser.core.typing import FloatArray
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test clip that was taken for another emotion.
+
+    Attributes:
+        clip: its name.
+        speaker: who speaks.
+        emotion: what it is.
+        predicted: what it was taken for.
+        confidence: the probability of that, 0..1.
+        waveform: float32 [samples] in -1..1, cleaned.
+        sample_rate: in Hz.
+    """
+
+    clip: str
+    speaker: str
+    emotion: str
+    predicted: str
+    confidence: float
+    waveform: FloatArray
+    sample_rate: int
+
+    def wav(self) -> bytes:
+        """Give the recording as a WAV file that every browser plays."""
+        file = io.BytesIO()
+        soundfile.write(file, self.waveform, self.sample_rate, "PCM_16", format="WAV")
+        return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Project:
+    """Recordings of a run.
+
+    Attributes:
+        examples: what to call it -> file: of each emotion the first test clip, right or wrong.
+        mistakes: the most confident first.
+    """
+
+    examples: dict[str, Path]
+    mistakes: list[Mistake]
+
+
+def open_project(data: Path) -> Project:
+    """Read a project's data folder; what is not there is left out."""
+    try:
+        clips = read_csv(data / "clips.csv")[["clip", "path"]]
+        # Of clips that are there no more, nothing can be heard.
+        predictions = read_csv(data / "predictions.csv").merge(clips, on="clip")
+        mistakes = read_csv(data / "mistakes.csv").merge(clips, on="clip")
+        waveforms = Store(data / "clean")
+    except (UserError, OSError, KeyError):
+        return Project({}, [])
+    return Project(_examples(predictions, data / "raw"), _mistakes(mistakes, waveforms))
+
+
+def _examples(predictions: pd.DataFrame, raw: Path) -> dict[str, Path]:
+    examples = {}
+    for emotion, own in predictions.groupby("emotion"):
+        row = own.iloc[0]
+        path = raw / row["path"]
+        if path.is_file():
+            examples[f"{emotion}, by {row['speaker']}"] = path.resolve()
+    return examples
+
+
+def _mistakes(mistakes: pd.DataFrame, waveforms: Store) -> list[Mistake]:
+    columns = ["clip", "speaker", "emotion", "predicted", "confidence", "path"]
+    return [
+        Mistake(
+            clip,
+            speaker,
+            emotion,
+            predicted,
+            float(confidence),
+            waveforms[path],
+            waveforms.meta["sample_rate"],
+        )
+        for clip, speaker, emotion, predicted, confidence, path in mistakes[columns].to_numpy()
+        if path in waveforms
+    ]

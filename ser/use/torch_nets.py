@@ -1,0 +1,55 @@
+"""A model folder's nets in PyTorch, one clip at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ser.core.typing import FloatArray
+from ser.nets import model_folder
+from ser.nets.description import Description
+from ser.nets.statpool import StatPool
+from ser.use.recogniser import FEATURES, Nets
+
+
+class Folds(nn.Module):
+    """The nets of all folds, each with an input of its own.
+
+    Shapes: [folds, frames, dims], nothing of it padding -> probabilities [folds, emotions].
+    """
+
+    def __init__(self, nets: list[nn.Module]) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Compute the probabilities."""
+        lengths = torch.full((1,), features.shape[1])
+        logits = [net(clip[None], lengths) for net, clip in zip(self.nets, features, strict=True)]
+        return torch.cat(logits).softmax(dim=1)
+
+
+def open_folder(folder: Path) -> tuple[Description, Nets]:
+    """Read a model folder.
+
+    Raises:
+        UserError: as `ser.nets.model_folder.load`.
+    """
+    description, modules = model_folder.load(folder)
+    folds = Folds(modules)
+
+    def nets(features: FloatArray) -> FloatArray:
+        with torch.inference_mode():
+            answers: FloatArray = folds(torch.from_numpy(features)).numpy()
+        return answers
+
+    def adapt(recordings: Sequence[FloatArray]) -> None:
+        for net in nets_that_adapt:
+            clips = [torch.from_numpy(features)[None] for features in recordings]
+            with torch.inference_mode():
+                pooled = [net.pool(clip, torch.tensor([clip.shape[1]])) for clip in clips]
+                net.measure(torch.cat(pooled))
+
+    nets_that_adapt = [net for net in modules if isinstance(net, StatPool)]
+    return description, Nets(FEATURES, nets, adapt if nets_that_adapt else None)

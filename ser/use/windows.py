@@ -1,0 +1,71 @@
+"""Cut a recording into windows while it is read."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser.core.typing import FloatArray
+
+_END = np.empty((0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How a recording is cut, in seconds.
+
+    Attributes:
+        whole: recordings up to this length stay whole.
+        length: of a window.
+        hop: from the start of one window to the next.
+    """
+
+    whole: float
+    length: float
+    hop: float
+
+
+def cut(
+    blocks: Iterable[FloatArray], sample_rate: int, windows: Windows
+) -> Iterator[tuple[int, FloatArray, bool]]:
+    """Cut a recording: memory holds a window, or the longest recording that stays whole.
+
+    All windows have one length; the last one ends where the recording ends.
+
+    Args:
+        blocks: float32 [samples, channels] one after the other.
+        sample_rate: in Hz.
+        windows: lengths in seconds.
+
+    Yields:
+        (first sample, float32 [samples, channels], whether it is the whole recording).
+    """
+    whole, length, hop = (
+        max(1, round(seconds * sample_rate))
+        for seconds in (windows.whole, windows.length, windows.hop)
+    )
+    source = iter(blocks)
+    kept: list[FloatArray] = []
+    read = 0
+    for block in source:
+        kept.append(block)
+        read += len(block)
+        if read > max(whole, length):
+            break
+    else:
+        if kept:
+            yield 0, np.concatenate(kept), True
+        return
+    # begin, end: the recording's samples that buffer holds; start: the next window's first.
+    buffer, begin, end, start = np.concatenate(kept), 0, read, 0
+    while True:
+        while start + length <= end:
+            yield start, buffer[start - begin : start - begin + length], False
+            start += hop
+        if (block := next(source, _END)) is _END:
+            break
+        # The last window, which ends where the recording ends, may begin before the next one.
+        old = max(0, min(start, end - length) - begin)
+        buffer, begin, end = np.concatenate([buffer[old:], block]), begin + old, end + len(block)
+    if end > start - hop + length:
+        yield end - length, buffer[-length:], False
