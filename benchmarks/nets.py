@@ -22,7 +22,7 @@ from ser.decoding.decoding import decode
 from ser.features import extract
 from ser.nets import build
 from ser.nets.normalisation import normalise
-from ser.parallel.local import worker_count
+from ser.parallel import worker_count
 from ser.training import folds, loop
 from ser.training.batches import Clips, Examples, epoch_batches
 from ser.training.devices import Team, limit_threads

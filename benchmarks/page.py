@@ -15,7 +15,7 @@ import numpy as np
 from gradio_client import Client, handle_file
 
 from ser.core.tables import write_csv
-from ser.parallel.local import worker_count
+from ser.parallel import worker_count
 
 ROOT = Path(__file__).resolve().parents[1]
 USERS = 8

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from ser.core.tables import write_csv
-from ser.parallel.local import worker_count
+from ser.parallel import worker_count
 
 _STAGE = re.compile(r"Running stage '(\w+)'")
 _REPEATS = 5

@@ -43,7 +43,7 @@ from ser.core.tables import write_csv
 from ser.core.typing import FloatArray
 from ser.corpora import aesdd
 from ser.decoding.decoding import decode
-from ser.parallel.local import worker_count
+from ser.parallel import worker_count
 
 RATE = 16000  # Hz
 STAGES = ("clean", "extract", "augment", "split")

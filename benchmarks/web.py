@@ -16,7 +16,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from ser.core.tables import write_csv
-from ser.parallel.local import worker_count
+from ser.parallel import worker_count
 from tests.browser import PATIENCE, browse
 from tests.static_page import opened, served
 

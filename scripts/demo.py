@@ -6,7 +6,7 @@ import sys
 from scripts import experiments
 from scripts.workspace import ROOT, dvc, make_workspace
 from ser.core.errors import UserError
-from ser.evaluation.figures import ends
+from ser.core.figures import ends
 
 
 def main() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from scripts.stage_deps import is_code
 from scripts.workspace import ROOT, dvc, git, parsed, read
 from ser.core.errors import UserError
-from ser.evaluation.figures import ends
+from ser.core.figures import ends
 from ser.nets.description import name_ends
 
 _HEADLINE = {"accuracy": "accuracy", "uar": "UAR", "f1_macro": "macro F1"}
@@ -53,7 +54,7 @@ def _changed(changes: Sequence[Any]) -> Iterator[str]:
                 if isinstance(state, dict):  # params.yaml -> its sections
                     yield from (f"{section} of {name}" for section in state)
                 elif state in ("modified", "new"):
-                    yield "its code" if name.endswith(".py") else name
+                    yield "its code" if is_code(name) else name
 
 
 def is_of_the_run(path: str) -> bool:

@@ -23,7 +23,7 @@ from scripts.workspace import ROOT
 from ser.core.errors import UserError
 from ser.core.tables import write_json
 from ser.evaluation import scores
-from ser.parallel.local import scheduler_address, worker_count
+from ser.parallel import scheduler_address, worker_count
 
 FIGURES = ROOT / "metrics/protocols.json"
 SEEDS = (0, 1, 2, 3, 4)  # fixed before the first run; all are reported

@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 from scripts import scaling
 from scripts.workspace import ROOT, read
 from ser.core.errors import UserError
+from ser.core.figures import ends
 from ser.evaluation.card import table
-from ser.evaluation.figures import ends
 
 PAGES = (
     ROOT / "README.md",

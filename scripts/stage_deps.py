@@ -1,4 +1,4 @@
-"""Write into dvc.yaml, as deps of each stage, the repository's files that its scripts import.
+"""Write into dvc.yaml, as deps of each stage, the packages and files that its scripts import.
 
 A stage whose code changed and whose deps do not name that code would keep a stale result. Run
 this after changing an import; the tests compare dvc.yaml with what it would write.
@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 PACKAGES = ("ser", "stages")
+WHOLE = ("ser/core",)
 
 
 def scripts_of(stage: Mapping[str, Any], root: Path) -> list[Path]:
@@ -65,9 +66,43 @@ def files_of(name: str, root: Path) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-def data_deps(deps: list[str]) -> list[str]:
-    """Keep the deps that are no code."""
-    return [dep for dep in deps if not dep.endswith(".py")]
+def by_folders(files: Sequence[str], root: Path) -> list[str]:
+    """Name a package of ser/ instead of its files where all of them are listed.
+
+    WHOLE is named even where some of its files are not: what every part speaks changes for all.
+    Of other packages an __init__.py that holds no code is left out.
+    """
+    packages = {Path(*Path(file).parts[:2]) for file in files if file.count("/") > 1}
+    whole = {
+        package
+        for package in packages
+        if package.as_posix() in WHOLE
+        or {path.relative_to(root).as_posix() for path in (root / package).rglob("*.py")}
+        <= set(files)
+    }
+    others = [
+        file
+        for file in files
+        if not any(Path(file).is_relative_to(package) for package in whole)
+        and not (file.endswith("/__init__.py") and _says_only(root / file))
+    ]
+    return sorted([*(package.as_posix() for package in whole), *others])
+
+
+def _says_only(file: Path) -> bool:
+    """Tell whether a Python file holds nothing but its docstring."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+
+
+def is_code(dep: str) -> bool:
+    """Tell whether a dep is code, a file or a package, and not data."""
+    return dep.split("/")[0] in PACKAGES
+
+
+def data_deps(deps: Sequence[str]) -> list[str]:
+    """Keep the deps that are not code."""
+    return [dep for dep in deps if not is_code(dep)]
 
 
 def main(root: Path) -> None:
@@ -78,7 +113,7 @@ def main(root: Path) -> None:
     path = root / "dvc.yaml"
     pipeline = yaml.load(path)
     for stage in pipeline["stages"].values():
-        code = imported_files(scripts_of(stage, root), root)
+        code = by_folders(imported_files(scripts_of(stage, root), root), root)
         deps = CommentedSeq([*data_deps(stage["deps"]), *code])
         stage["deps"] = deps
     yaml.dump(pipeline, path)

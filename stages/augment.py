@@ -17,7 +17,7 @@ from ser.core.store import Place, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows, write_csv
 from ser.core.typing import FloatArray
 from ser.features.extract import extract
-from ser.parallel.local import ordered_map
+from ser.parallel import ordered_map
 from stages import cli
 
 

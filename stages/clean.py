@@ -24,7 +24,7 @@ from ser.core.store import StoreWriter
 from ser.core.tables import CLIP_COLUMNS, write_csv, write_json
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import decode
-from ser.parallel.local import ordered_map
+from ser.parallel import ordered_map
 from stages import cli
 
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ser.core.figures import headline
 from ser.core.tables import read_csv
 from ser.evaluation import scores
-from ser.evaluation.figures import headline
 from ser.plots import results
 from stages import cli
 

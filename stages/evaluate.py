@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from ser.core import params
+from ser.core.figures import headline
 from ser.core.store import Store
 from ser.core.tables import read_csv, rounded, write_json, write_table
 from ser.evaluation import baseline, card, prediction, scores
-from ser.evaluation.figures import describe, headline
+from ser.evaluation.figures import describe
 from ser.nets import model_folder
 from stages import cli
 

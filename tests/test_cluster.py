@@ -20,7 +20,8 @@ from distributed import Client
 
 from scripts.workspace import ROOT, change_params
 from ser.core.errors import UserError
-from ser.parallel.local import local_map, ordered_map
+from ser.parallel import ordered_map
+from ser.parallel.local import local_map
 from ser.sources import demo
 
 PATIENCE = 60  # seconds until a condition that does not come true fails its test
@@ -37,7 +38,7 @@ def wait_until(condition):
 def start(folder, *arguments, project=ROOT):
     """Start one of Dask's commands in another folder than the project's; it logs to a file."""
     folder.mkdir(parents=True)
-    paths = os.pathsep.join([str(project), str(project / "tests")])
+    paths = os.pathsep.join([str(project), str(project / "tests" / "parallel")])
     environment = os.environ | {"PYTHONPATH": paths}
     environment.pop("SER_DASK_SCHEDULER", None)
     with (folder / "log").open("w") as log:
@@ -298,7 +299,7 @@ def test_without_a_scheduler_dask_is_not_even_imported():
     code = (
         "import sys\n"
         "import stages.clean, stages.extract, stages.augment\n"
-        "from ser.parallel.local import ordered_map\n"
+        "from ser.parallel import ordered_map\n"
         "assert list(ordered_map(abs, [-1, 2])) == [1, 2]\n"
         "print(sorted({'dask', 'distributed'} & set(sys.modules)))"
     )
@@ -363,7 +364,9 @@ def test_a_scheduler_without_workers_or_with_other_code_is_refused(
             tmp_path / "other", address, "--no-nanny", "--name", "other", project=other_project
         )
         workers.append(other)
-        expected = r"worker at tcp://127\.0\.0\.1:\d+ .*: ser/errors\.py is \w+, here \w+\. Start"
+        expected = (
+            r"worker at tcp://127\.0\.0\.1:\d+ .*: ser/core/errors\.py is \w+, here \w+\. Start"
+        )
         with pytest.raises(UserError, match=expected):
             for _ in results:
                 pass

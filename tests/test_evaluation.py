@@ -6,9 +6,10 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
+from ser.core.figures import ends
 from ser.core.params import Evaluate
 from ser.evaluation import baseline
-from ser.evaluation.figures import describe, ends, summarise
+from ser.evaluation.figures import describe, summarise
 from ser.evaluation.scores import (
     accuracy,
     accuracy_and_uar,

@@ -18,7 +18,7 @@ from ser.nets.build import build
 from ser.nets.description import FORMAT, LIBRARIES, Description, versions
 from ser.nets.model_folder import load, load_snapshots, save, snapshots_folder
 from ser.nets.normalisation import measure, normalise
-from ser.training.loop import snapshot_name, write_weights
+from ser.nets.weights import snapshot_name, write_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

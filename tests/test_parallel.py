@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ser.core.errors import UserError
-from ser.parallel.local import local_map, ordered_map, worker_count
+from ser.parallel import ordered_map, worker_count
+from ser.parallel.local import local_map
 
 
 def square(number):

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from scripts import report
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
-from ser.evaluation.figures import ends
+from ser.core.figures import ends
 
 
 class Page(HTMLParser):

@@ -17,6 +17,7 @@ from ser.core.errors import UserError
 from ser.core.params import Features, Model
 from ser.nets.build import build
 from ser.nets.normalisation import normalise
+from ser.nets.weights import snapshot_name
 from ser.training.batches import Clips, Examples, epoch_batches, in_order
 from ser.training.devices import Team
 from ser.training.loop import (
@@ -28,7 +29,6 @@ from ser.training.loop import (
     loss_and_accuracy,
     mean_figures,
     predict,
-    snapshot_name,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")

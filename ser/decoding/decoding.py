@@ -1,10 +1,10 @@
 """Files -> decoded recordings, whole or block by block; what is damaged is refused.
 
-A file must hold all samples that its headers state (`ser.decoding.containers.stated_in`, `ser.decoding.ogg`). Then
+A file must hold all samples that its headers state (`containers.stated_in`, `ogg`). Then
 libsndfile decodes WAV and its kin, FLAC, Vorbis and Opus; FFmpeg, by PyAV, MP3 (of which libsndfile
 only guesses the length where no header states it), the codecs in WAV, AIFF and CAF of which
 libsndfile gives too much or too little, what phones and browsers record (AAC in MP4, .m4a, or on
-its own; WebM), FLAC that was streamed or lies in Ogg, and what else `ser.decoding.signatures` says.
+its own; WebM), FLAC that was streamed or lies in Ogg, and what else `signatures` says.
 """
 
 import os

@@ -28,7 +28,7 @@ class Kind:
 
     Attributes:
         name: as people call it.
-        reader: libsndfile (for some codecs FFmpeg, see `ser.decoding.containers.stated_in`), or FFmpeg's
+        reader: libsndfile (for some codecs FFmpeg, see `containers.stated_in`), or FFmpeg's
             name of the container; empty: it is not read.
     """
 

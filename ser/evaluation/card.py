@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ser.evaluation.figures import ends, headline
+from ser.core.figures import ends, headline
 from ser.evaluation.licences import LICENCES, Licence
 from ser.nets.description import Description
 

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, under the names that they have in metrics/evaluate.json.
+"""Compute the figures of an evaluation, under the names that they have in metrics/evaluate.json.
 
 DVC shows neither lists nor nulls: every figure is a value of its own. The ends of the 95 % interval
 of a figure are <figure>_low and <figure>_high; what is told fold by fold stands under
@@ -90,17 +90,6 @@ def describe(
     if "baseline" in figures:
         figures["baseline"] = {"kind": settings.baseline, **figures["baseline"]}
     return figures
-
-
-def ends(figures: Mapping[str, Any], name: str) -> tuple[float, float]:
-    """Give both ends of the 95 % interval of a figure."""
-    return figures[f"{name}_low"], figures[f"{name}_high"]
-
-
-def headline(figures: Mapping[str, Any]) -> str:
-    """Say the accuracy with its interval, of what `summarise` computes."""
-    low, high = ends(figures, "accuracy")
-    return f"Accuracy {figures['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%})"
 
 
 def _interval(name: str, low_high: tuple[float, float]) -> dict[str, float]:

@@ -116,7 +116,7 @@ def versions() -> dict[str, str]:
 
 
 def name_ends(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Give <figure>_ci95, a list, as `ser.evaluation.figures` names it: <figure>_low and <figure>_high.
+    """Give <figure>_ci95, a list, as `evaluation.figures` names it: <figure>_low and <figure>_high.
 
     Raises:
         ValueError, TypeError: it is no list of two.

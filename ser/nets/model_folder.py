@@ -16,7 +16,7 @@ from ser.core.errors import UserError
 from ser.core.params import Model
 from ser.nets import build
 from ser.nets.description import Description, parse
-from ser.training.loop import Weights, snapshot_epoch, write_weights
+from ser.nets.weights import Weights, snapshot_epoch, write_weights
 
 
 def save(folder: Path, description: Description, weights: Sequence[Weights]) -> None:

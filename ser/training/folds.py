@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import ser.training.loop
 from ser.core.errors import UserError
 from ser.core.net_inputs import standardises_pooled
 from ser.core.params import Features, Model
@@ -20,7 +19,8 @@ from ser.core.store import Store
 from ser.core.tables import read_csv
 from ser.nets import model_folder
 from ser.nets.normalisation import Statistics
-from ser.parallel.local import ordered_map, scheduler_address
+from ser.nets.weights import Weights
+from ser.parallel import ordered_map, scheduler_address
 from ser.training.balance import balance
 from ser.training.batches import Examples
 from ser.training.devices import (
@@ -31,7 +31,7 @@ from ser.training.devices import (
     use_tensor_cores,
 )
 from ser.training.examples import Recordings, read_copies
-from ser.training.loop import Epoch, Weights, fit
+from ser.training.loop import Epoch, fit
 
 
 @dataclass(frozen=True)
@@ -222,8 +222,7 @@ def examples_of_fold(
 
 def name_training(folds: Sequence[int], inputs: Inputs, model: Model, team: Team) -> str:
     """Name a training by its data, settings and code, and by what its rounding depends on."""
-    library = Path(ser.training.loop.__file__).parent
-    code = [*library.glob("*.py"), *library.glob("models/*.py")]
+    code = Path(__file__).parents[1].rglob("*.py")
     # Where a training was stopped makes no difference to the epochs before.
     settings = model.model_copy(update={"stop_after": 0})
     limit_threads(model)

@@ -28,11 +28,10 @@ from ser.core.filters import mel_band_hertz
 from ser.core.params import Features, Model
 from ser.nets.build import build
 from ser.nets.statpool import StatPool
+from ser.nets.weights import Weights, snapshot_name, write_weights
 from ser.training.balance import class_weights
 from ser.training.batches import Batch, Clips, Examples, count_batches, epoch_batches, in_order
 from ser.training.devices import Team
-
-Weights = dict[str, Tensor]
 
 _WARM_UP = 0.3  # share of the steps of one_cycle in which the learning rate rises
 _COLD = 1 / 25  # of the peak, where one_cycle starts
@@ -425,22 +424,6 @@ def _weights(net: nn.Module) -> Weights:
         name: t.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, t in net.state_dict().items()
     }
-
-
-def write_weights(path: Path, weights: Weights) -> None:
-    """Write weights as safetensors; makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file(weights, path)
-
-
-def snapshot_name(epoch: int) -> str:
-    """Name the file of one epoch's weights, so that names sort as epochs do."""
-    return f"epoch-{epoch:05d}.safetensors"
-
-
-def snapshot_epoch(path: Path) -> int:
-    """Read the epoch from the name of a file of one epoch's weights."""
-    return int(path.stem.removeprefix("epoch-"))
 
 
 def kept_epoch(history: list[Epoch], patience: int) -> Epoch:

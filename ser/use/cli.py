@@ -69,7 +69,7 @@ def _run(arguments: list[str]) -> int:
     for name, description in COMMANDS.items():
         command = commands.add_parser(name, help=description, description=description)
         if name in arguments[:1]:
-            module = import_module(f"ser.commands.{name}")
+            module = import_module(f"ser.use.commands.{name}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)

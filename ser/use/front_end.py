@@ -95,7 +95,7 @@ def _raised_cosine(
 
 
 class StandardForm(nn.Module):
-    """`ser.audio.standard.standard_form` of one channel at its rate. Shapes: [samples] -> [samples].
+    """`standard.standard_form` of one channel at its rate. Shapes: [samples] -> [samples].
 
     It refuses nothing: silence stays silence.
     """
@@ -111,7 +111,7 @@ class StandardForm(nn.Module):
 
 
 class LogMel(nn.Module):
-    """`ser.features.extract.logmel`. Shapes: [samples] -> [frames, n_mels], in dB, its maximum 0."""
+    """`extract.logmel`. Shapes: [samples] -> [frames, n_mels], in dB, its maximum 0."""
 
     def __init__(self, features: Features, bank: FloatArray) -> None:
         """Take the settings, and the mel filter bank [n_mels, 1 + n_fft // 2]."""
@@ -144,7 +144,7 @@ class LogMel(nn.Module):
 
 
 class Normalise(nn.Module):
-    """`ser.nets.normalisation.normalise` for each fold. Shapes: [frames, dims] -> [folds, frames, dims].
+    """`normalisation.normalise` for each fold. Shapes: [frames, dims] -> [folds, frames, dims].
 
     Args:
         statistics: of each fold's train clips; None: a clip's own.

@@ -39,7 +39,7 @@ class Nets:
     """The nets of all folds.
 
     Attributes:
-        take: WAVEFORM: float32 [samples], as `ser.audio.standard.sound` gives it; FEATURES: those of a clip,
+        take: WAVEFORM: float32 [samples], as `standard.sound` gives it; FEATURES: those of a clip,
             normalised for each fold, float32 [folds, frames, dims].
         answer: of what they take -> probabilities [folds, emotions].
         adapt: where the nets themselves adapt to a voice: takes the features of its recordings,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from ser.evaluation.figures import ends, headline
+from ser.core.figures import ends, headline
 from ser.nets.description import Description
 from ser.use.page.project import Mistake
 

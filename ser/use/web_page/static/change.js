@@ -1,4 +1,4 @@
-// How much the sound of a recording changes: speech does, tones and noises do not. As ser/change.py.
+// How much the sound of a recording changes: speech does, tones and noises do not. As ser/audio/change.py.
 
 import { fft } from "./fft.js";
 
@@ -10,7 +10,7 @@ const LOWEST = 80, HIGHEST = 8000; // Hz
 const RANGE = 50; // dB below the loudest band, where the background begins
 const HEARD = 35; // dB below the loudest frame
 
-// Slaney's mel: linear up to 1000 Hz, logarithmic above. As ser/filters.py.
+// Slaney's mel: linear up to 1000 Hz, logarithmic above. As ser/core/filters.py.
 const HZ_PER_MEL = 200 / 3, LINEAR_UP_TO = 1000, LOG_STEP = Math.log(6.4) / 27;
 const LINEAR_MELS = LINEAR_UP_TO / HZ_PER_MEL;
 

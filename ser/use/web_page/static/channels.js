@@ -1,4 +1,4 @@
-// Which channel of a recording holds the voice. As ser/channels.py.
+// Which channel of a recording holds the voice. As ser/audio/channels.py.
 
 import { CHANGE_RATE, LEAST_OF_SPEECH, spectralChange } from "./change.js";
 import { clippedShare } from "./clipping.js";

@@ -1,4 +1,4 @@
-// Clipped samples, told by what they look like and not by their level. As ser/clipping.py.
+// Clipped samples, told by what they look like and not by their level. As ser/audio/clipping.py.
 
 const FLAT = 3; // neighbouring samples
 

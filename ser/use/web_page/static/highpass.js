@@ -1,4 +1,4 @@
-// What lies below voices: offset, rumble, the hum of the mains. As ser/highpass.py.
+// What lies below voices: offset, rumble, the hum of the mains. As ser/audio/highpass.py.
 
 import { fft, inverseFft } from "./fft.js";
 

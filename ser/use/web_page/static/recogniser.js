@@ -1,4 +1,4 @@
-// A recording -> what is heard in it. As ser/recogniser.py.
+// A recording -> what is heard in it. As ser/use/recogniser.py.
 
 import { Rejected } from "./rejected.js";
 import { cut } from "./windows.js";

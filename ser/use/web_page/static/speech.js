@@ -1,4 +1,4 @@
-// Whether anybody speaks in a recording. As ser/speech.py.
+// Whether anybody speaks in a recording. As ser/use/speech.py.
 
 import { CHANGE_RATE, LEAST_OF_SPEECH, spectralChange } from "./change.js";
 import { resample } from "./resample.js";

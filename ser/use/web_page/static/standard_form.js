@@ -1,4 +1,4 @@
-// Decoded recordings: say why one is of no use, bring the others into one form. As ser/audio.py.
+// Decoded recordings: say why one is of no use, bring the others into one form. As ser/audio/standard.py.
 
 import { voiceChannel } from "./channels.js";
 import { clippedShare } from "./clipping.js";

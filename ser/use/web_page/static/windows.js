@@ -1,4 +1,4 @@
-// A long recording is cut into windows. As ser/windows.py.
+// A long recording is cut into windows. As ser/use/windows.py.
 
 /**
  * Where the windows of a recording lie; one that is not longer than `whole` stays whole.
