@@ -17,8 +17,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from ser.core.tables import write_csv
 from ser.parallel import worker_count
-from tests.browser import PATIENCE, browse
-from tests.static_page import opened, served
+from tests.helpers.browser import PATIENCE, browse
+from tests.helpers.static_page import opened, served
 
 STARTS = 5
 CLIPS = 20

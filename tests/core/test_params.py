@@ -12,7 +12,7 @@ from ser.core.functional_names import functional_names
 from ser.core.params import load, parse
 from ser.features.extract import extract
 
-COMMITTED = Path(__file__).parents[1] / "params.yaml"
+COMMITTED = Path(__file__).parents[2] / "params.yaml"
 ABSENT = object()
 ON_FRAMES = {
     "features.kinds": ["logmel"],

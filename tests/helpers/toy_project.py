@@ -18,7 +18,7 @@ from ser.core import tables
 from ser.core.store import StoreWriter
 from stages import train
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 EMOTIONS = ["angry", "neutral", "sad"]
 SPEAKERS = ["1", "2"]
 DIMS = {"logmel": 8, "rms": 1}

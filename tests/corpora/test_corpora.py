@@ -22,7 +22,7 @@ from ser.corpora import (
 from ser.corpora.labels import Labels
 from ser.decoding.formats import READ, SUFFIXES
 
-REAL = Path(__file__).parents[2] / "shared" / "aesdd"
+REAL = Path(__file__).parents[3] / "shared" / "aesdd"
 
 # Names of each corpus; demo's are the AESDD's.
 NAMES = {

@@ -46,7 +46,7 @@ PICTURES = {
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with params.yaml, clips.csv and clean."""
-    values = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
+    values = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
     values["clean"]["sample_rate"] = SAMPLE_RATE
     values["features"] |= {"n_fft": 512, "win_length": 400, "hop_length": 200, "fmax": 4000.0}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))

@@ -21,7 +21,7 @@ from ser.sources import addresses
 from ser.sources.files import MARK
 from stages import pull
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RAW, METRICS = Path("data/raw"), Path("metrics/pull.json")
 DAGSHUB = f"dagshub:{REPO}"
 TOKEN = "e3b0c44298fc1c149afbf4c8996fb924"

@@ -20,7 +20,7 @@ from ser.core.errors import UserError
 from ser.sources.files import MARK
 from stages import pull
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RAW, METRICS = Path("data/raw"), Path("metrics/pull.json")
 AUDIO = {f"anger/a{i:02} (1).wav": b"RIFF" + bytes([i]) * (100 + i) for i in range(1, 5)}
 OTHERS = {"README.md": b"not a recording", "__MACOSX/anger/._a01 (1).wav": b"x"}

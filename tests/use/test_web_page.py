@@ -53,7 +53,7 @@ in_browser = pytest.mark.skipif(
     not (CHROMIUM and DRIVER) and not os.environ.get("CI"), reason="no Chromium here"
 )
 pytestmark = pytest.mark.usefixtures("one_thread")
-AESDD = Path(__file__).resolve().parents[2] / "shared" / "aesdd"
+AESDD = Path(__file__).resolve().parents[3] / "shared" / "aesdd"
 STATIC = Path(runtime.__file__).with_name("static")
 NEAR = 1e-3  # of a probability
 

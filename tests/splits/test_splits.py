@@ -20,7 +20,7 @@ from ser.splits.schemes import (
     validates_train_speakers,
 )
 
-REAL = Path(__file__).parents[2] / "shared" / "aesdd"
+REAL = Path(__file__).parents[3] / "shared" / "aesdd"
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad")
 SPEAKER_SCHEMES = ("speaker", "speaker_kfold", "leave_one_speaker_out")
 SCHEMES = ("random", "kfold", *SPEAKER_SCHEMES)

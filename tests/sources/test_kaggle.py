@@ -16,7 +16,7 @@ from ser.core.errors import UserError
 from ser.sources.files import MARK
 from stages import pull
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RAW, METRICS = Path("data/raw"), Path("metrics/pull.json")
 KAGGLE = f"kaggle:{DATASET}"
 TOKEN = "KGAT_e3b0c44298fc1c149afbf4c8996fb924"
@@ -185,7 +185,7 @@ def test_version_that_is_named_is_pulled_and_asked_for_once(server):
 
 
 def test_port_of_kaggles_own_tests(recordings, project, monkeypatch):
-    """As tests/kaggle_server.py says; kagglehub prints a lot then."""
+    """As tests/helpers/kaggle_server.py says; kagglehub prints a lot then."""
     try:
         server = KaggleServer(recordings, port=PORT)
     except OSError:

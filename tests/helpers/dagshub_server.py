@@ -1,6 +1,6 @@
 """A DagsHub look-alike on the loopback interface, serving a folder as one repository.
 
-    python tests/dagshub_server.py FOLDER [--port N]
+    python tests/helpers/dagshub_server.py FOLDER [--port N]
     DAGSHUB_CLIENT_HOST=http://127.0.0.1:N dvc repro
 
 In tests: `with DagsHubServer(folder) as server:`, then `server.url`, `server.commit`,

@@ -16,7 +16,7 @@ from ser.splits.emobox import fold_folders, read_fold, read_list
 from ser.splits.schemes import folds_lacking, make_folds, read_published, shared_groups
 from stages import split as stage
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "aesdd"
 EMOBOX = ROOT.parent / "shared" / "emobox" / "aesdd"
 LETTERS = {"a": "angry", "d": "disgust", "f": "fear", "h": "happy", "s": "sad"}

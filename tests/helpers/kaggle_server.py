@@ -1,6 +1,6 @@
 """A Kaggle look-alike on the loopback interface, serving a folder as one dataset.
 
-    python tests/kaggle_server.py FOLDER [--port 7777]
+    python tests/helpers/kaggle_server.py FOLDER [--port 7777]
     KAGGLE_API_ENVIRONMENT=TEST dvc repro
 
 kagglehub looks for it at localhost:7777 then, and prints every request and answer. Where it is to

@@ -18,7 +18,7 @@ from ser.core.tables import CLIP_COLUMNS, read_csv
 from ser.decoding.formats import SUFFIXES
 from stages import clean
 
-COMMITTED = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
+COMMITTED = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
 RATE = 16000
 
 

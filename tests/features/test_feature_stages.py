@@ -12,7 +12,7 @@ from ser.core.tables import CLIP_COLUMNS, read_rows, write_csv
 from ser.features.extract import extract as features_of
 from stages import augment, extract
 
-COMMITTED = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
+COMMITTED = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
 RATE = 16000
 CLIPS = {f"own/{name}": f"own/sad/{name}.wav" for name in "abcd"}
 
