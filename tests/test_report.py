@@ -174,6 +174,14 @@ def test_what_is_not_of_the_last_run_is_said(project):
     )
 
 
+def test_a_package_that_changed_counts_as_code(project):
+    lock = (project / "dvc.lock").read_text()
+    (project / "dvc.lock").write_text(
+        re.sub(r"(path: ser/core\n\s+hash: md5\n\s+md5: )\w+", r"\g<1>0", lock)
+    )
+    assert "its code" in report.differences.since_the_run()["split"]
+
+
 def test_mistakes_of_another_run_are_left_out(project):
     (project / "data").mkdir(exist_ok=True)
     (project / "data/mistakes.csv").write_text(

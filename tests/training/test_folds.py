@@ -1,5 +1,6 @@
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,29 @@ def test_evaluation_starts_without_what_draws_or_reads_sound():
     )
     assert "torch" in done.stdout.split()
     assert set(_NEEDLESS).isdisjoint(done.stdout.split())
+
+
+def test_a_training_goes_on_by_the_code_that_began_it_alone(tmp_path):
+    code = tmp_path / "code"
+    for package in ("ser", "stages"):
+        shutil.copytree(ROOT / package, code / package)
+    folder = make_project(tmp_path / "project", changes={"epochs": 2, "stop_after": 1})
+
+    def first_epochs():
+        status, out, err = run("train", folder, TRAIN_PATHS, {"PYTHONPATH": str(code)})
+        assert status == 0, err
+        return out.count(" epoch 1/2:")
+
+    begun = first_epochs()
+    assert begun == FOLDS
+    set_params(folder, stop_after=0)
+    with (code / "ser/nets/resnet.py").open("a") as net:
+        net.write("# another net\n")
+    assert first_epochs() == begun
+    set_params(folder, stop_after=1)
+    assert first_epochs() == begun
+    set_params(folder, stop_after=0)
+    assert first_epochs() == 0
 
 
 def test_a_fingerprint_tells_apart_contents_and_values(tmp_path):
