@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measure import Row, interleave
 from ser.audio.standard import check, resample, standardise
 from ser.augment.copies import Draw, change_waveform
-from ser.core import params
+from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import decode
@@ -79,7 +79,7 @@ def clips_of(paths: Sequence[Path], seconds: float) -> list[FloatArray]:
 
 
 def ours(
-    path: Path, noise_reduction: str, features: params.Features, banks: FilterBanks
+    path: Path, noise_reduction: str, features: sections.Features, banks: FilterBanks
 ) -> FloatArray:
     """Compute a recording's log-mel spectrogram as the stages do: [frames, n_mels]."""
     recording = decode(path)
@@ -89,7 +89,7 @@ def ours(
     return logmel(waveform, RATE, features, banks)
 
 
-def theirs(path: Path, noise_reduction: str, features: params.Features) -> FloatArray:
+def theirs(path: Path, noise_reduction: str, features: sections.Features) -> FloatArray:
     """Compute the same by librosa (and noisereduce): [n_mels, frames]."""
     f = features
     waveform, _ = librosa.load(path, sr=RATE)
@@ -103,7 +103,7 @@ def theirs(path: Path, noise_reduction: str, features: params.Features) -> Float
 
 
 def spectrogram_row(
-    paths: Sequence[Path], features: params.Features, noise_reduction: str, goal: float
+    paths: Sequence[Path], features: sections.Features, noise_reduction: str, goal: float
 ) -> Row:
     """Decode, resample, reduce the noise if wanted, log-mel spectrogram.
 
@@ -218,7 +218,7 @@ def transform(frames: int, n_fft: int) -> None:
         scipy.fft.rfft(block, axis=1)
 
 
-def agreement(paths: Sequence[Path], noise_reduction: str, features: params.Features) -> str:
+def agreement(paths: Sequence[Path], noise_reduction: str, features: sections.Features) -> str:
     """Say how far both log-mel spectrograms are apart."""
     settings: dict[str, Any] = {"noise_reduction": noise_reduction, "features": features}
     banks = filter_banks(RATE, features)

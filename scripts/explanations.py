@@ -21,7 +21,7 @@ from tqdm import tqdm
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
-from ser.core.params import Features
+from ser.core.sections import Features
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_table
 from ser.core.typing import FloatArray

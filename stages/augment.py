@@ -11,7 +11,7 @@ from librosa import power_to_db
 from tqdm import tqdm
 
 from ser.augment.copies import Draw, change_features, change_waveform, draw
-from ser.core import params
+from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
 from ser.core.store import Place, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows, write_csv
@@ -29,7 +29,7 @@ class Job(NamedTuple):
     draws: list[Draw]
 
 
-def jobs(clips: Path, waveforms: Store, augment: params.Augment) -> Iterator[Job]:
+def jobs(clips: Path, waveforms: Store, augment: sections.Augment) -> Iterator[Job]:
     """Draw the copies of all clips, clip by clip."""
     numbers = range(1, augment.copies + 1)
     for row in read_rows(clips) if numbers else ():
@@ -39,7 +39,7 @@ def jobs(clips: Path, waveforms: Store, augment: params.Augment) -> Iterator[Job
 
 
 def features_of_copies(
-    job: Job, sample_rate: int, features: params.Features, banks: FilterBanks
+    job: Job, sample_rate: int, features: sections.Features, banks: FilterBanks
 ) -> list[FloatArray]:
     """Change a clip's waveform [samples] as drawn; return the copies' features [frames, dims]."""
     waveform = job.place.read()

@@ -18,7 +18,7 @@ from ser.cleaning.summary import (
     warn_of_uneven_rejection,
     warn_of_unused_words,
 )
-from ser.core import params
+from ser.core import params, sections
 from ser.core.rejection import Rejected
 from ser.core.store import StoreWriter
 from ser.core.tables import CLIP_COLUMNS, write_csv, write_json
@@ -29,7 +29,7 @@ from stages import cli
 
 
 def examine(
-    clip: tuple[str, str], raw: Path, clean: params.Clean
+    clip: tuple[str, str], raw: Path, clean: sections.Clean
 ) -> tuple[dict[str, Any], FloatArray | None]:
     """Decode, check and standardise one recording.
 
@@ -63,7 +63,7 @@ def examine(
     return row, waveform
 
 
-def examine_all(ledger: Ledger, raw: Path, clean: Path, settings: params.Clean) -> None:
+def examine_all(ledger: Ledger, raw: Path, clean: Path, settings: sections.Clean) -> None:
     """Note what is found in every recording, and store the waveforms of the good ones."""
     # The path that another machine knows the folder by.
     work = partial(examine, raw=raw.absolute(), clean=settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 from librosa import power_to_db
 from tqdm import tqdm
 
-from ser.core import params
+from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks, to_json
 from ser.core.store import Place, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows
@@ -17,7 +17,9 @@ from ser.parallel import ordered_map
 from stages import cli
 
 
-def features_meta(clean: Store, features: params.Features, banks: FilterBanks) -> dict[str, object]:
+def features_meta(
+    clean: Store, features: sections.Features, banks: FilterBanks
+) -> dict[str, object]:
     """Describe the features: what a trained model must know to make them again."""
     return {
         "clean": clean.meta,
@@ -28,7 +30,7 @@ def features_meta(clean: Store, features: params.Features, banks: FilterBanks) -
 
 
 def features_of(
-    place: Place, sample_rate: int, features: params.Features, banks: FilterBanks
+    place: Place, sample_rate: int, features: sections.Features, banks: FilterBanks
 ) -> FloatArray:
     """Read a waveform [samples]; return its features [frames, dims]."""
     return extract(place.read(), sample_rate, features, banks, power_to_db)

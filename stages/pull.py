@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ser.core import params, tables
+from ser.core import params, sections, tables
 from ser.core.errors import UserError
 from ser.corpora import NAMINGS, check_table, select_files
 from ser.sources import addresses
@@ -61,7 +61,7 @@ def _refuse_strangers(raw: Path) -> None:
             )
 
 
-def _remove_other_corpora(raw: Path, corpora: list[params.Corpus]) -> None:
+def _remove_other_corpora(raw: Path, corpora: list[sections.Corpus]) -> None:
     for path in sorted(raw.iterdir()):
         if path.name in corpora:
             continue

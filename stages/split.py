@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser.core import params
+from ser.core import params, sections
 from ser.core.tables import read_csv, write_csv, write_json
 from ser.splits.schemes import (
     COLUMNS,
@@ -44,7 +44,7 @@ def rows(folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
 
 
 def describe(
-    clips: pd.DataFrame, folds: Sequence[Fold], lacking: Lacking, split: params.Split
+    clips: pd.DataFrame, folds: Sequence[Fold], lacking: Lacking, split: sections.Split
 ) -> dict[str, Any]:
     """Count what is to be known of the split."""
     facts: dict[str, Any] = {

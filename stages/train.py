@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.core import params
+from ser.core import params, sections
 from ser.core.clips import describe_corpus
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_csv, write_json
@@ -58,7 +58,7 @@ class EpochLog:
 
 
 def describe(
-    inputs: folds.Inputs, settings: params.Model, trained: Mapping[int, folds.Trained]
+    inputs: folds.Inputs, settings: sections.Model, trained: Mapping[int, folds.Trained]
 ) -> Description:
     """Say what the weights are of."""
     clips = read_csv(inputs.clips)

@@ -7,9 +7,9 @@ from ser.audio import noise
 from ser.audio.channels import voice_channel
 from ser.audio.clipping import clipped_share
 from ser.audio.highpass import remove_below, remove_offset
-from ser.core.params import Clean
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
+from ser.core.sections import Clean
 from ser.core.typing import FloatArray
 
 SILENCE_DB = -80.0  # peak, relative to full scale; 16-bit dither lies near -90 dB

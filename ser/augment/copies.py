@@ -12,7 +12,7 @@ import numpy as np
 
 from ser.augment.vocoder import pitch_shift, time_stretch
 from ser.core.columns import blocks, mel_columns
-from ser.core.params import Augment
+from ser.core.sections import Augment
 from ser.core.typing import FloatArray
 
 

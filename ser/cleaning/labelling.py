@@ -10,8 +10,8 @@ from typing import Any
 
 from ser.core.emotions import emotion_of
 from ser.core.errors import UserError
-from ser.core.params import Clean
 from ser.core.rejection import Rejected
+from ser.core.sections import Clean
 from ser.core.words import folded
 from ser.corpora import NAMINGS, label_files, own
 from ser.corpora.labels import Labels

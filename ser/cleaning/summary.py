@@ -7,8 +7,8 @@ from typing import Any
 from ser.cleaning.labelling import words_for
 from ser.cleaning.ledger import Ledger
 from ser.core.errors import UserError
-from ser.core.params import Clean
 from ser.core.rejection import REASONS
+from ser.core.sections import Clean
 from ser.core.words import lookalike
 
 Counts = Mapping[str, tuple[int, int]]  # name -> (recordings kept, recordings rejected)

@@ -1,13 +1,10 @@
 """What each net takes in, so that params.yaml can be checked against it without loading torch."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ser.core.params import Model  # which asks this module
+from ser.core.sections import FIXED_LENGTHS, Model
 
 SPECTRA = ("logmel", "mfcc", "chroma")  # kinds whose neighbouring columns belong together
-FIXED_LENGTHS = ("resize", "pad")  # ways to bring every clip to model.frames
 FLATTENING = ("dummynet", "exponet")  # nets that take a clip's features as one row of numbers
 
 MIN_FRAMES = 16  # the longest chain of halvings in any net leaves one frame of these
@@ -27,7 +24,7 @@ def standardises_pooled(name: str) -> bool:
     return name == "statpool"
 
 
-def problems(model: "Model", dims: Mapping[str, int]) -> list[str]:
+def problems(model: Model, dims: Mapping[str, int]) -> list[str]:
     """List what a net lacks in order to be trained with its settings.
 
     Args:
@@ -88,7 +85,7 @@ def problems(model: "Model", dims: Mapping[str, int]) -> list[str]:
     return found
 
 
-def _problems_of_statpool(model: "Model", kinds: list[str], columns: int) -> list[str]:
+def _problems_of_statpool(model: Model, kinds: list[str], columns: int) -> list[str]:
     found = []
     if kinds != ["logmel"] or columns < _STATPOOL_BANDS:
         found.append(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser.core.params import Evaluate
+from ser.core.sections import Evaluate
 from ser.evaluation import scores
 from ser.evaluation.scores import Indices
 

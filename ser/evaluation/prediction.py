@@ -8,7 +8,7 @@ from torch import nn
 
 from ser.core.clips import speaker_of
 from ser.core.net_inputs import standardises_pooled
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.core.store import Store
 from ser.nets import model_folder
 from ser.nets.description import Description

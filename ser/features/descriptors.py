@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ser.core.functional_names import descriptor_names
-from ser.core.params import HIGHEST_PITCH, Features
+from ser.core.sections import HIGHEST_PITCH, Features
 from ser.core.typing import FloatArray
 from ser.features import spectra
 from ser.features.spectra import ToDecibels

@@ -4,7 +4,7 @@ import numpy as np
 
 from ser.core.filters import FilterBanks
 from ser.core.functional_names import broad_names, correlated_names
-from ser.core.params import FUNCTIONALS, Features
+from ser.core.sections import FUNCTIONALS, Features
 from ser.core.typing import FloatArray
 from ser.features import spectra
 from ser.features.descriptors import describe

@@ -13,7 +13,7 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ser.core.filters import hann
-from ser.core.params import Features
+from ser.core.sections import Features
 from ser.core.typing import FloatArray
 
 ToDecibels = Callable[[FloatArray], FloatArray]  # of power

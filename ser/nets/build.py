@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.nets.cnn import CNN
 from ser.nets.conv1d import Conv1D
 from ser.nets.dummynet import DummyNet

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ser.core.errors import UserError
 from ser.core.filters import FilterBanks, filter_banks, from_json, to_json
-from ser.core.params import Features
+from ser.core.sections import Features
 from ser.nets.normalisation import Statistics
 
 FORMAT = 5

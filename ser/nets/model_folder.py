@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ser.core.errors import UserError
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.nets import build
 from ser.nets.description import Description, parse
 from ser.nets.weights import Weights, snapshot_epoch, write_weights

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.core.columns import blocks
-from ser.core.params import FUNCTIONALS
+from ser.core.sections import FUNCTIONALS
 from ser.core.typing import FloatArray
 
 # Kind of features -> (mean, standard deviation) of all its values; of functionals, of each column.

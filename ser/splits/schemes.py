@@ -14,7 +14,7 @@ import pandas as pd
 
 from ser.core.clips import group_of, speaker_of
 from ser.core.errors import UserError
-from ser.core.params import Split
+from ser.core.sections import Split
 from ser.splits import emobox
 
 SUBSETS = ("train", "val", "test")

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ser.core.errors import UserError
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.core.typing import FloatArray
 from ser.nets.normalisation import as_they_are, normalise
 from ser.training.batches import Examples, fit_length

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ser.core.net_inputs import min_frames
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.core.typing import FloatArray
 from ser.nets.lengths import places
 from ser.nets.normalisation import Statistics, normalise

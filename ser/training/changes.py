@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ser.core.columns import mel_columns
-from ser.core.params import Model
+from ser.core.sections import Model
 
 _LEAST_FRAMES = 16  # crops no clip below this, a quarter of a second
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ser.core.errors import UserError
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.nets.layers import Part, share_dropout
 from ser.training.batches import Batch
 

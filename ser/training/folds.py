@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ser.core.errors import UserError
 from ser.core.net_inputs import standardises_pooled
-from ser.core.params import Features, Model
+from ser.core.sections import Features, Model
 from ser.core.store import Store
 from ser.core.tables import read_csv
 from ser.nets import model_folder

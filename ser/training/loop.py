@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
-from ser.core.params import Features, Model
+from ser.core.sections import Features, Model
 from ser.nets.build import build
 from ser.nets.statpool import StatPool
 from ser.nets.weights import Weights, snapshot_name, write_weights

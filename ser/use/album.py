@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
-from ser.core.params import Features
+from ser.core.sections import Features
 from ser.use.answers import clock, printable
 from ser.use.explanation import explain_file, windows_of
 from ser.use.recogniser import Prediction, Recogniser

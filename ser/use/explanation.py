@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ser.core.columns import mel_columns
 from ser.core.errors import UserError
-from ser.core.params import Features
+from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.use.recogniser import Prediction, Recogniser, Window, pieces
 from ser.use.windows import Windows

@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from ser.audio.highpass import TRANSITION
 from ser.core.filters import hann
-from ser.core.net_inputs import FIXED_LENGTHS
-from ser.core.params import Features
+from ser.core.sections import FIXED_LENGTHS, Features
 from ser.core.typing import FloatArray
 from ser.features.spectra import POWER_FLOOR, TOP_DB
 from ser.nets.normalisation import LEAST_DEVIATION, Statistics

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ser.core.errors import UserError
-from ser.core.net_inputs import FIXED_LENGTHS, min_frames, standardises_pooled
-from ser.core.params import Clean, Features, Model
+from ser.core.net_inputs import min_frames, standardises_pooled
+from ser.core.sections import FIXED_LENGTHS, Clean, Features, Model
 from ser.nets import model_folder
 from ser.nets.description import Description
 from ser.use.front_end import FitLength, LogMel, Normalise, StandardForm

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ser.audio.standard import sound, standardise
 from ser.core.errors import UserError
 from ser.core.net_inputs import min_frames
-from ser.core.params import FUNCTIONALS, Clean, Features, Model
 from ser.core.recording import CHANNELS, RATES, Recording
 from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
+from ser.core.sections import FUNCTIONALS, Clean, Features, Model
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
 from ser.features.extract import extract

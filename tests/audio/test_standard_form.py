@@ -9,9 +9,9 @@ from small_model import CLEAN, speech
 
 from ser.audio.highpass import remove_below
 from ser.audio.standard import check, resample, standard_form, standardise
-from ser.core.params import Clean
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
+from ser.core.sections import Clean
 from ser.use.page.answering import overview
 
 RATE = 16000

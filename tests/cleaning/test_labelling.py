@@ -6,7 +6,7 @@ import yaml
 
 from ser.cleaning.labelling import find_corpora, find_files, label
 from ser.core.errors import UserError
-from ser.core.params import Clean
+from ser.core.sections import Clean
 
 COMMITTED = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
 CLEAN = Clean(**COMMITTED["clean"])

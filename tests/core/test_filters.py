@@ -6,7 +6,7 @@ import pytest
 
 from ser.audio.change import mel_bank
 from ser.core.filters import filter_banks, from_json, hann, mel_band_hertz, to_json
-from ser.core.params import Features
+from ser.core.sections import Features
 
 
 def features(**changes):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from settings import PLAIN_MODEL
 
-from ser.core.net_inputs import FIXED_LENGTHS, FLATTENING, MIN_FRAMES, SPECTRA, problems
-from ser.core.params import FeatureKind, Model
+from ser.core.net_inputs import FLATTENING, MIN_FRAMES, SPECTRA, problems
+from ser.core.sections import FIXED_LENGTHS, FeatureKind, Model
 from ser.nets.build import NETS, build
 
 pytestmark = pytest.mark.usefixtures("one_thread")

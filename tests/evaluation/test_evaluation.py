@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn import metrics
 
 from ser.core.figures import ends
-from ser.core.params import Evaluate
+from ser.core.sections import Evaluate
 from ser.evaluation import baseline
 from ser.evaluation.figures import describe, summarise
 from ser.evaluation.scores import (

@@ -7,7 +7,7 @@ import pytest
 
 from ser.core.columns import blocks, mel_columns
 from ser.core.filters import filter_banks
-from ser.core.params import N_CHROMA, Features
+from ser.core.sections import N_CHROMA, Features
 from ser.features.extract import extract, logmel
 from ser.features.spectra import (
     TOP_DB,

@@ -13,7 +13,7 @@ from ser.core.functional_names import (
     descriptor_names,
     functional_names,
 )
-from ser.core.params import Features
+from ser.core.sections import Features
 from ser.features.descriptors import describe
 from ser.features.extract import extract, functionals
 from ser.features.functionals import (

@@ -7,7 +7,7 @@ from small_model import CLEAN, CORPUS, EMOTIONS, FEATURES, RATE
 from torch import nn
 
 from ser.core.filters import filter_banks, to_json
-from ser.core.params import Features, Model
+from ser.core.sections import Features, Model
 from ser.core.store import StoreWriter
 from ser.core.tables import CLIP_COLUMNS, write_csv
 from ser.features.extract import extract

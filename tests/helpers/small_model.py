@@ -15,7 +15,7 @@ import torch
 from settings import PLAIN_MODEL
 
 from ser.core.filters import filter_banks, mel_band_hertz, to_json
-from ser.core.params import Features, Model
+from ser.core.sections import Features, Model
 from ser.features.extract import extract
 from ser.nets import model_folder
 from ser.nets.build import build

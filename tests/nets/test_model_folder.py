@@ -12,7 +12,7 @@ from small_model import FEATURES
 
 from ser.core.errors import UserError
 from ser.core.filters import filter_banks
-from ser.core.params import Features, Model
+from ser.core.sections import Features, Model
 from ser.nets import model_folder
 from ser.nets.build import build
 from ser.nets.description import FORMAT, LIBRARIES, Description, versions

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ser.core.functional_names import functional_names
 from ser.core.net_inputs import MIN_FRAMES
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.nets.build import NETS, build, count_parameters
 from ser.nets.layers import (
     Dropout,

@@ -12,7 +12,7 @@ from small_model import RATE, pooled, speech
 from torch.nn import functional as F
 
 from ser.core.filters import filter_banks, mel_band_hertz
-from ser.core.params import Features, Model
+from ser.core.sections import Features, Model
 from ser.features.extract import extract
 from ser.nets.build import build, count_parameters
 from ser.nets.layers import Part, share_dropout

@@ -6,7 +6,7 @@ import scipy.fft
 import torch
 
 from ser.core.filters import filter_banks, mel_band_hertz
-from ser.core.params import Features
+from ser.core.sections import Features
 from ser.features.extract import logmel
 from ser.nets.transforms import (
     PITCHES,

@@ -10,7 +10,7 @@ import yaml
 from ser.core import tables
 from ser.core.clips import group_of
 from ser.core.errors import UserError
-from ser.core.params import Split
+from ser.core.sections import Split
 from ser.corpora import aesdd, label_files
 from ser.splits.emobox import fold_folders, read_fold, read_list
 from ser.splits.schemes import folds_lacking, make_folds, read_published, shared_groups

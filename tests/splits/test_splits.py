@@ -9,7 +9,7 @@ import pytest
 
 from ser.core.clips import group_of, speaker_of
 from ser.core.errors import UserError
-from ser.core.params import Split
+from ser.core.sections import Split
 from ser.corpora import aesdd
 from ser.splits.schemes import (
     SUBSETS,

@@ -7,7 +7,7 @@ from settings import PLAIN_MODEL
 from sklearn.utils.class_weight import compute_class_weight
 
 from ser.core.errors import UserError
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.nets.normalisation import normalise
 from ser.training.balance import NEIGHBOURS, balance, class_weights
 from ser.training.batches import Clips, Examples, epoch_batches, fit_length

@@ -7,7 +7,7 @@ from scipy import stats
 from settings import PLAIN_MODEL
 
 from ser.core.net_inputs import MIN_FRAMES
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.nets.normalisation import normalise
 from ser.training.batches import (
     Clips,

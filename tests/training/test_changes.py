@@ -7,7 +7,7 @@ import pytest
 import torch
 from settings import PLAIN_MODEL
 
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.training.batches import Clips, Examples, epoch_batches
 from ser.training.changes import change, crop, mask, shift_bands
 

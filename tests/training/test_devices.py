@@ -18,7 +18,7 @@ from toy_project import (
 )
 
 from ser.core.errors import UserError
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.nets import model_folder
 from ser.training.devices import choose_device, join, limit_threads
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from settings import PLAIN_MODEL
 
-from ser.core.params import Model
+from ser.core.sections import Model
 from ser.core.store import Store, StoreWriter
 from ser.training.batches import Clips, in_order
 from ser.training.examples import Recordings

@@ -14,7 +14,7 @@ from small_model import FEATURES as LOGMEL
 from torch import nn
 
 from ser.core.errors import UserError
-from ser.core.params import Features, Model
+from ser.core.sections import Features, Model
 from ser.nets.build import build
 from ser.nets.normalisation import normalise
 from ser.nets.weights import snapshot_name

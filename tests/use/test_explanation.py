@@ -12,7 +12,7 @@ from scripts import explanations, report
 from ser import load
 from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
-from ser.core.params import Features
+from ser.core.sections import Features
 from ser.use.album import Album
 from ser.use.explanation import Explanation, explain, occlude, require_spectrogram
 from ser.use.page.answering import look

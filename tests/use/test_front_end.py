@@ -9,8 +9,8 @@ from small_model import FEATURES, RATE, speech
 from ser.audio.highpass import remove_below
 from ser.audio.standard import resample, standardise
 from ser.core.filters import filter_banks
-from ser.core.params import Features
 from ser.core.recording import Recording
+from ser.core.sections import Features
 from ser.features.extract import logmel
 from ser.nets.lengths import fit_length
 from ser.nets.normalisation import normalise

@@ -39,7 +39,7 @@ from small_model import METRICS, make, ser
 from scripts import experiments
 from scripts.workspace import dvc, make_workspace
 from ser import load
-from ser.core.params import Features
+from ser.core.sections import Features
 from ser.core.tables import read_csv
 from ser.use.page.answering import bars, message
 from ser.use.page.app import MOST_BYTES

@@ -10,9 +10,9 @@ import soxr
 from small_model import CORPUS, EMOTIONS, RATE, make, speech
 
 from ser.core.errors import UserError
-from ser.core.params import Features
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
+from ser.core.sections import Features
 from ser.core.store import Store, StoreWriter
 from ser.decoding.decoding import decode
 from ser.evaluation.prediction import predict_folds

@@ -10,9 +10,9 @@ import soxr
 
 from ser.audio.channels import voice_channel
 from ser.core.errors import UserError
-from ser.core.params import Features
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
+from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
 from ser.decoding.formats import READ

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ser.core.filters import FilterBanks, mel_band_hertz
-from ser.core.params import Features
 from ser.core.rejection import NO_SPEECH
+from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.features.extract import logmel
 from ser.plots.style import FAINT, FOR_AND_AGAINST

@@ -1,0 +1,385 @@
+"""What can be set: one class per section of params.yaml."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    model_validator,
+)
+
+from ser.core.emotions import EMOTIONS, problem_of_name
+from ser.core.functional_names import functional_names
+from ser.core.words import folded
+from ser.core.yaml_reader import IN_QUOTES
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+def _number(value: object) -> object:
+    """Undo YAML 1.1's reading of 1e-05 as a string; `dvc exp run -S` writes floats that way."""
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+def _all_or_emotions(value: object) -> object:
+    """Require `all`, or a list of names of emotions, known ones and one's own."""
+    if value == "all":
+        return value
+    if not isinstance(value, list) or not value or len(set(map(str, value))) < len(value):
+        raise ValueError(f"all, or a list of unlike emotions expected, got {value!r}")
+    if problems := [f"{name!r}: {why}" for name in value if (why := problem_of_name(name))]:
+        raise ValueError(
+            f"one of {', '.join(EMOTIONS)}, or a name of your own, expected, got "
+            f"{'; '.join(problems)}"
+        )
+    return value
+
+
+def _folded_keys(value: object) -> object:
+    """Fold the keys of a mapping, and refuse two that become one."""
+    if not isinstance(value, dict):
+        return value
+    for key in value:
+        if not isinstance(key, str):
+            raise ValueError(f"the key {key!r} is no text; {IN_QUOTES}")
+    words = {folded(key): kept for key, kept in value.items()}
+    if len(words) < len(value):
+        raise ValueError(
+            "a word stands in it twice, but for its case, blanks or the form of accents: "
+            f"{', '.join(value)}"
+        )
+    return words
+
+
+def _low_high(value: object) -> object:
+    """Make YAML's list a tuple, which is what a [low, high] range is."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError(f"a list [low, high] of two numbers expected, got {value!r}")
+    return tuple(value)
+
+
+def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"[low, high] with low <= high expected, got {list(value)}")
+    return value
+
+
+def _within(least: float, most: float) -> Callable[[tuple[float, float]], tuple[float, float]]:
+    """Make a validator of ranges that lie between two bounds."""
+
+    def check(value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] < least or value[1] > most:
+            raise ValueError(f"a range within {least} to {most} expected, got {list(value)}")
+        return value
+
+    return check
+
+
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Range = Annotated[tuple[Number, Number], BeforeValidator(_low_high), AfterValidator(_ordered)]
+CountRange = Annotated[
+    tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]],
+    BeforeValidator(_low_high),
+    AfterValidator(_ordered),
+]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+N_CHROMA = 12  # pitch classes
+HIGHEST_PITCH = 500.0  # Hz, of the voice
+
+# Those with a module in ser/corpora, and whatever somebody calls their own.
+Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
+FIXED_LENGTHS = ("resize", "pad")  # ways to bring every clip to model.frames
+FUNCTIONALS: Final = "functionals"  # the one kind that describes clips, not frames
+FeatureKind = Literal["logmel", "mfcc", "zcr", "rms", "chroma", "functionals"]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: exactly its keys, of exactly their types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Pull(Section):
+    """Where the recordings come from."""
+
+    corpora: Annotated[list[Corpus], Field(min_length=1)]
+    sources: dict[Corpus, str]
+    verify: Literal["hash", "size"]
+    redirect_hosts: list[str]
+
+    @model_validator(mode="after")
+    def _every_corpus_has_a_source(self) -> Self:
+        for corpus in self.corpora:
+            if corpus not in self.sources:
+                raise ValueError(
+                    f"sources.{corpus} is missing: {corpus} is in pull.corpora; there are sources "
+                    f"of {', '.join(self.sources)}"
+                )
+        if len(set(self.corpora)) < len(self.corpora):
+            raise ValueError(f"corpora names a corpus twice: {self.corpora}")
+        return self
+
+
+class Clean(Section):
+    """Which clips are kept, and the form they are brought into."""
+
+    sample_rate: Annotated[int, Field(ge=4000, le=192000)]  # Hz
+    min_seconds: Annotated[NonNegative, Field(le=3600)]
+    max_clipped: Fraction
+    highpass: NonNegative  # Hz
+    noise_reduction: Literal["none", "stationary"]
+    noise_seconds: Annotated[Positive, Field(le=60)]
+    song: bool
+    emotions: Annotated[Literal["all"] | list[str], PlainValidator(_all_or_emotions)]
+    relabel: Annotated[dict[str, str], BeforeValidator(_folded_keys)]
+
+    @property
+    def own_emotions(self) -> list[str]:
+        """Emotions that are listed beside those that are known by themselves."""
+        return [] if self.emotions == "all" else [e for e in self.emotions if e not in EMOTIONS]
+
+    @model_validator(mode="after")
+    def _relabels_to_what_is_kept(self) -> Self:
+        known = (*EMOTIONS, *self.own_emotions)
+        if wrong := [f"{to!r} for {word}" for word, to in self.relabel.items() if to not in known]:
+            raise ValueError(
+                f"relabel: one of {', '.join(EMOTIONS)}, or a name of your own that emotions "
+                f"lists, expected, got {', '.join(wrong)}"
+            )
+        for word, emotion in self.relabel.items():
+            if self.emotions != "all" and emotion not in self.emotions:
+                raise ValueError(
+                    f"relabel takes {word!r} for {emotion}, which emotions {self.emotions} leave "
+                    "out"
+                )
+        return self
+
+
+class Features(Section):
+    """How a waveform becomes [frames, dims]."""
+
+    kinds: Annotated[list[FeatureKind], Field(min_length=1)]
+    n_fft: Annotated[int, Field(ge=16, le=65536, multiple_of=2)]  # samples
+    win_length: Annotated[int, Field(ge=2)]  # samples
+    hop_length: Count  # samples
+    n_mels: Annotated[int, Field(ge=1, le=512)]
+    n_mfcc: Count
+    fmin: NonNegative  # Hz
+    fmax: Positive  # Hz
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """Number of columns of each wanted kind, in the order of stacking."""
+        if FUNCTIONALS in self.kinds:
+            return {FUNCTIONALS: len(functional_names(self.n_mels, self.n_mfcc))}
+        sizes = {"logmel": self.n_mels, "mfcc": self.n_mfcc, "zcr": 1, "rms": 1, "chroma": N_CHROMA}
+        return {kind: sizes[kind] for kind in self.kinds}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = []
+        if len(set(self.kinds)) < len(self.kinds):
+            problems.append(f"kinds names a feature twice: {self.kinds}")
+        if FUNCTIONALS in self.kinds and len(self.kinds) > 1:
+            problems.append(
+                f"kinds {self.kinds}: functionals describe whole clips and stand alone, "
+                "the others describe frames"
+            )
+        if self.win_length > self.n_fft:
+            problems.append(
+                f"win_length {self.win_length} is longer than n_fft {self.n_fft}: "
+                "at most n_fft is allowed"
+            )
+        if self.hop_length > self.win_length:
+            problems.append(
+                f"hop_length {self.hop_length} is longer than win_length {self.win_length}: "
+                "samples between the windows would be lost"
+            )
+        if self.n_mfcc > self.n_mels:
+            problems.append(f"n_mfcc {self.n_mfcc} is more than n_mels {self.n_mels}")
+        if self.fmin >= self.fmax:
+            problems.append(f"fmin {self.fmin} Hz is not below fmax {self.fmax} Hz")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+class Change(Section):
+    """One augmentation: how often it is applied to a copy."""
+
+    probability: Fraction
+
+
+class NoiseChange(Change):
+    """White noise at a signal-to-noise ratio."""
+
+    snr_db: Range
+
+
+class PitchChange(Change):
+    """Pitch moved at unchanged length."""
+
+    semitones: Annotated[Range, AfterValidator(_within(-24, 24))]
+
+
+class StretchChange(Change):
+    """Length divided by the rate at unchanged pitch."""
+
+    rate: Annotated[Range, AfterValidator(_within(0.25, 4))]
+
+
+class CropChange(Change):
+    """A part of the clip instead of the whole, as a share of its length."""
+
+    share: Annotated[Range, AfterValidator(_within(0.05, 1))]
+
+
+class ShiftChange(Change):
+    """The clip moved in time; what leaves is lost, what enters is silence."""
+
+    seconds: Range
+
+
+class GainChange(Change):
+    """Level raised or lowered."""
+
+    db: Range
+
+
+class FeatureNoiseChange(Change):
+    """White noise on the features themselves, in standard deviations of each kind's values."""
+
+    deviations: Annotated[Range, AfterValidator(_within(0, 100))]
+
+
+class FrequencyMaskChange(Change):
+    """A band of neighbouring mel bands set to the clip's mean."""
+
+    bands: CountRange
+
+
+class TimeMaskChange(Change):
+    """A run of neighbouring frames set to the clip's mean."""
+
+    frames: CountRange
+
+
+class Augment(Section):
+    """Changed copies of every clip, used only where the clip itself is trained on."""
+
+    copies: Annotated[int, Field(ge=0, le=1000)]
+    seed: Seed
+    crop: CropChange
+    noise: NoiseChange
+    pitch: PitchChange
+    stretch: StretchChange
+    shift: ShiftChange
+    gain: GainChange
+    feature_noise: FeatureNoiseChange
+    frequency_mask: FrequencyMaskChange
+    time_mask: TimeMaskChange
+
+
+class Split(Section):
+    """Who is trained on and who is tested."""
+
+    scheme: Literal[
+        "random",
+        "speaker",
+        "kfold",
+        "speaker_kfold",
+        "leave_one_speaker_out",
+        "cross_corpus",
+        "emobox",
+    ]
+    folds: Annotated[int, Field(ge=2)]
+    test: Annotated[Number, Field(gt=0, lt=1)]
+    val: Annotated[Number, Field(ge=0, lt=1)]
+    seed: Seed
+    test_corpora: list[Corpus]
+    emobox: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.scheme in ("random", "speaker") and self.test + self.val >= 1:
+            raise ValueError(
+                f"test {self.test} + val {self.val} leave nothing to train on: "
+                "their sum must be below 1"
+            )
+        if self.scheme == "emobox" and not self.emobox:
+            raise ValueError("scheme emobox needs emobox: the folder of EmoBox's fold files")
+        if self.scheme == "cross_corpus" and not self.test_corpora:
+            raise ValueError("scheme cross_corpus needs test_corpora: the corpora to test on")
+        if len(set(self.test_corpora)) < len(self.test_corpora):
+            raise ValueError(f"test_corpora names a corpus twice: {self.test_corpora}")
+        if self.scheme != "cross_corpus" and self.test_corpora:
+            raise ValueError(
+                f"test_corpora {self.test_corpora} are tested by scheme cross_corpus alone, it is "
+                f"{self.scheme!r}: set scheme: cross_corpus, or test_corpora: []"
+            )
+        return self
+
+
+class Model(Section):
+    """The net and how it is trained."""
+
+    name: Literal["statpool", "mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"]
+    layers: Literal[3, 4]
+    width: Annotated[int, Field(ge=1, le=1024)]
+    batch_norm: bool
+    pooling: Literal["mean", "flatten"]
+    dropout: Annotated[Number, Field(ge=0, lt=1)]
+    normalisation: Literal["clip", "speaker", "train"]
+    length: Literal["own", "resize", "pad", "crop"]
+    frames: Annotated[int, Field(ge=16, le=65536)]
+    balance: Literal["none", "upsample", "class_weights", "smote", "adasyn"]
+    copies: Literal["one", "all"]
+    batch_size: Count
+    epochs: Count
+    optimizer: Literal["adam", "adamw", "sgd"]
+    learning_rate: Positive
+    learning_rate_batch: Annotated[int, Field(ge=0)]  # clips
+    weight_decay: NonNegative
+    schedule: Literal["constant", "step", "cosine", "one_cycle"]
+    decay_epoch: Count
+    label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
+    mixup: NonNegative
+    crop: CropChange
+    frequency_shift: NonNegative  # mel bands
+    frequency_mask: Annotated[int, Field(ge=0)]
+    time_mask: Annotated[int, Field(ge=0)]
+    patience: Annotated[int, Field(ge=0)]
+    stop_after: Annotated[int, Field(ge=0)]
+    snapshots: bool
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.balance in ("smote", "adasyn") and self.length not in FIXED_LENGTHS:
+            raise ValueError(
+                f"balance {self.balance} makes clips by interpolation, so all need one length: "
+                f"length {' or '.join(FIXED_LENGTHS)} with frames, it is {self.length!r}"
+            )
+        return self
+
+
+class Evaluate(Section):
+    """How sure the figures are."""
+
+    bootstrap: Annotated[int, Field(ge=100, le=1_000_000)]
+    calibration_bins: Annotated[int, Field(ge=2, le=1000)]
+    mistakes: Annotated[int, Field(ge=0)]
+    baseline: Literal["none", "logistic_regression", "svm"]
+    seed: Seed
