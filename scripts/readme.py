@@ -414,8 +414,6 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "explanations": explanations,
     "scale": scale,
     "scale_costs": lambda: table(*scaling.costs(_scale())),
-    "scale_assumptions": lambda: table(*scaling.assumptions()),
-    "scale_plan": lambda: table(*scaling.plan(_scale())),
     "scale_limits": lambda: table(*scaling.limits(_scale())),
 }
 

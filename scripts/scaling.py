@@ -1,7 +1,4 @@
-"""What benchmarks/scale.csv says: is time linear, is memory flat, what would far more clips cost.
-
-The plan for more clips is computed from the measured figures and from the assumptions below.
-"""
+"""What benchmarks/scale.csv says: is time linear, is memory flat, what would break first."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,15 +12,8 @@ ONE_PROCESS = ("split", DVC)
 TIME_TOLERANCE = 0.15  # of the seconds, where time counts as linear
 MEMORY_TOLERANCE = 0.25  # of the peak memory, where it counts as flat
 
-PLANNED = (1_000_000, 100_000_000)  # clips
-# Assumptions: nothing here is measured. Prices are round figures near the list prices of the large
-# clouds, without discounts; what leaves a cloud costs extra.
-DOLLARS_PER_CORE_HOUR = 0.04
-DOLLARS_PER_TB_MONTH = 23.0  # object storage
-CORES = 64  # of one large machine
-MACHINES = 16  # that work on a shard each
+# Assumptions of what breaks first: nothing here is measured.
 MEMORY_GB = 64  # of one machine, for one process
-SHARD = 1_000_000  # clips
 MD5_GB_PER_SECOND = 0.6  # of one core, as DVC hashes a file
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # head, rows
@@ -213,11 +203,6 @@ def fed_cores(one: PerClip) -> float:
     return one.core_seconds / one.driver_seconds if one.driver_seconds > 0 else math.inf
 
 
-def seconds_on(one: PerClip, cores: int) -> float:
-    """How long a further clip takes on so many cores, fed by one driver."""
-    return max(one.core_seconds / cores, one.driver_seconds)
-
-
 def costs(rows: Sequence[Row]) -> Table:
     """What a further clip costs in each stage."""
     head = ("stage", "core time", "of it in the driver", "feeds", "memory", "disk")
@@ -236,44 +221,8 @@ def costs(rows: Sequence[Row]) -> Table:
     return head, lines
 
 
-def plan(rows: Sequence[Row]) -> Table:
-    """Time, disk and money for the planned numbers of clips."""
-    cost, last = per_clip(rows), max(rows, key=lambda row: row.clips)
-    stages = {stage: one for stage, one in cost.items() if stage != DVC}
-    core_hours = {stage: one.core_seconds / 3600 for stage, one in stages.items()}
-    raw = last.raw_bytes / last.clips
-    total = raw + sum(one.bytes for one in stages.values())
-
-    def line(name: str, form: str, per: float) -> tuple[str, ...]:
-        return (name, *(form.format(per * clips) for clips in PLANNED))
-
-    hours = sum(core_hours.values())
-    here, large = (
-        sum(seconds_on(one, cores) for one in stages.values()) / 3600
-        for cores in (last.cores, CORES)
-    )
-    lines = [
-        line("hours of audio", "{:,.0f}", last.hours / last.clips),
-        line("recordings, 16-bit", "{:,.2f} TB", raw / 1e12),
-        *(
-            line(f"{name}'s outputs", "{:,.3f} TB", one.bytes / 1e12)
-            for name, one in stages.items()
-        ),
-        line("all on disk", "{:,.2f} TB", total / 1e12),
-        *(line(f"{name}", "{:,.1f} core-hours", one) for name, one in core_hours.items()),
-        line("all stages", "{:,.0f} core-hours", hours),
-        line(f"on {last.cores} cores as here", "{:,.1f} hours", here),
-        line(f"on {CORES} cores, one driver", "{:,.1f} hours", large),
-        line(f"on {MACHINES} such machines, each a shard", "{:,.1f} hours", large / MACHINES),
-        line("computing", "{:,.0f} $", hours * DOLLARS_PER_CORE_HOUR),
-        line("keeping it all for a month", "{:,.0f} $", total / 1e12 * DOLLARS_PER_TB_MONTH),
-        line(f"shards of {SHARD:,} clips", "{:,.0f}", 1 / SHARD),
-    ]
-    return ("", *(f"{clips:,} clips" for clips in PLANNED)), lines
-
-
 def limits(rows: Sequence[Row]) -> Table:
-    """What breaks first in one run without shards, the soonest first."""
+    """What breaks first in one run on a machine of MEMORY_GB, the soonest first."""
     cost, last = per_clip(rows), max(rows, key=lambda row: row.clips)
     found: list[tuple[float, str, str]] = []
     for stage, one in cost.items():
@@ -320,16 +269,3 @@ def limits(rows: Sequence[Row]) -> Table:
     )
     head = ("at about", "what", "why")
     return head, [(f"{clips / 1e6:,.1f} million clips", *rest) for clips, *rest in sorted(found)]
-
-
-def assumptions() -> Table:
-    """What the plan takes for granted."""
-    lines: list[tuple[str, ...]] = [
-        ("an hour of a core", f"{DOLLARS_PER_CORE_HOUR} $"),
-        ("a TB in object storage for a month", f"{DOLLARS_PER_TB_MONTH:.0f} $"),
-        ("a large machine", f"{CORES} cores, {MEMORY_GB} GB for one process"),
-        ("many machines", f"{MACHINES} of them"),
-        ("MD5, by which DVC knows a file", f"{MD5_GB_PER_SECOND} GB/s of one core"),
-        ("a shard", f"{SHARD:,} clips"),
-    ]
-    return ("assumed", "value"), lines

@@ -171,19 +171,6 @@ def test_rows_are_read_back_as_they_were_written(tmp_path):
     assert read(list(read_rows(tmp_path / "scale.csv"))) == written
 
 
-def test_the_plan_multiplies_what_a_clip_costs():
-    head, lines = scaling.plan(rows(each=0.018))
-    table = {line[0]: line[1:] for line in lines}
-    assert len(head) == len(lines[0]) == 1 + len(scaling.PLANNED)
-    assert table["recordings, 16-bit"] == ("0.10 TB", "10.00 TB")
-    assert table["clean"] == ("10.0 core-hours", "1,000.0 core-hours")
-    assert table["all stages"] == ("40 core-hours", "4,000 core-hours")
-    assert table["on 2 cores as here"] == ("20.0 hours", "2,000.0 hours")
-    assert table["on 64 cores, one driver"] == ("5.0 hours", "500.0 hours")
-    assert table["computing"] == ("2 $", "160 $")
-    assert table["all on disk"] == ("0.90 TB", "90.00 TB")
-
-
 def test_limits_are_sorted_by_the_number_of_clips_and_say_why():
     head, lines = scaling.limits(rows(growth=640))
     assert all(len(line) == len(head) for line in lines)
@@ -194,22 +181,18 @@ def test_limits_are_sorted_by_the_number_of_clips_and_say_why():
 
 
 def test_every_table_is_a_table():
-    for write in (scaling.measured, scaling.costs, scaling.plan, scaling.limits):
+    for write in (scaling.measured, scaling.costs, scaling.limits):
         head, lines = write(rows(growth=100))
         assert lines
         assert {len(line) for line in lines} == {len(head)}
 
 
-def test_the_plan_says_what_it_takes_for_granted():
-    head, lines = scaling.assumptions()
-    assert {len(line) for line in lines} == {len(head)}
+def test_the_conditions_are_those_of_the_largest_size():
     assert "2 cores" in scaling.conditions(rows())
     assert "6 changed copies" in scaling.conditions(rows())
     assert "4.0 s" in scaling.conditions(rows())
 
 
-def test_more_cores_than_one_driver_feeds_are_of_no_use():
+def test_a_driver_feeds_as_many_cores_as_its_own_work_leaves_time_for():
     cost = scaling.PerClip(core_seconds=0.08, driver_seconds=0.01, memory=0, bytes=0)
     assert scaling.fed_cores(cost) == pytest.approx(8)
-    times = [scaling.seconds_on(cost, cores) for cores in (1, 4, 8, 100)]
-    assert times == pytest.approx([0.08, 0.02, 0.01, 0.01])
