@@ -8,13 +8,12 @@ that are not run now stay. What is finished is not run again.
 
 import argparse
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from scripts import experiments
+from scripts import cli, experiments
 from scripts.plots_of_comparison import loss_curves
 from scripts.workspace import ROOT, at_least_one, git
 from ser.core.errors import UserError
@@ -193,9 +192,4 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--epochs", type=at_least_one, help="train no net for longer")
     arguments = parser.parse_args()
-    try:
-        main(arguments.names, arguments.epochs)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from here")
+    cli.run(lambda: main(arguments.names, arguments.epochs), cli.RESUMES)

@@ -1,9 +1,8 @@
 """The whole workflow on the synthesised corpus, in demo/: offline, a minute or two."""
 
 import json
-import sys
 
-from scripts import experiments
+from scripts import cli, experiments
 from scripts.workspace import ROOT, dvc, make_workspace
 from ser.core.errors import UserError
 from ser.core.figures import ends
@@ -35,7 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    cli.run(main)

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
+from scripts import cli
 from scripts.workspace import ROOT, dvc, dvc_command, dvc_environment, git
 from ser.core import params
 from ser.core.errors import UserError
@@ -297,9 +298,4 @@ def main(name: str = "", *settings: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from here")
+    cli.run(lambda: main(*sys.argv[1:]), cli.RESUMES)

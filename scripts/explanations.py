@@ -7,7 +7,6 @@ means something, the answer changes more often without the first. Needs the data
 plots/explanations.png, and an example, plots/explanation.png.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 from tqdm import tqdm
 
+from scripts import cli
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
@@ -192,7 +192,4 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(ROOT / "data")
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    cli.run(lambda: main(ROOT / "data"))

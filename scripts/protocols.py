@@ -8,7 +8,6 @@ Writes metrics/protocols.json; figures of experiments that are not run now stay.
 import argparse
 import io
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scripts import experiments
+from scripts import cli, experiments
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
 from ser.core.tables import write_json
@@ -195,9 +194,4 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--emobox", type=Path, help="folder of EmoBox's lists")
     arguments = parser.parse_args()
-    try:
-        main(arguments.names, arguments.emobox)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from here")
+    cli.run(lambda: main(arguments.names, arguments.emobox), cli.RESUMES)

@@ -7,16 +7,14 @@ what this would write.
 import csv
 import json
 import re
-import sys
 from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from scripts import scaling
+from scripts import cli, scaling
 from scripts.workspace import ROOT, read
-from ser.core.errors import UserError
 from ser.core.figures import ends
 from ser.evaluation.card import table
 
@@ -433,7 +431,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    cli.run(main)

@@ -7,7 +7,6 @@ data give the same bytes.
 import argparse
 import base64
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from importlib import metadata
@@ -20,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ruamel.yaml import YAML
 from scipy.stats import binomtest
 
-from scripts import differences, readme
+from scripts import cli, differences, readme
 from scripts.explanations import explained
 from scripts.readme import interval, load_metrics, percent
 from scripts.workspace import ROOT, git, read
@@ -230,7 +229,5 @@ def main(base: str | None) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m scripts.report", description=__doc__)
     parser.add_argument("--base", default="", help="a git revision to compare with")
-    try:
-        main(parser.parse_args().base)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    arguments = parser.parse_args()
+    cli.run(lambda: main(arguments.base))

@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import json
 import shutil
-import sys
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from scripts import experiments
+from scripts import cli, experiments
 from scripts.plots_of_trials import accuracy_time
 from scripts.workspace import ROOT, at_least_one, dvc, make_workspace
 from ser.core import params
@@ -155,9 +154,7 @@ if __name__ == "__main__":
     parser.add_argument("--emobox", type=Path, required=True, help="folder of EmoBox's lists")
     parser.add_argument("--seeds", type=at_least_one, default=2, help="repetitions, 2 unless told")
     arguments = parser.parse_args()
-    try:
-        main(arguments.names, arguments.emobox, arguments.seeds)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: finished trials are in metrics/trials.csv")
+    cli.run(
+        lambda: main(arguments.names, arguments.emobox, arguments.seeds),
+        "finished trials are in metrics/trials.csv",
+    )

@@ -12,14 +12,13 @@ import argparse
 import hashlib
 import json
 import shutil
-import sys
 
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from scripts import experiments
+from scripts import cli, experiments
 from scripts.workspace import ROOT, at_least_one
 from ser.core import net_inputs, params
 from ser.core.errors import UserError
@@ -175,9 +174,5 @@ def main(trials: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m scripts.tune", description=__doc__)
     parser.add_argument("trials", nargs="?", type=at_least_one, default=TRIALS, metavar="TRIALS")
-    try:
-        main(parser.parse_args().trials)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from here")
+    arguments = parser.parse_args()
+    cli.run(lambda: main(arguments.trials), cli.RESUMES)

@@ -83,4 +83,4 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, "clips", "clean", "augmented")
+    cli.run(main)

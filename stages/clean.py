@@ -106,4 +106,4 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
 
 
 if __name__ == "__main__":
-    cli.run(main, "raw", "clips", "rejected", "clean", "metrics")
+    cli.run(main)

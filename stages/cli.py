@@ -1,6 +1,7 @@
 """What every stage's command line does alike."""
 
 import argparse
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -26,8 +27,8 @@ def _fail(text: str) -> NoReturn:
     sys.exit("\n".join([f"error: {text}", *advice]))
 
 
-def run(main: Callable[..., None], *names: str) -> None:
-    """Call `main` with the paths of the command line, one per name.
+def run(main: Callable[..., None]) -> None:
+    """Call `main` with the paths of the command line, one for each of its parameters.
 
     A `UserError`, or a file that cannot be read or written, ends the stage with a text and status
     1. DVC has removed the stage's former outputs by then, so the text says how to get them back.
@@ -36,7 +37,7 @@ def run(main: Callable[..., None], *names: str) -> None:
         prog=f"python -m stages.{Path(sys.argv[0]).stem}",
         description=sys.modules["__main__"].__doc__,
     )
-    for name in names:
+    for name in inspect.signature(main).parameters:
         parser.add_argument(name, type=Path)
     paths = vars(parser.parse_args())
     try:

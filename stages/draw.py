@@ -36,4 +36,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main, "metrics", "predictions", "reliability", "history", "test_history", "plots")
+    cli.run(main)

@@ -81,16 +81,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(
-        main,
-        "clips",
-        "features",
-        "splits",
-        "trained",
-        "model",
-        "metrics",
-        "predictions",
-        "mistakes",
-        "test_history",
-        "plots",
-    )
+    cli.run(main)

@@ -158,4 +158,4 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, "clips", "clean", "metrics", "plots")
+    cli.run(main)

@@ -56,4 +56,4 @@ def main(clips: Path, clean: Path, features: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, "clips", "clean", "features")
+    cli.run(main)

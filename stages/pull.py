@@ -75,4 +75,4 @@ def _remove_other_corpora(raw: Path, corpora: list[sections.Corpus]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, "raw", "metrics")
+    cli.run(main)

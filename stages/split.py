@@ -90,4 +90,4 @@ def main(clips: Path, splits: Path, metrics: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, "clips", "splits", "metrics")
+    cli.run(main)

@@ -118,4 +118,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main, "clips", "features", "augmented", "splits", "model", "history", "metrics")
+    cli.run(main)
