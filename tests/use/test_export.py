@@ -37,7 +37,7 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
-from ser.cli import main
+from ser.use.cli import main
 
 status = main(sys.argv[1:])
 assert "torch" not in sys.modules
