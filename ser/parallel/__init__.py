@@ -7,13 +7,9 @@ Dask cluster whose scheduler SER_DASK_SCHEDULER names.
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
 
 from ser.core.errors import UserError
-from ser.parallel.local import local_map
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from ser.parallel.local import Item, Result, local_map
 
 
 def worker_count() -> int:

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cloudpickle
 import dask
@@ -24,10 +24,7 @@ from distributed.client import FutureCancelledError, FuturesCancelledError
 from distributed.comm import connect
 
 from ser.core.errors import UserError
-from ser.parallel.local import AHEAD, single_threaded
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from ser.parallel.local import AHEAD, Item, Result, single_threaded
 
 CODE = ("ser", "stages")
 # Those that decide about the bytes of a clip, its features or a trained net.

@@ -156,10 +156,12 @@ def _no_word_of_glyphs() -> Iterator[None]:
     log = logging.getLogger("matplotlib.font_manager")
     level = log.level
     log.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "(Glyph|Matplotlib currently does not support)")
-        yield
-    log.setLevel(level)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(Glyph|Matplotlib currently does not support)")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def whole_numbers(axis: Axis) -> None:
