@@ -83,7 +83,10 @@ def test_the_card_says_what_answers_and_what_it_is_not_for(text):
 def test_the_card_says_what_is_done_to_recordings(tmp_path, text):
     assert f"brought to {RATE} Hz, freed of all up to 60 Hz and peak 1" in text.replace("\n", " ")
     description, _ = make(tmp_path, metrics=METRICS)
-    description.preprocessing["clean"] = description.preprocessing["clean"] | {"highpass": 0.0}
+    made = description.preprocessing
+    unfiltered = made.clean.model_copy(update={"highpass": 0.0})
+    changed = made.model_copy(update={"clean": unfiltered})
+    description = description.model_copy(update={"preprocessing": changed})
     assert f"brought to {RATE} Hz and peak 1" in card.write_card(description).replace("\n", " ")
 
 

@@ -1,6 +1,5 @@
 import base64
 import copy
-import dataclasses
 import io
 import json
 import os
@@ -39,7 +38,6 @@ from small_model import METRICS, make, ser
 from scripts import experiments
 from scripts.workspace import dvc, make_workspace
 from ser import load
-from ser.core.sections import Features
 from ser.core.tables import read_csv
 from ser.use.page.answering import bars, message
 from ser.use.page.app import MOST_BYTES
@@ -370,30 +368,30 @@ def test_names_are_text_on_the_page(recogniser):
     metrics = copy.deepcopy(METRICS) | {"split_scheme": HOSTILE}
     metrics["per_class"] = {HOSTILE: metrics["per_class"]["angry"]}
     metrics["per_speaker"] = {HOSTILE: {"accuracy": 0.5, "n": 2}}
-    described = dataclasses.replace(
-        recogniser.description, metrics=metrics, emotions=[HOSTILE, "b", "c"]
+    described = recogniser.description.model_copy(
+        update={"metrics": metrics, "emotions": [HOSTILE, "b", "c"]}
     )
     wave = np.zeros(1600, np.float32)
     mistake = Mistake(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 0.9, wave, 16000)
-    features = Features.model_validate(described.preprocessing["features"])
+    made = described.preprocessing
     window = Window(0.0, 0.1, {HOSTILE: 1.0})
     for page in (
         show(described, [mistake]),
         bars({HOSTILE: 1.0}),
         message(HOSTILE),
-        draw(wave + 0.1, 16000, features, described.filter_banks, [window], [HOSTILE]),
+        draw(wave + 0.1, 16000, made.features, made.banks, [window], [HOSTILE]),
     ):
         assert "<img src=x" not in page
         assert "&lt;img src=x" in page
 
 
 def test_high_sounds_stand_at_the_top_of_the_picture(recogniser):
-    features = Features.model_validate(recogniser.description.preprocessing["features"])
+    made = recogniser.description.preprocessing
     time = np.arange(16000) / 16000
     heights = []
     for hertz in (300, 3000):
         tone = np.sin(2 * np.pi * hertz * time).astype(np.float32)
-        page = draw(tone, 16000, features, recogniser.description.filter_banks, [], [])
+        page = draw(tone, 16000, made.features, made.banks, [], [])
         data = re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]
         pixels = np.array(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"), float)
         heights.append(pixels.mean(axis=1).argmax())
