@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from ser.cleaning.duplicates import set_apart_duplicates
 from ser.core.tables import CLIP_COLUMNS
-from ser.corpora import NAMINGS
+from ser.corpora import CORPORA
 
 REJECTED_COLUMNS = ("path", "reason", "detail")
 # word: the corpus's own for the emotion; identity: what files that are one clip share; digest: of
@@ -78,7 +78,7 @@ class Ledger:
     def set_apart_duplicates(self) -> None:
         """Reject what is there more than once."""
         # Of the same audio, the corpus that is known by its names is the better labelled one.
-        known = ", ".join(f"'{corpus}'" for corpus in NAMINGS)
+        known = ", ".join(f"'{corpus}'" for corpus in CORPORA)
         alike = self._database.execute(
             f"""SELECT path, emotion, identity, digest {_KEPT} AND (
                 digest IN (SELECT digest {_KEPT} GROUP BY digest HAVING count(*) > 1) OR

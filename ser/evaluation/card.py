@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ser.core.figures import ends, headline
-from ser.evaluation.licences import LICENCES, Licence
+from ser.corpora import CORPORA
+from ser.corpora.corpus import Licence
 from ser.nets.description import Description
 
 _KNOWN_VOICES = (
@@ -201,4 +202,4 @@ def _making(description: Description) -> str:
 
 
 def _licence(corpus: str) -> Licence:
-    return LICENCES.get(corpus, _OWN)
+    return CORPORA[corpus].licence if corpus in CORPORA else _OWN
