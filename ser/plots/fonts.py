@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 
 def choose_fonts(texts: Sequence[Text]) -> None:
-    """Let texts take what their font lacks from other fonts of this computer, where they have it."""
+    """Let texts take what their font lacks from other fonts of this computer."""
     for text in texts:
         missing = frozenset(text.get_text()) - {"\n"} - _held(findfont(text.get_fontproperties()))
         if others := _fonts_with(missing):
