@@ -62,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
             import uvicorn
 
             from ser.use.page.app import make_app
-            from ser.use.page.guard import delete_old
             from ser.use.page.project import open_project
+            from ser.use.page.uploads import delete_old
         except ModuleNotFoundError as error:
             raise UserError(
                 f"the page needs {error.name}: pip install -c requirements.lock -e '.[app]'"
@@ -73,7 +73,8 @@ def run(options: argparse.Namespace) -> int:
         name = socket.gethostname() if anywhere else options.host.lower()
         host = f"[{name}]" if ":" in name else name
         hosts = ["*"] if anywhere else [host, "localhost", "127.0.0.1", "[::1]"]
-        app = make_app(recogniser, open_project(options.data or options.model.parent), hosts)
+        project = open_project(options.data or options.model.parent)
+        app = make_app(recogniser, project, hosts, Path(uploads))
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_PATIENCE)
         server = uvicorn.Server(config)
         # Uvicorn ends at these by itself, and then passes them on.
