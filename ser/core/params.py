@@ -10,7 +10,8 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 
 from ser.core.errors import UserError
-from ser.core.needs import FUNCTIONALS, problems
+from ser.core.needs import FUNCTIONALS
+from ser.core.net_problems import problems
 from ser.core.sections import (
     HIGHEST_PITCH,
     Augment,

@@ -7,7 +7,8 @@ import pytest
 import torch
 from settings import PLAIN_MODEL
 
-from ser.core.needs import FIXED_LENGTHS, MIN_FRAMES, NEEDS, SPECTRA, problems
+from ser.core.needs import FIXED_LENGTHS, MIN_FRAMES, NEEDS, SPECTRA
+from ser.core.net_problems import problems
 from ser.core.sections import FeatureKind, Model
 from ser.nets.build import NETS, build
 
