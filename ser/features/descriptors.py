@@ -12,6 +12,7 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ser.core.framing import cut_frames, in_blocks
 from ser.core.functional_names import descriptor_names
 from ser.core.sections import HIGHEST_PITCH, Features
 from ser.core.typing import FloatArray
@@ -45,8 +46,8 @@ def describe(
         name of each descriptor (see `functional_names`) -> float32 [frames]. Levels and ratios are
         in dB, frequencies in Hz, pitch in semitones above 100 Hz.
     """
-    frames = spectra.cut_frames(waveform, features, "constant")
-    power = spectra.power_spectrogram(frames, features)
+    frames = cut_frames(waveform, features.n_fft, features.hop_length)
+    power = spectra.power_spectrogram(frames, features.win_length)
     mel_db = to_decibels(spectra.mel_power(power, mel_bank))
     level = 10 * np.log10(np.maximum(np.mean(np.square(frames), axis=1), _POWER_FLOOR))
     pitch, voicing = track_pitch(frames, sample_rate)
@@ -87,10 +88,7 @@ def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, Float
     shortest = max(1, int(sample_rate / HIGHEST_PITCH))
     # Lags beyond half the frame are compared over too few samples.
     longest = max(shortest + 1, min(int(sample_rate / _LOWEST_PITCH), n // 2))
-    found = [
-        _strongest_lag(frames[start : start + spectra.FRAMES_AT_ONCE], shortest, longest)
-        for start in range(0, len(frames), spectra.FRAMES_AT_ONCE)
-    ]
+    found = [_strongest_lag(frames[block], shortest, longest) for block in in_blocks(len(frames))]
     lag, voicing = (np.concatenate(values) for values in zip(*found, strict=True))
     neighbours = sliding_window_view(np.pad(sample_rate / lag, 2, mode="symmetric"), 5)
     return np.median(neighbours, axis=1).astype(np.float32), voicing

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ser.core.filters import FilterBanks
+from ser.core.framing import cut_frames
 from ser.core.functional_names import broad_names, correlated_names
 from ser.core.sections import FUNCTIONALS, Features
 from ser.core.typing import FloatArray
@@ -36,8 +37,8 @@ def extract(
     """
     if features.kinds == [FUNCTIONALS]:
         return functionals(waveform, sample_rate, features, banks, to_decibels)[np.newaxis]
-    frames = spectra.cut_frames(waveform, features, "constant")
-    power = spectra.power_spectrogram(frames, features)
+    frames = cut_frames(waveform, features.n_fft, features.hop_length)
+    power = spectra.power_spectrogram(frames, features.win_length)
     if "logmel" in features.kinds or "mfcc" in features.kinds:
         mel_db = to_decibels(spectra.mel_power(power, banks["mel"]))
     columns = []

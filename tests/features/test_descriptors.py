@@ -7,11 +7,11 @@ import scipy.ndimage
 
 from ser.core.columns import blocks
 from ser.core.filters import filter_banks
+from ser.core.framing import frame_count
 from ser.core.functional_names import SPECTRAL_SHAPE, descriptor_names
 from ser.core.sections import Features
 from ser.features.descriptors import describe, harmonic_differences, spectral_shape, track_pitch
 from ser.features.extract import extract
-from ser.features.spectra import frame_count
 
 RATE = 16000
 SETTINGS = {

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from ser.core.filters import filter_banks
+from ser.core.framing import frame_count
 from ser.core.functional_names import (
     RHYTHM,
     STATISTICS,
@@ -24,7 +25,6 @@ from ser.features.functionals import (
     steps,
     summarise,
 )
-from ser.features.spectra import frame_count
 
 RATE = 16000
 SIZES = [(1, 1), (4, 3), (16, 16), (20, 5), (40, 13), (40, 14), (64, 24)]
