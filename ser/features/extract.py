@@ -71,9 +71,10 @@ def functionals(
     to_decibels: ToDecibels = spectra.power_to_db,
 ) -> FloatArray:
     """Summarise the clip's descriptors: float32 [functionals], see `functional_names`."""
-    return summarise(
+    parts = summarise(
         describe(waveform, sample_rate, features, banks["mel"], to_decibels),
         broad_names(features.n_mfcc),
         correlated_names(features.n_mfcc),
         features.hop_length / sample_rate,
     )
+    return np.concatenate([part.values for part in parts], dtype=np.float32)
