@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.core.sections import N_CHROMA, Features
+from ser.core.kinds import N_CHROMA
+from ser.core.sections import Features
 from ser.core.typing import FloatArray
 
 # The weight of each frequency bin in each band, float32 [bands, 1 + n_fft // 2]: "mel", triangles

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from ser.core.kinds import SPECTRA
 from ser.core.sections import FIXED_LENGTHS, Model
 
-SPECTRA = ("logmel", "mfcc", "chroma")  # kinds whose neighbouring columns belong together
 FLATTENING = ("dummynet", "exponet")  # nets that take a clip's features as one row of numbers
 
 MIN_FRAMES = 16  # the longest chain of halvings in any net leaves one frame of these

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from ser.core.emotions import EMOTIONS, problem_of_name
-from ser.core.functional_names import functional_names
+from ser.core.kinds import KINDS, FeatureKind
 from ser.core.words import folded
 from ser.core.yaml_reader import IN_QUOTES
 
@@ -95,14 +95,9 @@ CountRange = Annotated[
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
-N_CHROMA = 12  # pitch classes
-HIGHEST_PITCH = 500.0  # Hz, of the voice
-
 # Those with a module in ser/corpora, and whatever somebody calls their own.
 Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
 FIXED_LENGTHS = ("resize", "pad")  # ways to bring every clip to model.frames
-FUNCTIONALS: Final = "functionals"  # the one kind that describes clips, not frames
-FeatureKind = Literal["logmel", "mfcc", "zcr", "rms", "chroma", "functionals"]
 
 
 class Section(BaseModel):
@@ -182,19 +177,17 @@ class Features(Section):
     @property
     def dims(self) -> dict[str, int]:
         """Number of columns of each wanted kind, in the order of stacking."""
-        if FUNCTIONALS in self.kinds:
-            return {FUNCTIONALS: len(functional_names(self.n_mels, self.n_mfcc))}
-        sizes = {"logmel": self.n_mels, "mfcc": self.n_mfcc, "zcr": 1, "rms": 1, "chroma": N_CHROMA}
-        return {kind: sizes[kind] for kind in self.kinds}
+        return {kind: KINDS[kind].columns(self) for kind in self.kinds}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = []
         if len(set(self.kinds)) < len(self.kinds):
             problems.append(f"kinds names a feature twice: {self.kinds}")
-        if FUNCTIONALS in self.kinds and len(self.kinds) > 1:
+        whole = [kind for kind in self.kinds if KINDS[kind].whole_clip]
+        if 0 < len(whole) < len(self.kinds):
             problems.append(
-                f"kinds {self.kinds}: functionals describe whole clips and stand alone, "
+                f"kinds {self.kinds}: {', '.join(whole)} describe whole clips and stand alone, "
                 "the others describe frames"
             )
         if self.win_length > self.n_fft:

@@ -12,11 +12,11 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ser.core.framing import cut_frames, in_blocks
-from ser.core.sections import HIGHEST_PITCH, Features
+from ser.core.framing import in_blocks
+from ser.core.kinds import HIGHEST_PITCH
 from ser.core.typing import FloatArray
 from ser.features import spectra
-from ser.features.spectra import ToDecibels
+from ser.features.analysis import Analysis
 
 _LOWEST_PITCH = 60.0  # Hz
 _REFERENCE_PITCH = 100.0  # Hz, of 0 semitones
@@ -25,42 +25,28 @@ _HIGHEST = 8000.0  # Hz, where the spectral descriptors end, whatever the sample
 _POWER_FLOOR = 1e-10
 
 
-def describe(
-    waveform: FloatArray,
-    sample_rate: int,
-    features: Features,
-    mel_bank: FloatArray,
-    to_decibels: ToDecibels = spectra.power_to_db,
-) -> dict[str, FloatArray]:
+def describe(analysis: Analysis) -> dict[str, FloatArray]:
     """Describe every frame of a waveform.
-
-    Args:
-        waveform: float32 [samples] in -1..1.
-        sample_rate: in Hz.
-        features: framing, mel bands and number of cepstral coefficients.
-        mel_bank: weights [n_mels, 1 + n_fft // 2].
-        to_decibels: see `ser.features.extract.extract`.
 
     Returns:
         name of each descriptor -> float32 [frames]. Levels and ratios are in dB, frequencies in Hz,
         pitch in semitones above 100 Hz.
     """
-    frames = cut_frames(waveform, features.n_fft, features.hop_length)
-    power = spectra.power_spectrogram(frames, features.win_length)
-    mel_db = to_decibels(spectra.mel_power(power, mel_bank))
+    features, frames, mel_db = analysis.features, analysis.frames, analysis.mel_db
     level = 10 * np.log10(np.maximum(np.mean(np.square(frames), axis=1), _POWER_FLOOR))
-    pitch, voicing = track_pitch(frames, sample_rate)
-    frequencies = scipy.fft.rfftfreq(features.n_fft, 1 / sample_rate)
+    pitch, voicing = track_pitch(frames, analysis.sample_rate)
+    frequencies = scipy.fft.rfftfreq(features.n_fft, 1 / analysis.sample_rate)
     heard = frequencies <= _HIGHEST
+    power, frequencies = analysis.power[:, heard], frequencies[heard]
     described = {
         **_numbered("logmel", mel_db - mel_db.max()),
         **_numbered("mfcc", spectra.cepstrum(mel_db, features.n_mfcc)),
         "level": level - level.max(),
-        "zcr": spectra.zero_crossing_rate(waveform, features)[:, 0],
-        **spectral_shape(power[:, heard], frequencies[heard]),
+        "zcr": spectra.zero_crossing_rate(analysis.waveform, features)[:, 0],
+        **spectral_shape(power, frequencies),
         "pitch": 12 * np.log2(pitch / _REFERENCE_PITCH),
         "voicing": voicing,
-        **harmonic_differences(power[:, heard], frequencies[heard], pitch),
+        **harmonic_differences(power, frequencies, pitch),
     }
     return {name: np.asarray(column, np.float32) for name, column in described.items()}
 

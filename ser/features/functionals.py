@@ -1,4 +1,4 @@
-"""The descriptors of a clip's frames -> one row of numbers about the clip (functionals)."""
+"""The descriptors of a clip's frames -> numbers about the clip (functionals)."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -38,7 +38,7 @@ def summarise(
     correlated: Sequence[str],
     frame_seconds: float,
 ) -> list[Part]:
-    """Summarise a clip in as many numbers, whatever its length.
+    """Summarise a clip in equally many numbers, whatever its length.
 
     Over the active frames (not 40 dB below the loudest), and again over those that are voiced:
     mean, deviation and five percentiles of every descriptor, and how it moves. Then how the

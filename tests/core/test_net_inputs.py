@@ -7,8 +7,9 @@ import pytest
 import torch
 from settings import PLAIN_MODEL
 
-from ser.core.net_inputs import FLATTENING, MIN_FRAMES, SPECTRA, problems
-from ser.core.sections import FIXED_LENGTHS, FeatureKind, Model
+from ser.core.kinds import SPECTRA
+from ser.core.net_inputs import FLATTENING, MIN_FRAMES, problems
+from ser.core.sections import FIXED_LENGTHS, Model
 from ser.nets.build import NETS, build
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -46,7 +47,6 @@ def trained(changes, dims=LOGMEL):
 
 def test_the_names_are_those_of_the_params():
     assert set(FLATTENING) <= set(NETS)
-    assert set(SPECTRA) <= set(get_args(FeatureKind))
     assert set(FIXED_LENGTHS) <= set(LENGTHS)
 
 

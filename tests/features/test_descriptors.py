@@ -10,6 +10,7 @@ from ser.core.filters import filter_banks
 from ser.core.framing import frame_count
 from ser.core.functional_names import descriptor_names
 from ser.core.sections import Features
+from ser.features.analysis import Analysis
 from ser.features.descriptors import describe, harmonic_differences, spectral_shape, track_pitch
 from ser.features.extract import extract
 
@@ -39,7 +40,7 @@ def features(setting="n_fft 1024", **changes):
 
 
 def described(waveform, rate, f):
-    return describe(waveform, rate, f, filter_banks(rate, f)["mel"])
+    return describe(Analysis(waveform, rate, f, filter_banks(rate, f)))
 
 
 def frames_of(sound, rate, n_fft, count=7):

@@ -14,8 +14,9 @@ from ser.core.functional_names import (
     functional_names,
 )
 from ser.core.sections import Features
+from ser.features.analysis import Analysis
 from ser.features.descriptors import describe
-from ser.features.extract import extract, functionals
+from ser.features.extract import extract
 from ser.features.functionals import (
     correlations,
     means_of_thirds,
@@ -90,7 +91,7 @@ def test_there_are_as_many_functionals_as_the_blocks_add_up_to(n_mels, n_mfcc):
 @over_sizes
 def test_the_names_are_those_of_what_is_computed_in_its_order(n_mels, n_mfcc):
     f = features(n_mels=n_mels, n_mfcc=n_mfcc)
-    described = describe(speech(), RATE, f, banks_of(f)["mel"])
+    described = describe(Analysis(speech(), RATE, f, banks_of(f)))
     assert list(described) == descriptor_names(n_mels, n_mfcc)
     assert list(summed_up(described, n_mfcc)) == functional_names(n_mels, n_mfcc)
 
@@ -513,7 +514,7 @@ def noise(samples, deviation=0.2, seed=0):
 
 
 def named(waveform, f, rate=RATE):
-    values = functionals(waveform, rate, f, filter_banks(rate, f))
+    (values,) = extract(waveform, rate, f, filter_banks(rate, f))
     return dict(zip(functional_names(f.n_mels, f.n_mfcc), values.tolist(), strict=True))
 
 
@@ -533,10 +534,9 @@ def test_clips_of_any_length_have_the_same_number_of_features(samples, n_mels, n
 def test_features_are_the_functionals_of_what_is_described():
     f = features(hop_length=200)
     waveform = speech()
-    described = describe(waveform, RATE, f, banks_of(f)["mel"])
+    described = describe(Analysis(waveform, RATE, f, banks_of(f)))
     row = np.array(list(summed_up(described, 20, 200 / RATE).values()), np.float32)
     np.testing.assert_array_equal(extract(waveform, RATE, f, banks_of(f)), [row])
-    np.testing.assert_array_equal(functionals(waveform, RATE, f, banks_of(f)), row)
     seconds = frame_count(len(waveform), 200) * 200 / RATE
     assert named(waveform, f)["log_seconds"] == pytest.approx(np.log(seconds), rel=1e-6)
 
