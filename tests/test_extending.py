@@ -4,14 +4,18 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 import soundfile
 import yaml
+from librosa.feature import spectral_flatness
+from settings import CLEAN
 from small_model import RATE, speech
 from toy_project import DIMS, EMOTIONS, TRAIN_PATHS, make_project, one_split, run
 
 from scripts.workspace import ROOT
-from ser.core.tables import read_csv
+from ser.core.store import Store, StoreWriter
+from ser.core.tables import read_csv, write_csv
 
 # A block of code, and the last file that is named before it.
 BLOCK = re.compile(r"```(python|diff)\n(.*?)```", re.DOTALL)
@@ -102,3 +106,26 @@ def test_a_corpus_is_added_in_two_places(extended, tmp_path):
     assert clips["emotion"].tolist() == ["happy", "sad"]
     assert clips["speaker"].tolist() == ["m1", "f3"]
     assert read_csv(project / "rejected.csv")["reason"].tolist() == ["unknown_name"]
+
+
+def test_a_kind_of_features_is_added_in_two_places(extended, tmp_path):
+    assert extended("A kind") == ["ser/core/kinds.py", "ser/features/extract.py"]
+    project = tmp_path / "project"
+    make_project(project)
+    set_section(project, "features", kinds=["rms", "flatness"])
+    set_section(project, "model", name="conv1d", frequency_mask=0)
+    waveforms = [speech(number) for number in range(2)]
+    rows = [{"clip": f"c{i}", "path": f"c{i}.wav"} for i in range(2)]
+    write_csv(project / "clips.csv", rows, ["clip", "path"])
+    with StoreWriter(project / "clean", (), CLEAN) as store:
+        for number, waveform in enumerate(waveforms):
+            store.add(f"c{number}.wav", waveform)
+    run_extended("extract", project, "clips.csv", "clean", "new")
+    store = Store(project / "new")
+    assert store.meta["dims"] == {"rms": 1, "flatness": 1}
+    n_fft, hop_length = (store.meta["features"][key] for key in ("n_fft", "hop_length"))
+    for number, waveform in enumerate(waveforms):
+        expected = spectral_flatness(
+            y=waveform, n_fft=n_fft, hop_length=hop_length, pad_mode="constant"
+        )
+        np.testing.assert_allclose(store[f"c{number}"][:, 1], expected[0], rtol=1e-3)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-FUNCTIONALS = "functionals"  # the one kind that describes clips, not frames
-SPECTRA = ("logmel", "mfcc", "chroma")  # kinds whose neighbouring columns belong together
+from ser.core.kinds import LOGMEL
+
 FIXED_LENGTHS = ("resize", "pad")  # ways to bring every clip to model.frames
 MIN_FRAMES = 16  # the longest chain of halvings in any net leaves one frame of these
 
@@ -31,7 +31,8 @@ class Needs:
     """What a net needs in order to be trained.
 
     Attributes:
-        only: the one kind of features that it takes; None: any that describe frames.
+        whole_clip: whether it takes kinds of features that describe the clip, not its frames.
+        only: the one kind of features that it takes; None: any.
         spectrum: whether a spectrum must be among the kinds.
         min_columns: columns of features.
         why_columns: why there must be so many, for the refusal.
@@ -46,6 +47,7 @@ class Needs:
         sizes: the settings of its size that are worth a search.
     """
 
+    whole_clip: bool = False
     only: str | None = None
     spectrum: bool = False
     min_columns: int = 1
@@ -89,7 +91,7 @@ def _cnn(model: NetSettings) -> Needs:
 # model.name -> what that net needs with the other settings of the section.
 NEEDS: dict[str, Callable[[NetSettings], Needs]] = {
     "statpool": lambda model: Needs(
-        only="logmel",
+        only=LOGMEL,
         min_columns=8,
         why_columns="their modulation is taken of 8 groups",
         length="own",
@@ -97,14 +99,14 @@ NEEDS: dict[str, Callable[[NetSettings], Needs]] = {
         standardises_pooled=True,
         sizes=("width",),
     ),
-    "mlp": lambda model: Needs(only=FUNCTIONALS, min_frames=1, one_thread=True, sizes=("width",)),
+    "mlp": lambda model: Needs(whole_clip=True, min_frames=1, one_thread=True, sizes=("width",)),
     "resnet": _resnet,
     "cnn": _cnn,
     "conv1d": lambda model: Needs(),
     # Three convolutions without padding, each with a pooling, leave one value of 57.
     "dummynet": lambda model: Needs(length="fixed", min_values=57),
     "rezonet": lambda model: Needs(
-        only="logmel", min_columns=8, why_columns="three halvings leave one of 8"
+        only=LOGMEL, min_columns=8, why_columns="three halvings leave one of 8"
     ),
     "exponet": lambda model: Needs(length="fixed", min_batch=2),
 }

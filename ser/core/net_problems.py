@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from ser.core.needs import FIXED_LENGTHS, FUNCTIONALS, NEEDS, SPECTRA, needs_of
+from ser.core.kinds import KINDS, SPECTRA
+from ser.core.needs import FIXED_LENGTHS, NEEDS, needs_of
 from ser.core.sections import Model
 
 
@@ -18,11 +19,12 @@ def problems(model: Model, dims: Mapping[str, int]) -> list[str]:
     """
     needs = needs_of(model)
     net, kinds, columns = f"model.name {model.name}", list(dims), sum(dims.values())
-    if (needs.only == FUNCTIONALS) != (kinds == [FUNCTIONALS]):
-        takers = [name for name in NEEDS if _takes_functionals(name, model)]
+    of_clips = [kind for kind in kinds if KINDS[kind].whole_clip]
+    if of_clips != (kinds if needs.whole_clip else []):
+        takers = [name for name in NEEDS if NEEDS[name](model).whole_clip]
         return [
             f"{net} and features.kinds {kinds} do not go together: {', '.join(takers)} takes "
-            f"[{FUNCTIONALS}], all other nets take frames"
+            f"[{', '.join(k for k in KINDS if KINDS[k].whole_clip)}], all other nets take frames"
         ]
     found = []
     if needs.only is not None and kinds != [needs.only]:
@@ -63,7 +65,3 @@ def problems(model: Model, dims: Mapping[str, int]) -> list[str]:
             f"model.batch_size of {needs.min_batch} or more"
         )
     return found
-
-
-def _takes_functionals(name: str, model: Model) -> bool:
-    return NEEDS[name](model).only == FUNCTIONALS
