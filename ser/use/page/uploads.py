@@ -1,11 +1,14 @@
 """The folder of uploads: how large they may be, which names lead into it, and how long for."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from time import time
 
 MOST_BYTES = 50 << 20  # of one upload
 UPLOADS_ALONE = "Only uploads are taken, and they are deleted within ten minutes."
+_KEPT = 300  # seconds that an upload is kept, and between two looks at them
 
 
 def is_upload(name: object, folder: Path) -> bool:
@@ -23,6 +26,24 @@ def is_upload(name: object, folder: Path) -> bool:
         return path.is_file() and path.resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError):  # no file can have such a name
         return False
+
+
+@contextmanager
+def old_deleted(folder: Path) -> Iterator[None]:
+    """Delete what is old in the folder, again and again, until the context is left."""
+    ended = Event()
+
+    def delete_again() -> None:
+        while not ended.wait(_KEPT):
+            # Folders may go while they are looked through; the next look finds the rest.
+            with suppress(OSError):
+                delete_old(folder, _KEPT)
+
+    Thread(target=delete_again, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def delete_old(folder: Path, seconds: float) -> None:
