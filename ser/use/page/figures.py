@@ -10,7 +10,7 @@ from ser.use.page.project import Mistake
 
 
 def show(description: Description, mistakes: Sequence[Mistake]) -> str:
-    """Write the figures of a model's evaluation as HTML."""
+    """Return the figures of a model's evaluation as HTML."""
     metrics = description.metrics
     if metrics is None:
         return '<p class="message">This model was not evaluated: run `dvc repro`.</p>'
@@ -40,7 +40,7 @@ def _row(name: str, cells: Sequence[str]) -> str:
 
 
 def _confusion(counts: Sequence[Sequence[int]], emotions: Sequence[str]) -> str:
-    """Rows are what the clips are, columns what they were taken for."""
+    """Return a table of which emotion (rows) was taken for which (columns)."""
     rows = []
     for emotion, row in zip(emotions, counts, strict=True):
         total = max(1, sum(row))
