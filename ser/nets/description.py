@@ -2,7 +2,6 @@
 
 import json
 import platform
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.core.errors import UserError
+from ser.core.figures import Figures
 from ser.core.filters import FilterBanks, filter_banks, from_json, to_json
 from ser.core.sections import Features
 from ser.nets.normalisation import Statistics
@@ -41,7 +41,7 @@ class Description:
             None.
         corpus: what it was trained and measured on: see `ser.evaluation.card`.
         versions: of Python and the libraries that trained it.
-        metrics: what metrics/evaluate.json says of it; None until it is evaluated.
+        metrics: the figures of its evaluation; None until it is evaluated.
     """
 
     model: dict[str, Any]
@@ -51,7 +51,7 @@ class Description:
     statistics: list[Statistics | None]
     corpus: dict[str, Any]
     versions: dict[str, str]
-    metrics: dict[str, Any] | None = None
+    metrics: Figures | None = None
 
     @property
     def highest_hertz(self) -> float:
@@ -65,13 +65,15 @@ class Description:
         features = Features.model_validate(self.preprocessing["features"])
         return from_json(self.preprocessing["filter_banks"], features)
 
-    def measured(self, metrics: Mapping[str, Any]) -> "Description":
-        """Give the same with what its evaluation found."""
-        return replace(self, metrics=dict(metrics))
+    def measured(self, figures: Figures) -> "Description":
+        """Return the same with the figures of its evaluation."""
+        return replace(self, metrics=figures)
 
     def text(self) -> str:
         """Write it as JSON."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, default=_as_list) + "\n"
+        described = {"format": FORMAT, **asdict(self)}
+        described["metrics"] = self.metrics and self.metrics.for_model()
+        return json.dumps(described, indent=2, default=_as_list) + "\n"
 
 
 def parse(text: str, source: str | Path) -> Description:
@@ -100,6 +102,8 @@ def parse(text: str, source: str | Path) -> Description:
             + ("use a newer version of the project" if newer else "train it anew, `dvc repro`")
         )
     described["statistics"] = [_as_statistics(of_fold) for of_fold in described["statistics"]]
+    if described.get("metrics") is not None:
+        described["metrics"] = Figures.from_values(described["metrics"])
     description = Description(**described)
     if len(description.statistics) != len(description.folds) or not description.folds:
         raise ValueError("as many statistics as folds expected")
@@ -115,32 +119,15 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **named}
 
 
-def name_ends(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Give <figure>_ci95, a list, as `evaluation.figures` names it: <figure>_low and <figure>_high.
-
-    Raises:
-        ValueError, TypeError: it is no list of two.
-    """
-    named: dict[str, Any] = {}
-    for key, value in metrics.items():
-        if key.endswith("_ci95"):
-            named[key.replace("_ci95", "_low")], named[key.replace("_ci95", "_high")] = value
-        else:
-            named[key] = value
-    return named
-
-
 def _bring_up_to_date(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Change what an older format wrote into the present form.
 
-    Format 3 lists intervals instead of naming their ends, and knows no high-pass filter; its limit
-    of clipping was of samples at full scale, and does not fit what is counted now. Neither it nor
-    format 4 holds the filter banks.
+    Format 3 knows no high-pass filter; its limit of clipping was of samples at full scale, and does
+    not fit what is counted now. Neither it nor format 4 holds the filter banks. (That it lists
+    intervals instead of naming their ends is known to `ser.core.figures`.)
     """
     preprocessing = described["preprocessing"]
     if found == 3:
-        if described["metrics"] is not None:
-            described["metrics"] = name_ends(described["metrics"])
         preprocessing["clean"] |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
     described["model"] = _NEWER_SETTINGS | described["model"]
     features = Features.model_validate(preprocessing["features"])

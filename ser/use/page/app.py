@@ -12,7 +12,7 @@ from gradio.utils import get_upload_folder
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ser.use.page.answering import LONGEST, answer, look
-from ser.use.page.figures import show
+from ser.use.page.figures import render_html
 from ser.use.page.guard import Guard
 from ser.use.page.project import Project
 from ser.use.recogniser import Prediction, Recogniser
@@ -141,7 +141,7 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
                 with gr.Accordion("As JSON", open=False, elem_id="facts"):
                     facts = gr.JSON(show_label=False)
         with gr.Tab("How good is it?"):
-            gr.HTML(show(recogniser.description, project.mistakes), elem_classes="figures")
+            gr.HTML(render_html(recogniser.description, project.mistakes), elem_classes="figures")
         answered = audio.change(
             recognise,
             audio,
