@@ -17,6 +17,7 @@ from ser.core.tables import rounded
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
+Number = Annotated[int, Field(ge=1)]
 Interval = tuple[float, float]
 
 
@@ -49,7 +50,7 @@ class SpeakerFigures(_Part):
     """
 
     accuracy: Share
-    n: Count
+    n: Number
 
 
 class AccuracyAndUar(_Part):
@@ -71,7 +72,7 @@ class GroupFigures(AccuracyAndUar):
         n: number of test clips.
     """
 
-    n: Count
+    n: Number
 
 
 class FoldFigures(GroupFigures):
@@ -122,7 +123,7 @@ class BestEpoch(_Part):
     """
 
     accuracy: Share
-    epoch: Annotated[int, Field(ge=1)]
+    epoch: Number
 
 
 class Oracle(_Part):
@@ -245,8 +246,8 @@ class Figures(OverallFigures):
 
     per_class: dict[str, ClassFigures]
     ece: Share
-    n_test: Count
-    n_folds: Count
+    n_test: Number
+    n_folds: Number
     split_scheme: str
     fold_accuracy: FoldSpread
     per_fold: dict[str, FoldFigures] | None = None
@@ -287,9 +288,9 @@ def read_figures(path: Path) -> Figures:
     try:
         return Figures.from_json(path.read_text("utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}: `dvc repro evaluate` makes it") from None
+        raise UserError(f"{path}: {error.strerror}: `dvc repro` makes it") from None
     except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): `dvc repro evaluate` makes it anew") from None
+        raise UserError(f"{path} is damaged ({error}): `dvc repro` makes it anew") from None
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -133,9 +133,9 @@ def _data(description: Description) -> str:
     emotions = ", ".join(f"{n} {name}" for name, n in corpus["emotions"].items())
     seconds = corpus["seconds"]
     return (
-        f"{markdown_table(head, rows)}\n\n{emotions}; {seconds['total'] / 60:.1f} minutes, clips of "
-        f"{seconds['min']:.1f} to {seconds['max']:.1f} s. {_held_out(description)} The weights are "
-        "made from recordings under these licences: look there before you pass them on."
+        f"{markdown_table(head, rows)}\n\n{emotions}; {seconds['total'] / 60:.1f} minutes, clips "
+        f"of {seconds['min']:.1f} to {seconds['max']:.1f} s. {_held_out(description)} The weights "
+        "are made from recordings under these licences: look there before you pass them on."
     )
 
 

@@ -28,9 +28,7 @@ def indices(names: Iterable[str], emotions: Sequence[str]) -> Indices:
     return np.array([emotions.index(name) for name in names], dtype=np.int64)
 
 
-def actual_and_predicted(
-    table: pd.DataFrame, emotions: Sequence[str]
-) -> tuple[Indices, Indices]:
+def actual_and_predicted(table: pd.DataFrame, emotions: Sequence[str]) -> tuple[Indices, Indices]:
     """Return the columns emotion and predicted as indices in `emotions`, int64 [clips] each."""
     return indices(table["emotion"], emotions), indices(table["predicted"], emotions)
 

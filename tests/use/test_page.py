@@ -39,12 +39,13 @@ from small_model import METRICS, make, ser
 from scripts import experiments
 from scripts.workspace import dvc, make_workspace
 from ser import load
+from ser.core.figures import Figures
 from ser.core.sections import Features
 from ser.core.tables import read_csv
 from ser.use.page.answering import bars, message
 from ser.use.page.app import MOST_BYTES
 from ser.use.page.drawing import draw
-from ser.use.page.figures import show
+from ser.use.page.figures import render_html
 from ser.use.page.guard import delete_old
 from ser.use.page.project import Mistake, Project, open_project
 from ser.use.recogniser import Window
@@ -369,16 +370,17 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 def test_names_are_text_on_the_page(recogniser):
     metrics = copy.deepcopy(METRICS) | {"split_scheme": HOSTILE}
     metrics["per_class"] = {HOSTILE: metrics["per_class"]["angry"]}
+    metrics["confusion"] = [[7]]
     metrics["per_speaker"] = {HOSTILE: {"accuracy": 0.5, "n": 2}}
     described = dataclasses.replace(
-        recogniser.description, metrics=metrics, emotions=[HOSTILE, "b", "c"]
+        recogniser.description, metrics=Figures.from_values(metrics), emotions=[HOSTILE, "b", "c"]
     )
     wave = np.zeros(1600, np.float32)
     mistake = Mistake(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 0.9, wave, 16000)
     features = Features.model_validate(described.preprocessing["features"])
     window = Window(0.0, 0.1, {HOSTILE: 1.0})
     for page in (
-        show(described, [mistake]),
+        render_html(described, [mistake]),
         bars({HOSTILE: 1.0}),
         message(HOSTILE),
         draw(wave + 0.1, 16000, features, described.filter_banks, [window], [HOSTILE]),
