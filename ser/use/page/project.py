@@ -36,7 +36,7 @@ class Mistake:
     sample_rate: int
 
     def wav(self) -> bytes:
-        """Give the recording as a WAV file that every browser plays."""
+        """Return the recording as a WAV file that every browser plays."""
         file = io.BytesIO()
         soundfile.write(file, self.waveform, self.sample_rate, "PCM_16", format="WAV")
         return file.getvalue()
