@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from scripts import cli
 from scripts.readme import load_figures, rows_of
 from scripts.workspace import ROOT
 
@@ -50,4 +51,4 @@ def main(target: Path = TARGET) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -302,5 +302,6 @@ def _first_problem(error: ValidationError) -> str:
         return f"{key} is not a known figure"
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
-    problem = first["msg"][0].lower() + first["msg"][1:]
-    return f"{key} = {first['input']!r}: {problem}" if key else problem
+    if first["type"] in ("model_type", "dict_type"):
+        return f"{key or 'all'} = {first['input']!r}: a mapping of names to figures is expected"
+    return f"{key} = {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
