@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 
 from scripts import cli, scaling
 from scripts.workspace import ROOT, read
-from ser.core.figures import ends
-from ser.evaluation.card import table
+from ser.core.figures import Baseline, Figures
+from ser.evaluation.card import markdown_table as table
 
 PAGES = (
     ROOT / "README.md",
@@ -35,6 +35,16 @@ def load_metrics(name: str) -> dict[str, Any]:
     """
     values: dict[str, Any] = read(ROOT, f"metrics/{name}.json", json.loads)
     return values
+
+
+def load_figures() -> Figures:
+    """Read metrics/evaluate.json.
+
+    Raises:
+        UserError: it is missing or damaged; names the key.
+    """
+    figures: Figures = read(ROOT, "metrics/evaluate.json", Figures.from_json)
+    return figures
 
 
 def percent(share: float) -> str:
@@ -61,34 +71,34 @@ def rows_of(path: str) -> list[dict[str, str]]:
 
 def results() -> str:
     """The committed run's figures beside the published ones."""
-    e, train, split = load_metrics("evaluate"), load_metrics("train"), load_metrics("split")
+    e, train, split = load_figures(), load_metrics("train"), load_metrics("split")
     sizes = split["clips_per_fold"]
     protocol = (
-        f"{e['split_scheme']}, {sizes['train']:.0f} / {sizes['val']:.0f} / {sizes['test']:.0f} "
+        f"{e.split_scheme}, {sizes['train']:.0f} / {sizes['val']:.0f} / {sizes['test']:.0f} "
         "clips for train / val / test, one look at the test clips"
     )
     rows = [
         (
             f"**this project**, {train['parameters']:,} parameters from scratch",
-            f"**{percent(e['accuracy'])}** (95 %: {interval(ends(e, 'accuracy'))})",
-            f"{percent(e['uar'])} (95 %: {interval(ends(e, 'uar'))})",
+            f"**{percent(e.accuracy)}** (95 %: {interval(e.accuracy_interval)})",
+            f"{percent(e.uar)} (95 %: {interval(e.uar_interval)})",
             protocol,
         ),
-        *([plain_recogniser(e["baseline"], "the same clips")] if "baseline" in e else []),
+        *([plain_recogniser(e.baseline, "the same clips")] if e.baseline else []),
         (
             "always the commonest emotion",
-            percent(e["majority_accuracy"]),
-            percent(1 / len(e["per_class"])),
+            percent(e.majority_accuracy),
+            percent(1 / len(e.per_class)),
             "the same clips",
         ),
     ]
     return table(("system", "accuracy", "UAR", "protocol"), rows + published("default"))
 
 
-def plain_recogniser(baseline: dict[str, Any], protocol: str) -> tuple[str, str, str, str]:
+def plain_recogniser(baseline: Baseline, protocol: str) -> tuple[str, str, str, str]:
     """The row of the recogniser that the net is held against."""
-    name = f"{baseline['kind'].replace('_', ' ')} on the same features"
-    return (name, percent(baseline["accuracy"]), percent(baseline["uar"]), protocol)
+    name = f"{baseline.kind.replace('_', ' ')} on the same features"
+    return (name, percent(baseline.accuracy), percent(baseline.uar), protocol)
 
 
 def published(experiment: str) -> list[tuple[str, str, str, str]]:
@@ -123,7 +133,7 @@ def protocols() -> str:
         )
         if baseline := measured[name].get("baseline"):
             protocol = "the same clips, no voice adapted to"
-            rows.append((*plain_recogniser(baseline, protocol), ""))
+            rows.append((*plain_recogniser(Baseline.model_validate(baseline), protocol), ""))
         rows += [(*row, "") for row in published(name)]
     return table(("system", "accuracy", "UAR", "protocol", "command"), rows) + not_run(waiting)
 
@@ -196,18 +206,15 @@ def not_run(waiting: Sequence[str]) -> str:
 def emotions() -> str:
     """Precision, recall and F1 of each emotion."""
     rows = [
-        (name, *(f"{f[key]:.2f}" for key in ("precision", "recall", "f1")), str(f["support"]))
-        for name, f in load_metrics("evaluate")["per_class"].items()
+        (name, f"{f.precision:.2f}", f"{f.recall:.2f}", f"{f.f1:.2f}", str(f.support))
+        for name, f in load_figures().per_class.items()
     ]
     return table(("emotion", "precision", "recall", "F1", "test clips"), rows)
 
 
 def speakers() -> str:
     """Accuracy of each speaker."""
-    rows = [
-        (name, percent(f["accuracy"]), str(f["n"]))
-        for name, f in load_metrics("evaluate")["per_speaker"].items()
-    ]
+    rows = [(name, percent(f.accuracy), str(f.n)) for name, f in load_figures().per_speaker.items()]
     return table(("speaker", "accuracy", "test clips"), rows)
 
 
@@ -381,7 +388,7 @@ def explained_model(row: dict[str, str]) -> str:
         row: of metrics/explanations.csv.
     """
     net = YAML(typ="safe").load(ROOT / "params.yaml")["model"]["name"]
-    accuracy = load_metrics("evaluate")["accuracy"]
+    accuracy = load_figures().accuracy
     measured = row.get("accuracy")  # figures of before it was kept have none
     known = f", which tells {percent(float(measured))} of them right" if measured else ""
     said = f"Net `{row['net']}`, {row['clips']} test clips{known}:"

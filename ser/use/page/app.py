@@ -10,7 +10,7 @@ from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ser.use.page.answering import answer, explain_answer
-from ser.use.page.figures import show
+from ser.use.page.figures import render_html
 from ser.use.page.guard import Guard
 from ser.use.page.project import Project
 from ser.use.page.sentences import LONGEST
@@ -82,7 +82,7 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
             with gr.Column(scale=3, min_width=300):
                 _add_answer(recogniser, recording)
         with gr.Tab("How good is it?"):
-            gr.HTML(show(recogniser.description, project.mistakes), elem_classes="figures")
+            gr.HTML(render_html(recogniser.description, project.mistakes), elem_classes="figures")
     page.queue(max_size=_MOST_WAITING)
     return page
 
