@@ -74,10 +74,14 @@ def read(suite: str) -> Suite:
 
 def _explain(error: dict[str, Any]) -> str:
     """Write one of pydantic's errors as: place, value, what is expected."""
-    place = ".".join(map(str, error["loc"])) or "the file"
-    if error["type"] == "extra_forbidden":
+    place = ".".join(str(part) for part in error["loc"] if part != "[key]") or "the file"
+    kind = error["type"]
+    if kind == "extra_forbidden":
         keys = (Entry if len(error["loc"]) > 1 else Suite).model_fields
         return f"{place}: unknown key, expected one of {', '.join(keys)}"
-    if error["type"] == "value_error":
+    if kind == "value_error":
         return str(error["ctx"]["error"])
-    return f"{place} = {error['input']!r}: {error['msg']}"
+    if kind == "missing":
+        return f"{place}: missing"
+    expected = "a mapping of keys to values is expected" if kind == "model_type" else error["msg"]
+    return f"{place} = {error['input']!r}: {expected}"

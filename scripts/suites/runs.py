@@ -29,8 +29,9 @@ def plan(
     Raises:
         UserError: the params are not valid, or EmoBox's lists are needed.
     """
+    where = f"entry {entry} of the suite"
     changes = experiments.with_emobox(suite.changes(entry), emobox)
-    settings = experiments.check(changes, f"entry {entry} of the suite")
+    settings = experiments.check(changes, where)
     if epochs is not None:
         shorter = min(epochs, settings.model.epochs)
         changes = experiments.set_key(changes, "model.epochs", shorter)
@@ -39,6 +40,7 @@ def plan(
     for seed in suite.seeds:
         for key in suite.seeded:
             changes = experiments.set_key(changes, key, seed)
+        experiments.check(changes, where)
         runs[f"{name}-seed{seed}"] = changes
     return runs
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ser.core.errors import UserError
-from ser.core.tables import read_rows, write_csv
+from ser.core.tables import write_csv
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,13 @@ class Table:
         Raises:
             UserError: the file is not such a table.
         """
-        rows = list(read_rows(self.path)) if self.path.exists() else []
-        if any(tuple(row) != self.columns or None in row.values() for row in rows):
-            raise damaged(self.path, f"expected the columns {', '.join(self.columns)}")
-        return rows
+        if not self.path.exists():
+            return []
+        try:
+            table = pd.read_csv(self.path, dtype=str, keep_default_na=False)
+            return table[list(self.columns)].to_dict("records")
+        except (OSError, ValueError, LookupError) as error:
+            raise damaged(self.path, error) from None
 
     def put(self, name: str, figures: Sequence[Mapping[str, Any]], order: Sequence[str]) -> None:
         """Write the rows of an entry in the place of its former ones.

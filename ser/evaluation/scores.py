@@ -84,18 +84,20 @@ def bootstrap_ci95(
         clips_of = of_emotion[drawn].sum(axis=0)
         hits_of = hits[drawn] @ of_emotion[drawn]
         uars.append(np.mean(hits_of[clips_of > 0] / clips_of[clips_of > 0]))
-    return mean_ci95(hits, resamples, seed), _middle_95(uars)
+    return mean_ci95(hits, resamples, seed), _percentile_interval(uars)
 
 
 def mean_ci95(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
-    """Estimate the 95 % interval of a mean over clips as `bootstrap_ci95` does.
+    """Compute the 95 % interval of a mean over clips as `bootstrap_ci95` does.
 
     Args:
         values: float64 [clips], such as the share of several trainings that recognise each.
         resamples: how many times to resample.
         seed: of the resampling.
     """
-    return _middle_95([values[drawn].mean() for drawn in _resample(len(values), resamples, seed)])
+    return _percentile_interval(
+        [values[drawn].mean() for drawn in _resample(len(values), resamples, seed)]
+    )
 
 
 def mean_and_std(values: Sequence[float]) -> dict[str, float]:
@@ -110,7 +112,7 @@ def _resample(clips: int, resamples: int, seed: int) -> Iterator[Indices]:
         yield rng.integers(clips, size=clips)
 
 
-def _middle_95(values: Sequence[float]) -> tuple[float, float]:
+def _percentile_interval(values: Sequence[float]) -> tuple[float, float]:
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
