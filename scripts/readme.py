@@ -14,6 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from scripts import cli, scaling
+from scripts.suites import lists
 from scripts.workspace import ROOT, read
 from ser.core.figures import Baseline, Figures
 from ser.evaluation.card import markdown_table as table
@@ -115,8 +116,7 @@ def protocols() -> str:
     measured = load_metrics("protocols")
     rows: list[tuple[str, ...]] = []
     waiting = []
-    for line in rows_of("experiments/protocols.csv"):
-        name, protocol = line["experiment"], line["protocol"]
+    for name, entry in lists.read("protocols").entries.items():
         if name not in measured:
             waiting.append(name)
             continue
@@ -127,7 +127,7 @@ def protocols() -> str:
                 f"**`{name}`**, {measured[name]['parameters']:,} parameters from scratch",
                 f"**{percent(accuracy['mean'])}** ± {accuracy['std'] * 100:.1f} (95 %: {low_high})",
                 f"{percent(uar['mean'])} ± {uar['std'] * 100:.1f}",
-                f"{protocol}; {measured[name]['clips']} clips tested",
+                f"{entry.description}; {measured[name]['clips']} clips tested",
                 f"`make protocols NAMES={name}`",
             )
         )
@@ -176,21 +176,20 @@ def trials() -> str:
     for row in rows_of("metrics/trials.csv"):
         results.setdefault(row["trial"], []).append(row)
     rows, waiting = [], []
-    for trial in YAML(typ="safe").load(ROOT / "docs/trials.yaml"):
-        if trial["name"] not in results:
-            waiting.append(trial["name"])
+    for name, entry in lists.read("trials").entries.items():
+        if name not in results:
+            waiting.append(name)
             continue
-        runs = results[trial["name"]]
-        each = [float(run["accuracy"]) for run in runs]
-        seconds = fmean(float(run["seconds"]) for run in runs)
+        each = [float(run["accuracy"]) for run in results[name]]
+        seconds = [float(run["seconds"]) for run in results[name] if run["seconds"]]
         rows.append(
             (
-                trial["name"],
-                trial["tried"],
+                name,
+                entry.description,
                 percent(fmean(each)),
                 ", ".join(f"{share * 100:.1f}" for share in each),
-                f"{seconds:.1f} s",
-                "yes" if trial["kept"] else "no",
+                f"{fmean(seconds):.1f} s" if seconds else "",
+                "yes" if entry.kept else "no",
             )
         )
     head = ("trial", "what was tried", "accuracy", "each repetition", "training", "kept")
@@ -242,8 +241,7 @@ def compare() -> str:
     """The experiments side by side, with what their projects report."""
     run = {row["experiment"]: row for row in rows_of("metrics/compare.csv")}
     shown, waiting = [], []
-    for project in rows_of("experiments/compared.csv"):
-        name = project["experiment"]
+    for name, entry in lists.read("compare").entries.items():
         if name not in run:
             waiting.append(name)
             continue
@@ -251,7 +249,6 @@ def compare() -> str:
         sizes = " / ".join(f"{float(row[subset]):.0f}" for subset in ("train", "val", "test"))
         protocol = PROTOCOLS.get(row["split"], row["split"]).format(folds=row["folds"])
         spread = f", folds ± {float(row['fold_std']) * 100:.1f}" if row["fold_std"] else ""
-        reported = project["reported_accuracy"]
         epochs = row["epochs"]
         if row["epochs_allowed"] != row["epochs_wanted"]:
             epochs += f" (cut from {row['epochs_wanted']})"
@@ -268,9 +265,7 @@ def compare() -> str:
                 percent(float(row["uar"])),
                 percent(float(row["oracle"])) if row["oracle"] else "",
                 f"{float(row['seconds_per_epoch']):.1f}" if row["seconds_per_epoch"] else "",
-                f"{reported} %, {project['selected']}, {project['reported_on']}"
-                if reported
-                else "",
+                entry.reported,
             )
         )
     head = (

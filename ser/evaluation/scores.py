@@ -7,7 +7,7 @@ they tell how far the figure would move with other test clips of the same speake
 speakers and not with another training.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -83,20 +83,42 @@ def bootstrap_ci95(
     Returns:
         ((low, high) of the accuracy, (low, high) of the UAR).
     """
-    rng = np.random.default_rng(seed)
     hits = (actual == predicted).astype(np.float64)
     of_emotion = (actual[:, np.newaxis] == np.unique(actual)).astype(np.float64)
-    accuracies, uars = np.empty(resamples), np.empty(resamples)
-    for i in range(resamples):
-        drawn = rng.integers(len(actual), size=len(actual))
+    uars = []
+    for drawn in _resample(len(actual), resamples, seed):
         clips_of = of_emotion[drawn].sum(axis=0)
         hits_of = hits[drawn] @ of_emotion[drawn]
-        accuracies[i] = hits[drawn].mean()
-        uars[i] = np.mean(hits_of[clips_of > 0] / clips_of[clips_of > 0])
-    return _percentile_interval(accuracies), _percentile_interval(uars)
+        uars.append(np.mean(hits_of[clips_of > 0] / clips_of[clips_of > 0]))
+    return mean_ci95(hits, resamples, seed), _percentile_interval(uars)
 
 
-def _percentile_interval(values: Floats) -> tuple[float, float]:
+def mean_ci95(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
+    """Compute the 95 % interval of a mean over clips as `bootstrap_ci95` does.
+
+    Args:
+        values: float64 [clips], such as the share of several trainings that recognise each.
+        resamples: how many times to resample.
+        seed: of the resampling.
+    """
+    return _percentile_interval(
+        [values[drawn].mean() for drawn in _resample(len(values), resamples, seed)]
+    )
+
+
+def mean_and_std(values: Sequence[float]) -> dict[str, float]:
+    """Compute the mean and the sample standard deviation of a figure over several trainings."""
+    return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
+
+
+def _resample(clips: int, resamples: int, seed: int) -> Iterator[Indices]:
+    """Yield the places of clips that are drawn with replacement, int64 [clips] each time."""
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield rng.integers(clips, size=clips)
+
+
+def _percentile_interval(values: Sequence[float]) -> tuple[float, float]:
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 

@@ -21,6 +21,7 @@ from ser.evaluation.scores import (
     expected_calibration_error,
     figures_by,
     indices,
+    mean_ci95,
     oracle,
     reliability,
     uar,
@@ -183,6 +184,13 @@ def test_the_interval_of_the_accuracy_is_that_of_the_binomial_distribution(clips
     # A resampled accuracy is binomial; its quantiles move by a clip or so from seed to seed.
     expected = stats.binom.ppf([0.025, 0.975], clips, hits / clips) / clips
     np.testing.assert_allclose(interval, expected, atol=1.5 / clips)
+
+
+def test_the_interval_of_a_mean_of_hits_is_that_of_the_accuracy():
+    actual, predicted = answers(50)
+    hits = (actual == predicted).astype(float)
+    assert mean_ci95(hits, 300, 1) == bootstrap_ci95(actual, predicted, 300, 1)[0]
+    assert mean_ci95(hits / 2, 300, 1) == tuple(end / 2 for end in mean_ci95(hits, 300, 1))
 
 
 @pytest.mark.parametrize("seed", [0, 1])
