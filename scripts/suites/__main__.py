@@ -41,9 +41,9 @@ def main(options: argparse.Namespace) -> None:
     planned = {name: runs.plan(suite, name, options.epochs, options.emobox) for name in names}
     for number, (name, changes) in enumerate(planned.items(), start=1):
         print(f"\n== {name} ({number} of {len(planned)})", flush=True)
-        results.ADD[options.suite](suite, name, runs.run(changes, suite))
-        accuracies = (experiments.read_metrics(run, "evaluate")["accuracy"] for run in changes)
-        print(f"{name}: accuracy", *(f"{accuracy:.1%}" for accuracy in accuracies), flush=True)
+        figures = [results.collect(*run) for run in runs.run(changes, suite).items()]
+        results.ADD[options.suite](suite, name, figures)
+        print(f"{name}: accuracy", *(f"{run['accuracy']:.1%}" for run in figures), flush=True)
 
 
 def read_options() -> argparse.Namespace:
