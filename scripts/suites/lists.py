@@ -9,7 +9,7 @@ from ser.core.errors import UserError
 from ser.core.sections import Section, Seed
 from ser.core.yaml_reader import read_yaml
 
-Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # also of a git reference
 
 
 class Entry(Section):
@@ -75,13 +75,12 @@ def read(suite: str) -> Suite:
 def _explain(error: dict[str, Any]) -> str:
     """Write one of pydantic's errors as: place, value, what is expected."""
     place = ".".join(str(part) for part in error["loc"] if part != "[key]") or "the file"
-    kind = error["type"]
+    kind, expected = error["type"], error["msg"]
     if kind == "extra_forbidden":
         keys = (Entry if len(error["loc"]) > 1 else Suite).model_fields
         return f"{place}: unknown key, expected one of {', '.join(keys)}"
-    if kind == "value_error":
-        return str(error["ctx"]["error"])
-    if kind == "missing":
-        return f"{place}: missing"
-    expected = "a mapping of keys to values is expected" if kind == "model_type" else error["msg"]
+    if kind in ("missing", "value_error"):
+        return f"{place}: {error.get('ctx', {}).get('error', 'missing')}"
+    if kind == "model_type":
+        expected = "a mapping of keys to values is expected"
     return f"{place} = {error['input']!r}: {expected}"

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -36,11 +36,16 @@ TRIALS = Table(
 )
 PROTOCOLS = ROOT / "metrics/protocols.json"
 
-Runs = Mapping[str, experiments.Training | None]  # DVC experiment -> how long it trained, if it did
+Figures = dict[str, Any]  # of a run, by the names of the columns that are made of them
 
 
-def collect(run: str, training: experiments.Training | None) -> dict[str, Any]:
-    """Read the figures of a finished run, by the names of the columns that are made of them."""
+def collect(run: str, training: experiments.Training | None) -> Figures:
+    """Read what a finished run measured.
+
+    Args:
+        run: the DVC experiment.
+        training: how long it took, if it was trained now.
+    """
     evaluate, train, split = (
         experiments.read_metrics(run, name) for name in ("evaluate", "train", "split")
     )
@@ -49,6 +54,7 @@ def collect(run: str, training: experiments.Training | None) -> dict[str, Any]:
     return {
         **evaluate,
         **split["clips_per_fold"],
+        "run": run,
         "split": evaluate["split_scheme"],
         "folds": folds,
         "clips": evaluate["n_test"],
@@ -63,32 +69,33 @@ def collect(run: str, training: experiments.Training | None) -> dict[str, Any]:
     }
 
 
-def add_to_comparison(suite: Suite, name: str, runs: Runs) -> None:
+def add_to_comparison(suite: Suite, name: str, figures: Sequence[Figures]) -> None:
     """Write figures and learning curves, those on the test clips too where there are any."""
     wanted = experiments.resolve(suite.changes(name))["model"]["epochs"]
-    figures = [collect(*run) | {"epochs_wanted": wanted} for run in runs.items()]
-    COMPARISON.put(name, figures, list(suite.entries))
-    curves = [_history(run).merge(_data(run, "test_history"), how="left") for run in runs]
+    rows = [{**run, "epochs_wanted": wanted} for run in figures]
+    COMPARISON.put(name, rows, list(suite.entries))
+    curves = [
+        _history(run["run"]).merge(_data(run["run"], "test_history"), how="left") for run in figures
+    ]
     CURVES.put(name, pd.concat(curves).to_dict("records"), list(suite.entries))
     pictures.loss_curves(ROOT / "plots/compare.png", pd.read_csv(CURVES.path))
 
 
-def add_to_trials(suite: Suite, name: str, runs: Runs) -> None:
+def add_to_trials(suite: Suite, name: str, figures: Sequence[Figures]) -> None:
     """Write the figures of each seed."""
-    TRIALS.put(name, [collect(*run) for run in runs.items()], list(suite.entries))
+    TRIALS.put(name, figures, list(suite.entries))
     curves = {key: entry.curve for key, entry in suite.entries.items() if entry.curve}
     pictures.accuracy_time(ROOT / "plots/accuracy_time.png", pd.read_csv(TRIALS.path), curves)
 
 
-def add_to_protocols(suite: Suite, name: str, runs: Runs) -> None:
+def add_to_protocols(suite: Suite, name: str, figures: Sequence[Figures]) -> None:
     """Write the figures of all seeds together."""
-    figures = [collect(*run) for run in runs.items()]
-    seeds = [of_run["seed"] for of_run in figures]
-    predictions = dict(zip(seeds, (_data(run, "predictions") for run in runs), strict=True))
-    seconds = _data(next(iter(runs)), "clips").set_index("clip")["seconds"]
-    # All but the weights is the same for every seed.
-    same = {key: figures[0][key] for key in ("parameters", "baseline") if key in figures[0]}
-    known = read_protocols() | {name: protocols.summarise(predictions, seconds) | same}
+    first = figures[0]  # all but the weights is the same for every seed
+    seconds = _data(first["run"], "clips").set_index("clip")["seconds"]
+    predictions = {run["seed"]: _data(run["run"], "predictions") for run in figures}
+    measured = protocols.summarise(predictions, seconds)
+    measured |= {key: first[key] for key in ("parameters", "baseline") if key in first}
+    known = read_protocols() | {name: measured}
     write_json(PROTOCOLS, {entry: known[entry] for entry in suite.entries if entry in known})
 
 
