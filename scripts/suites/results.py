@@ -12,6 +12,7 @@ from scripts.suites import pictures, protocols
 from scripts.suites.lists import Suite
 from scripts.suites.tables import Table, damaged
 from scripts.workspace import ROOT
+from ser.core.figures import Figures
 from ser.core.tables import write_json
 
 COMPARISON = Table(
@@ -36,40 +37,39 @@ TRIALS = Table(
 )
 PROTOCOLS = ROOT / "metrics/protocols.json"
 
-Figures = dict[str, Any]  # of a run, by the names of the columns that are made of them
+Row = dict[str, Any]  # of a run, by the names of the columns that are made of it
 
 
-def collect(run: str, training: experiments.Training | None) -> Figures:
+def collect(run: str, training: experiments.Training | None) -> Row:
     """Read what a finished run measured.
 
     Args:
         run: the DVC experiment.
         training: how long it took, if it was trained now.
     """
-    evaluate, train, split = (
-        experiments.read_metrics(run, name) for name in ("evaluate", "train", "split")
-    )
+    figures = Figures.from_json(experiments.read_result(run, "metrics/evaluate.json"))
+    train, split = (experiments.read_metrics(run, name) for name in ("train", "split"))
     model = experiments.read_params(run)["model"]
-    folds = evaluate["n_folds"]
+    folds = figures.n_folds
     return {
-        **evaluate,
+        **figures.for_dvc(),
         **split["clips_per_fold"],
         "run": run,
-        "split": evaluate["split_scheme"],
+        "split": figures.split_scheme,
         "folds": folds,
-        "clips": evaluate["n_test"],
+        "clips": figures.n_test,
         "seed": model["seed"],
         "epochs": int(_history(run)["epoch"].max()),
         "epochs_allowed": model["epochs"],
         "parameters": train["parameters"],
-        "fold_std": evaluate["fold_accuracy"]["std"] if folds > 1 else None,
-        "oracle": evaluate.get("oracle", {}).get("accuracy"),
+        "fold_std": figures.fold_accuracy.std if folds > 1 else None,
+        "oracle": figures.oracle and figures.oracle.accuracy,
         "seconds_per_epoch": training.seconds_per_epoch if training else None,
         "seconds": round(training.seconds / folds, 6) if training else None,
     }
 
 
-def add_to_comparison(suite: Suite, name: str, figures: Sequence[Figures]) -> None:
+def add_to_comparison(suite: Suite, name: str, figures: Sequence[Row]) -> None:
     """Write figures and learning curves, those on the test clips too where there are any."""
     wanted = experiments.resolve(suite.changes(name))["model"]["epochs"]
     rows = [{**run, "epochs_wanted": wanted} for run in figures]
@@ -81,14 +81,14 @@ def add_to_comparison(suite: Suite, name: str, figures: Sequence[Figures]) -> No
     pictures.loss_curves(ROOT / "plots/compare.png", pd.read_csv(CURVES.path))
 
 
-def add_to_trials(suite: Suite, name: str, figures: Sequence[Figures]) -> None:
+def add_to_trials(suite: Suite, name: str, figures: Sequence[Row]) -> None:
     """Write the figures of each seed."""
     TRIALS.put(name, figures, list(suite.entries))
     curves = {key: entry.curve for key, entry in suite.entries.items() if entry.curve}
     pictures.accuracy_time(ROOT / "plots/accuracy_time.png", pd.read_csv(TRIALS.path), curves)
 
 
-def add_to_protocols(suite: Suite, name: str, figures: Sequence[Figures]) -> None:
+def add_to_protocols(suite: Suite, name: str, figures: Sequence[Row]) -> None:
     """Write the figures of all seeds together."""
     first = figures[0]  # all but the weights is the same for every seed
     seconds = _data(first["run"], "clips").set_index("clip")["seconds"]
