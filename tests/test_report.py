@@ -208,7 +208,7 @@ def test_the_confusions_are_counted(project):
     ("path", "text", "said"),
     [
         ("metrics/evaluate.json", "<<<<<<< HEAD\n{", "metrics/evaluate.json is damaged"),
-        ("metrics/evaluate.json", "{}", "evaluate.json is damaged .accuracy is missing"),
+        ("metrics/evaluate.json", "{}", "evaluate.json is damaged .accuracy: missing"),
         ("metrics/evaluate.json", "[]", "evaluate.json is damaged"),
         ("plots/confusion.csv", "is,was\na,b\n", "plots/confusion.csv has the columns is, was"),
         ("plots/confusion.csv", "actual,predicted\n", "is not of the 120 test clips"),

@@ -71,7 +71,7 @@ def read_list(folder, text):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("sedes: [1]\nentries: {plain: {}}", r"sedes: unknown key, expected one of entries, exp"),
+        ("sedes: [1]\nentries: {plain: {}}", r"sedes: unknown key, allowed here: entries, exp"),
         ("entries: {plain: {colour: red}}", r"plain\.colour: unknown key, .*experiment, params"),
         (
             "entries:\n  plain: {}\n  plain: {}",
@@ -80,16 +80,16 @@ def read_list(folder, text):
         ("entries: {new: {}, other: {}}", r"no experiment new, other: expected one of plain$"),
         ("entries: {new: {experiment: gone}}", r"no experiment gone: expected one of plain"),
         ("entries: {plain: {}}\nwithout_test_clips_of: [gone]", r"no experiment gone"),
-        ("entries: {plain: }", r"entries\.plain = None: a mapping of keys to values is expected"),
-        ("entries: {}", r"entries = \{\}: Dictionary should have at least 1 item"),
+        ("entries: {plain: }", r"entries\.plain = None: a mapping of keys to values expected"),
+        ("entries: {}", r"entries = \{\}: dictionary should have at least 1 item"),
         ("seeds: [0]", r"entries: missing"),
         (
             "seeds: [one]\nentries: {plain: {}}",
-            r"seeds\.0 = 'one': Input should be a valid int",
+            r"seeds\.0 = 'one': input should be a valid int",
         ),
-        ("entries: {: {experiment: plain}}", r"entries\.None = None: Input should be a valid str"),
-        ("entries: {a/b: {experiment: plain}}", r"entries\.a/b = 'a/b': String should match"),
-        ("- plain", r"the file = \['plain'\]: a mapping of keys to values is expected"),
+        ("entries: {: {experiment: plain}}", r"entries\.None = None: text expected"),
+        ("entries: {a/b: {experiment: plain}}", r"entries\.a/b = 'a/b': string should match"),
+        ("- plain", r"the file = \['plain'\]: a mapping of keys to values expected"),
     ],
 )
 def test_a_wrong_list_is_refused_with_the_place_and_what_is_valid(folder, text, expected):

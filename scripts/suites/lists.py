@@ -1,12 +1,13 @@
 """Which experiments make up a suite: experiments/suites/<suite>.yaml."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from scripts import experiments
 from ser.core.errors import UserError
 from ser.core.sections import Section, Seed
+from ser.core.validation import explain
 from ser.core.yaml_reader import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # also of a git reference
@@ -68,19 +69,5 @@ def read(suite: str) -> Suite:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValidationError as error:
-        lines = "\n".join(f"  {_explain(dict(each))}" for each in error.errors())
+        lines = "\n".join(f"  {line}" for line in explain(error, Suite))
         raise UserError(f"{path} is not valid, nothing was run:\n{lines}") from None
-
-
-def _explain(error: dict[str, Any]) -> str:
-    """Write one of pydantic's errors as: place, value, what is expected."""
-    place = ".".join(str(part) for part in error["loc"] if part != "[key]") or "the file"
-    kind, expected = error["type"], error["msg"]
-    if kind == "extra_forbidden":
-        keys = (Entry if len(error["loc"]) > 1 else Suite).model_fields
-        return f"{place}: unknown key, expected one of {', '.join(keys)}"
-    if kind in ("missing", "value_error"):
-        return f"{place}: {error.get('ctx', {}).get('error', 'missing')}"
-    if kind == "model_type":
-        expected = "a mapping of keys to values is expected"
-    return f"{place} = {error['input']!r}: {expected}"

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ser.core.errors import UserError
 from ser.core.tables import rounded
-from ser.core.validation import first_problem
+from ser.core.validation import explain
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
@@ -193,7 +193,7 @@ class OverallFigures(_Part):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ValueError(first_problem(error)) from None
+            raise ValueError(explain(error, cls)[0]) from None
 
     @classmethod
     def from_json(cls, text: str) -> Self:

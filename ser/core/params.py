@@ -5,7 +5,7 @@ is refused before the first stage does any work.
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import ValidationError, model_validator
 
@@ -22,7 +22,8 @@ from ser.core.sections import (
     Section,
     Split,
 )
-from ser.core.yaml_reader import IN_QUOTES, read_yaml
+from ser.core.validation import explain
+from ser.core.yaml_reader import read_yaml
 
 
 class Params(Section):
@@ -139,37 +140,6 @@ class Params(Section):
         return found
 
 
-# What pydantic misses -> what is expected of a key that has no value.
-_EMPTY = {"dict_type": "a mapping expected, {}", "list_type": "a list expected, []"}
-
-
-def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that params.yaml allows where `loc` stands."""
-    section: Any = Params
-    for key in loc[:-1]:
-        section = section.model_fields[key].annotation
-    return list(section.model_fields)
-
-
-def _explain(error: dict[str, Any]) -> str:
-    """One line for one of pydantic's errors: key, value, what is allowed."""
-    key = ".".join(str(part) for part in error["loc"] if part != "[key]")
-    kind, message = error["type"], error["msg"]
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key, allowed here: {', '.join(_keys_beside(error['loc']))}"
-    if kind == "missing":
-        return f"{key}: missing"
-    if kind == "value_error":
-        return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
-    if kind == "model_type":
-        return f"{key or 'the file'} = {error['input']!r}: a mapping of keys to values expected"
-    if error["input"] is None and kind in _EMPTY:
-        return f"{key} = None: {_EMPTY[kind]} where there is nothing"
-    if kind == "string_type":
-        return f"{key} = {error['input']!r}: text expected; {IN_QUOTES}"
-    return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}"
-
-
 def parse(values: object, where: str) -> Params:
     """Validate the values of a params file.
 
@@ -183,7 +153,7 @@ def parse(values: object, where: str) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        lines = "\n".join(f"  {_explain(dict(e))}" for e in error.errors())
+        lines = "\n".join(f"  {line}" for line in explain(error, Params))
         raise UserError(f"{where} is not valid, nothing was run:\n{lines}") from None
 
 
