@@ -14,7 +14,6 @@ from benchmarks.measure import Row, interleave
 from scripts import experiments
 from ser.audio.standard import resample, standardise
 from ser.core import filters, params
-from ser.core.net_inputs import standardises_pooled
 from ser.core.store import Store
 from ser.core.tables import read_csv
 from ser.core.typing import FloatArray
@@ -24,9 +23,12 @@ from ser.nets import build
 from ser.nets.normalisation import normalise
 from ser.parallel import worker_count
 from ser.training import folds, loop
-from ser.training.batches import Clips, Examples, epoch_batches
-from ser.training.devices import Team, limit_threads
-from ser.training.examples import Recordings
+from ser.training.batches import Examples, NormalisedClips, epoch_batches
+from ser.training.devices import limit_threads
+from ser.training.examples import ExampleSource
+from ser.training.history import Epoch
+from ser.training.predict import predict
+from ser.training.team import Team
 
 WANTED_ACCURACY = 0.74
 _PATIENCE = 50  # times our seconds that the other way gets to reach the accuracy
@@ -80,25 +82,13 @@ def epoch_one_by_one(
     dims = {"logmel": arrays[0].shape[1]}
     no_clips = Examples([], np.zeros(0, np.int64), dims, [])
     examples = Examples([[a] for a in arrays], np.array(labels), dims, [None] * len(arrays))
+    fold = loop.FoldData(1, examples, no_clips, None, settings.features, emotions)
     losses: dict[str, float] = {}
 
     def ours() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            checkpoint, snapshots = Path(folder, "c.safetensors"), Path(folder, "snapshots")
-            team = Team(device)
-            _, history = loop.fit(
-                examples,
-                no_clips,
-                None,
-                emotions,
-                settings.features,
-                model,
-                1,
-                team,
-                checkpoint,
-                snapshots,
-                lambda _: None,
-            )
+            run = loop.Run(Team(device), Path(folder, "c.safetensors"), Path(folder, "snapshots"))
+            _, history = loop.fit(fold, model, run, lambda _: None)
         losses["ours"] = history[0].train_loss
 
     # The same first weights, order of clips and dropout as ours.
@@ -108,7 +98,8 @@ def epoch_one_by_one(
     key = loop.seed_epoch(model, 1, 1)
     seed = torch.initial_seed()
     host = torch.device("cpu")
-    order = [int(batch.labels) for batch in epoch_batches(Clips(places, host), model, key)]
+    clips = NormalisedClips(places, model, host)
+    order = [int(batch.labels) for batch in epoch_batches(clips, key)]
     images = as_images(arrays, labels)
     arguments = (first, model.learning_rate, images, order, seed, emotions, device)
     with notebook.in_its_own_process(notebook.first_epoch, *arguments) as plain:
@@ -141,7 +132,7 @@ def time_to_accuracy(inputs: folds.Inputs, images: Data, device: torch.device) -
     reached: list[float] = []
     start = time.perf_counter()
 
-    def look(history: list[loop.Epoch], _: float) -> None:
+    def look(history: list[Epoch], _: float) -> None:
         accuracy = history[-1].val_accuracy
         if not reached and accuracy is not None and accuracy >= WANTED_ACCURACY:
             reached.append(time.perf_counter() - start)
@@ -185,21 +176,20 @@ def evaluation(inputs: folds.Inputs, device: torch.device) -> Row:
     limit_threads(settings)
     clips, store = read_csv(inputs.clips), Store(inputs.features)
     emotions = sorted(set(clips["emotion"]))
-    pools = standardises_pooled(settings.name)
-    recordings = Recordings(clips, store, settings.normalisation, None, pools)
+    source = ExampleSource(clips, store, settings)
     names = clips["clip"].tolist()
-    statistics = recordings.measure(names)
-    examples = recordings.examples(names, emotions, statistics)
-    net = build.build(settings, sum(recordings.dims.values()), len(emotions)).to(device).eval()
+    statistics = source.measure(names)
+    examples = source.examples(names, emotions, statistics)
+    net = build.build(settings, sum(source.dims.values()), len(emotions)).to(device).eval()
 
     def one_by_one() -> None:
         with torch.no_grad():
             for clip in names:
-                x = torch.from_numpy(normalise(store[clip], recordings.dims, statistics))
+                x = torch.from_numpy(normalise(store[clip], source.dims, statistics))
                 net(x[None].to(device), torch.tensor([len(x)]).to(device)).softmax(1).cpu()
 
     def at_once() -> None:
-        loop.predict(net, Clips(examples, device), settings)
+        predict(net, NormalisedClips(examples, settings, device))
 
     ours, theirs = interleave(at_once, one_by_one)
     with FlopCounterMode(display=False) as counter:

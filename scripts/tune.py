@@ -20,11 +20,13 @@ from optuna.trial import TrialState
 
 from scripts import cli, experiments
 from scripts.workspace import ROOT, at_least_one
-from ser.core import net_inputs, params
+from ser.core import params
 from ser.core.errors import UserError
+from ser.core.needs import needs_of, problems
 
 FOLDER = ROOT / ".tune"
 TRIALS = 20
+_SIZES = {"layers": (3, 4), "width": (64, 128, 256, 512)}
 _RUNGS = (1 / 9, 1 / 3, 1)  # shares of model.epochs after which a trial may be pruned
 _FAILURES = 3  # in a row, after which the cause is not the draw
 
@@ -44,28 +46,23 @@ def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes
             },
         },
     }
-    name = settings.model.name
-    if net_inputs.standardises_pooled(name):  # and takes no mixed spectrograms
+    needs = needs_of(settings.model)
+    if needs.standardises_pooled:  # and takes no mixed spectrograms
         shift = trial.suggest_categorical("frequency_shift", [0.0, 1.0, 2.0])
         changes["model"]["frequency_shift"] = shift
     else:
         changes["model"]["mixup"] = trial.suggest_categorical("mixup", [0.0, 0.2, 0.4])
-    if name in ("statpool", "mlp"):
-        changes["model"]["width"] = trial.suggest_categorical("width", [64, 128, 256, 512])
-    else:
-        changes["model"]["layers"] = trial.suggest_categorical("layers", allowed_layers(settings))
+    for size in needs.sizes:
+        changes["model"][size] = trial.suggest_categorical(size, allowed_sizes(settings, size))
     return changes
 
 
-def allowed_layers(settings: params.Params) -> list[int]:
-    """List the numbers of layers that the net can have; nets without that choice keep theirs."""
-    model = settings.model
-    if model.name not in ("cnn", "resnet"):
-        return [model.layers]
+def allowed_sizes(settings: params.Params, size: str) -> list[int]:
+    """List the values of a setting of the net's size that go with all other params."""
     return [
-        n
-        for n in (3, 4)
-        if not net_inputs.problems(model.model_copy(update={"layers": n}), settings.features.dims)
+        value
+        for value in _SIZES[size]
+        if not problems(settings.model.model_copy(update={size: value}), settings.features.dims)
     ]
 
 

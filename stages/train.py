@@ -14,8 +14,9 @@ from ser.core.store import Store
 from ser.core.tables import read_csv, write_csv, write_json
 from ser.nets import model_folder
 from ser.nets.description import Description, versions
-from ser.training import devices, folds, loop
-from ser.training.loop import Epoch
+from ser.training import folds
+from ser.training.history import Epoch, kept_epoch, mean_figures
+from ser.training.team import join
 from stages import cli
 
 # Outside the stage's outputs, which DVC removes before it runs the stage again. Experiments that
@@ -86,7 +87,7 @@ def main(
     settings = params.load().model
     # Absolute: folds may be trained in another folder, on a machine that shares this one.
     inputs = folds.Inputs(*(path.resolve() for path in (clips, splits, features, augmented)))
-    team = devices.join()
+    team = join()
     numbers = sorted(read_csv(splits)["fold"].unique().tolist())
     checkpoints = CHECKPOINTS.resolve() / folds.name_training(numbers, inputs, settings, team)
     log = EpochLog(history, settings.epochs, len(numbers))
@@ -106,11 +107,11 @@ def main(
     for number in numbers if settings.snapshots else []:
         source, target = (model_folder.snapshots_folder(f, number) for f in (checkpoints, model))
         shutil.copytree(source, target, dirs_exist_ok=True)
-    kept = [loop.kept_epoch(fold.history, settings.patience) for fold in trained.values()]
+    kept = [kept_epoch(fold.history, settings.patience) for fold in trained.values()]
     figures: dict[str, float] = {
         "parameters": model_folder.count_parameters(description),
         "examples": float(np.mean([fold.examples for fold in trained.values()])),
-        **loop.mean_figures(kept),
+        **mean_figures(kept),
     }
     write_json(metrics, figures)
     if not 0 < settings.stop_after < settings.epochs:

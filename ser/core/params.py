@@ -9,10 +9,9 @@ from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
 
-from ser.core import net_inputs
 from ser.core.errors import UserError
+from ser.core.needs import FUNCTIONALS, problems
 from ser.core.sections import (
-    FUNCTIONALS,
     HIGHEST_PITCH,
     Augment,
     Clean,
@@ -65,10 +64,9 @@ class Params(Section):
                 f"{', '.join(keys)} must be 0: mel bands are changed, and features.kinds "
                 f"{self.features.kinds} has no logmel"
             )
-        problems = self._problems_of_functionals() if FUNCTIONALS in self.features.kinds else []
-        if problems:
-            raise ValueError("; ".join(problems))
-        refused = net_inputs.problems(self.model, self.features.dims)
+        if FUNCTIONALS in self.features.kinds and (found := self._problems_of_functionals()):
+            raise ValueError("; ".join(found))
+        refused = problems(self.model, self.features.dims)
         if refused:
             raise ValueError("; ".join(refused))
         bands = self.features.n_mels
@@ -94,20 +92,20 @@ class Params(Section):
         """List the settings that make no sense where a clip is one frame of unlike columns."""
         augment, model, n_fft = self.augment, self.model, self.features.n_fft
         shortest = 2 * self.clean.sample_rate / HIGHEST_PITCH
-        problems = []
+        found = []
         if n_fft < shortest:
-            problems.append(
+            found.append(
                 f"features.n_fft {n_fft} must be at least {shortest:.0f}, two periods of the "
                 f"highest pitch looked for, {HIGHEST_PITCH:.0f} Hz at clean.sample_rate "
                 f"{self.clean.sample_rate} Hz"
             )
         if augment.copies > 0 and augment.feature_noise.probability > 0:
-            problems.append(
+            found.append(
                 "augment.feature_noise.probability must be 0: its deviation is of all columns "
                 "together, and those of features.kinds [functionals] are of unlike units"
             )
         if augment.copies > 0 and augment.time_mask.probability > 0:
-            problems.append(
+            found.append(
                 "augment.time_mask.probability must be 0: it hides frames, which features.kinds "
                 "[functionals] has none of"
             )
@@ -115,18 +113,18 @@ class Params(Section):
             "crop.probability": model.crop.probability,
             "time_mask": model.time_mask,
         }
-        problems += [
+        found += [
             f"model.{key} must be 0: it takes frames away, which features.kinds [functionals] has "
             "none of"
             for key, value in takes_frames_away.items()
             if value > 0
         ]
         if model.normalisation == "clip":
-            problems.append(
+            found.append(
                 "model.normalisation must be train or speaker: a single clip's functionals have no "
                 "mean and deviation of their own"
             )
-        return problems
+        return found
 
 
 # What pydantic misses -> what is expected of a key that has no value.

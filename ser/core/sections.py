@@ -1,8 +1,8 @@
 """What can be set: one class per section of params.yaml."""
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Final, Literal, Self
+from collections.abc import Callable, Iterable
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,9 +14,11 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from ser.core.emotions import EMOTIONS, problem_of_name
 from ser.core.functional_names import functional_names
+from ser.core.needs import FIXED_LENGTHS, FUNCTIONALS, NEEDS
 from ser.core.words import folded
 from ser.core.yaml_reader import IN_QUOTES
 
@@ -82,6 +84,18 @@ def _within(least: float, most: float) -> Callable[[tuple[float, float]], tuple[
     return check
 
 
+def _one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """Make a validator of the names in a table; its refusal reads as that of a Literal."""
+    *first, last = map(repr, names)
+
+    def check(value: str) -> str:
+        if repr(value) not in (*first, last):
+            raise PydanticCustomError("unknown", f"Input should be {', '.join(first)} or {last}")
+        return value
+
+    return check
+
+
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
@@ -100,8 +114,7 @@ HIGHEST_PITCH = 500.0  # Hz, of the voice
 
 # Those with a module in ser/corpora, and whatever somebody calls their own.
 Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
-FIXED_LENGTHS = ("resize", "pad")  # ways to bring every clip to model.frames
-FUNCTIONALS: Final = "functionals"  # the one kind that describes clips, not frames
+NetName = Annotated[str, AfterValidator(_one_of(NEEDS))]
 FeatureKind = Literal["logmel", "mfcc", "zcr", "rms", "chroma", "functionals"]
 
 
@@ -335,7 +348,7 @@ class Split(Section):
 class Model(Section):
     """The net and how it is trained."""
 
-    name: Literal["statpool", "mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"]
+    name: NetName
     layers: Literal[3, 4]
     width: Annotated[int, Field(ge=1, le=1024)]
     batch_norm: bool

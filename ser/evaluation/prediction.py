@@ -7,15 +7,15 @@ import pandas as pd
 from torch import nn
 
 from ser.core.clips import speaker_of
-from ser.core.net_inputs import standardises_pooled
 from ser.core.sections import Model
 from ser.core.store import Store
 from ser.nets import model_folder
 from ser.nets.description import Description
-from ser.training.batches import Clips
+from ser.training.batches import NormalisedClips
 from ser.training.devices import choose_device, limit_threads, make_deterministic
-from ser.training.examples import Recordings
-from ser.training.loop import loss_and_accuracy, measure_voices, predict
+from ser.training.examples import ExampleSource
+from ser.training.pooled import measure_voices
+from ser.training.predict import loss_and_accuracy, predict
 
 
 def predict_folds(
@@ -36,23 +36,18 @@ def predict_folds(
     make_deterministic()
     settings, emotions = Model.model_validate(description.model), description.emotions
     limit_threads(settings)
-    recordings = Recordings(
-        clips,
-        features,
-        settings.normalisation,
-        standardises_pooled=standardises_pooled(settings.name),
-    )
+    source = ExampleSource(clips, features, settings)
     parts, tested = [], []
-    for fold, net, of_train in zip(description.folds, nets, description.statistics, strict=True):
+    for fold, net, statistics in zip(description.folds, nets, description.statistics, strict=True):
         rows = splits[(splits["fold"] == fold) & (splits["subset"] == "test")]
         test = clips[clips["clip"].isin(rows["clip"])]
-        examples = recordings.examples(test["clip"].tolist(), emotions, of_train)
-        tests = Clips(examples, device)
-        voices = recordings.measured_examples([], emotions)
-        measured = None if voices is None else Clips(voices, device)
+        examples = source.examples(test["clip"].tolist(), emotions, statistics)
+        tests = NormalisedClips(examples, settings, device)
+        voices = source.measured_examples([], emotions)
+        measured = None if voices is None else NormalisedClips(voices, settings, device)
         net = net.to(device)
-        measure_voices(net, measured, settings)
-        probabilities = predict(net, tests, settings)
+        measure_voices(net, measured)
+        probabilities = predict(net, tests)
         part = test[["clip", "emotion"]].assign(
             fold=fold,
             speaker=speaker_of(test),
@@ -62,8 +57,8 @@ def predict_folds(
         parts.append(part)
         for epoch, snapshot in model_folder.load_snapshots(trained, description, fold):
             snapshot = snapshot.to(device)
-            measure_voices(snapshot, measured, settings)
-            probabilities = predict(snapshot, tests, settings)
+            measure_voices(snapshot, measured)
+            probabilities = predict(snapshot, tests)
             loss, accuracy = loss_and_accuracy(probabilities, examples.labels)
             tested.append((fold, epoch, loss, accuracy))
     columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]

@@ -3,7 +3,7 @@
 Every net maps features float32 [batch, frames, dims] and lengths int64 [batch] (the frames of each
 clip that are not padding) to logits float32 [batch, emotions]. In evaluation what a net answers
 for a clip does not depend on the others of its batch, nor, for the nets that take clips of any
-length, on how far the clip is padded. What each net can take in stands in ser/core/net_inputs.py.
+length, on how far the clip is padded. What each net can take in stands in ser/core/needs.py.
 """
 
 from collections.abc import Callable

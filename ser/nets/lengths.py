@@ -1,38 +1,43 @@
 """Clips brought to the length that a net takes in."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ser.core.needs import FIXED_LENGTHS, needs_of
+from ser.core.sections import Model
 from ser.core.typing import FloatArray
 
 
-def places(n: int, frames: int) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
-    """Say where `frames` evenly spread frames lie among `n`: each stands for an equal share.
-
-    Returns:
-        (the frame before, the frame after, weight of the latter 0..1), [frames] each.
-    """
-    middle = np.clip((np.arange(frames) + 0.5) * (n / frames) - 0.5, 0, n - 1)
-    before = middle.astype(np.int64)
-    return before, np.minimum(before + 1, n - 1), (middle - before).astype(np.float32)
-
-
-def fit_length(features: FloatArray, length: str, frames: int, least: int) -> FloatArray:
+def fit_length(features: FloatArray, model: Model) -> FloatArray:
     """Bring a clip's normalised features to the length that it is predicted at.
 
     Args:
         features: float32 [n, dims].
-        length: own or crop: as it is; pad: zeros behind, or cut off at the end; resize: zeros
-            behind, or linear interpolation down to it.
-        frames: the length of pad and resize.
-        least: what is shorter gets zeros behind.
+        model: its length says how. own, crop: as it is; pad: cut off at the end; resize: linear
+            interpolation of what is longer than `frames`. What is shorter than `min_frames` gets
+            zeros behind.
 
     Returns:
-        float32 [frames, or n but at least `least`, dims].
+        float32 [frames, dims], at least `min_frames` of them.
     """
-    wanted = frames if length in ("pad", "resize") else len(features)
-    if length == "resize" and len(features) > frames:
-        before, after, weight = places(len(features), frames)
-        features = features[before] + (features[after] - features[before]) * weight[:, np.newaxis]
-    missing = max(wanted, least) - len(features[:wanted])
-    return np.pad(features[:wanted], ((0, missing), (0, 0)))
+    shortened = shorten(features, model)
+    missing = max(0, min_frames(model) - len(shortened))
+    return np.pad(shortened, ((0, missing), (0, 0)))
+
+
+def min_frames(model: Model) -> int:
+    """Return the fewest frames that the net takes in: all of `frames` for pad and resize."""
+    return model.frames if model.length in FIXED_LENGTHS else needs_of(model).min_frames
+
+
+def shorten(features: FloatArray, model: Model) -> FloatArray:
+    """Bring what is longer than a net takes in to its length: `fit_length` without the zeros."""
+    n, frames = len(features), model.frames
+    if model.length not in FIXED_LENGTHS or n <= frames:
+        return features
+    if model.length == "pad":
+        return features[:frames]
+    # Each of the new frames stands for an equal share of the old ones.
+    middle = np.clip((np.arange(frames) + 0.5) * (n / frames) - 0.5, 0, n - 1)
+    before = middle.astype(np.int64)
+    after, weight = np.minimum(before + 1, n - 1), (middle - before).astype(np.float32)
+    return features[before] + (features[after] - features[before]) * weight[:, np.newaxis]

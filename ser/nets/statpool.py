@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ser.nets import pooling
 from ser.nets.layers import perceptron, within_reach
+from ser.nets.standardising import StandardisingNet
 from ser.nets.transforms import (
     PITCHES,
     band_groups,
@@ -35,7 +36,7 @@ _LEAST_DEVIATION = 1e-4
 _TINY_POWER = 1e-10
 
 
-class StatPool(nn.Module):
+class StatPool(StandardisingNet):
     """Convolutions over bands and over time, statistics pooling, one hidden layer.
 
     Of every frame: the 64 bands; a learned 1x1 convolution started at the cosine transform (24

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ser.core.errors import UserError
 from ser.core.sections import Model
 from ser.core.typing import FloatArray
+from ser.nets.lengths import fit_length
 from ser.nets.normalisation import as_they_are, normalise
-from ser.training.batches import Examples, fit_length
+from ser.training.batches import Examples
 
 NEIGHBOURS = 5  # between which smote and adasyn interpolate: the default of both
 
@@ -84,14 +84,7 @@ def _interpolate(
         )
     flat = np.stack(
         [
-            fit_length(
-                torch.from_numpy(normalise(versions[0], examples.dims, statistics)),
-                model.length,
-                model.frames,
-                None,
-            )
-            .numpy()
-            .ravel()
+            fit_length(normalise(versions[0], examples.dims, statistics), model).ravel()
             for versions, statistics in zip(examples.versions, examples.statistics, strict=True)
         ]
     )

@@ -1,4 +1,4 @@
-"""Clips of unlike lengths -> batches: normalised, changed, brought to a length, shuffled, mixed."""
+"""Clips of unlike lengths -> batches: normalised, brought to a length, shuffled, changed, mixed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,12 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from ser.core.net_inputs import min_frames
 from ser.core.sections import Model
 from ser.core.typing import FloatArray
-from ser.nets.lengths import places
+from ser.nets.lengths import min_frames, shorten
 from ser.nets.normalisation import Statistics, normalise
 from ser.training.changes import change
 
@@ -46,15 +44,16 @@ class Examples:
         return len(self.versions)
 
 
-class Clips:
-    """The normalised features of examples on the device that computes with them.
+class NormalisedClips:
+    """The features of examples, normalised and no longer than a net takes in, on its device.
 
     They stay there from their first use on if all of them fit: nothing is copied then while a net
     is trained. What does not fit is read and normalised anew each time.
     """
 
-    def __init__(self, examples: Examples, device: torch.device) -> None:
+    def __init__(self, examples: Examples, model: Model, device: torch.device) -> None:
         self.examples = examples
+        self.model = model
         self.device = device
         self._labels = torch.from_numpy(examples.labels).to(device)
         columns = sum(examples.dims.values())
@@ -66,11 +65,11 @@ class Clips:
         return len(self.examples)
 
     def labels_of(self, positions: NDArray[np.int64]) -> Tensor:
-        """Give the labels of some clips: int64 [positions]."""
+        """Return the labels of some clips: int64 [positions]."""
         return self._labels[torch.from_numpy(positions).to(self.device, non_blocking=True)]
 
     def voices_of(self, positions: NDArray[np.int64]) -> Tensor | None:
-        """Give the speakers' numbers of some clips, if they are known: int64 [positions]."""
+        """Return the speakers' numbers of some clips, if they are known: int64 [positions]."""
         if self.examples.voices is None:
             return None
         return torch.from_numpy(self.examples.voices[positions]).to(self.device)
@@ -80,19 +79,19 @@ class Clips:
         return len(self.examples.versions[clip][version])
 
     def features(self, clip: int, version: int = 0) -> Tensor:
-        """Give the normalised features of a clip's version: float32 [frames, dims]."""
+        """Return the features of a clip's version: float32 [frames, dims]."""
         if (clip, version) in self._kept:
             return self._kept[clip, version]
         raw = self.examples.versions[clip][version]
         normalised = normalise(raw, self.examples.dims, self.examples.statistics[clip])
-        features = torch.from_numpy(normalised).to(self.device)
+        features = torch.from_numpy(shorten(normalised, self.model)).to(self.device)
         if self._keeps:
             self._kept[clip, version] = features
         return features
 
 
 def _room(device: torch.device) -> int:
-    """Give how many bytes of features may stay on a device."""
+    """Return how many bytes of features may stay on a device."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free // 4  # for the train clips, and as much for the val clips
@@ -131,49 +130,18 @@ class Batch:
         )
 
 
-def fit_length(
-    features: Tensor, length: str, frames: int, rng: np.random.Generator | None
-) -> Tensor:
-    """Bring normalised features to a length.
-
-    Args:
-        features: float32 [n, dims].
-        length: own: as it is; pad: zeros behind, or cut off at the end; resize: zeros behind, or
-            linear interpolation down to it; crop: a window of at most `frames`, at random where
-            there is an `rng`, else the whole clip.
-        frames: the length for all but own.
-        rng: for the random window in training.
-
-    Returns:
-        float32 [frames or n, dims].
-    """
-    n = len(features)
-    if length == "own":
-        return features
-    if length == "crop":
-        if rng is None or n <= frames:
-            return features
-        start = int(rng.integers(n - frames + 1))
-        return features[start : start + frames]
-    if n > frames and length == "resize":
-        before, after, weight = (torch.from_numpy(array) for array in places(n, frames))
-        before, after, weight = (part.to(features.device) for part in (before, after, weight))
-        return features[before] + (features[after] - features[before]) * weight[:, None]
-    return F.pad(features[:frames], (0, 0, 0, max(0, frames - n)))
-
-
-def epoch_batches(clips: Clips, model: Model, key: tuple[int, ...]) -> Iterator[Batch]:
+def epoch_batches(clips: NormalisedClips, key: tuple[int, ...]) -> Iterator[Batch]:
     """Yield an epoch of training batches: every clip once, shuffled, changed and mixed.
 
     Of each clip a random one of its versions is taken. Clips of similar length share a batch.
 
     Args:
-        clips: to train on.
-        model: how they are changed, brought to a length and mixed.
+        clips: to train on; their model says how they are changed and mixed.
         key: of the generators that everything random comes from, such as (seed, fold, epoch).
     """
     if len(clips) == 0:
         return
+    model, dims = clips.model, clips.examples.dims
     rng = np.random.default_rng(key)
     chosen = [int(rng.integers(len(versions))) for versions in clips.examples.versions]
     lengths = np.array([clips.frames(i, version) for i, version in enumerate(chosen)])
@@ -192,9 +160,17 @@ def epoch_batches(clips: Clips, model: Model, key: tuple[int, ...]) -> Iterator[
         for j in batches[i].tolist():
             # From 1 on: numpy takes a key that ends in 0 for the same without it, the epoch's own.
             of_clip = np.random.default_rng((*key, 1 + j))
-            clip = change(clips.features(j, chosen[j]), clips.examples.dims, model, of_clip)
-            batch.append(fit_length(clip, model.length, model.frames, of_clip))
-        yield mix(_batch(batch, clips, batches[i], model), model.mixup, rng)
+            clip = change(clips.features(j, chosen[j]), dims, model, of_clip)
+            batch.append(window(clip, model.frames, of_clip) if model.length == "crop" else clip)
+        yield mix(_batch(batch, clips, batches[i]), model.mixup, rng)
+
+
+def window(features: Tensor, frames: int, rng: np.random.Generator) -> Tensor:
+    """Take at most so many neighbouring frames of a clip [n, dims], from a random one on."""
+    if len(features) <= frames:
+        return features
+    start = int(rng.integers(len(features) - frames + 1))
+    return features[start : start + frames]
 
 
 def count_batches(clips: int, batch_size: int) -> int:
@@ -207,7 +183,7 @@ def count_batches(clips: int, batch_size: int) -> int:
 
 
 def in_order(
-    clips: Clips, model: Model, batch_size: int = PREDICTED_AT_ONCE
+    clips: NormalisedClips, batch_size: int = PREDICTED_AT_ONCE
 ) -> Iterator[tuple[NDArray[np.int64], Batch]]:
     """Yield batches for prediction with the positions of their clips; nothing is random.
 
@@ -217,24 +193,21 @@ def in_order(
         return
     order = np.argsort([clips.frames(i) for i in range(len(clips))], kind="stable")
     for positions in np.split(order, range(batch_size, len(order), batch_size)):
-        batch = [
-            fit_length(clips.features(i), model.length, model.frames, None)
-            for i in positions.tolist()
-        ]
-        yield positions, _batch(batch, clips, positions, model)
+        batch = [clips.features(i) for i in positions.tolist()]
+        yield positions, _batch(batch, clips, positions)
 
 
 def _batch(
-    features: Sequence[Tensor], clips: Clips, positions: NDArray[np.int64], model: Model
+    features: Sequence[Tensor], clips: NormalisedClips, positions: NDArray[np.int64]
 ) -> Batch:
     """Make a batch of clips whose features [frames, dims] are ready."""
-    batch = collate(features, clips.labels_of(positions), min_frames(model.name))
+    batch = collate(features, clips.labels_of(positions), min_frames(clips.model))
     return replace(batch, voices=clips.voices_of(positions))
 
 
-def collate(clips: Sequence[Tensor], labels: Tensor, least: int) -> Batch:
-    """Stack clips [frames, dims], padded with zeros to the longest of them, at least to `least`."""
-    lengths = [max(len(clip), least) for clip in clips]
+def collate(clips: Sequence[Tensor], labels: Tensor, shortest: int) -> Batch:
+    """Stack clips [frames, dims], zeros behind those shorter than the longest or `shortest`."""
+    lengths = [max(len(clip), shortest) for clip in clips]
     features = clips[0].new_zeros(len(clips), max(lengths), clips[0].shape[1])
     for row, clip in zip(features, clips, strict=True):
         row[: len(clip)] = clip

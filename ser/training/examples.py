@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from ser.core.clips import speaker_of
+from ser.core.needs import needs_of
+from ser.core.sections import Model
 from ser.core.store import Store
 from ser.core.tables import read_csv
 from ser.core.typing import FloatArray
@@ -23,36 +25,35 @@ def read_copies(augmented: Path) -> dict[str, list[FloatArray]]:
     return copies
 
 
-class Recordings:
-    """Gives examples by the names of clips."""
+class ExampleSource:
+    """Makes examples of clips by their names."""
 
     def __init__(
         self,
         clips: pd.DataFrame,
         features: Store,
-        normalisation: str,
+        model: Model,
         copies: Mapping[str, Sequence[FloatArray]] | None = None,
-        standardises_pooled: bool = False,
     ) -> None:
         """Gather the clips.
 
         Args:
             clips: the table clips.csv.
             features: clip -> float32 [frames, dims].
-            normalisation: clip, speaker (over all the speaker's clips, whichever side of a split
-                they are on: no label is used) or train.
+            model: its normalisation is clip, speaker (over all the speaker's clips, whichever side
+                of a split they are on: no label is used) or train; nets that standardise what they
+                pool take features as they are.
             copies: clip -> features of its changed copies; None: there are none.
-            standardises_pooled: whether the net does that itself, with what it pools of features.
         """
         self.dims: dict[str, int] = features.meta["dims"]
         self._features, self._copies = features, copies or {}
-        self._normalisation = normalisation
+        self._normalisation = model.normalisation
         self._emotion = dict(zip(clips["clip"], clips["emotion"], strict=True))
         self._speaker = dict(zip(clips["clip"], speaker_of(clips), strict=True))
         self._of_speaker: dict[str, Statistics] = {}
         self._speakers = sorted(set(self._speaker.values()))
-        self._as_they_are = standardises_pooled
-        if normalisation == "speaker" and not standardises_pooled:
+        self._as_they_are = needs_of(model).standardises_pooled
+        if model.normalisation == "speaker" and not self._as_they_are:
             self._of_speaker = measure_groups(features, self._speaker, self.dims)
 
     def measure(self, train: Sequence[str]) -> Statistics | None:
@@ -64,20 +65,20 @@ class Recordings:
         return measure((self._features[clip] for clip in train), self.dims)
 
     def examples(
-        self, clips: Sequence[str], emotions: Sequence[str], of_train: Statistics | None
+        self, clips: Sequence[str], emotions: Sequence[str], train_statistics: Statistics | None
     ) -> Examples:
         """Make one example of each clip, without its copies: to predict.
 
         Args:
             clips: names.
             emotions: in the order of the labels.
-            of_train: what `measure` gave for the fold.
+            train_statistics: what `measure` gave for the fold.
         """
         return Examples(
             [[self._features[clip]] for clip in clips],
             self._labels(clips, emotions),
             self.dims,
-            self._statistics(clips, of_train),
+            self._statistics(clips, train_statistics),
             self._voices(clips),
         )
 
@@ -98,7 +99,7 @@ class Recordings:
         self,
         clips: Sequence[str],
         emotions: Sequence[str],
-        of_train: Statistics | None,
+        train_statistics: Statistics | None,
         each_copy: bool,
     ) -> Examples:
         """Make examples of clips and their copies: to train on.
@@ -106,7 +107,7 @@ class Recordings:
         Args:
             clips: names.
             emotions: in the order of the labels.
-            of_train: what `measure` gave for the fold.
+            train_statistics: what `measure` gave for the fold.
             each_copy: whether each copy is an example of its own, or a version of its clip's.
         """
         versions = [[self._features[clip], *self._copies.get(clip, ())] for clip in clips]
@@ -118,7 +119,7 @@ class Recordings:
             versions,
             self._labels(names, emotions),
             self.dims,
-            self._statistics(names, of_train),
+            self._statistics(names, train_statistics),
             self._voices(names),
         )
 
@@ -132,6 +133,6 @@ class Recordings:
         return np.array([emotions.index(self._emotion[clip]) for clip in clips], dtype=np.int64)
 
     def _statistics(
-        self, clips: Sequence[str], of_train: Statistics | None
+        self, clips: Sequence[str], train_statistics: Statistics | None
     ) -> list[Statistics | None]:
-        return [of_train or self._of_speaker.get(self._speaker[clip]) for clip in clips]
+        return [train_statistics or self._of_speaker.get(self._speaker[clip]) for clip in clips]

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from ser.core.errors import UserError
-from ser.core.net_inputs import standardises_pooled
 from ser.core.sections import Features, Model
 from ser.core.store import Store
 from ser.core.tables import read_csv
@@ -24,14 +23,15 @@ from ser.parallel import ordered_map, scheduler_address
 from ser.training.balance import balance
 from ser.training.batches import Examples
 from ser.training.devices import (
-    Team,
     choose_device,
     limit_threads,
     make_deterministic,
     use_tensor_cores,
 )
-from ser.training.examples import Recordings, read_copies
-from ser.training.loop import Epoch, fit
+from ser.training.examples import ExampleSource, read_copies
+from ser.training.history import Epoch
+from ser.training.loop import FoldData, Run, fit
+from ser.training.team import Team
 
 
 @dataclass(frozen=True)
@@ -146,16 +146,10 @@ def train_fold(
     clips, splits = read_csv(inputs.clips), read_csv(inputs.splits)
     emotions = sorted(set(clips["emotion"]))
     store = Store(inputs.features)
-    recordings = Recordings(
-        clips,
-        store,
-        model.normalisation,
-        read_copies(inputs.augmented),
-        standardises_pooled(model.name),
-    )
+    source = ExampleSource(clips, store, model, read_copies(inputs.augmented))
     clips_of = splits[splits["fold"] == fold].groupby("subset")["clip"].agg(list).to_dict()
-    train, val, of_train = examples_of_fold(recordings, clips_of, emotions, model, fold)
-    measured = recordings.measured_examples(clips_of["train"], emotions)
+    train, val, train_statistics = examples_of_fold(source, clips_of, emotions, model, fold)
+    measured = source.measured_examples(clips_of["train"], emotions)
     features = Features.model_validate(store.meta["features"])
     if model.balance != "none" and team.leads:
         text = f"fold {fold}: {len(train)} examples after model.balance {model.balance}\n"
@@ -171,30 +165,19 @@ def train_fold(
         before, clock = clock, time.monotonic()
         on_epoch(history, clock - before)
 
-    weights, history = fit(
-        train,
-        val,
-        measured,
-        len(emotions),
-        features,
-        model,
-        fold,
-        team,
-        checkpoint,
-        snapshots,
-        timed,
-    )
+    data = FoldData(fold, train, val, measured, features, len(emotions))
+    weights, history = fit(data, model, Run(team, checkpoint, snapshots), timed)
     if model.snapshots and team.leads and len(list(snapshots.glob("*"))) != len(history):
         raise UserError(
             f"{snapshots} lost or gained files while fold {fold} was trained: is another "
             "training of the same params running? Remove the folder and run again"
         )
     arrays = {name: tensor.numpy() for name, tensor in weights.items()}
-    return Trained(arrays, history, of_train, len(train))
+    return Trained(arrays, history, train_statistics, len(train))
 
 
 def examples_of_fold(
-    recordings: Recordings,
+    source: ExampleSource,
     clips_of: Mapping[str, Sequence[str]],
     emotions: list[str],
     model: Model,
@@ -203,7 +186,7 @@ def examples_of_fold(
     """Make the examples of a fold.
 
     Args:
-        recordings: all clips and their copies.
+        source: all clips and their copies.
         clips_of: train, and val if there are any -> names of clips.
         emotions: in the order of the labels.
         model: how copies are used, and how emotions are balanced.
@@ -212,12 +195,12 @@ def examples_of_fold(
     Returns:
         (examples to train on, val examples, statistics of the train clips if they normalise).
     """
-    of_train = recordings.measure(clips_of["train"])
-    train = recordings.train_examples(
-        clips_of["train"], emotions, of_train, each_copy=model.copies == "all"
+    statistics = source.measure(clips_of["train"])
+    train = source.train_examples(
+        clips_of["train"], emotions, statistics, each_copy=model.copies == "all"
     )
     train = balance(train, emotions, model, np.random.default_rng((model.seed, fold)))
-    return train, recordings.examples(clips_of.get("val", []), emotions, of_train), of_train
+    return train, source.examples(clips_of.get("val", []), emotions, statistics), statistics
 
 
 def name_training(folds: Sequence[int], inputs: Inputs, model: Model, team: Team) -> str:

@@ -12,9 +12,10 @@ from torch.nn import functional as F
 
 from ser.audio.highpass import TRANSITION
 from ser.core.filters import hann
-from ser.core.sections import FIXED_LENGTHS, Features
+from ser.core.sections import Features, Model
 from ser.core.typing import FloatArray
 from ser.features.spectra import POWER_FLOOR, TOP_DB
+from ser.nets.lengths import min_frames
 from ser.nets.normalisation import LEAST_DEVIATION, Statistics
 
 _LOGMEL = "logmel"
@@ -169,22 +170,22 @@ class Normalise(nn.Module):
 class FitLength(nn.Module):
     """`ser.nets.lengths.fit_length`. Shapes: [folds, n, dims] -> [folds, frames, dims]."""
 
-    def __init__(self, length: str, frames: int, least: int) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
-        self.length, self.least = length, frames if length in FIXED_LENGTHS else least
+        self.length, self.min_frames = model.length, min_frames(model)
 
     def forward(self, features: Tensor) -> Tensor:
         """Put zeros behind, cut off or interpolate."""
         frames = features.shape[1]
-        padded_frames = torch.sym_max(frames, self.least)
+        padded_frames = torch.sym_max(frames, self.min_frames)
         padded = F.pad(features, (0, 0, 0, padded_frames - frames))
         if self.length == "pad":
-            return padded[:, : self.least]
+            return padded[:, : self.min_frames]
         if self.length != "resize":
             return padded
-        # As ser.nets.lengths.places; they are 0, 1, 2 ... where nothing is too long.
+        # As ser.nets.lengths.shorten; they are 0, 1, 2 ... where nothing is too long.
         n = torch.full((1,), padded_frames, dtype=torch.float64)
-        middle = (torch.arange(self.least) + 0.5) * (n / self.least) - 0.5
+        middle = (torch.arange(self.min_frames) + 0.5) * (n / self.min_frames) - 0.5
         middle = torch.minimum(middle.clamp(min=0), n - 1)
         before = middle.long()
         weight = (middle - before).float()[:, None]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ser.core.errors import UserError
-from ser.core.net_inputs import min_frames, standardises_pooled
-from ser.core.sections import FIXED_LENGTHS, Clean, Features, Model
+from ser.core.needs import FIXED_LENGTHS, FUNCTIONALS, needs_of
+from ser.core.sections import Clean, Features, Model
 from ser.nets import model_folder
 from ser.nets.description import Description
 from ser.use.front_end import FitLength, LogMel, Normalise, StandardForm
@@ -40,7 +40,7 @@ class FromWaveform(nn.Module):
             StandardForm(clean.sample_rate, clean.highpass),
             LogMel(features, description.filter_banks["mel"]),
             Normalise(description.statistics),
-            FitLength(model.length, model.frames, min_frames(model.name)),
+            FitLength(model),
             folds,
         )
 
@@ -85,7 +85,8 @@ def export(folder: Path, path: Path) -> None:
         UserError: as `ser.nets.model_folder.load`; or the net adapts to a voice by itself.
     """
     description, modules = model_folder.load(folder)
-    if standardises_pooled(description.model["name"]) and adapts_to_voices(description):
+    needs = needs_of(Model.model_validate(description.model))
+    if needs.standardises_pooled and adapts_to_voices(description):
         raise UserError(
             f"{folder} adapts to a voice by what it pools of its recordings, which a file cannot: "
             "use the folder, or train with model.normalisation train"
@@ -124,8 +125,10 @@ def _example_features(description: Description) -> tuple[Tensor, list[int]]:
     """Make features as the nets take them; say which of their dimensions are free."""
     model = Model.model_validate(description.model)
     frames, free = _EXAMPLE_FRAMES, [1]
-    if model.name == "mlp" or model.length in FIXED_LENGTHS:
-        frames, free = 1 if model.name == "mlp" else model.frames, []
+    if model.length in FIXED_LENGTHS:
+        frames, free = model.frames, []
+    elif needs_of(model).only == FUNCTIONALS:
+        frames, free = 1, []
     dims = sum(description.preprocessing["dims"].values())
     return torch.zeros(len(description.folds), frames, dims), free
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ser.audio.standard import sound, standardise
 from ser.core.errors import UserError
-from ser.core.net_inputs import min_frames
 from ser.core.recording import CHANNELS, RATES, Recording
 from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.core.sections import FUNCTIONALS, Clean, Features, Model
@@ -361,12 +360,10 @@ class Recogniser:
     def _of_features(self, features: FloatArray) -> NDArray[np.float64]:
         inputs = [
             fit_length(
-                normalise(features, self._dims, self._voice if of_train is None else of_train),
-                self._model.length,
-                self._model.frames,
-                min_frames(self._model.name),
+                normalise(features, self._dims, self._voice if statistics is None else statistics),
+                self._model,
             )
-            for of_train in self.description.statistics
+            for statistics in self.description.statistics
         ]
         return _checked(self._nets.answer(np.stack(inputs)))
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ser.core.typing import FloatArray
 from ser.nets import model_folder
 from ser.nets.description import Description
-from ser.nets.statpool import StatPool
+from ser.nets.standardising import StandardisingNet
 from ser.use.recogniser import FEATURES, Nets
 
 
@@ -51,5 +51,5 @@ def open_folder(folder: Path) -> tuple[Description, Nets]:
                 pooled = [net.pool(clip, torch.tensor([clip.shape[1]])) for clip in clips]
                 net.measure(torch.cat(pooled))
 
-    nets_that_adapt = [net for net in modules if isinstance(net, StatPool)]
+    nets_that_adapt = [net for net in modules if isinstance(net, StandardisingNet)]
     return description, Nets(FEATURES, nets, adapt if nets_that_adapt else None)

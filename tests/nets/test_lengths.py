@@ -1,14 +1,21 @@
 import numpy as np
 import pytest
 import torch
+from settings import PLAIN_MODEL
 from torch.nn.functional import interpolate
 
-from ser.nets.lengths import fit_length, places
-from ser.training import batches
+from ser.core.sections import Model
+from ser.nets.lengths import fit_length, min_frames, shorten
 
 
 def clip(n, dims=3, seed=0):
     return np.random.default_rng(seed).normal(size=(n, dims)).astype(np.float32)
+
+
+def fitted(features, length, frames):
+    """Without pydantic's limits: no model has fewer than 16 frames."""
+    settings = Model.model_validate(PLAIN_MODEL | {"length": length})
+    return fit_length(features, settings.model_copy(update={"frames": frames}))
 
 
 @pytest.mark.parametrize("frames", [1, 2, 16, 31, 64])
@@ -20,45 +27,63 @@ def test_resizing_down_is_torchs_linear_interpolation(n, frames):
     expected = interpolate(rows, frames, mode="linear", align_corners=False)[0].T.numpy()
     if n == frames:
         expected = features
-    np.testing.assert_allclose(fit_length(features, "resize", frames, 1), expected, atol=2e-6)
+    np.testing.assert_allclose(fitted(features, "resize", frames), expected, atol=2e-6)
 
 
-def test_the_weights_of_the_places_lie_between_0_and_1_and_the_places_in_the_clip():
-    for n in range(1, 40):
-        for frames in range(1, 40):
-            before, after, weight = places(n, frames)
-            assert len(before) == len(after) == len(weight) == frames
-            assert before.min() >= 0
-            assert after.max() < n
-            assert ((after == before + 1) | (after == n - 1)).all()
-            assert ((weight >= 0) & (weight <= 1)).all()
+@pytest.mark.parametrize("n", [33, 47, 64, 75, 1000])
+def test_resizing_down_is_numpys_interpolation_at_the_middles_of_equal_parts(n):
+    features = clip(n)
+    places = (np.arange(32) + 0.5) * n / 32 - 0.5
+    expected = np.transpose([np.interp(places, np.arange(n), column) for column in features.T])
+    result = fitted(features, "resize", 32)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+    assert result.dtype == np.float32
 
 
-@pytest.mark.parametrize("length", ["own", "crop", "pad", "resize"])
-@pytest.mark.parametrize("n", [1, 5, 15, 16, 17, 31, 32, 33, 100])
-def test_a_clip_is_predicted_at_the_length_at_which_training_measures_it(length, n):
-    features = torch.from_numpy(clip(n))
-    # Without a generator: as clips are validated and tested.
-    whole = batches.fit_length(features, length, 32, None)
-    batch = batches.collate([whole], torch.tensor([0]), 16)
-    result = fit_length(features.numpy(), length, 32, 16)
-    assert result.shape == tuple(batch.features.shape[1:])
-    np.testing.assert_allclose(result, batch.features[0].numpy(), atol=2e-6)
+@pytest.mark.parametrize("length", ["pad", "resize"])
+@pytest.mark.parametrize("n", [1, 20, 31, 32])
+def test_a_shorter_clip_gets_zeros_behind(length, n):
+    features = clip(n)
+    result = fitted(features, length, 32)
+    assert result.shape == (32, 3)
+    np.testing.assert_array_equal(result[:n], features)
+    assert not result[n:].any()
+
+
+def test_padding_cuts_off_what_is_too_long():
+    features = clip(33)
+    np.testing.assert_array_equal(fitted(features, "pad", 32), features[:32])
 
 
 @pytest.mark.parametrize("length", ["own", "crop"])
 def test_a_clip_keeps_its_own_length_and_gets_zeros_behind_if_it_is_too_short(length):
-    features = clip(20)
-    np.testing.assert_array_equal(fit_length(features, length, 8, 16), features)
-    longer = fit_length(features, length, 8, 25)
-    np.testing.assert_array_equal(longer[:20], features)
-    assert longer.shape == (25, 3)
-    assert not longer[20:].any()
+    features = clip(40)
+    np.testing.assert_array_equal(fitted(features, length, 32), features)
+    longer = fitted(features[:9], length, 32)  # the plain net takes 16 frames and more
+    np.testing.assert_array_equal(longer[:9], features[:9])
+    assert longer.shape == (16, 3)
+    assert not longer[9:].any()
 
 
-def test_padding_cuts_off_what_is_too_long():
-    features = clip(20)
-    np.testing.assert_array_equal(fit_length(features, "pad", 12, 1), features[:12])
-    padded = fit_length(features, "pad", 30, 1)
-    assert padded.shape == (30, 3)
-    assert not padded[20:].any()
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"name": "cnn", "length": "own"}, 16),
+        ({"name": "cnn", "length": "crop", "frames": 64}, 16),
+        ({"name": "cnn", "length": "pad", "frames": 64}, 64),
+        ({"name": "mlp", "length": "own"}, 1),
+        ({"name": "mlp", "length": "resize", "frames": 64}, 64),
+    ],
+)
+def test_nets_take_so_many_frames_and_more(changes, expected):
+    assert min_frames(Model.model_validate(PLAIN_MODEL | changes)) == expected
+
+
+@pytest.mark.parametrize("length", ["own", "crop", "pad", "resize"])
+@pytest.mark.parametrize("n", [1, 15, 16, 33, 100])
+def test_what_is_shortened_lacks_nothing_but_the_zeros(length, n):
+    model = Model.model_validate(PLAIN_MODEL | {"length": length, "frames": 32})
+    features = clip(n)
+    shortened, whole = shorten(features, model), fit_length(features, model)
+    np.testing.assert_array_equal(whole[: len(shortened)], shortened)
+    assert not whole[len(shortened) :].any()

@@ -16,9 +16,11 @@ from ser.core.sections import Features, Model
 from ser.features.extract import extract
 from ser.nets.build import build, count_parameters
 from ser.nets.layers import Part, share_dropout
-from ser.training.batches import Clips, Examples
-from ser.training.devices import Team
-from ser.training.loop import fit, measure, measure_voices, predict
+from ser.training.batches import Examples, NormalisedClips
+from ser.training.loop import FoldData, Run, fit
+from ser.training.pooled import measure, measure_voices
+from ser.training.predict import predict
+from ser.training.team import Team
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -70,20 +72,8 @@ NOTHING = Examples([], np.zeros(0, np.int64), DIMS, [])
 
 def train(folder, model, voices=False, on_epoch=lambda history: None):
     data = examples(voices)
-    features, team = FEATURES, Team(CPU)
-    return fit(
-        data,
-        NOTHING,
-        data,
-        3,
-        features,
-        model,
-        1,
-        team,
-        folder / "c.safetensors",
-        folder / "s",
-        on_epoch,
-    )
+    run = Run(Team(CPU), folder / "c.safetensors", folder / "s")
+    return fit(FoldData(1, data, NOTHING, data, FEATURES, 3), model, run, on_epoch)
 
 
 def batch_of(clips, extra=0):
@@ -142,8 +132,8 @@ def test_gradients_reach_every_weight():
 
 
 def test_what_is_pooled_is_measured_by_the_clips_it_was_told():
-    net, clips = make(), Clips(examples(), CPU)
-    measure(net, clips, settings())
+    net, clips = make(), NormalisedClips(examples(), settings(), CPU)
+    measure(net, clips)
     standard = (pooled(net, [spoken(i) for i in range(CLIPS)]) - net.centre) / net.scale
     varies = net.scale[0] != 1
     assert varies.float().mean() > 0.9
@@ -153,8 +143,8 @@ def test_what_is_pooled_is_measured_by_the_clips_it_was_told():
 
 
 def test_voices_are_measured_each_by_its_own_clips():
-    net, clips = make(), Clips(examples(voices=True), CPU)
-    measure_voices(net, clips, settings())
+    net, clips = make(), NormalisedClips(examples(voices=True), settings(), CPU)
+    measure_voices(net, clips)
     rows = pooled(net, [spoken(i) for i in range(CLIPS)])
     for voice in (0, 1):
         own = rows[voice::2]
@@ -218,7 +208,7 @@ def test_an_easy_task_is_learnt_one_clip_at_a_time_as_in_batches(tmp_path, batch
     assert history[-1].train_loss < 0.5 * history[0].train_loss
     net = make()
     net.load_state_dict(weights)
-    probabilities = predict(net, Clips(examples(), CPU), model)
+    probabilities = predict(net, NormalisedClips(examples(), model, CPU))
     assert (probabilities.argmax(axis=1) == examples().labels).mean() > 0.8
 
 

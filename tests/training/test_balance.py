@@ -8,9 +8,10 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from ser.core.errors import UserError
 from ser.core.sections import Model
+from ser.nets.lengths import fit_length
 from ser.nets.normalisation import normalise
 from ser.training.balance import NEIGHBOURS, balance, class_weights
-from ser.training.batches import Clips, Examples, epoch_batches, fit_length
+from ser.training.batches import Examples, NormalisedClips, epoch_batches
 
 EMOTIONS = ["angry", "fear", "happy", "sad"]
 DIMS = {"logmel": 3, "rms": 1}
@@ -53,7 +54,7 @@ def flat(examples, length="pad"):
     """Each example's first version as smote compares them."""
     return np.stack(
         [
-            fit_length(torch.from_numpy(normalise(v[0], DIMS, s)), length, FRAMES, None).flatten()
+            fit_length(normalise(v[0], DIMS, s), settings("none", length=length)).ravel()
             for v, s in zip(examples.versions, examples.statistics, strict=True)
         ]
     ).astype(np.float64)
@@ -186,8 +187,8 @@ def test_new_examples_reach_the_batches_as_they_were_made(kind):
     made = [versions[0] for versions in result.versions[len(examples) :]]
     assert {array.shape for array in made} == {(FRAMES, 4)}
     assert {array.dtype for array in made} == {np.dtype(np.float32)}
-    clips = Clips(result, torch.device("cpu"))
-    batches = list(epoch_batches(clips, settings(kind), (0,)))
+    clips = NormalisedClips(result, settings(kind), torch.device("cpu"))
+    batches = list(epoch_batches(clips, (0,)))
     rows = {
         (row.numpy().tobytes(), label)
         for batch in batches

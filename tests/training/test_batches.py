@@ -6,18 +6,18 @@ import torch
 from scipy import stats
 from settings import PLAIN_MODEL
 
-from ser.core.net_inputs import MIN_FRAMES
+from ser.core.needs import MIN_FRAMES
 from ser.core.sections import Model
 from ser.nets.normalisation import normalise
 from ser.training.batches import (
-    Clips,
     Examples,
+    NormalisedClips,
     collate,
     count_batches,
     epoch_batches,
-    fit_length,
     in_order,
     mix,
+    window,
 )
 
 SETTINGS = PLAIN_MODEL | {"batch_size": 4}
@@ -46,8 +46,8 @@ def random_examples(count, seed=0, shortest=5, longest=60):
     return Examples(versions, np.arange(count), DIMS, [None] * count)
 
 
-def random_clips(*args, **kwargs):
-    return Clips(random_examples(*args, **kwargs), CPU)
+def random_clips(count, model=None):
+    return NormalisedClips(random_examples(count), model or settings(), CPU)
 
 
 def line(n, dims=2):
@@ -59,7 +59,7 @@ def line(n, dims=2):
 @pytest.mark.parametrize("batch_size", [1, 2, 4, 7])
 def test_an_epoch_holds_every_clip_once(count, batch_size):
     model = settings(**EVERYTHING, batch_size=batch_size)
-    batches = list(epoch_batches(random_clips(count), model, (1,)))
+    batches = list(epoch_batches(random_clips(count, model), (1,)))
     labels = [label for batch in batches for label in batch.labels.tolist()]
     assert sorted(labels) == list(range(count))
     assert len(batches) == count_batches(count, batch_size)
@@ -87,12 +87,13 @@ def test_each_clip_is_normalised_by_its_statistics():
     clip = np.arange(48, dtype=np.float32).reshape(16, 3)
     dims = {"mfcc": 2, "rms": 1}
     statistics = [None, {"mfcc": (0.0, 1.0), "rms": (0.0, 1.0)}, {"mfcc": (10, 2), "rms": (0, 4)}]
-    clips = Clips(Examples([[clip]] * 3, np.arange(3), dims, statistics), CPU)
+    examples = Examples([[clip]] * 3, np.arange(3), dims, statistics)
+    clips = NormalisedClips(examples, settings(), CPU)
     own = [(part - part.mean()) / part.std() for part in np.split(clip.astype(float), [2], axis=1)]
     expected = [np.hstack(own), clip, np.hstack([(clip[:, :2] - 10) / 2, clip[:, 2:] / 4])]
     (_, predicted), (trained,) = (
-        next(in_order(clips, settings())),
-        epoch_batches(clips, settings(), (0,)),
+        next(in_order(clips)),
+        epoch_batches(clips, (0,)),
     )
     for batch in (predicted, trained):
         for row, label in zip(batch.features, batch.labels.tolist(), strict=True):
@@ -101,7 +102,7 @@ def test_each_clip_is_normalised_by_its_statistics():
 
 def test_without_changes_and_mixup_an_epoch_holds_the_clips_as_they_are():
     examples = random_examples(30)
-    for batch in epoch_batches(Clips(examples, CPU), settings(), (2,)):
+    for batch in epoch_batches(NormalisedClips(examples, settings(), CPU), (2,)):
         rows = zip(batch.features, batch.lengths.tolist(), batch.labels.tolist(), strict=True)
         for row, length, label in rows:
             clip = normalise(examples.versions[label][0], DIMS, None)
@@ -136,9 +137,9 @@ def versions_in(batches, examples):
 
 def test_an_epoch_takes_one_version_of_each_clip_and_in_time_every_one():
     examples, counts = several_versions(), np.zeros((10, 3), dtype=int)
-    clips = Clips(examples, CPU)
+    clips = NormalisedClips(examples, settings(), CPU)
     for epoch in range(60):
-        batches = epoch_batches(clips, settings(), (epoch,))
+        batches = epoch_batches(clips, (epoch,))
         for clip, version in versions_in(batches, examples).items():
             counts[clip, version] += 1
     assert (counts.sum(axis=1) == 60).all()
@@ -148,16 +149,16 @@ def test_an_epoch_takes_one_version_of_each_clip_and_in_time_every_one():
 
 def test_prediction_takes_the_first_version_of_each_clip():
     examples = several_versions()
-    batches = [batch for _, batch in in_order(Clips(examples, CPU), settings())]
+    batches = [batch for _, batch in in_order(NormalisedClips(examples, settings(), CPU))]
     assert versions_in(batches, examples) == dict.fromkeys(range(10), 0)
 
 
 def test_an_epoch_is_decided_by_its_key_alone():
     model = settings(**EVERYTHING, length="crop", frames=20)
-    clips = random_clips(40)
+    clips = random_clips(40, model)
 
     def epoch(seed):
-        return list(epoch_batches(clips, model, (seed,)))
+        return list(epoch_batches(clips, (seed,)))
 
     for a, b in zip(epoch(5), epoch(5), strict=True):
         assert torch.equal(a.features, b.features)
@@ -173,7 +174,7 @@ def test_an_epoch_leaves_torchs_and_numpys_global_generators_alone():
     torch.manual_seed(3)
     state, old = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     model = settings(**EVERYTHING)
-    list(epoch_batches(random_clips(20), model, (0,)))
+    list(epoch_batches(random_clips(20, model), (0,)))
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(np.random.get_state()[1], old)  # noqa: NPY002
 
@@ -182,72 +183,32 @@ def test_clips_of_similar_length_share_a_batch():
     examples = random_examples(64, longest=400)
     lengths = np.array([max(len(f), MIN_FRAMES) for (f,) in examples.versions])
     model = settings(batch_size=8)
-    batches = list(epoch_batches(Clips(examples, CPU), model, (0,)))
+    batches = list(epoch_batches(NormalisedClips(examples, model, CPU), (0,)))
     frames = sum(batch.features.shape[0] * batch.features.shape[1] for batch in batches)
     # 64 clips are one pool: their batches are the slices of all the clips sorted by length.
     assert frames == 8 * np.sort(lengths)[7::8].sum()
-
-
-@pytest.mark.parametrize("n", [1, 20, 32, 33, 100])
-def test_length_own_changes_nothing(n):
-    result = fit_length(line(n), "own", 32, np.random.default_rng(0))
-    np.testing.assert_array_equal(result, line(n))
-
-
-@pytest.mark.parametrize("n", [1, 20, 31, 32, 33, 100])
-def test_length_pad_adds_zeros_behind_or_cuts_the_end(n):
-    result = fit_length(line(n), "pad", 32, None)
-    assert result.shape == (32, 2)
-    np.testing.assert_array_equal(result[:n], line(n)[:32])
-    assert not result[n:].any()
-
-
-@pytest.mark.parametrize("n", [1, 31, 32])
-def test_length_resize_adds_zeros_behind_a_shorter_clip(n):
-    result = fit_length(line(n), "resize", 32, None)
-    assert result.shape == (32, 2)
-    np.testing.assert_array_equal(result[:n], line(n))
-    assert not result[n:].any()
-
-
-@pytest.mark.parametrize("n", [33, 47, 64, 100, 1000])
-def test_length_resize_interpolates_a_longer_clip(n):
-    result = fit_length(line(n), "resize", 32, None)
-    # The middles of 32 equal parts of the clip, in frames.
-    places = (np.arange(32) + 0.5) * n / 32 - 0.5
-    np.testing.assert_allclose(result, places[:, None] + [0, 10], rtol=1e-4)
-
-
-def test_length_resize_equals_numpys_interpolation():
-    features = np.random.default_rng(0).normal(size=(75, 3)).astype(np.float32)
-    places = (np.arange(32) + 0.5) * 75 / 32 - 0.5
-    expected = [np.interp(places, np.arange(75), column) for column in features.T]
-    result = fit_length(torch.from_numpy(features), "resize", 32, None)
-    np.testing.assert_allclose(result, np.transpose(expected), atol=1e-5)
-    assert result.dtype == torch.float32
 
 
 def test_length_crop_takes_every_window_in_training():
     rng = np.random.default_rng(0)
     starts = set()
     for _ in range(300):
-        result = fit_length(line(40), "crop", 32, rng)
+        result = window(line(40), 32, rng)
         starts.add(int(result[0, 0]))
         np.testing.assert_array_equal(result, line(40)[int(result[0, 0]) :][:32])
     assert starts == set(range(9))
 
 
-def test_length_crop_takes_the_whole_clip_in_prediction_or_if_it_is_shorter():
-    np.testing.assert_array_equal(fit_length(line(40), "crop", 32, None), line(40))
+def test_length_crop_takes_the_whole_clip_if_it_is_no_longer():
     rng = np.random.default_rng(0)
-    np.testing.assert_array_equal(fit_length(line(32), "crop", 32, rng), line(32))
-    np.testing.assert_array_equal(fit_length(line(9), "crop", 32, rng), line(9))
+    np.testing.assert_array_equal(window(line(32), 32, rng), line(32))
+    np.testing.assert_array_equal(window(line(9), 32, rng), line(9))
 
 
 @pytest.mark.parametrize("length", ["pad", "resize"])
 def test_fixed_lengths_reach_the_batches(length):
     model = settings(length=length, frames=32)
-    for batch in epoch_batches(random_clips(9), model, (0,)):
+    for batch in epoch_batches(random_clips(9, model), (0,)):
         assert batch.features.shape[1:] == (32, 12)
         assert batch.lengths.tolist() == [32] * len(batch.lengths)
 
@@ -255,10 +216,10 @@ def test_fixed_lengths_reach_the_batches(length):
 def test_crop_limits_the_batches_of_training_only():
     model = settings(length="crop", frames=32)
     examples = random_examples(9, shortest=40)
-    clips = Clips(examples, CPU)
-    for batch in epoch_batches(clips, model, (0,)):
+    clips = NormalisedClips(examples, model, CPU)
+    for batch in epoch_batches(clips, (0,)):
         assert batch.features.shape[1] == 32
-    longest = max(batch.features.shape[1] for _, batch in in_order(clips, model))
+    longest = max(batch.features.shape[1] for _, batch in in_order(clips))
     assert longest == max(len(f) for (f,) in examples.versions)
 
 
@@ -296,7 +257,7 @@ def test_nothing_is_mixed_with_alpha_0_or_in_a_batch_of_one():
 def test_in_order_covers_every_position_once_and_says_which(batch_size):
     examples = random_examples(30)
     seen = []
-    for positions, batch in in_order(Clips(examples, CPU), settings(), batch_size):
+    for positions, batch in in_order(NormalisedClips(examples, settings(), CPU), batch_size):
         assert len(positions) == min(batch_size, 30 - len(seen))
         assert batch.labels.tolist() == positions.tolist()  # the label is the position
         for row, position in zip(batch.features, positions, strict=True):
@@ -309,19 +270,19 @@ def test_in_order_covers_every_position_once_and_says_which(batch_size):
 
 
 def test_in_order_changes_and_mixes_nothing():
-    clips = random_clips(6)
-    plain = [batch for _, batch in in_order(clips, settings(), 4)]
-    model = settings(**EVERYTHING)
-    for (_, batch), expected in zip(in_order(clips, model, 4), plain, strict=True):
+    plain = [batch for _, batch in in_order(random_clips(6), 4)]
+    clips = random_clips(6, settings(**EVERYTHING))
+    for (_, batch), expected in zip(in_order(clips, 4), plain, strict=True):
         assert torch.equal(batch.features, expected.features)
         assert batch.weight == 1
 
 
 def test_no_examples_give_no_batches():
-    nothing = Clips(Examples([], np.array([], dtype=np.int64), DIMS, []), CPU)
+    examples = Examples([], np.array([], dtype=np.int64), DIMS, [])
+    nothing = NormalisedClips(examples, settings(), CPU)
     assert len(nothing) == 0
-    assert list(in_order(nothing, settings())) == []
-    assert list(epoch_batches(nothing, settings(), (0,))) == []
+    assert list(in_order(nothing)) == []
+    assert list(epoch_batches(nothing, (0,))) == []
 
 
 def test_collate_pads_with_zeros_to_the_longest_and_to_what_the_nets_need():
@@ -339,21 +300,21 @@ def test_collate_pads_with_zeros_to_the_longest_and_to_what_the_nets_need():
 def test_batches_lie_wholly_on_the_device_of_their_clips(length):
     model = settings(**EVERYTHING, length=length, frames=20)
     meta = torch.device("meta")
-    clips = Clips(random_examples(9), meta)
-    batches = [batch for _, batch in in_order(clips, model)]
-    for batch in (*batches, *epoch_batches(clips, model, (0,))):
+    clips = NormalisedClips(random_examples(9), model, meta)
+    batches = [batch for _, batch in in_order(clips)]
+    for batch in (*batches, *epoch_batches(clips, (0,))):
         for tensor in (batch.features, batch.lengths, batch.labels, batch.mixed_labels):
             assert tensor.device == meta
 
 
 def test_voices_go_with_their_clips():
     examples = replace(random_examples(9), voices=np.arange(9) % 2 + 5)
-    clips = Clips(examples, CPU)
-    batches = [batch for _, batch in in_order(clips, settings(), 4)]
-    for batch in (*batches, *epoch_batches(clips, settings(), (0,))):
+    clips = NormalisedClips(examples, settings(), CPU)
+    batches = [batch for _, batch in in_order(clips, 4)]
+    for batch in (*batches, *epoch_batches(clips, (0,))):
         assert torch.equal(batch.voices, batch.labels % 2 + 5)
         assert torch.equal(batch.part([-1, 0]).voices, batch.voices[[-1, 0]])
-    assert next(in_order(random_clips(3), settings()))[1].voices is None
+    assert next(in_order(random_clips(3)))[1].voices is None
 
 
 @pytest.mark.parametrize("rows", [[0], [2, 0], [1, 3], [0, 1, 2, 3]])
@@ -384,7 +345,7 @@ def two_kinds_of_statistics(count=12):
 def test_clips_hold_what_normalise_gives_whether_they_are_kept_or_not(monkeypatch, room):
     monkeypatch.setattr("ser.training.batches._ROOM", room)
     examples = two_kinds_of_statistics()
-    clips = Clips(examples, CPU)
+    clips = NormalisedClips(examples, settings(), CPU)
     for _ in range(2):
         for i, versions in enumerate(examples.versions):
             for j, version in enumerate(versions):
@@ -400,9 +361,9 @@ def test_kept_clips_give_the_same_batches_as_clips_normalised_anew(monkeypatch, 
     model = settings(**EVERYTHING, length=length, frames=20)
 
     def three_epochs_and_a_prediction():
-        clips = Clips(two_kinds_of_statistics(), CPU)
-        found = [batch for n in range(3) for batch in epoch_batches(clips, model, (1, n))]
-        return [*found, *(batch for _, batch in in_order(clips, model, 5))]
+        clips = NormalisedClips(two_kinds_of_statistics(), model, CPU)
+        found = [batch for n in range(3) for batch in epoch_batches(clips, (1, n))]
+        return [*found, *(batch for _, batch in in_order(clips, 5))]
 
     kept = three_epochs_and_a_prediction()
     monkeypatch.setattr("ser.training.batches._ROOM", 0)
@@ -419,5 +380,5 @@ def test_clips_are_kept_if_all_their_versions_fit(monkeypatch, more):
     examples = two_kinds_of_statistics()
     values = sum(version.size for versions in examples.versions for version in versions)
     monkeypatch.setattr("ser.training.batches._ROOM", 4 * values + more)
-    clips = Clips(examples, CPU)
+    clips = NormalisedClips(examples, settings(), CPU)
     assert (clips.features(0) is clips.features(0)) == (more == 0)

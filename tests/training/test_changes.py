@@ -8,7 +8,7 @@ import torch
 from settings import PLAIN_MODEL
 
 from ser.core.sections import Model
-from ser.training.batches import Clips, Examples, epoch_batches
+from ser.training.batches import Examples, NormalisedClips, epoch_batches
 from ser.training.changes import change, crop, mask, shift_bands
 
 DIMS = {"mfcc": 3, "logmel": 8, "rms": 1}
@@ -177,7 +177,8 @@ def changed(lengths, key, batch_size):
     examples = Examples(versions, np.arange(len(lengths)), DIMS, [as_it_is] * len(lengths))
     model = Model.model_validate(PLAIN_MODEL | CHANGES | {"batch_size": batch_size})
     found = {}
-    for batch in epoch_batches(Clips(examples, torch.device("cpu")), model, key):
+    clips = NormalisedClips(examples, model, torch.device("cpu"))
+    for batch in epoch_batches(clips, key):
         rows = zip(batch.labels.tolist(), batch.features, batch.lengths.tolist(), strict=True)
         found |= {label: row[:length] for label, row, length in rows}
     return found

@@ -20,7 +20,8 @@ from toy_project import (
 from ser.core.errors import UserError
 from ser.core.sections import Model
 from ser.nets import model_folder
-from ser.training.devices import choose_device, join, limit_threads
+from ser.training.devices import choose_device, limit_threads
+from ser.training.team import join
 
 # 12 examples in batches of 7 and 5, which no two processes share evenly; all that is drawn.
 UNEVEN = {"epochs": 4, "batch_size": 7, "dropout": 0.3, "mixup": 0.3, "label_smoothing": 0.1}

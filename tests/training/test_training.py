@@ -18,18 +18,12 @@ from ser.core.sections import Features, Model
 from ser.nets.build import build
 from ser.nets.normalisation import normalise
 from ser.nets.weights import snapshot_name
-from ser.training.batches import Clips, Examples, epoch_batches, in_order
-from ser.training.devices import Team
-from ser.training.loop import (
-    Criterion,
-    Epoch,
-    fit,
-    kept_epoch,
-    learning_rate_at,
-    loss_and_accuracy,
-    mean_figures,
-    predict,
-)
+from ser.training.batches import Examples, NormalisedClips, epoch_batches, in_order
+from ser.training.history import Epoch, kept_epoch, mean_figures
+from ser.training.loop import Criterion, FoldData, Run, fit
+from ser.training.predict import loss_and_accuracy, predict
+from ser.training.schedule import learning_rate
+from ser.training.team import Team
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -85,23 +79,12 @@ def train(
 ):
     val = examples(6, seed=1) if val is None else val
     data = data or examples(15)
-    return fit(
-        data,
-        val,
-        measured,
-        3,
-        FEATURES,
-        model,
-        fold,
-        Team(CPU),
-        checkpoint,
-        snapshots_of(checkpoint),
-        on_epoch,
-    )
+    run = Run(Team(CPU), checkpoint, snapshots_of(checkpoint))
+    return fit(FoldData(fold, data, val, measured, FEATURES, 3), model, run, on_epoch)
 
 
 def predicted(net, data, model):
-    return predict(net, Clips(data, CPU), model)
+    return predict(net, NormalisedClips(data, model, CPU))
 
 
 def snapshots_of(checkpoint):
@@ -142,9 +125,8 @@ def net_of(model, weights):
     ],
 )
 def test_the_learning_rate_follows_its_schedule(schedule, progress, expected):
-    assert learning_rate_at(progress, 0.2, schedule, 0.4) == pytest.approx(
-        0.2 * expected, abs=1e-15
-    )
+    model = settings(schedule=schedule, learning_rate=0.2, epochs=5, decay_epoch=2)
+    assert learning_rate(model, progress) == pytest.approx(0.2 * expected, abs=1e-15)
 
 
 def test_one_cycle_equals_torchs():
@@ -155,8 +137,9 @@ def test_one_cycle_equals_torchs():
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, 0.01, steps, cycle_momentum=False, final_div_factor=1e9
     )
+    model = settings(schedule="one_cycle", learning_rate=0.01)
     for step in range(steps):
-        mine = learning_rate_at(step / (steps - 1), 0.01, "one_cycle", 0.5)
+        mine = learning_rate(model, step / (steps - 1))
         assert mine == pytest.approx(schedule.get_last_lr()[0], rel=2e-2, abs=2e-5)
         optimizer.step()
         if step < steps - 1:
@@ -164,7 +147,8 @@ def test_one_cycle_equals_torchs():
 
 
 def test_one_cycle_rises_to_its_peak_then_falls():
-    rates = [learning_rate_at(x, 1.0, "one_cycle", 0.5) for x in np.linspace(0, 1, 101)]
+    model = settings(schedule="one_cycle", learning_rate=1.0)
+    rates = [learning_rate(model, x) for x in np.linspace(0, 1, 101)]
     assert all(a < b for a, b in pairwise(rates[:31]))
     assert all(a > b for a, b in pairwise(rates[30:]))
 
@@ -173,14 +157,14 @@ def test_one_cycle_rises_to_its_peak_then_falls():
 @pytest.mark.parametrize("steps", [1, 3, 7])
 def test_the_step_schedule_equals_torchs_whose_milestone_is_the_decay_epoch(decay_epoch, steps):
     epochs = 10
+    model = settings(schedule="step", learning_rate=0.2, epochs=epochs, decay_epoch=decay_epoch)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.2)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [decay_epoch], gamma=0.1)
     for epoch in range(epochs):
         (expected,) = schedule.get_last_lr()
         for step in range(steps):
             progress = (epoch + step / steps) / epochs
-            rate = learning_rate_at(progress, 0.2, "step", decay_epoch / epochs)
-            assert rate == pytest.approx(expected, rel=1e-12)
+            assert learning_rate(model, progress) == pytest.approx(expected, rel=1e-12)
         optimizer.step()
         schedule.step()
 
@@ -343,11 +327,11 @@ def test_training_clip_by_clip_equals_an_obvious_loop(tmp_path, optimizer):
     seed_torch(model, epoch=0)
     net = ObviousCNN(3, 0.3)
     optimizer = OBVIOUS_OPTIMIZERS[optimizer](net.parameters())
-    marked = Clips(replace(data, labels=np.arange(24)), CPU)
+    marked = NormalisedClips(replace(data, labels=np.arange(24)), model, CPU)
     for epoch in (1, 2):
         key = seed_torch(model, epoch)
         losses = []
-        for i in [batch.labels.item() for batch in epoch_batches(marked, model, key)]:
+        for i in [batch.labels.item() for batch in epoch_batches(marked, key)]:
             clip = torch.from_numpy(normalise(data.versions[i][0], DIMS, None))
             loss = nn.functional.cross_entropy(net(clip), torch.tensor(data.labels[i : i + 1]))
             optimizer.zero_grad()
@@ -791,18 +775,18 @@ def test_predictions_sum_to_1_and_do_not_depend_on_the_batch_size(name):
     torch.manual_seed(0)
     # More clips than are predicted at once.
     net, data = build(settings(name=name), 8, 3), examples(70, noise=2)
-    clips = Clips(data, CPU)
-    expected = predict(net, clips, settings())
+    clips = NormalisedClips(data, settings(), CPU)
+    expected = predict(net, clips)
     assert expected.shape == (70, 3)
     assert expected.dtype == np.float32
     np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-6)
     assert len(np.unique(expected.round(6), axis=0)) == 70
     for batch_size in (1, 2, 7, 70):
         with torch.no_grad():
-            for positions, batch in in_order(clips, settings(), batch_size):
+            for positions, batch in in_order(clips, batch_size):
                 rows = net(batch.features, batch.lengths).softmax(dim=1)
                 np.testing.assert_allclose(rows, expected[positions], atol=1e-6)
-        again = predict(net, clips, settings(batch_size=batch_size))
+        again = predict(net, NormalisedClips(data, settings(batch_size=batch_size), CPU))
         np.testing.assert_array_equal(again, expected)
 
 

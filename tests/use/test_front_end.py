@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import scipy.fft
 import torch
+from settings import PLAIN_MODEL
 from small_model import FEATURES, RATE, speech
 
 from ser.audio.highpass import remove_below
 from ser.audio.standard import resample, standardise
 from ser.core.filters import filter_banks
 from ser.core.recording import Recording
-from ser.core.sections import Features
+from ser.core.sections import Features, Model
 from ser.features.extract import logmel
 from ser.nets.lengths import fit_length
 from ser.nets.normalisation import normalise
@@ -93,8 +94,9 @@ def test_features_are_normalised_by_the_clip_or_by_each_folds_train_clips():
 @pytest.mark.parametrize("length", ["own", "crop", "pad", "resize"])
 def test_lengths_are_fitted_as_for_prediction(length):
     rng = np.random.default_rng(0)
-    module = FitLength(length, 32, 16)
+    model = Model.model_validate(PLAIN_MODEL | {"length": length, "frames": 32})
+    module = FitLength(model)
     for frames in (1, 15, 16, 31, 32, 33, 100, 3751):
         features = rng.normal(size=(2, frames, 8)).astype(np.float32)
-        expected = np.stack([fit_length(clip, length, 32, 16) for clip in features])
+        expected = np.stack([fit_length(clip, model) for clip in features])
         assert applied(module, features) == pytest.approx(expected, abs=1e-6)

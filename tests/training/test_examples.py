@@ -6,8 +6,8 @@ from settings import PLAIN_MODEL
 
 from ser.core.sections import Model
 from ser.core.store import Store, StoreWriter
-from ser.training.batches import Clips, in_order
-from ser.training.examples import Recordings
+from ser.training.batches import NormalisedClips, in_order
+from ser.training.examples import ExampleSource
 
 DIMS = {"logmel": 4, "rms": 1}
 BLOCKS = (slice(0, 4), slice(4, 5))
@@ -40,19 +40,20 @@ def make_arrays(changed=None):
     return arrays
 
 
-def make_recordings(folder, normalisation, changed=None, copies=None, pools=False):
+def make_source(folder, normalisation, changed=None, copies=None, pools=False):
     with StoreWriter(folder, (5,), {"dims": DIMS}) as writer:
         for name, array in make_arrays(changed).items():
             writer.add(name, array)
-    return Recordings(CLIPS, Store(folder), normalisation, copies, pools)
+    model = {"name": "statpool" if pools else "cnn", "normalisation": normalisation}
+    settings = Model.model_validate(PLAIN_MODEL | model)
+    return ExampleSource(CLIPS, Store(folder), settings, copies)
 
 
 def normalised(examples):
     """The clips as a net sees them, without what is padded."""
-    clips, model = Clips(examples, torch.device("cpu")), Model.model_validate(PLAIN_MODEL)
-    found = {
-        int(places[0]): batch.features[0].numpy() for places, batch in in_order(clips, model, 1)
-    }
+    model = Model.model_validate(PLAIN_MODEL)
+    clips = NormalisedClips(examples, model, torch.device("cpu"))
+    found = {int(places[0]): batch.features[0].numpy() for places, batch in in_order(clips, 1)}
     return [found[i] for i in range(len(examples))]
 
 
@@ -77,8 +78,8 @@ def reference_of(name, normalisation, arrays):
 @pytest.mark.parametrize("normalisation", ["clip", "train", "speaker"])
 @pytest.mark.parametrize("subset", [TRAIN, VAL, TEST], ids=["train", "val", "test"])
 def test_each_clip_is_normalised_as_numpy_does(tmp_path, normalisation, subset):
-    recordings, arrays = make_recordings(tmp_path, normalisation), make_arrays()
-    examples = recordings.examples(subset, EMOTIONS, recordings.measure(TRAIN))
+    source, arrays = make_source(tmp_path, normalisation), make_arrays()
+    examples = source.examples(subset, EMOTIONS, source.measure(TRAIN))
     for name, features in zip(subset, normalised(examples), strict=True):
         expected = by_hand(arrays[name], reference_of(name, normalisation, arrays))
         np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
@@ -86,23 +87,23 @@ def test_each_clip_is_normalised_as_numpy_does(tmp_path, normalisation, subset):
 
 def test_only_train_normalisation_measures_the_train_clips(tmp_path):
     for normalisation in ("clip", "speaker"):
-        assert make_recordings(tmp_path / normalisation, normalisation).measure(TRAIN) is None
-    assert make_recordings(tmp_path / "train", "train").measure(TRAIN) is not None
+        assert make_source(tmp_path / normalisation, normalisation).measure(TRAIN) is None
+    assert make_source(tmp_path / "train", "train").measure(TRAIN) is not None
 
 
 def test_the_train_statistics_come_from_the_train_clips_alone(tmp_path):
-    expected = make_recordings(tmp_path / "as-is", "train").measure(TRAIN)
+    expected = make_source(tmp_path / "as-is", "train").measure(TRAIN)
     for i, name in enumerate(VAL + TEST):
-        recordings = make_recordings(tmp_path / f"unseen-{i}", "train", name)
-        assert recordings.measure(TRAIN) == expected
+        source = make_source(tmp_path / f"unseen-{i}", "train", name)
+        assert source.measure(TRAIN) == expected
     for i, name in enumerate(TRAIN):
-        recordings = make_recordings(tmp_path / f"seen-{i}", "train", name)
-        assert recordings.measure(TRAIN) != expected
+        source = make_source(tmp_path / f"seen-{i}", "train", name)
+        assert source.measure(TRAIN) != expected
 
 
 def test_a_folds_train_statistics_are_those_of_that_fold(tmp_path):
-    recordings = make_recordings(tmp_path, "train")
-    assert recordings.measure(TRAIN) != recordings.measure(VAL + TEST)
+    source = make_source(tmp_path, "train")
+    assert source.measure(TRAIN) != source.measure(VAL + TEST)
 
 
 @pytest.mark.parametrize("normalisation", ["clip", "train", "speaker"])
@@ -111,8 +112,8 @@ def test_copies_are_normalised_as_clips_are_and_change_no_common_statistics(
 ):
     arrays, rng = make_arrays(), np.random.default_rng(1)
     copies = {n: [rng.normal(90, 50, (20, 5)).astype(np.float32)] for n in COPIED}
-    recordings = make_recordings(tmp_path, normalisation, copies=copies)
-    examples = recordings.train_examples(TRAIN, EMOTIONS, recordings.measure(TRAIN), True)
+    source = make_source(tmp_path, normalisation, copies=copies)
+    examples = source.train_examples(TRAIN, EMOTIONS, source.measure(TRAIN), True)
     features = normalised(examples)
     for i, name in enumerate(COPIED):
         copy = copies[name][0]
@@ -123,12 +124,12 @@ def test_copies_are_normalised_as_clips_are_and_change_no_common_statistics(
 
 def test_copies_are_versions_of_their_clip_or_examples_of_their_own(tmp_path):
     copies = {n: [np.full((20, 5), i), np.full((30, 5), -i)] for i, n in enumerate(COPIED)}
-    recordings, arrays = make_recordings(tmp_path, "speaker", copies=copies), make_arrays()
+    source, arrays = make_source(tmp_path, "speaker", copies=copies), make_arrays()
     emotion = dict(zip(NAMES, CLIPS["emotion"], strict=True))
-    one = recordings.train_examples(TRAIN, EMOTIONS, None, each_copy=False)
+    one = source.train_examples(TRAIN, EMOTIONS, None, each_copy=False)
     assert [len(versions) for versions in one.versions] == [3 if n in COPIED else 1 for n in TRAIN]
     assert [EMOTIONS[label] for label in one.labels] == [emotion[name] for name in TRAIN]
-    every = recordings.train_examples(TRAIN, EMOTIONS, None, each_copy=True)
+    every = source.train_examples(TRAIN, EMOTIONS, None, each_copy=True)
     names = [name for name in TRAIN for _ in range(3 if name in COPIED else 1)]
     assert len(every) == len(names) == len(TRAIN) + 2 * len(COPIED)
     assert [EMOTIONS[label] for label in every.labels] == [emotion[name] for name in names]
@@ -143,8 +144,8 @@ def test_copies_are_versions_of_their_clip_or_examples_of_their_own(tmp_path):
 
 def test_clips_are_predicted_without_their_copies(tmp_path):
     copies = {name: [np.zeros((20, 5), dtype=np.float32)] for name in NAMES}
-    recordings, arrays = make_recordings(tmp_path, "clip", copies=copies), make_arrays()
-    examples = recordings.examples(VAL, EMOTIONS, None)
+    source, arrays = make_source(tmp_path, "clip", copies=copies), make_arrays()
+    examples = source.examples(VAL, EMOTIONS, None)
     for name, versions in zip(VAL, examples.versions, strict=True):
         (version,) = versions
         np.testing.assert_array_equal(version, arrays[name])
@@ -153,21 +154,21 @@ def test_clips_are_predicted_without_their_copies(tmp_path):
 def test_nets_that_standardise_what_they_pool_get_clips_as_they_are(tmp_path):
     arrays = make_arrays()
     for normalisation in ("train", "speaker"):
-        recordings = make_recordings(tmp_path / normalisation, normalisation, pools=True)
-        of_train = recordings.measure(TRAIN)
+        source = make_source(tmp_path / normalisation, normalisation, pools=True)
+        of_train = source.measure(TRAIN)
         assert of_train == {"logmel": (0, 1), "rms": (0, 1)}
         for name, features in zip(
-            TEST, normalised(recordings.examples(TEST, EMOTIONS, of_train)), strict=True
+            TEST, normalised(source.examples(TEST, EMOTIONS, of_train)), strict=True
         ):
             np.testing.assert_array_equal(features, arrays[name])
 
 
 def test_such_nets_measure_the_train_clips_or_every_voice_by_all_its_clips(tmp_path):
-    of_train = make_recordings(tmp_path / "train", "train", pools=True)
+    of_train = make_source(tmp_path / "train", "train", pools=True)
     measured = of_train.measured_examples(TRAIN, EMOTIONS)
     assert measured.voices is None
     assert len(measured) == len(TRAIN)
-    of_voices = make_recordings(tmp_path / "speaker", "speaker", pools=True)
+    of_voices = make_source(tmp_path / "speaker", "speaker", pools=True)
     measured = of_voices.measured_examples(TRAIN, EMOTIONS)
     people = (CLIPS["corpus"] + CLIPS["speaker"]).to_numpy()
     assert len(measured) == len(NAMES)
@@ -176,15 +177,15 @@ def test_such_nets_measure_the_train_clips_or_every_voice_by_all_its_clips(tmp_p
     assert {voice for _, voice in pairs} == {0, 1, 2}
     # The clips of any part of a split are numbered alike, copies too.
     number, copies = dict(pairs), {TRAIN[0]: [make_arrays()[TRAIN[0]]]}
-    with_copies = make_recordings(tmp_path / "c", "speaker", copies=copies, pools=True)
+    with_copies = make_source(tmp_path / "c", "speaker", copies=copies, pools=True)
     trained = with_copies.train_examples(TRAIN, EMOTIONS, measured.statistics[0], True)
     person = dict(zip(NAMES, people, strict=True))
     expected = [number[person[name]] for name in [TRAIN[0], *TRAIN]]
     assert trained.voices.tolist() == expected
-    assert make_recordings(tmp_path / "o", "train").measured_examples(TRAIN, EMOTIONS) is None
+    assert make_source(tmp_path / "o", "train").measured_examples(TRAIN, EMOTIONS) is None
 
 
 def test_no_clips_give_no_examples(tmp_path):
-    examples = make_recordings(tmp_path, "train").examples([], EMOTIONS, None)
+    examples = make_source(tmp_path, "train").examples([], EMOTIONS, None)
     assert len(examples) == len(examples.labels) == 0
     assert examples.labels.dtype == np.int64

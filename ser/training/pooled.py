@@ -1,0 +1,33 @@
+"""Means and deviations for nets that standardise what they pool of clips."""
+
+import torch
+from torch import Tensor, nn
+
+from ser.nets.standardising import StandardisingNet
+from ser.training.batches import NormalisedClips, in_order
+
+
+def measure(net: nn.Module, clips: NormalisedClips | None) -> None:
+    """Measure what a fresh net pools of clips; nets of other kinds come without clips."""
+    if isinstance(net, StandardisingNet) and clips is not None:
+        net.measure(_pooled(net, clips)[0])
+
+
+def measure_voices(net: nn.Module, clips: NormalisedClips | None) -> None:
+    """Measure what a net pools, with its weights as they are now, of each voice's own clips."""
+    if (
+        isinstance(net, StandardisingNet)
+        and clips is not None
+        and clips.examples.voices is not None
+    ):
+        net.measure_voices(*_pooled(net, clips))
+
+
+def _pooled(net: StandardisingNet, clips: NormalisedClips) -> tuple[Tensor, Tensor]:
+    """Pool all clips: [clips, pooled], and the voices that they are of, [clips]."""
+    rows, voices = [], []
+    with torch.no_grad():
+        for _, batch in in_order(clips):
+            rows.append(net.pool(batch.features, batch.lengths))
+            voices.append(torch.zeros_like(batch.labels) if batch.voices is None else batch.voices)
+    return torch.cat(rows), torch.cat(voices)

@@ -1,0 +1,53 @@
+"""What a net answers for clips."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ser.training.batches import Batch, NormalisedClips, in_order
+
+
+def predict(net: nn.Module, clips: NormalisedClips) -> NDArray[np.float32]:
+    """Compute the probability of every emotion for every clip.
+
+    Args:
+        net: on the clips' device.
+        clips: at least one.
+
+    Returns:
+        float32 [clips, emotions], in the order of the clips; rows sum to 1.
+    """
+    if len(clips) == 0:
+        raise ValueError("there are no clips to predict")
+    net.eval()
+    order, parts = [], []
+    with torch.inference_mode():
+        for positions, batch in in_order(clips):
+            order.append(positions)
+            parts.append(logits_of(net, batch).softmax(dim=1))
+        probabilities: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    return probabilities[np.argsort(np.concatenate(order))]
+
+
+def logits_of(net: nn.Module, batch: Batch) -> Tensor:
+    """Compute a batch's logits; a net hears whose voices it holds where they are known."""
+    if batch.voices is None:
+        logits: Tensor = net(batch.features, batch.lengths)
+    else:
+        logits = net(batch.features, batch.lengths, batch.voices)
+    return logits
+
+
+def loss_and_accuracy(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Compute mean cross-entropy (natural logarithm, without smoothing) and share of hits.
+
+    Args:
+        probabilities: float32 [clips, emotions].
+        labels: int64 [clips].
+    """
+    right = probabilities.astype(np.float64)[np.arange(len(labels)), labels]
+    loss = -np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean()
+    return float(loss), float((probabilities.argmax(axis=1) == labels).mean())
