@@ -117,9 +117,7 @@ class Clock:
 def train(bench: Bench, inputs: Inputs, model: Model, clock: Clock | None = None) -> Trained:
     """Train the first fold, from the beginning."""
     with tempfile.TemporaryDirectory() as folder:
-        return train_fold(
-            1, inputs, model, Path(folder), clock or Clock(), Team(bench.device)
-        )
+        return train_fold(1, inputs, model, Path(folder), clock or Clock(), Team(bench.device))
 
 
 def against_plain(

@@ -33,6 +33,8 @@ class Needs:
         standardises_pooled: whether it takes log-mel in dB as it is, measures what it pools of
             clips, and standardises that. Mixed clips would be no voice's there.
         one_thread: whether its training steps are too short to be shared among threads.
+        blind_to_padding: whether a step gives the same, but for rounding, however far clips are
+            padded. Batch norms see padding, and dropout of frames draws for it.
         sizes: the settings of its size that are worth a search.
     """
 
@@ -47,6 +49,7 @@ class Needs:
     min_batch: int = 1
     standardises_pooled: bool = False
     one_thread: bool = False
+    blind_to_padding: bool = False
     sizes: tuple[Literal["layers", "width"], ...] = ()
 
 
@@ -72,6 +75,7 @@ def _cnn(model: "Model") -> Needs:
         why_columns=f"model.layers {model.layers} halves them {model.layers} times",
         length="fixed" if model.pooling == "flatten" else "any",
         why_length="model.pooling flatten",
+        blind_to_padding=not model.batch_norm,
         sizes=("layers",),
     )
 
@@ -85,6 +89,7 @@ NEEDS: dict[str, Callable[["Model"], Needs]] = {
         length="own",
         min_frames=1,
         standardises_pooled=True,
+        blind_to_padding=True,
         sizes=("width",),
     ),
     "mlp": lambda model: Needs(only=FUNCTIONALS, min_frames=1, one_thread=True, sizes=("width",)),
