@@ -21,7 +21,6 @@ from scripts import cli
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
-from ser.core.sections import Features
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_table
 from ser.core.typing import FloatArray
@@ -69,8 +68,7 @@ class Explained:
 
     def draw(self, path: Path) -> None:
         """Draw its explanation."""
-        kept = self.recogniser.description.preprocessing["features"]
-        band_hertz = mel_band_hertz(Features.model_validate(kept))
+        band_hertz = mel_band_hertz(self.recogniser.description.preprocessing.features)
         draw_explanation(path, self.explanation, band_hertz, self.clip, self.title)
 
 
@@ -183,7 +181,7 @@ def main(data: Path) -> None:
             best = one
     table = summarise(pd.DataFrame(rows))
     description = one.recogniser.description
-    table.insert(0, "net", description.model["name"])
+    table.insert(0, "net", description.model.name)
     table.insert(1, "accuracy", (description.metrics or {}).get("accuracy"))
     write_table(RESULTS, table, decimals=6)
     draw_removals(PICTURE, table)

@@ -1,6 +1,7 @@
 """Keep the recordings that are of use, in one form; list the others with the reason."""
 
 import hashlib
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
         UserError: nothing of a corpus, or of a wanted emotion, is left.
     """
     settings = params.load().clean
-    with Ledger() as ledger:
+    with closing(Ledger()) as ledger:
         ledger.enter(label(raw, settings))
         for layout in layouts(raw, settings):
             print(f"  note: {layout}")

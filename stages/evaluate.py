@@ -63,7 +63,7 @@ def main(
     figures = describe(table, emotions, settings, scheme, reliability, plain)
     if len(tested):
         figures["oracle"] = scores.oracle(tested, table.groupby("fold").size().to_dict())
-    figures["uses_test_speakers_audio"] = description.model["normalisation"] == "speaker"
+    figures["uses_test_speakers_audio"] = description.model.normalisation == "speaker"
     write_json(metrics, figures)
     confusions = scores.count_confusions(table, emotions)
     measured = description.measured({**rounded(figures), "confusion": confusions.tolist()})

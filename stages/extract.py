@@ -8,25 +8,14 @@ from librosa import power_to_db
 from tqdm import tqdm
 
 from ser.core import params, sections
-from ser.core.filters import FilterBanks, filter_banks, to_json
+from ser.core.filters import FilterBanks, filter_banks
+from ser.core.preprocessing import Preprocessing
 from ser.core.store import Place, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows
 from ser.core.typing import FloatArray
 from ser.features.extract import extract
 from ser.parallel import ordered_map
 from stages import cli
-
-
-def features_meta(
-    clean: Store, features: sections.Features, banks: FilterBanks
-) -> dict[str, object]:
-    """Describe the features: what a trained model must know to make them again."""
-    return {
-        "clean": clean.meta,
-        "features": features.model_dump(),
-        "filter_banks": to_json(banks),
-        "dims": features.dims,
-    }
 
 
 def features_of(
@@ -46,7 +35,8 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     work = partial(features_of, sample_rate=sample_rate, features=settings, banks=banks)
     rows, same = tee(read_rows(clips))  # which holds those that are being worked on
     places = (waveforms.place(row["path"]) for row in rows)
-    meta = features_meta(waveforms, settings, banks)
+    clean_settings = sections.Clean.model_validate(waveforms.meta)
+    meta = Preprocessing.of(clean_settings, settings, banks).model_dump(mode="json")
     with StoreWriter(features, (sum(settings.dims.values()),), meta) as store:
         results = ordered_map(work, places)
         progress = tqdm(results, "extract", total, unit="clip", disable=None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ser.core import params, sections, tables
 from ser.core.errors import UserError
-from ser.corpora import NAMINGS, check_table, select_files
+from ser.corpora import CORPORA, check_table, select_files
 from ser.sources import addresses
 from ser.sources.files import MARK
 from stages import cli
@@ -54,7 +54,7 @@ def main(raw: Path, metrics: Path) -> None:
 def _refuse_strangers(raw: Path) -> None:
     """Stop before a folder is removed that this stage cannot have made."""
     for path in sorted(raw.glob("*/")):
-        if path.name not in NAMINGS and not (path / MARK).is_file():
+        if path.name not in CORPORA and not (path / MARK).is_file():
             raise UserError(
                 f"{path} was not made by this stage, and all else in {raw} is: move it elsewhere, "
                 "and use a `path:` source to read recordings of your own"

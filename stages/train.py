@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ser.core import params, sections
-from ser.core.clips import describe_corpus
+from ser.core.clips import summarise_corpus
+from ser.core.preprocessing import Preprocessing
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_csv, write_json
 from ser.nets import model_folder
@@ -64,13 +65,13 @@ def describe(
     """Say what the weights are of."""
     clips = read_csv(inputs.clips)
     return Description(
-        settings.model_dump(),
-        sorted(set(clips["emotion"])),
-        Store(inputs.features).meta,
-        list(trained),
-        [fold.statistics for fold in trained.values()],
-        describe_corpus(clips),
-        versions(),
+        model=settings,
+        emotions=sorted(set(clips["emotion"])),
+        preprocessing=Preprocessing.model_validate(Store(inputs.features).meta),
+        folds=list(trained),
+        statistics=[fold.statistics for fold in trained.values()],
+        corpus=summarise_corpus(clips),
+        versions=versions(),
     )
 
 

@@ -13,7 +13,7 @@ from ser.core.errors import UserError
 from ser.core.rejection import Rejected
 from ser.core.sections import Clean
 from ser.core.words import folded
-from ser.corpora import NAMINGS, label_files, own
+from ser.corpora import CORPORA, label_files, own
 from ser.corpora.labels import Labels
 
 _AT_ONCE = 1000  # files
@@ -84,7 +84,7 @@ def label(raw: Path, clean: Clean) -> Iterator[Row]:
 def layouts(raw: Path, clean: Clean) -> Iterator[str]:
     """Say what was understood of the folders of one's own corpora that have no table."""
     for corpus in find_corpora(raw):
-        if corpus not in NAMINGS:
+        if corpus not in CORPORA:
             folder = raw / corpus
             files = list(find_files(folder))
             labeller = own.labeller(folder, files, clean.relabel, clean.own_emotions)
@@ -95,7 +95,7 @@ def layouts(raw: Path, clean: Clean) -> Iterator[str]:
 def _labelled(corpus: str, folder: Path, clean: Clean) -> Iterator[tuple[str, Labels | Rejected]]:
     files = find_files(folder)
     # The name of a known corpus's file says it all; one's own table is about all files together.
-    at_once = _AT_ONCE if corpus in NAMINGS else None
+    at_once = _AT_ONCE if corpus in CORPORA else None
     while some := list(islice(files, at_once)):
         yield from label_files(corpus, folder, some, clean.relabel, clean.own_emotions)
 
@@ -138,7 +138,7 @@ def identity(corpus: str, labels: Labels) -> str:
 
     Of a known corpus that is all that the name says; of one's own, the name.
     """
-    return f"{corpus}/{labels.name if corpus not in NAMINGS else replace(labels, name='')}"
+    return f"{corpus}/{labels.name if corpus not in CORPORA else replace(labels, name='')}"
 
 
 def words_for(emotion: str) -> set[str]:

@@ -6,12 +6,11 @@ any number of recordings.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from ser.cleaning.duplicates import set_apart_duplicates
 from ser.core.tables import CLIP_COLUMNS
-from ser.corpora import NAMINGS
+from ser.corpora import CORPORA
 
 REJECTED_COLUMNS = ("path", "reason", "detail")
 # word: the corpus's own for the emotion; identity: what files that are one clip share; digest: of
@@ -34,7 +33,7 @@ class Tally(NamedTuple):
 class Ledger:
     """A table of recordings with the columns of clips.csv and of rejected.csv.
 
-    Use as a context manager.
+    Its file is gone once it is closed.
     """
 
     def __init__(self) -> None:
@@ -47,15 +46,8 @@ class Ledger:
         self._database.execute("CREATE INDEX by_clip ON recordings (clip)")
         self._database.execute("BEGIN")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Remove the table."""
         self._database.close()
 
     def enter(self, rows: Iterable[Row]) -> None:
@@ -78,7 +70,7 @@ class Ledger:
     def set_apart_duplicates(self) -> None:
         """Reject what is there more than once."""
         # Of the same audio, the corpus that is known by its names is the better labelled one.
-        known = ", ".join(f"'{corpus}'" for corpus in NAMINGS)
+        known = ", ".join(f"'{corpus}'" for corpus in CORPORA)
         alike = self._database.execute(
             f"""SELECT path, emotion, identity, digest {_KEPT} AND (
                 digest IN (SELECT digest {_KEPT} GROUP BY digest HAVING count(*) > 1) OR

@@ -1,9 +1,8 @@
 """Who and what the rows of clips.csv belong to."""
 
-from typing import Any
-
 import pandas as pd
 
+from ser.core.sections import Count, NonNegative, Section
 from ser.core.words import composed
 
 _UNKNOWN = "unknown"
@@ -22,29 +21,55 @@ def group_of(clips: pd.DataFrame) -> pd.Series:
     return speaker_of(clips) + "/" + clips["utterance"].map(composed) + "/" + clips["emotion"]
 
 
-def describe_corpus(clips: pd.DataFrame) -> dict[str, Any]:
-    """Say what a table of clips holds.
+class OfCorpus(Section):
+    """What the table of clips holds of one corpus."""
 
-    Returns:
-        corpora.<name>.{clips, speakers, languages}, emotions.<name> (clips), and seconds.{total,
-        min, median, max} of a clip.
+    clips: Count
+    speakers: Count
+    languages: list[str]
+
+
+class Seconds(Section):
+    """The lengths of clips, in seconds."""
+
+    total: NonNegative
+    min: NonNegative
+    median: NonNegative
+    max: NonNegative
+
+
+class CorpusSummary(Section):
+    """What a table of clips holds.
+
+    Attributes:
+        corpora: by the name of each.
+        emotions: number of clips of each.
+        seconds: of a clip, and of all together.
     """
+
+    corpora: dict[str, OfCorpus]
+    emotions: dict[str, Count]
+    seconds: Seconds
+
+
+def summarise_corpus(clips: pd.DataFrame) -> CorpusSummary:
+    """Count what the table clips.csv holds."""
     seconds = clips["seconds"]
     emotions = clips["emotion"].value_counts().sort_index()
-    return {
-        "corpora": {
-            str(name): {
-                "clips": len(own),
-                "speakers": int(own["speaker"].nunique()),
-                "languages": sorted(set(own["language"]) - {""}),
-            }
+    return CorpusSummary(
+        corpora={
+            str(name): OfCorpus(
+                clips=len(own),
+                speakers=int(own["speaker"].nunique()),
+                languages=sorted(set(own["language"]) - {""}),
+            )
             for name, own in clips.groupby("corpus")
         },
-        "emotions": {str(name): int(n) for name, n in emotions.items()},
-        "seconds": {
-            "total": float(seconds.sum()),
-            "min": float(seconds.min()),
-            "median": float(seconds.median()),
-            "max": float(seconds.max()),
-        },
-    }
+        emotions={str(name): int(n) for name, n in emotions.items()},
+        seconds=Seconds(
+            total=float(seconds.sum()),
+            min=float(seconds.min()),
+            median=float(seconds.median()),
+            max=float(seconds.max()),
+        ),
+    )

@@ -4,45 +4,26 @@ A corpus with a module here is read by what its files are called; any other name
 see `ser.corpora.own`.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ser.core.errors import UserError
 from ser.core.rejection import Rejected
-from ser.corpora import aesdd, cremad, emodb, own, ravdess, savee, tess
+from ser.corpora import aesdd, cremad, demo, emodb, own, ravdess, savee, tess
 from ser.corpora.labels import Labels
 from ser.decoding.formats import READ, SUFFIXES, is_hidden
 
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Naming:
-    """How the clips of a corpus are called.
-
-    Attributes:
-        parse: path below the corpus's folder -> labels; raises `Rejected`.
-        example: one such path.
-    """
-
-    parse: Callable[[str], Labels]
-    example: str
-
-
-def _parse_demo(path: str) -> Labels:
-    """Read the names of the synthesised corpus (ser/sources/demo.py): the AESDD's, in no tongue."""
-    return replace(aesdd.parse(path), language="")
-
-
-NAMINGS = {
-    "aesdd": Naming(aesdd.parse, aesdd.EXAMPLE),
-    "ravdess": Naming(ravdess.parse, ravdess.EXAMPLE),
-    "cremad": Naming(cremad.parse, cremad.EXAMPLE),
-    "tess": Naming(tess.parse, tess.EXAMPLE),
-    "savee": Naming(savee.parse, savee.EXAMPLE),
-    "emodb": Naming(emodb.parse, emodb.EXAMPLE),
-    "demo": Naming(_parse_demo, aesdd.EXAMPLE),
+CORPORA = {
+    "aesdd": aesdd.CORPUS,
+    "ravdess": ravdess.CORPUS,
+    "cremad": cremad.CORPUS,
+    "tess": tess.CORPUS,
+    "savee": savee.CORPUS,
+    "emodb": emodb.CORPUS,
+    "demo": demo.CORPUS,
 }
 
 
@@ -62,17 +43,17 @@ def select_files(corpus: str, seen: Collection[str], source: str) -> list[str]:
         UserError: none of them is a clip of the corpus; it says what is there instead.
     """
     visible = [path for path in seen if not is_hidden(PurePosixPath(path))]
-    suffixes, read = ((".wav",), ".wav") if corpus in NAMINGS else (SUFFIXES, READ)
+    suffixes, read = ((".wav",), ".wav") if corpus in CORPORA else (SUFFIXES, READ)
     audio = sorted(path for path in visible if path.lower().endswith(suffixes))
     examples = f", for example {', '.join(sorted(audio or seen)[:_SHOWN])}" if seen else ""
     counted = f"{len(seen)} files seen{examples}"
     if not audio:
         raise UserError(f"{source} has no audio files ({read}): {counted}")
-    if corpus not in NAMINGS:
+    if corpus not in CORPORA:
         table = own.find_table(visible, source)
         return sorted([*audio, table]) if table else audio
     if not any(_is_clip(corpus, path) for path in audio):
-        others = [name for name in NAMINGS if any(_is_clip(name, path) for path in audio)]
+        others = [name for name in CORPORA if any(_is_clip(name, path) for path in audio)]
         guess = (
             f"they are called like clips of {' or '.join(others)}"
             if others
@@ -80,7 +61,7 @@ def select_files(corpus: str, seen: Collection[str], source: str) -> list[str]:
         )
         raise UserError(
             f"{source} has no clip of {corpus}, whose clips are called like "
-            f"'{NAMINGS[corpus].example}': {counted}; {guess}. Correct pull.sources.{corpus} in "
+            f"'{CORPORA[corpus].example}': {counted}; {guess}. Correct pull.sources.{corpus} in "
             "params.yaml"
         )
     return audio
@@ -95,7 +76,7 @@ def check_table(corpus: str, folder: Path, paths: Sequence[str]) -> list[str]:
     Raises:
         UserError: it is damaged.
     """
-    return [] if corpus in NAMINGS else own.labeller(folder, paths, {}).unused
+    return [] if corpus in CORPORA else own.labeller(folder, paths, {}).unused
 
 
 def label_files(
@@ -120,8 +101,8 @@ def label_files(
     Raises:
         UserError: the table of one's own corpus is damaged.
     """
-    if corpus in NAMINGS:
-        parse, files, missing = NAMINGS[corpus].parse, list(paths), dict[str, str]()
+    if corpus in CORPORA:
+        parse, files, missing = CORPORA[corpus].parse, list(paths), dict[str, str]()
     else:
         labeller = own.labeller(folder, paths, relabel, own_emotions)
         parse, missing = labeller.parse, labeller.missing
@@ -139,10 +120,10 @@ def label_files(
 
 def clip_name(corpus: str, path: str) -> str | None:
     """Name the clip that a path means, wherever the corpus lies; None if it means none."""
-    if corpus not in NAMINGS:
+    if corpus not in CORPORA:
         return own.clip_name(path)
     try:
-        return NAMINGS[corpus].parse(path).name
+        return CORPORA[corpus].parse(path).name
     except Rejected:
         return None
 

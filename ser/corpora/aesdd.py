@@ -7,6 +7,7 @@ interaction. Journal of the Audio Engineering Society 66(6), 2018.
 import re
 from pathlib import PurePosixPath
 
+from ser.corpora.corpus import Corpus, Licence
 from ser.corpora.labels import Labels, require_known, unknown_name
 
 EXAMPLE = "a05 (3).wav"
@@ -40,3 +41,15 @@ def parse(path: str) -> Labels:
         take=take.lower(),
         language="el",
     )
+
+
+CORPUS = Corpus(
+    parse,
+    EXAMPLE,
+    Licence(
+        "Acted Emotional Speech Dynamic Database",
+        "other",
+        "for research; ask its authors about any other use",
+        "Vryzas et al., Journal of the Audio Engineering Society 66(6), 2018",
+    ),
+)

@@ -8,6 +8,7 @@ VideoDemographics.csv.
 import re
 from pathlib import PurePosixPath
 
+from ser.corpora.corpus import Corpus, Licence
 from ser.corpora.labels import Labels, require_known, unknown_name
 
 EXAMPLE = "1001_DFA_ANG_XX.wav"
@@ -66,3 +67,15 @@ def parse(path: str) -> Labels:
         intensity=_LEVELS[level],
         language="en",
     )
+
+
+CORPUS = Corpus(
+    parse,
+    EXAMPLE,
+    Licence(
+        "Crowd-sourced Emotional Multimodal Actors Dataset",
+        "odbl",
+        "Open Database License",
+        "Cao et al., IEEE Transactions on Affective Computing 5(4), 2014",
+    ),
+)

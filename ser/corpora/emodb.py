@@ -7,6 +7,7 @@ Burkhardt, Paeschke, Rolfes, Sendlmeier, Weiss: A database of German emotional s
 import re
 from pathlib import PurePosixPath
 
+from ser.corpora.corpus import Corpus, Licence
 from ser.corpora.labels import Labels, require_known, unknown_name
 
 EXAMPLE = "03a01Fa.wav"
@@ -68,3 +69,15 @@ def parse(path: str) -> Labels:
         age=age,
         language="de",
     )
+
+
+CORPUS = Corpus(
+    parse,
+    EXAMPLE,
+    Licence(
+        "Berlin Database of Emotional Speech",
+        "cc0-1.0",
+        "CC0 1.0, as audEERING's card of it says",
+        "Burkhardt et al., Interspeech 2005",
+    ),
+)

@@ -9,6 +9,7 @@ import re
 from pathlib import PurePosixPath
 
 from ser.core.rejection import Rejected
+from ser.corpora.corpus import Corpus, Licence
 from ser.corpora.labels import Labels, require_known, unknown_name
 
 EXAMPLE = "03-01-05-02-01-01-12.wav"
@@ -66,3 +67,15 @@ def parse(path: str) -> Labels:
         language="en",
         sung=channel == _SONG,
     )
+
+
+CORPUS = Corpus(
+    parse,
+    EXAMPLE,
+    Licence(
+        "Ryerson Audio-Visual Database of Emotional Speech and Song",
+        "cc-by-nc-sa-4.0",
+        "CC BY-NC-SA 4.0",
+        "Livingstone, Russo, PLoS ONE 13(5), 2018",
+    ),
+)

@@ -6,6 +6,7 @@ Haq, Jackson: Multimodal emotion recognition. In: Machine Audition, 2010.
 import re
 from pathlib import PurePosixPath
 
+from ser.corpora.corpus import Corpus, Licence
 from ser.corpora.labels import Labels, require_known, unknown_name
 
 EXAMPLE = "DC/a01.wav"
@@ -50,3 +51,15 @@ def parse(path: str) -> Labels:
         gender="male",
         language="en",
     )
+
+
+CORPUS = Corpus(
+    parse,
+    EXAMPLE,
+    Licence(
+        "Surrey Audio-Visual Expressed Emotion",
+        "other",
+        "for research, on registration with its authors",
+        "Haq, Jackson, in: Machine Audition, 2010",
+    ),
+)

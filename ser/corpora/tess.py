@@ -6,6 +6,7 @@ Pichora-Fuller, Dupuis: Toronto emotional speech set (TESS). Borealis, 2020.
 import re
 from pathlib import PurePosixPath
 
+from ser.corpora.corpus import Corpus, Licence
 from ser.corpora.labels import Labels, require_known, unknown_name
 
 EXAMPLE = "OAF_back_angry.wav"
@@ -47,3 +48,15 @@ def parse(path: str) -> Labels:
         age=_AGES[_SPEAKERS[speaker]],
         language="en",
     )
+
+
+CORPUS = Corpus(
+    parse,
+    EXAMPLE,
+    Licence(
+        "Toronto Emotional Speech Set",
+        "cc-by-nc-nd-4.0",
+        "CC BY-NC-ND 4.0",
+        "Pichora-Fuller, Dupuis, University of Toronto, 2020",
+    ),
+)

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ser.core.figures import ends, headline
-from ser.evaluation.licences import LICENCES, Licence
+from ser.corpora import CORPORA
+from ser.corpora.corpus import Licence
 from ser.nets.description import Description
 
 _KNOWN_VOICES = (
@@ -62,9 +63,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _front_matter(description: Description) -> str:
     """The part in YAML that the Hub reads; JSON strings are YAML."""
-    corpora = description.corpus["corpora"]
+    corpora = description.corpus.corpora
     metrics = description.metrics or {}
-    languages = sorted({language for own in corpora.values() for language in own["languages"]})
+    languages = sorted({language for own in corpora.values() for language in own.languages})
     licences = sorted({_licence(name).spdx for name in corpora})
     result = {
         "task": {"type": "audio-classification"},
@@ -78,16 +79,16 @@ def _front_matter(description: Description) -> str:
         ("license", licences[0] if len(licences) == 1 else "other"),
         ("language", languages),
         ("pipeline_tag", "audio-classification"),
-        ("tags", ["speech-emotion-recognition", "audio", description.model["name"]]),
-        ("model-index", [{"name": f"ser-{description.model['name']}", "results": [result]}]),
+        ("tags", ["speech-emotion-recognition", "audio", description.model.name]),
+        ("model-index", [{"name": f"ser-{description.model.name}", "results": [result]}]),
     ]
     return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in lines), "---"])
 
 
 def _summary(description: Description) -> str:
     emotions = ", ".join(description.emotions)
-    net, folds = description.model["name"], len(description.folds)
-    kinds = ", ".join(f"{n} {kind}" for kind, n in description.preprocessing["dims"].items())
+    net, folds = description.model.name, len(description.folds)
+    kinds = ", ".join(f"{n} {kind}" for kind, n in description.preprocessing.dims.items())
     several = f" The {folds} nets of its folds answer together." if folds > 1 else ""
     return (
         f"Says of a recording of speech which of {len(description.emotions)} emotions is heard: "
@@ -96,14 +97,14 @@ def _summary(description: Description) -> str:
 
 
 def _use(description: Description) -> str:
-    clean = description.preprocessing["clean"]
-    above = f", freed of all up to {clean['highpass']:g} Hz" if clean["highpass"] else ""
+    clean = description.preprocessing.clean
+    above = f", freed of all up to {clean.highpass:g} Hz" if clean.highpass else ""
     return (
         "For research on acted emotional speech, for teaching, and as a baseline to beat. Intended "
         "users are people who know what the figures below do and do not say.\n\n"
         "```bash\nser predict --model data/model recording.wav\n```\n\n```python\nfrom ser import "
         'load\n\nload("data/model").predict(samples, rate)  # float samples in -1..1, rate in Hz\n'
-        f"```\n\nRecordings of any rate are brought to {clean['sample_rate']} Hz{above} and "
+        f"```\n\nRecordings of any rate are brought to {clean.sample_rate} Hz{above} and "
         "peak 1, as the clips of the training were."
     )
 
@@ -120,17 +121,17 @@ _MISUSE = (
 def _data(description: Description) -> str:
     corpus = description.corpus
     rows = []
-    for name, own in corpus["corpora"].items():
+    for name, own in corpus.corpora.items():
         licence = _licence(name)
-        languages = ", ".join(own["languages"]) or "not stated"
-        counts = (str(own["clips"]), str(own["speakers"]))
+        languages = ", ".join(own.languages) or "not stated"
+        counts = (str(own.clips), str(own.speakers))
         rows.append((name, licence.title, languages, *counts, licence.terms, licence.reference))
     head = ("corpus", "title", "language", "clips", "speakers", "licence", "reference")
-    emotions = ", ".join(f"{n} {name}" for name, n in corpus["emotions"].items())
-    seconds = corpus["seconds"]
+    emotions = ", ".join(f"{n} {name}" for name, n in corpus.emotions.items())
+    seconds = corpus.seconds
     return (
-        f"{table(head, rows)}\n\n{emotions}; {seconds['total'] / 60:.1f} minutes, clips of "
-        f"{seconds['min']:.1f} to {seconds['max']:.1f} s. {_held_out(description)} The weights are "
+        f"{table(head, rows)}\n\n{emotions}; {seconds.total / 60:.1f} minutes, clips of "
+        f"{seconds.min:.1f} to {seconds.max:.1f} s. {_held_out(description)} The weights are "
         "made from recordings under these licences: look there before you pass them on."
     )
 
@@ -179,16 +180,16 @@ def _figures(description: Description, metrics: Mapping[str, Any]) -> str:
 
 def _limits(description: Description) -> str:
     corpus = description.corpus
-    speakers = sum(own["speakers"] for own in corpus["corpora"].values())
-    seconds = corpus["seconds"]
+    speakers = sum(own.speakers for own in corpus.corpora.values())
+    seconds = corpus.seconds
     return (
         f"- {speakers} speakers, acting: other voices, languages, microphones, rooms and real "
         "emotions are recognised worse, by how much nobody has measured here.\n"
         f"- It knows {', '.join(description.emotions)} and nothing else: whatever it hears, it "
         "names one of them, unless nobody speaks.\n"
-        f"- Recordings of less than {2 * description.highest_hertz:.0f} Hz, such as telephone "
-        "calls, lack sounds that it listens to: it errs more, and says so.\n"
-        f"- It was trained on clips of {seconds['min']:.1f} to {seconds['max']:.1f} s; longer "
+        f"- Recordings of less than {2 * description.preprocessing.highest_hertz:.0f} Hz, such as "
+        "telephone calls, lack sounds that it listens to: it errs more, and says so.\n"
+        f"- It was trained on clips of {seconds.min:.1f} to {seconds.max:.1f} s; longer "
         "recordings are cut into windows, whose accuracy was not measured.\n"
         "- The intervals say how far the figures would move with other clips of the same "
         "speakers, not with other speakers."
@@ -201,4 +202,4 @@ def _making(description: Description) -> str:
 
 
 def _licence(corpus: str) -> Licence:
-    return LICENCES.get(corpus, _OWN)
+    return CORPORA[corpus].licence if corpus in CORPORA else _OWN

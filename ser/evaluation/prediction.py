@@ -7,7 +7,6 @@ import pandas as pd
 from torch import nn
 
 from ser.core.clips import speaker_of
-from ser.core.sections import Model
 from ser.core.store import Store
 from ser.nets import model_folder
 from ser.nets.description import Description
@@ -34,7 +33,7 @@ def predict_folds(
     """
     device = choose_device()
     make_deterministic()
-    settings, emotions = Model.model_validate(description.model), description.emotions
+    settings, emotions = description.model, description.emotions
     limit_threads(settings)
     source = ExampleSource(clips, features, settings)
     parts, tested = [], []

@@ -3,18 +3,19 @@
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import PlainSerializer, PlainValidator, ValidationError, model_validator
 
+from ser.core.clips import CorpusSummary
 from ser.core.errors import UserError
-from ser.core.filters import FilterBanks, filter_banks, from_json, to_json
-from ser.core.sections import Features
-from ser.nets.normalisation import Statistics
+from ser.core.filters import filter_banks, to_json
+from ser.core.preprocessing import Preprocessing
+from ser.core.sections import Features, Model, Section
+from ser.nets.normalisation import Scale, Statistics, check_statistics
 
 FORMAT = 5
 _OLDER = (3, 4)  # formats that are read as well
@@ -28,50 +29,71 @@ _NEWER_SETTINGS = {
 LIBRARIES = ("ser", "librosa", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 
-@dataclass(frozen=True)
-class Description:
+def _arrays(described: Any) -> Statistics | None:  # noqa: ANN401 - whatever a file holds
+    """Make arrays of the lists that stand for them in JSON."""
+    if described is None:
+        return None
+    try:
+        return {kind: (_scale(mean), _scale(dev)) for kind, (mean, dev) in described.items()}
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"mean and deviation of each kind of features expected: {error}") from None
+
+
+def _scale(value: Any) -> Scale:  # noqa: ANN401
+    return float(value) if np.ndim(value) == 0 else np.array(value, np.float64)
+
+
+def _lists(statistics: Statistics | None) -> dict[str, list[Any]] | None:
+    if statistics is None:
+        return None
+    return {
+        kind: [v if isinstance(v, float) else v.tolist() for v in scales]
+        for kind, scales in statistics.items()
+    }
+
+
+class Description(Section):
     """All that is needed to use the weights, and where they come from.
 
     Attributes:
         model: the section model of the parameters.
         emotions: the labels, in the order of the net's outputs.
-        preprocessing: how the features were made: {"clean", "features", "filter_banks", "dims"}.
+        preprocessing: how the features were made.
         folds: numbers of the folds, one file of weights each.
         statistics: of each fold, what features are normalised by if it is the train clips'; else
             None.
-        corpus: what it was trained and measured on: see `ser.evaluation.card`.
+        corpus: what it was trained and measured on.
         versions: of Python and the libraries that trained it.
         metrics: what metrics/evaluate.json says of it; None until it is evaluated.
     """
 
-    model: dict[str, Any]
+    model: Model
     emotions: list[str]
-    preprocessing: dict[str, Any]
+    preprocessing: Preprocessing
     folds: list[int]
-    statistics: list[Statistics | None]
-    corpus: dict[str, Any]
+    statistics: list[Annotated[Statistics | None, PlainValidator(_arrays), PlainSerializer(_lists)]]
+    corpus: CorpusSummary
     versions: dict[str, str]
     metrics: dict[str, Any] | None = None
 
-    @property
-    def highest_hertz(self) -> float:
-        """The highest frequency that reaches the features, in Hz."""
-        clean, features = self.preprocessing["clean"], self.preprocessing["features"]
-        return float(min(features["fmax"], clean["sample_rate"] / 2))
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.statistics) != len(self.folds) or not self.folds:
+            raise ValueError("as many statistics as folds expected")
+        if not self.emotions or self.emotions != sorted(set(self.emotions)):
+            raise ValueError(f"emotions are {self.emotions}, expected are names, sorted, each once")
+        for statistics in self.statistics:
+            if statistics is not None or self.model.normalisation == "train":
+                check_statistics(statistics, self.preprocessing.dims)
+        return self
 
-    @property
-    def filter_banks(self) -> FilterBanks:
-        """What the features' spectra are weighted with."""
-        features = Features.model_validate(self.preprocessing["features"])
-        return from_json(self.preprocessing["filter_banks"], features)
-
-    def measured(self, metrics: Mapping[str, Any]) -> "Description":
-        """Give the same with what its evaluation found."""
-        return replace(self, metrics=dict(metrics))
+    def measured(self, metrics: Mapping[str, Any]) -> Self:
+        """Return the same with what its evaluation found."""
+        return self.model_copy(update={"metrics": dict(metrics)})
 
     def text(self) -> str:
         """Write it as JSON."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, default=_as_list) + "\n"
+        return json.dumps({"format": FORMAT, **self.model_dump(mode="json")}, indent=2) + "\n"
 
 
 def parse(text: str, source: str | Path) -> Description:
@@ -84,29 +106,33 @@ def parse(text: str, source: str | Path) -> Description:
     Raises:
         UserError: of another format than this code reads; names the versions. Or of an older one
             that librosa is needed for, which is not installed.
-        ValueError, LookupError, TypeError, AttributeError: it is damaged.
+        ValueError: it is damaged.
     """
     described = json.loads(text)
+    if not isinstance(described, dict):
+        raise ValueError("a mapping expected")
     found = described.pop("format", None)
     if found in _OLDER:
-        _bring_up_to_date(described, found, source)
+        try:
+            _bring_up_to_date(described, found, source)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"damaged: {error!r}") from None
     elif found != FORMAT:
-        made_by = described.get("versions") or {}
-        named = ", ".join(f"{name} {version}" for name, version in sorted(made_by.items()))
+        made_by = described.get("versions")
+        known = sorted(made_by.items()) if isinstance(made_by, dict) else []
+        named = ", ".join(f"{name} {version}" for name, version in known)
         newer = isinstance(found, int) and found > FORMAT
         raise UserError(
             f"{source} is of format {found}, written with {named or 'unknown versions'}; this is "
             f"ser {metadata.version('ser')}, which reads the formats {_OLDER[0]} to {FORMAT}: "
             + ("use a newer version of the project" if newer else "train it anew, `dvc repro`")
         )
-    described["statistics"] = [_as_statistics(of_fold) for of_fold in described["statistics"]]
-    description = Description(**described)
-    if len(description.statistics) != len(description.folds) or not description.folds:
-        raise ValueError("as many statistics as folds expected")
-    emotions = description.emotions
-    if not isinstance(emotions, list) or emotions != sorted(set(map(str, emotions))):
-        raise ValueError(f"emotions are {emotions}, expected are names, sorted, each once")
-    return description
+    try:
+        return Description.model_validate(described)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{key}: {first['msg']}" if key else first["msg"]) from None
 
 
 def versions() -> dict[str, str]:
@@ -116,7 +142,7 @@ def versions() -> dict[str, str]:
 
 
 def name_ends(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Give <figure>_ci95, a list, as `evaluation.figures` names it: <figure>_low and <figure>_high.
+    """Return <figure>_ci95, a list, as <figure>_low and <figure>_high: `evaluation.figures`.
 
     Raises:
         ValueError, TypeError: it is no list of two.
@@ -153,17 +179,3 @@ def _bring_up_to_date(described: dict[str, Any], found: int, source: str | Path)
             "or export it anew"
         ) from None
     preprocessing["filter_banks"] = to_json(banks)
-
-
-def _as_list(array: NDArray[np.float64]) -> list[float]:
-    return [float(value) for value in array]
-
-
-def _as_statistics(described: dict[str, Any] | None) -> Statistics | None:
-    """Make arrays of the lists that stand for them in JSON."""
-    if described is None:
-        return None
-    return {
-        kind: tuple(np.array(v, np.float64) if isinstance(v, list) else float(v) for v in values)  # type: ignore[misc]
-        for kind, values in described.items()
-    }

@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ser.core.errors import UserError
-from ser.core.sections import Model
 from ser.nets import build
 from ser.nets.description import Description, parse
 from ser.nets.weights import Weights, snapshot_epoch, write_weights
@@ -55,9 +54,7 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
     try:
         description = parse(described.read_text(encoding="utf-8"), described)
         nets = [_read_net(_weights_file(folder, fold), description) for fold in description.folds]
-    except (
-        OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError
-    ) as error:  # fmt: skip
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, OSError) and error.filename:
             reason = f"{error.filename}: {error.strerror}"
@@ -91,9 +88,8 @@ def count_parameters(description: Description) -> int:
 
 
 def _build(description: Description) -> nn.Module:
-    dims = sum(description.preprocessing["dims"].values())
-    model = Model.model_validate(description.model)
-    return build.build(model, dims, len(description.emotions))
+    dims = sum(description.preprocessing.dims.values())
+    return build.build(description.model, dims, len(description.emotions))
 
 
 def _read_net(weights: Path, description: Description) -> nn.Module:

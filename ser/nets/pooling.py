@@ -74,6 +74,8 @@ def correlations(x: Tensor, mask: Tensor) -> Tensor:
     """
     weights = _weights(mask)
     centred = x - mean(x, mask)[:, :, None]
+    # Again: the mean over many frames is rounded by more than a channel that does not vary varies.
+    centred = centred - mean(centred, mask)[:, :, None]
     unit = centred / _root(mean(centred.square(), mask))[:, :, None]
     products = (unit * weights[:, None]) @ unit.transpose(1, 2)
     n = x.shape[1]

@@ -4,12 +4,8 @@ The pictures must read in black and white: whatever is told apart differs in lig
 dash, hatch or marker. No pyplot, so no picture leaves anything behind in the process.
 """
 
-import logging
-import warnings
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +15,12 @@ from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+
+from ser.plots.fonts import choose_fonts, without_glyph_warnings
 
 Grid = Literal["y", "both", "none"]
 
@@ -34,12 +31,12 @@ ACCENT = "#d9822b"
 GREY = "#6b6b6b"
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE = 12, 10, 9
 _MARGIN = 0.01  # of the width, on either side of a figure's title
-# Evenly darker the more there is.
 # What speaks against something and what for it: both ends are dark, hatching tells them apart.
 FOR_AND_AGAINST = LinearSegmentedColormap.from_list(
     "for_and_against", ["#7563b0", "white", "#b85c0a"]
 )
 FAINT = 0.15  # of what speaks most: what is weaker is not hatched
+# Evenly darker the more there is.
 _MUCH_IS_DARK = LinearSegmentedColormap.from_list("much_is_dark", ["#f1f4f9", "#8ea1c0", DARK])
 
 
@@ -103,8 +100,8 @@ def _begin_with(title: Text, name: str, room: float) -> None:
         return bool(title.get_window_extent().width > room)
 
     title.set_text(name)
-    _choose_fonts([title])
-    with _no_word_of_glyphs():
+    choose_fonts([title])
+    with without_glyph_warnings():
         kept = bisect_left(range(len(name) + 1), True, key=is_too_wide) - 1
     title.set_text(_shortened(name, max(kept, 0)) + rest)
 
@@ -114,54 +111,6 @@ def _shortened(name: str, kept: int) -> str:
     if kept >= len(name):
         return name
     return f"{name[: kept // 2]}…{name[len(name) - (kept - kept // 2) :]}"
-
-
-def _choose_fonts(texts: Sequence[Text]) -> None:
-    """Have texts take what their font lacks from other fonts of this computer, as far as it can."""
-    for text in texts:
-        missing = frozenset(text.get_text()) - {"\n"} - _held(findfont(text.get_fontproperties()))
-        if others := _fonts_with(missing):
-            text.set_fontfamily([*text.get_fontfamily(), *others])
-
-
-@cache
-def _held(font: str) -> frozenset[str]:
-    """Say which characters a font has."""
-    return frozenset(map(chr, get_font(font).get_charmap()))
-
-
-@cache
-def _fonts_with(characters: frozenset[str]) -> list[str]:
-    """Name the families that together have most of some characters, those that have more first."""
-    if not characters:
-        return []
-    found: dict[str, frozenset[str]] = {}
-    for entry in fontManager.ttflist:
-        if not entry.name.startswith("Last Resort"):  # which has a box for each character
-            held = characters.intersection(map(chr, get_font(entry.fname).get_charmap()))
-            found[entry.name] = found.get(entry.name, frozenset()) | held
-    chosen = []
-    while characters:
-        best = max(sorted(found), key=lambda family: len(found[family] & characters))
-        if not found[best] & characters:
-            break
-        chosen.append(best)
-        characters -= found[best]
-    return chosen
-
-
-@contextmanager
-def _no_word_of_glyphs() -> Iterator[None]:
-    """Draw a box for what no font of this computer has, and say nothing of that nor of weights."""
-    log = logging.getLogger("matplotlib.font_manager")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "(Glyph|Matplotlib currently does not support)")
-            yield
-    finally:
-        log.setLevel(level)
 
 
 def whole_numbers(axis: Axis) -> None:
@@ -232,6 +181,6 @@ def save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for axes in figure.axes:  # that their ticks have texts
         axes.get_xticklabels(), axes.get_yticklabels()
-    _choose_fonts(figure.findobj(Text))
-    with _no_word_of_glyphs():
+    choose_fonts(figure.findobj(Text))
+    with without_glyph_warnings():
         figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})

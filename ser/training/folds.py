@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from ser.core.errors import UserError
-from ser.core.sections import Features, Model
+from ser.core.preprocessing import Preprocessing
+from ser.core.sections import Model
 from ser.core.store import Store
 from ser.core.tables import read_csv
 from ser.nets import model_folder
@@ -150,7 +151,7 @@ def train_fold(
     clips_of = splits[splits["fold"] == fold].groupby("subset")["clip"].agg(list).to_dict()
     train, val, train_statistics = examples_of_fold(source, clips_of, emotions, model, fold)
     measured = source.measured_examples(clips_of["train"], emotions)
-    features = Features.model_validate(store.meta["features"])
+    features = Preprocessing.model_validate(store.meta).features
     if model.balance != "none" and team.leads:
         text = f"fold {fold}: {len(train)} examples after model.balance {model.balance}\n"
         print(text, end="", flush=True)

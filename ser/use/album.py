@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
-from ser.core.sections import Features
 from ser.use.answers import clock, printable
 from ser.use.explanation import explain_file, windows_of
 from ser.use.recogniser import Prediction, Recogniser
@@ -42,8 +41,7 @@ class Album:
         self.pictures = 0
         self._recogniser, self._windows, self._folder = recogniser, windows, folder
         self._names: set[str] = set()
-        settings = recogniser.description.preprocessing["features"]
-        self._band_hertz = mel_band_hertz(Features.model_validate(settings))
+        self._band_hertz = mel_band_hertz(recogniser.description.preprocessing.features)
 
     def add(self, name: str, path: Path, prediction: Prediction) -> None:
         """Draw a recording; of a long one, each window in which an emotion is told.

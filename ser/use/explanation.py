@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ser.core.columns import mel_columns
 from ser.core.errors import UserError
-from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.use.recogniser import Prediction, Recogniser, Window, pieces
 from ser.use.windows import Windows
@@ -56,7 +55,7 @@ def require_spectrogram(recogniser: Recogniser) -> None:
     Raises:
         UserError: it sees no mel spectrogram.
     """
-    kinds = recogniser.description.preprocessing["features"]["kinds"]
+    kinds = recogniser.description.preprocessing.features.kinds
     if "logmel" not in kinds:
         raise UserError(
             f"the model sees no mel spectrogram, but {', '.join(kinds)} (features.kinds): no "
@@ -84,7 +83,7 @@ def explain(recogniser: Recogniser, waveform: FloatArray, emotion: str) -> Expla
     """
     require_spectrogram(recogniser)
     features = recogniser.features(waveform)
-    mel = mel_columns(recogniser.description.preprocessing["dims"])
+    mel = mel_columns(recogniser.description.preprocessing.dims)
     place = recogniser.emotions.index(emotion)
 
     def log_odds(spectrogram: FloatArray) -> float:
@@ -93,8 +92,8 @@ def explain(recogniser: Recogniser, waveform: FloatArray, emotion: str) -> Expla
         share = np.clip(recogniser.probabilities(changed)[place], _SURE, 1 - _SURE)
         return float(np.log(share / (1 - share)))
 
-    settings = Features.model_validate(recogniser.description.preprocessing["features"])
-    rate = recogniser.description.preprocessing["clean"]["sample_rate"]
+    settings = recogniser.description.preprocessing.features
+    rate = recogniser.description.preprocessing.clean.sample_rate
     return Explanation(
         emotion,
         float(recogniser.probabilities(features)[place]),

@@ -34,8 +34,4 @@ def load(path: str | Path, fold: int | None = None) -> Recogniser:
             ) from None
 
         description, nets = open_folder(path)
-    try:
-        return Recogniser(description, nets, fold)
-    except (ValueError, LookupError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path} describes no model that can be used ({reason})") from None
+    return Recogniser(description, nets, fold)

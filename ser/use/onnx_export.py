@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from ser.core.errors import UserError
 from ser.core.needs import FIXED_LENGTHS, FUNCTIONALS, needs_of
-from ser.core.sections import Clean, Features, Model
 from ser.nets import model_folder
 from ser.nets.description import Description
 from ser.use.front_end import FitLength, LogMel, Normalise, StandardForm
@@ -33,14 +32,12 @@ class FromWaveform(nn.Module):
 
     def __init__(self, description: Description, folds: Folds) -> None:
         super().__init__()
-        clean = Clean.model_validate(description.preprocessing["clean"])
-        features = Features.model_validate(description.preprocessing["features"])
-        model = Model.model_validate(description.model)
+        made = description.preprocessing
         self.layers = nn.Sequential(
-            StandardForm(clean.sample_rate, clean.highpass),
-            LogMel(features, description.filter_banks["mel"]),
+            StandardForm(made.clean.sample_rate, made.clean.highpass),
+            LogMel(made.features, made.banks["mel"]),
             Normalise(description.statistics),
-            FitLength(model),
+            FitLength(description.model),
             folds,
         )
 
@@ -56,17 +53,17 @@ def takes_waveforms(description: Description) -> bool:
     Functionals are no operations that ONNX has, nor is the reduction of noise; what is normalised
     by a voice asks for its recordings first.
     """
-    preprocessing = description.preprocessing
-    return bool(
-        preprocessing["features"]["kinds"] == ["logmel"]
-        and preprocessing["clean"]["noise_reduction"] == "none"
+    made = description.preprocessing
+    return (
+        made.features.kinds == ["logmel"]
+        and made.clean.noise_reduction == "none"
         and not adapts_to_voices(description)
     )
 
 
 def adapts_to_voices(description: Description) -> bool:
     """Whether a model hears a voice's recordings before it answers."""
-    return bool(description.model["normalisation"] == "speaker")
+    return description.model.normalisation == "speaker"
 
 
 def export(folder: Path, path: Path) -> None:
@@ -85,8 +82,7 @@ def export(folder: Path, path: Path) -> None:
         UserError: as `ser.nets.model_folder.load`; or the net adapts to a voice by itself.
     """
     description, modules = model_folder.load(folder)
-    needs = needs_of(Model.model_validate(description.model))
-    if needs.standardises_pooled and adapts_to_voices(description):
+    if needs_of(description.model).standardises_pooled and adapts_to_voices(description):
         raise UserError(
             f"{folder} adapts to a voice by what it pools of its recordings, which a file cannot: "
             "use the folder, or train with model.normalisation train"
@@ -123,13 +119,13 @@ def export(folder: Path, path: Path) -> None:
 
 def _example_features(description: Description) -> tuple[Tensor, list[int]]:
     """Make features as the nets take them; say which of their dimensions are free."""
-    model = Model.model_validate(description.model)
+    model = description.model
     frames, free = _EXAMPLE_FRAMES, [1]
     if model.length in FIXED_LENGTHS:
         frames, free = model.frames, []
     elif needs_of(model).only == FUNCTIONALS:
         frames, free = 1, []
-    dims = sum(description.preprocessing["dims"].values())
+    dims = sum(description.preprocessing.dims.values())
     return torch.zeros(len(description.folds), frames, dims), free
 
 

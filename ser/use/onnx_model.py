@@ -72,7 +72,7 @@ def _check_shapes(session: "onnxruntime.InferenceSession", description: Descript
         expected = {WAVEFORM: [None], PROBABILITIES: [emotions], OF_FOLDS: [folds, emotions]}
     else:
         frames = found[FEATURES][1:2]  # free, or of one length
-        dims = sum(description.preprocessing["dims"].values())
+        dims = sum(description.preprocessing.dims.values())
         expected = {FEATURES: [folds, *frames, dims], PROBABILITIES: [folds, emotions]}
     if found != expected:
         raise ValueError(f"its nets take and give {found}, described are {expected}")

@@ -17,13 +17,13 @@ from ser.audio.standard import sound, standardise
 from ser.core.errors import UserError
 from ser.core.recording import CHANNELS, RATES, Recording
 from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
-from ser.core.sections import FUNCTIONALS, Clean, Features, Model
+from ser.core.sections import FUNCTIONALS
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
 from ser.features.extract import extract
 from ser.nets.description import Description
 from ser.nets.lengths import fit_length
-from ser.nets.normalisation import Statistics, as_they_are, check_statistics, measure, normalise
+from ser.nets.normalisation import Statistics, as_they_are, measure, normalise
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut
 
@@ -110,23 +110,14 @@ class Recogniser:
         """Take a model that was read from a folder or an ONNX file: see `ser.load`.
 
         Raises:
-            ValueError, LookupError, TypeError: the description makes no sense.
+            UserError: the model has no such fold.
         """
         self.description = description
         self._nets = nets
         self._answering = _places_of(description.folds, fold)
-        self._clean = Clean.model_validate(description.preprocessing["clean"])
-        self._features = Features.model_validate(description.preprocessing["features"])
-        self._model = Model.model_validate(description.model)
-        self._banks = description.filter_banks
-        self._dims = self._features.dims
-        if self._dims != description.preprocessing["dims"]:
-            raise ValueError(f"features of {self._dims} columns described as others")
-        if self._model.normalisation == "train":
-            for statistics in description.statistics:
-                check_statistics(statistics, self._dims)
-        seconds = description.corpus["seconds"]
-        self._median, self._longest = float(seconds["median"]), float(seconds["max"])
+        self._clean = description.preprocessing.clean
+        self._dims = description.preprocessing.dims
+        self._model = description.model
         self._voice: Statistics | None = None
 
     @property
@@ -150,7 +141,8 @@ class Recogniser:
         Raises:
             UserError: a window is shorter than a clip may be, or does not move on.
         """
-        median = max(round(self._median, 1), self._clean.min_seconds)
+        seconds = self.description.corpus.seconds
+        median = max(round(seconds.median, 1), self._clean.min_seconds)
         chosen = median if length is None else length
         step = chosen / 2 if hop is None else hop
         if not self._clean.min_seconds <= chosen < np.inf:
@@ -160,7 +152,7 @@ class Recogniser:
             )
         if not 0.01 <= step < np.inf:
             raise UserError(f"a hop of {step:g} s: at least 0.01 s, and an end, are needed")
-        return Windows(max(self._longest, chosen) if length is None else chosen, chosen, step)
+        return Windows(max(seconds.max, chosen) if length is None else chosen, chosen, step)
 
     def predict(
         self,
@@ -291,7 +283,7 @@ class Recogniser:
 
     def _doubt(self, rate: int) -> str | None:
         """Say what a recording of a low sample rate lacks."""
-        highest = self.description.highest_hertz
+        highest = self.description.preprocessing.highest_hertz
         if rate / 2 >= highest:
             return None
         return (
@@ -331,7 +323,8 @@ class Recogniser:
         Args:
             waveform: as `waveform` gives it.
         """
-        return extract(waveform, self._clean.sample_rate, self._features, self._banks)
+        made = self.description.preprocessing
+        return extract(waveform, made.clean.sample_rate, made.features, made.banks)
 
     def probabilities(self, features: FloatArray) -> NDArray[np.float64]:
         """Compute the probability of every emotion [emotions], without asking for speech.

@@ -1,3 +1,5 @@
+from contextlib import closing
+
 import pytest
 
 from ser.cleaning.ledger import REJECTED_COLUMNS, Ledger, Tally
@@ -22,7 +24,7 @@ def bad(path, reason="silent", detail="no sound"):
 
 @pytest.fixture
 def ledger():
-    with Ledger() as opened:
+    with closing(Ledger()) as opened:
         yield opened
 
 

@@ -8,7 +8,7 @@ from ser.core.emotions import EMOTIONS, emotion_of
 from ser.core.errors import UserError
 from ser.core.rejection import Rejected
 from ser.corpora import (
-    NAMINGS,
+    CORPORA,
     aesdd,
     clip_name,
     cremad,
@@ -615,26 +615,26 @@ def test_what_was_measured_at_the_throat_is_no_speech(folder):
 
 
 def test_every_corpus_is_tested_here():
-    assert NAMINGS.keys() == {*NAMES, "demo"}
+    assert CORPORA.keys() == {*NAMES, "demo"}
 
 
 def test_the_synthesised_corpus_is_called_like_the_aesdd_and_speaks_no_language():
-    assert NAMINGS["aesdd"].parse("h01 (2)a.wav").language == "el"
-    assert NAMINGS["demo"].parse("happy/h01 (2)a.wav") == Labels(
+    assert CORPORA["aesdd"].parse("h01 (2)a.wav").language == "el"
+    assert CORPORA["demo"].parse("happy/h01 (2)a.wav") == Labels(
         "h01 (2)a", "happy", "2", "01", "a", language=""
     )
 
 
-@pytest.mark.parametrize("corpus", NAMINGS)
+@pytest.mark.parametrize("corpus", CORPORA)
 def test_a_corpus_understands_its_own_example(corpus):
-    assert NAMINGS[corpus].parse(NAMINGS[corpus].example).emotion in EMOTIONS
+    assert CORPORA[corpus].parse(CORPORA[corpus].example).emotion in EMOTIONS
 
 
 @pytest.mark.parametrize(("corpus", "other"), [p for p in product(NAMES, NAMES) if p[0] != p[1]])
 def test_names_of_other_corpora_are_refused(corpus, other):
     for name in NAMES[other]:
-        refusal(NAMINGS[corpus].parse, name)
-        refusal(NAMINGS[corpus].parse, f"DC/{name.split('/')[-1]}")
+        refusal(CORPORA[corpus].parse, name)
+        refusal(CORPORA[corpus].parse, f"DC/{name.split('/')[-1]}")
 
 
 @pytest.mark.parametrize(
@@ -646,7 +646,7 @@ def test_names_of_other_corpora_are_refused(corpus, other):
 )
 def test_a_name_with_something_around_it_is_refused(corpus, name, change):
     folder, slash, file = name.rpartition("/")
-    refusal(NAMINGS[corpus].parse, folder + slash + change.format(file))
+    refusal(CORPORA[corpus].parse, folder + slash + change.format(file))
 
 
 # A long s folds to s, a Kelvin sign to k, and digits of other scripts count as digits, unless the
@@ -664,7 +664,7 @@ def test_letters_and_digits_of_other_scripts_are_refused(corpus):
     ]
     assert foreign
     for name in foreign:
-        refusal(NAMINGS[corpus].parse, name)
+        refusal(CORPORA[corpus].parse, name)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from small_model import CORPUS, EMOTIONS, METRICS, RATE, encoded, make, ser, speech
 
+from ser.corpora import CORPORA
 from ser.evaluation import card
-from ser.evaluation.licences import LICENCES
 from ser.nets import model_folder
 from ser.use.page.figures import show
 
@@ -67,7 +67,8 @@ def test_the_figures_are_those_of_the_evaluation(text):
 def test_the_training_data_are_named_with_their_licence(text):
     ((name, title, _, clips, speakers, terms, _),) = tables(text)["corpus"]
     assert (name, clips, speakers) == ("demo", "30", "5")
-    assert (title, terms) == (LICENCES["demo"].title, LICENCES["demo"].terms)
+    licence = CORPORA["demo"].licence
+    assert (title, terms) == (licence.title, licence.terms)
     assert "10 angry, 10 happy, 10 sad" in text
     assert "clips of 1.0 to 2.0 s" in text
 
@@ -83,7 +84,10 @@ def test_the_card_says_what_answers_and_what_it_is_not_for(text):
 def test_the_card_says_what_is_done_to_recordings(tmp_path, text):
     assert f"brought to {RATE} Hz, freed of all up to 60 Hz and peak 1" in text.replace("\n", " ")
     description, _ = make(tmp_path, metrics=METRICS)
-    description.preprocessing["clean"] = description.preprocessing["clean"] | {"highpass": 0.0}
+    made = description.preprocessing
+    unfiltered = made.clean.model_copy(update={"highpass": 0.0})
+    changed = made.model_copy(update={"clean": unfiltered})
+    description = description.model_copy(update={"preprocessing": changed})
     assert f"brought to {RATE} Hz and peak 1" in card.write_card(description).replace("\n", " ")
 
 

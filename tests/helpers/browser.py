@@ -22,12 +22,12 @@ MEDIA = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")
 
 
 @contextmanager
-def serve(project, *arguments, temporary=None):
+def serve(project, *arguments, temporary=None, stderr=None):
     """Start `ser serve` in a project; gives the page's address.
 
-    `temporary` is the folder below which it keeps uploads.
+    `temporary` is the folder below which it keeps uploads, `stderr` the file that it writes to.
     """
-    with started(project, *arguments, temporary=temporary) as (_, address):
+    with started(project, *arguments, temporary=temporary, stderr=stderr) as (_, address):
         yield address
 
 

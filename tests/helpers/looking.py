@@ -6,8 +6,9 @@ from settings import PLAIN_MODEL
 from small_model import CLEAN, CORPUS, EMOTIONS, FEATURES, RATE
 from torch import nn
 
-from ser.core.filters import filter_banks, to_json
-from ser.core.sections import Features, Model
+from ser.core.filters import filter_banks
+from ser.core.preprocessing import Preprocessing
+from ser.core.sections import Clean, Features, Model
 from ser.core.store import StoreWriter
 from ser.core.tables import CLIP_COLUMNS, write_csv
 from ser.features.extract import extract
@@ -50,14 +51,14 @@ def make_run(data):
         optimizer.zero_grad()
         nn.functional.cross_entropy(net(spectra, lengths), labels).backward()
         optimizer.step()
-    preprocessing = {
-        "clean": CLEAN,
-        "features": FEATURES,
-        "filter_banks": to_json(banks),
-        "dims": _FEATURES.dims,
-    }
     description = Description(
-        model.model_dump(), EMOTIONS, preprocessing, [1], [None], CORPUS, versions()
+        model=model,
+        emotions=EMOTIONS,
+        preprocessing=Preprocessing.of(Clean.model_validate(CLEAN), _FEATURES, banks),
+        folds=[1],
+        statistics=[None],
+        corpus=CORPUS,
+        versions=versions(),
     )
     weights = {k: t.contiguous() for k, t in net.state_dict().items()}
     model_folder.save(data / "model", description, [weights])

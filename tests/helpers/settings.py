@@ -1,4 +1,4 @@
-"""A small net's settings, which tests change one by one."""
+"""Settings of clips and of a small net, which tests change one by one."""
 
 PLAIN_MODEL = {
     "name": "cnn",
@@ -30,4 +30,15 @@ PLAIN_MODEL = {
     "stop_after": 0,
     "snapshots": False,
     "seed": 0,
+}
+CLEAN = {
+    "sample_rate": 16000,
+    "min_seconds": 0.5,
+    "max_clipped": 0.2,
+    "highpass": 60.0,
+    "noise_reduction": "none",
+    "noise_seconds": 0.25,
+    "song": False,
+    "emotions": "all",
+    "relabel": {},
 }

@@ -12,10 +12,11 @@ import av
 import numpy as np
 import soundfile
 import torch
-from settings import PLAIN_MODEL
+from settings import CLEAN, PLAIN_MODEL
 
-from ser.core.filters import filter_banks, mel_band_hertz, to_json
-from ser.core.sections import Features, Model
+from ser.core.filters import filter_banks, mel_band_hertz
+from ser.core.preprocessing import Preprocessing
+from ser.core.sections import Clean, Features, Model
 from ser.features.extract import extract
 from ser.nets import model_folder
 from ser.nets.build import build
@@ -25,17 +26,6 @@ from ser.sources import demo
 
 RATE = demo.SAMPLE_RATE
 EMOTIONS = ["angry", "happy", "sad"]
-CLEAN = {
-    "sample_rate": RATE,
-    "min_seconds": 0.5,
-    "max_clipped": 0.2,
-    "highpass": 60.0,
-    "noise_reduction": "none",
-    "noise_seconds": 0.25,
-    "song": False,
-    "emotions": "all",
-    "relabel": {},
-}
 FEATURES = {
     "kinds": ["logmel"],
     "n_fft": 512,
@@ -183,21 +173,15 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **setting
         statistics = [as_they_are(features.dims)] * len(folds)
     elif model.normalisation == "train":
         statistics = [measure(clips[i:], features.dims) for i in range(len(folds))]
-    preprocessing = {
-        "clean": CLEAN,
-        "features": features.model_dump(),
-        "filter_banks": to_json(banks),
-        "dims": features.dims,
-    }
     description = Description(
-        model.model_dump(),
-        EMOTIONS,
-        preprocessing,
-        list(folds),
-        statistics,
-        corpus or CORPUS,
-        versions(),
-        metrics,
+        model=model,
+        emotions=EMOTIONS,
+        preprocessing=Preprocessing.of(Clean.model_validate(CLEAN), features, banks),
+        folds=list(folds),
+        statistics=statistics,
+        corpus=corpus or CORPUS,
+        versions=versions(),
+        metrics=metrics,
     )
     torch.manual_seed(0)
     nets = [build(model, sum(features.dims.values()), len(EMOTIONS)).eval() for _ in folds]

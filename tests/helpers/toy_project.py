@@ -11,10 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from settings import CLEAN
 
 from scripts import experiments
 from scripts.workspace import dvc
 from ser.core import tables
+from ser.core.filters import filter_banks
+from ser.core.preprocessing import Preprocessing
+from ser.core.sections import Clean, Features
 from ser.core.store import StoreWriter
 from stages import train
 
@@ -90,11 +94,9 @@ def make_project(folder, splits=None, changes=None, without=()):
         return (clip * np.nan if key in without else clip).astype(np.float32)
 
     rows, copies = [], []
-    meta = {
-        "clean": {"sample_rate": 16000, "highpass": 60.0},
-        "features": values["features"],
-        "dims": DIMS,
-    }
+    clean, settings = Clean.model_validate(CLEAN), Features.model_validate(values["features"])
+    banks = filter_banks(clean.sample_rate, settings)
+    meta = Preprocessing.of(clean, settings, banks).model_dump(mode="json")
     with (
         StoreWriter(folder / "features", (9,), meta) as originals,
         StoreWriter(folder / "augmented", (9,), {"dims": DIMS}) as augmented,

@@ -1,6 +1,5 @@
 import json
 import re
-from dataclasses import replace
 from importlib import metadata
 
 import numpy as np
@@ -8,14 +7,15 @@ import pytest
 import safetensors.torch
 import torch
 from settings import PLAIN_MODEL
-from small_model import FEATURES
+from small_model import CLEAN, FEATURES, RATE
 
 from ser.core.errors import UserError
 from ser.core.filters import filter_banks
-from ser.core.sections import Features, Model
+from ser.core.preprocessing import Preprocessing
+from ser.core.sections import Clean, Features, Model
 from ser.nets import model_folder
 from ser.nets.build import build
-from ser.nets.description import FORMAT, LIBRARIES, Description, versions
+from ser.nets.description import FORMAT, LIBRARIES, Description, parse, versions
 from ser.nets.model_folder import load, load_snapshots, save, snapshots_folder
 from ser.nets.normalisation import measure, normalise
 from ser.nets.weights import snapshot_name, write_weights
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 SETTINGS = PLAIN_MODEL | {"name": "resnet", "width": 2, "dropout": 0.2}
 EMOTIONS = ["angry", "happy", "sad"]
-PREPROCESSING = {
-    "clean": {"sample_rate": 16000},
-    "features": FEATURES | {"kinds": ["logmel", "rms"]},
-    "dims": {"logmel": 16, "rms": 1},
-}
+FEATURE_SETTINGS = Features.model_validate(FEATURES | {"kinds": ["logmel", "rms"]})
+MADE = Preprocessing.of(
+    Clean.model_validate(CLEAN), FEATURE_SETTINGS, filter_banks(RATE, FEATURE_SETTINGS)
+)
+PREPROCESSING = MADE.model_dump(mode="json")
 CORPUS = {
     "corpora": {"toy": {"clips": 9, "speakers": 2, "languages": ["el"]}},
     "emotions": {"angry": 3, "happy": 3, "sad": 3},
@@ -48,8 +48,15 @@ def weights_of(nets):
 
 
 def described(name="resnet"):
-    settings = SETTINGS | {"name": name}
-    return Description(settings, EMOTIONS, PREPROCESSING, [1, 4], STATISTICS, CORPUS, versions())
+    return Description(
+        model=SETTINGS | {"name": name},
+        emotions=EMOTIONS,
+        preprocessing=MADE,
+        folds=[1, 4],
+        statistics=STATISTICS,
+        corpus=CORPUS,
+        versions=versions(),
+    )
 
 
 @pytest.fixture
@@ -85,37 +92,44 @@ def test_a_model_comes_back_as_it_was_saved(tmp_path, name):
             assert torch.equal(tensor, again.state_dict()[key]), key
 
 
-def on_functionals(columns):
+def on_functionals(n_mels=16):
     """A perceptron's description, and nets of it; the columns' statistics are of all sizes."""
-    rng = np.random.default_rng(columns)
-    scales = [rng.normal(size=columns) * 10.0 ** rng.integers(-300, 300, columns) for _ in "ab"]
-    settings = SETTINGS | {"name": "mlp", "normalisation": "train"}
-    preprocessing = PREPROCESSING | {
-        "features": {"kinds": ["functionals"]},
-        "dims": {"functionals": columns},
+    rng = np.random.default_rng(n_mels)
+    changes = {"kinds": ["functionals"], "n_mels": n_mels, "n_mfcc": 1}
+    features = FEATURE_SETTINGS.model_copy(update=changes)
+    (columns,) = features.dims.values()
+    scales = [rng.normal(size=columns) * 10.0 ** rng.integers(-30, 30, columns) for _ in "abcd"]
+    statistics = [
+        {"functionals": (mean, np.abs(deviation))}
+        for mean, deviation in zip(scales[::2], scales[1::2], strict=True)
+    ]
+    settings = Model.model_validate(SETTINGS | {"name": "mlp", "normalisation": "train"})
+    update = {
+        "model": settings,
+        "preprocessing": Preprocessing.of(MADE.clean, features, filter_banks(RATE, features)),
+        "statistics": statistics,
     }
-    statistics = [{"functionals": (scales[0], np.abs(scales[1]))}, None]
-    description = replace(
-        described("mlp"), model=settings, preprocessing=preprocessing, statistics=statistics
-    )
     torch.manual_seed(0)
-    return description, [build(Model.model_validate(settings), columns, 3) for _ in range(2)]
+    nets = [build(settings, columns, 3) for _ in range(2)]
+    return described("mlp").model_copy(update=update), nets
 
 
-@pytest.mark.parametrize("columns", [1, 2, 500])
-def test_statistics_of_functionals_come_back_as_the_arrays_that_they_were(tmp_path, columns):
-    description, nets = on_functionals(columns)
+@pytest.mark.parametrize("n_mels", [1, 2, 40])
+def test_statistics_of_functionals_come_back_as_the_arrays_that_they_were(tmp_path, n_mels):
+    description, nets = on_functionals(n_mels)
     save(tmp_path, description, weights_of(nets))
     found, loaded = load(tmp_path)
-    assert replace(found, statistics=[]) == replace(description, statistics=[])
-    (of_fold, nothing), (expected, _) = found.statistics, description.statistics
-    assert nothing is None
-    assert list(of_fold) == ["functionals"]
-    assert isinstance(of_fold["functionals"], tuple)
-    for array, saved in zip(of_fold["functionals"], expected["functionals"], strict=True):
-        assert isinstance(array, np.ndarray)
-        assert array.dtype == np.float64
-        np.testing.assert_array_equal(array, saved)
+    assert found.model_copy(update={"statistics": []}) == description.model_copy(
+        update={"statistics": []}
+    )
+    for of_fold, expected in zip(found.statistics, description.statistics, strict=True):
+        assert list(of_fold) == ["functionals"]
+        assert isinstance(of_fold["functionals"], tuple)
+        for array, saved in zip(of_fold["functionals"], expected["functionals"], strict=True):
+            assert isinstance(array, np.ndarray)
+            assert array.dtype == np.float64
+            np.testing.assert_array_equal(array, saved)
+    columns = sum(description.preprocessing.dims.values())
     features, lengths = torch.randn(3, 16, columns), torch.tensor([1, 16, 1])
     for net, again in zip(nets, loaded, strict=True):
         assert torch.equal(again(features, lengths), net.eval()(features, lengths))
@@ -123,12 +137,13 @@ def test_statistics_of_functionals_come_back_as_the_arrays_that_they_were(tmp_pa
 
 def test_measured_statistics_normalise_after_a_round_trip_as_before(tmp_path):
     rng = np.random.default_rng(0)
-    dims = {"functionals": 40}
-    clips = [rng.normal(50, 9, (1, 40)).astype(np.float32) for _ in range(20)]
+    description, nets = on_functionals()
+    dims = description.preprocessing.dims
+    clips = [rng.normal(50, 9, (1, dims["functionals"])).astype(np.float32) for _ in range(20)]
     statistics = measure(clips, dims)
-    description, nets = on_functionals(40)
-    save(tmp_path, replace(description, statistics=[statistics, None]), weights_of(nets))
-    (again, _) = load(tmp_path)[0].statistics
+    measured = description.model_copy(update={"statistics": [statistics] * 2})
+    save(tmp_path, measured, weights_of(nets))
+    again, _ = load(tmp_path)[0].statistics
     for clip in clips:
         expected = normalise(clip, dims, statistics)
         np.testing.assert_array_equal(normalise(clip, dims, again), expected)
@@ -143,7 +158,7 @@ def test_statistics_of_frames_come_back_as_numbers(folder):
 
 
 def test_statistics_are_written_as_lists_of_numbers(tmp_path):
-    description, nets = on_functionals(3)
+    description, nets = on_functionals()
     save(tmp_path, description, weights_of(nets))
     values = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
     written = values["statistics"][0]["functionals"]
@@ -239,7 +254,9 @@ def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_rea
     clean["max_clipped"] = 0.01  # of the samples at full scale, which is not what is counted now
     change(folder, format=3, metrics=listed, preprocessing=PREPROCESSING | {"clean": clean})
     description, _ = load(folder)
-    assert description.preprocessing["clean"] == clean | {"highpass": 0, "max_clipped": 0.2}
+    assert description.preprocessing.clean == MADE.clean.model_copy(
+        update={"highpass": 0, "max_clipped": 0.2}
+    )
     assert description.metrics == {
         "accuracy": 0.5,
         "accuracy_low": 0.4,
@@ -254,11 +271,13 @@ def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_rea
 
 @pytest.mark.parametrize("found", [3, 4])
 @pytest.mark.parametrize("kinds", [["logmel"], ["functionals"], ["mfcc", "chroma"]])
-def test_a_model_of_before_filter_banks_were_kept_has_them_computed(folder, found, kinds):
+def test_a_model_of_before_filter_banks_were_kept_has_them_computed(found, kinds):
     features = Features.model_validate(FEATURES | {"kinds": kinds})
-    preprocessing = PREPROCESSING | {"features": features.model_dump()}
-    change(folder, format=found, preprocessing=preprocessing)
-    banks, expected = load(folder)[0].filter_banks, filter_banks(16000, features)
+    values = json.loads(described().text()) | {"format": found, "statistics": [None, None]}
+    values["preprocessing"] |= {"features": features.model_dump(), "dims": features.dims}
+    del values["preprocessing"]["filter_banks"]
+    banks = parse(json.dumps(values), "model.json").preprocessing.banks
+    expected = filter_banks(RATE, features)
     assert list(banks) == ["mel", "chroma"] if "chroma" in kinds else ["mel"]
     for name, bank in expected.items():
         np.testing.assert_array_equal(banks[name], bank)
@@ -268,11 +287,10 @@ def test_a_model_of_before_filter_banks_were_kept_has_them_computed(folder, foun
 def test_a_model_of_before_crops_were_drawn_was_trained_without_them(folder, found):
     newer = ("learning_rate_batch", "crop", "frequency_shift")
     older = {name: value for name, value in SETTINGS.items() if name not in newer}
-    change(folder, format=found, model=older, preprocessing=PREPROCESSING | {"features": FEATURES})
-    description, _ = load(folder)
-    model = Model.model_validate(description.model)
+    change(folder, format=found, model=older)
+    model = load(folder)[0].model
     assert (model.learning_rate_batch, model.crop.probability, model.frequency_shift) == (0, 0, 0)
-    assert {name: description.model[name] for name in older} == older
+    assert {name: model.model_dump(mode="json")[name] for name in older} == older
 
 
 @pytest.mark.parametrize("damage", [[0.4], [], 0.5, None])

@@ -55,9 +55,10 @@ def test_correlations_are_numpys(x, mask):
     torch.testing.assert_close(pooling.correlations(x, mask), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("frames", [10, 4000])
-def test_what_does_not_vary_goes_with_nothing(frames):
-    x = torch.full((1, 3, frames), 12.04)  # whose mean over many frames is rounded
+@pytest.mark.parametrize("level", [12.04, 80.7])  # whose means over many frames are rounded
+@pytest.mark.parametrize("frames", [10, 4000, 40000])
+def test_what_does_not_vary_goes_with_nothing(level, frames):
+    x = torch.full((1, 3, frames), level)
     x[:, 2] = torch.randn(frames, generator=torch.Generator().manual_seed(0))
     found = pooling.correlations(x, torch.ones(1, frames, dtype=torch.bool))
     torch.testing.assert_close(found, torch.zeros(1, 3), atol=1e-3, rtol=0)

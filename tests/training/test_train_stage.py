@@ -126,7 +126,7 @@ def test_training_writes_model_history_and_figures(whole):
     description, nets = model_folder.load(folder / "trained")
     assert description.emotions == EMOTIONS
     assert description.folds == [1, 2, 3]
-    assert description.preprocessing == Store(folder / "features").meta
+    assert description.preprocessing.model_dump(mode="json") == Store(folder / "features").meta
     history = pd.read_csv(folder / "plots/history.csv")
     assert list(history.columns) == [
         "fold",

@@ -1,27 +1,22 @@
 """`ser serve`: the page, on this computer."""
 
 import argparse
-import contextlib
-import logging
 import os
-import signal
 import socket
 import tempfile
 from pathlib import Path
-from threading import Event, Thread
 
 from ser.core.errors import UserError
 from ser.use.commands.arguments import a_path
 from ser.use.loading import load
-from ser.use.recogniser import OF_VOICES
+from ser.use.page.uploads import old_deleted
+from ser.use.recogniser import OF_VOICES, Recogniser
 
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to know them, not to listen there
-_KEPT = 300  # seconds that uploads are kept, and between two looks at them
-_PATIENCE = 3  # seconds that open pages may take when the server ends
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "--model", type=a_path, default=Path("data/model"), help="folder or .onnx (data/model)"
     )
@@ -43,59 +38,64 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: Gradio is not installed, the port is taken, or the model cannot be served.
     """
-    recogniser = load(options.model)
-    if recogniser.needs_a_voice:
-        raise UserError(
-            f"{OF_VOICES}: the page knows no speaker; train with model.normalisation train or clip"
-        )
-    with tempfile.TemporaryDirectory(prefix="ser-page-") as uploads:
-        # Files that a library makes while it receives an upload lie there too.
-        tempfile.tempdir = uploads
-        # Before Gradio is imported, which reads them then: it asks nobody, and keeps nothing.
-        os.environ |= {
-            "GRADIO_ANALYTICS_ENABLED": "False",
-            "HF_HUB_OFFLINE": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "GRADIO_TEMP_DIR": uploads,
-        }
+    recogniser = _load(options.model)
+    with tempfile.TemporaryDirectory(prefix="ser-page-") as folder:
+        uploads = Path(folder)
+        _confine_libraries(uploads)
         try:
-            import uvicorn
-
             from ser.use.page.app import make_app
-            from ser.use.page.guard import delete_old
             from ser.use.page.project import open_project
+            from ser.use.page.server import make_server
         except ModuleNotFoundError as error:
             raise UserError(
                 f"the page needs {error.name}: pip install -c requirements.lock -e '.[app]'"
             ) from None
         listener = listen(options.host, options.port)
-        anywhere = options.host in _ANYWHERE
-        name = socket.gethostname() if anywhere else options.host.lower()
-        host = f"[{name}]" if ":" in name else name
-        hosts = ["*"] if anywhere else [host, "localhost", "127.0.0.1", "[::1]"]
-        app = make_app(recogniser, open_project(options.data or options.model.parent), hosts)
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_PATIENCE)
-        server = uvicorn.Server(config)
-        # Uvicorn ends at these by itself, and then passes them on.
-        for ending in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
-        print(
-            f"the page is at http://{host}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True
-        )
-        # At the end it complains of each page that is still open.
-        logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
-        ended = Event()
-
-        def delete_uploads() -> None:
-            while not ended.wait(_KEPT):
-                # Folders may go while they are looked through; the next look finds the rest.
-                with contextlib.suppress(OSError):
-                    delete_old(Path(uploads), _KEPT)
-
-        Thread(target=delete_uploads, daemon=True).start()
-        server.run(sockets=[listener])
-        ended.set()
+        project = open_project(options.data or options.model.parent)
+        app = make_app(recogniser, project, _own_names(options.host), uploads)
+        server = make_server(app)
+        address = f"http://{_url_host(options.host)}:{listener.getsockname()[1]}"
+        print(f"the page is at {address} (Ctrl-C ends it)", flush=True)
+        with old_deleted(uploads):
+            server.run(sockets=[listener])
     return 0
+
+
+def _load(model: Path) -> Recogniser:
+    """Load a model that any recording can be given to.
+
+    Raises:
+        UserError: it cannot be loaded, or needs to know who speaks.
+    """
+    recogniser = load(model)
+    if recogniser.needs_a_voice:
+        raise UserError(
+            f"{OF_VOICES}: the page knows no speaker; train with model.normalisation train or clip"
+        )
+    return recogniser
+
+
+def _confine_libraries(uploads: Path) -> None:
+    """Have Gradio ask nobody, and keep nothing elsewhere: it reads this when it is imported."""
+    # Files that a library makes while it receives an upload lie there too.
+    tempfile.tempdir = str(uploads)
+    os.environ |= {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "GRADIO_TEMP_DIR": str(uploads),
+    }
+
+
+def _own_names(host: str) -> list[str]:
+    """Return the names of hosts that a page may be called by, *: any."""
+    return ["*"] if host in _ANYWHERE else [_url_host(host), "localhost", "127.0.0.1", "[::1]"]
+
+
+def _url_host(host: str) -> str:
+    """Return the host of a page's URL."""
+    name = socket.gethostname() if host in _ANYWHERE else host.lower()
+    return f"[{name}]" if ":" in name else name
 
 
 def _port(text: str) -> int:
@@ -112,7 +112,10 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family)
+        listener = socket.create_server(address[:2], family=family)
+        # An answer's last part does not wait until its first one has arrived.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except OSError as error:
         # Without what Python adds, the address once more.
         reason = str(error.strerror or error).partition(" (while")[0]

@@ -12,7 +12,6 @@ from ser.audio.channels import voice_channel
 from ser.core.errors import UserError
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
-from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
 from ser.decoding.formats import READ
@@ -37,12 +36,12 @@ def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Pre
         text = _EXPLAINED[verdict.reason]
         return message(text), described(Answer(path.name, None, verdict.reason, text)), None
     description = recogniser.description
-    rate = description.preprocessing["clean"]["sample_rate"]
+    rate = description.preprocessing.clean.sample_rate
     picture = draw(
         overview(path, rate),
         rate,
-        Features.model_validate(description.preprocessing["features"]),
-        description.filter_banks,
+        description.preprocessing.features,
+        description.preprocessing.banks,
         prediction.windows,
         recogniser.emotions,
     )
@@ -70,7 +69,7 @@ def look(recogniser: Recogniser, path: Path, prediction: Prediction) -> str:
     ((_, explanation),) = explain_file(
         recogniser, path, prediction, recogniser.windows(), [surest], emotion
     )
-    features = Features.model_validate(recogniser.description.preprocessing["features"])
+    features = recogniser.description.preprocessing.features
     return draw_explanation(explanation, features, surest if prediction.windows else None)
 
 

@@ -1,23 +1,21 @@
 """The page as a web application: Gradio's, and nothing from anywhere else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI, Response
-from gradio.data_classes import FileData
-from gradio.utils import get_upload_folder
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ser.use.page.answering import LONGEST, answer, look
 from ser.use.page.figures import show
 from ser.use.page.guard import Guard
 from ser.use.page.project import Project
+from ser.use.page.uploads import MOST_BYTES
 from ser.use.recogniser import Prediction, Recogniser
 
-MOST_BYTES = 50 << 20
 _WAITING = 64  # recordings in the queue
 _AT_ONCE = 2
 _SHOWN = 60  # seconds that an explanation may take from being made to being shown
@@ -26,35 +24,9 @@ _Told = tuple[Path, Prediction]  # of which recording what
 _HINT = '<p class="hint">Record yourself, drop a file, or pick an example.</p>'
 
 
-def take_uploads_only(audio: gr.Audio, ours: Iterable[Path]) -> None:
-    """Have a field refuse all but what a visitor uploaded, and some files of ours.
-
-    Gradio itself reads any file of this computer that a request names, and fetches any URL.
-    """
-    known = {str(path) for path in ours}
-    take_over, preprocess = audio.async_move_resource_to_block_cache, audio.preprocess
-
-    def check(path: str | Path) -> None:
-        # A URL is no path in the folder either.
-        folder = Path(get_upload_folder()).resolve()
-        if str(path) not in known and not Path(path).resolve().is_relative_to(folder):
-            raise gr.Error("Only uploads are taken.", print_exception=False)
-
-    async def take_over_checked(path: str | Path | None) -> str | None:
-        check(path or "")
-        return await take_over(path)
-
-    def preprocess_checked(payload: FileData | None) -> Any:  # noqa: ANN401 - as Gradio's own
-        if payload is not None:
-            check(payload.path)
-        return preprocess(payload)
-
-    # No subclass: Gradio would write a .pyi file beside this one.
-    audio.async_move_resource_to_block_cache = take_over_checked  # type: ignore
-    audio.preprocess = preprocess_checked  # type: ignore[method-assign]
-
-
-def make_app(recogniser: Recogniser, project: Project, hosts: Sequence[str]) -> FastAPI:
+def make_app(
+    recogniser: Recogniser, project: Project, hosts: Sequence[str], uploads: Path
+) -> FastAPI:
     """Make the application.
 
     Args:
@@ -62,9 +34,10 @@ def make_app(recogniser: Recogniser, project: Project, hosts: Sequence[str]) -> 
         project: recordings to try and to listen to.
         hosts: names that it may be called by, *: any. Pages from elsewhere, opened in a browser
             that reaches it, have other names.
+        uploads: the folder that Gradio keeps uploads in (its `GRADIO_TEMP_DIR`).
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Guard, hosts=hosts, uploads=uploads)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
 
     @app.get("/mistakes/{number}.wav")
@@ -78,6 +51,7 @@ def make_app(recogniser: Recogniser, project: Project, hosts: Sequence[str]) -> 
         make_page(recogniser, project),
         path="",
         footer_links=[],
+        run_history=False,  # which the browser would keep
         max_file_size=MOST_BYTES,
         ssr_mode=False,
         enable_monitoring=False,
@@ -125,7 +99,6 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
                     waveform_options=gr.WaveformOptions(show_recording_waveform=False),
                     elem_id="recording",
                 )
-                take_uploads_only(audio, project.examples.values())
                 if project.examples:
                     gr.HTML("Or a test clip of the corpus:")
                 with gr.Row(elem_id="examples"):

@@ -1,14 +1,18 @@
 """What stands between visitors and the page: which requests are let through, and how answered."""
 
-import time
+import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ser.use.page.uploads import MOST_BYTES, UPLOADS_ALONE, is_upload
 
 # Whatever a library would like to load from elsewhere, the browser refuses.
 _POLICY = (
@@ -23,51 +27,134 @@ _API = (
     "call/recognise", "file=", "heartbeat/", "info", "queue/", "run/recognise", "startup-events",
     "upload",
 )  # fmt: skip
+_API_FOLDER = "/gradio_api/"
+_UPLOAD = "/gradio_api/upload"
+_FILE = "/gradio_api/file="  # and the name of a file, which Gradio sends
+_MOST_CALL_BYTES = 64 << 10  # a call names a recording, it holds none
+_MOST_UPLOAD_BYTES = MOST_BYTES + (64 << 10)  # with the headers around the file
 
 
 class Guard:
-    """Lets only those requests through that the page needs, and none of other sites' pages."""
+    """Lets only those requests through that the page needs, and none of other sites' pages.
 
-    def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
-        """Take the application, and the names that its own pages come from, *: any."""
+    None may name a file that is not an upload, or a URL elsewhere. Gradio itself reads any file of
+    this computer that a call names, and fetches any URL: whether a file is an upload, it checks in
+    an app that it launched, not in one that it is mounted in. `allowed_paths` and `blocked_paths`
+    are part of that check and say nothing of URLs; a component's `preprocess` comes too late.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Sequence[str], uploads: Path) -> None:
+        """Take the application, the names of its own pages' hosts (*: any), its uploads' folder."""
         self._app = app
         self._hosts = hosts
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
 
-        async def with_policy(message: Message) -> None:
+        async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 policy = (b"content-security-policy", _POLICY.encode())
                 message["headers"] = [*message.get("headers", []), policy]
             await send(message)
 
-        if scope["type"] == "http":
-            if not _is_needed(scope["path"]):
-                await PlainTextResponse("Not Found", 404)(scope, receive, with_policy)
-                return
-            origin = Headers(scope=scope).get("origin")
-            if origin is not None and not self._is_ours(origin):
-                text = "Requests of other sites' pages are refused."
-                await PlainTextResponse(text, 403)(scope, receive, with_policy)
-                return
-        await self._app(scope, receive, with_policy)
+        try:
+            receive_checked = await self._check(scope, receive)
+        except HTTPException as refusal:
+            response = JSONResponse({"detail": refusal.detail}, refusal.status_code)
+            await response(scope, receive, send_with_policy)
+        except ClientDisconnect:
+            pass  # nobody waits for an answer
+        else:
+            await self._app(scope, receive_checked, send_with_policy)
 
-    def _is_ours(self, origin: str) -> bool:
-        name = urlsplit(origin).hostname or ""
+    async def _check(self, scope: Scope, receive: Receive) -> Receive:
+        """Check a request.
+
+        Returns:
+            What the application is to receive it by.
+
+        Raises:
+            HTTPException: the request is refused; a body that the application reads itself may
+                be refused then.
+            ClientDisconnect: its end did not come.
+        """
+        path = scope["path"]
+        if not _is_needed(path):
+            raise HTTPException(404)
+        origin = Headers(scope=scope).get("origin")
+        if origin is not None and not self._is_own(origin):
+            raise HTTPException(403, "Requests of other sites' pages are refused.")
+        if path.startswith(_FILE) and not is_upload(path.removeprefix(_FILE), self._uploads):
+            raise HTTPException(403, UPLOADS_ALONE)
+        if path == _UPLOAD:
+            return _bounded(receive, _MOST_UPLOAD_BYTES)
+        if scope["method"] == "POST":
+            body = await Request(scope, _bounded(receive, _MOST_CALL_BYTES)).body()
+            self._check_call(body)
+            return _replayed(body, receive)
+        return receive
+
+    def _check_call(self, body: bytes) -> None:
+        """Check that all files and URLs in a call's JSON are uploads."""
+
+        def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            # Each object passes here, however deep, with the keys that are there twice.
+            for key, value in pairs:
+                if key in ("path", "url") and value is not None:
+                    name = self._name_in(value) if key == "url" else value
+                    if not is_upload(name, self._uploads):
+                        raise HTTPException(403, UPLOADS_ALONE)
+            return dict(pairs)
+
+        try:
+            json.loads(body, object_pairs_hook=check)
+        except (ValueError, RecursionError):
+            raise HTTPException(400, "The body of this request must be JSON.") from None
+
+    def _name_in(self, url: object) -> str | None:
+        """Return the name of the file that one of our own URLs leads to, None for other URLs."""
+        if not isinstance(url, str) or not self._is_own(url):
+            return None
+        return unquote(urlsplit(url).path.partition(_FILE)[2])
+
+    def _is_own(self, url: str) -> bool:
+        try:
+            name = urlsplit(url).hostname or ""
+        except ValueError:
+            return False
         return "*" in self._hosts or bool({name, f"[{name}]"} & set(self._hosts))
 
 
 def _is_needed(path: str) -> bool:
-    if path.startswith("/gradio_api/"):
-        return path.removeprefix("/gradio_api/").startswith(_API)
+    if path.startswith(_API_FOLDER):
+        return path.removeprefix(_API_FOLDER).startswith(_API)
     return path in _PATHS or path.startswith(_FOLDERS)
 
 
-def delete_old(folder: Path, seconds: float) -> None:
-    """Delete the files in a folder, and below it, that were not written to for so long."""
-    oldest = time.time() - seconds
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # whoever made it may take it away meanwhile
-            if path.is_file() and path.stat().st_mtime < oldest:
-                path.unlink()
+def _bounded(receive: Receive, most: int) -> Receive:
+    """Return what receives a body up to so many bytes, whatever its headers say of its length."""
+    received = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > most:
+            raise HTTPException(413, f"This request is too large: at most {most:,} bytes, please.")
+        return message
+
+    return receive_bounded
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Return what receives a body that was already read, and then what comes after it."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receive_replayed

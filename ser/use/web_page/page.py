@@ -37,9 +37,9 @@ def _settings(recogniser: Recogniser) -> dict[str, Any]:
     windows = recogniser.windows()
     return {
         "emotions": recogniser.emotions,
-        "clean": recogniser.description.preprocessing["clean"],
+        "clean": recogniser.description.preprocessing.clean.model_dump(),
         "windows": {"whole": windows.whole, "length": windows.length, "hop": windows.hop},
-        "highest_hertz": recogniser.description.highest_hertz,
+        "highest_hertz": recogniser.description.preprocessing.highest_hertz,
         "longest": LONGEST,
         "sentences": explained(_READ, LONGEST),
         "briefly": BRIEFLY,

@@ -1,0 +1,49 @@
+"""How features were made of recordings: what a trained model must know to make them again."""
+
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from ser.core.filters import FilterBanks, from_json, to_json
+from ser.core.sections import Clean, Features, Section
+
+
+class Preprocessing(Section):
+    """The settings and the filter banks of features, as data/features/store.json describes them.
+
+    Attributes:
+        clean: the form of the waveforms.
+        features: what was computed of them.
+        filter_banks: as `ser.core.filters.to_json` writes them.
+        dims: columns of each kind, in the order of stacking.
+    """
+
+    clean: Clean
+    features: Features
+    filter_banks: dict[str, list[Any]]
+    dims: dict[str, int]
+
+    @classmethod
+    def of(cls, clean: Clean, features: Features, banks: FilterBanks) -> Self:
+        """Describe features that are computed with these settings and filter banks."""
+        return cls(clean=clean, features=features, filter_banks=to_json(banks), dims=features.dims)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.dims != self.features.dims:
+            raise ValueError(f"features of {self.features.dims} columns are described as others")
+        try:
+            _ = self.banks
+        except (LookupError, TypeError) as error:
+            raise ValueError(f"filter banks are damaged: {error!r}") from None
+        return self
+
+    @property
+    def banks(self) -> FilterBanks:
+        """What the features' spectra are weighted with."""
+        return from_json(self.filter_banks, self.features)
+
+    @property
+    def highest_hertz(self) -> float:
+        """The highest frequency that reaches the features, in Hz."""
+        return float(min(self.features.fmax, self.clean.sample_rate / 2))
