@@ -81,7 +81,7 @@ def correlations(x: Tensor, mask: Tensor) -> Tensor:
     n = x.shape[1]
     rows, columns = torch.triu_indices(n, n, 1, device=x.device)
     if _indexes_slowly(products):
-        return _take(products.flatten(1), rows * n + columns)
+        return take(products.flatten(1), rows * n + columns)
     return products[:, rows, columns]
 
 
@@ -97,8 +97,10 @@ def thirds(x: Tensor, mask: Tensor, relative: bool = False) -> Tensor:
         [batch, 3 * channels]; a third of which the mask takes nothing is like the whole.
     """
     frame = torch.arange(x.shape[2], device=x.device)
-    first = torch.where(mask, frame, x.shape[2]).amin(dim=1, keepdim=True)
-    last = torch.where(mask, frame, -1).amax(dim=1, keepdim=True)
+    # Not torch.where: it copies a number to the GPU, and waits for it.
+    taken = frame.expand_as(mask)
+    first = taken.masked_fill(~mask, x.shape[2]).amin(dim=1, keepdim=True)
+    last = taken.masked_fill(~mask, -1).amax(dim=1, keepdim=True)
     span = (last - first + 1).clamp(min=1)
     third = (frame - first) * 3 // span
     whole = mean(x, mask)
@@ -130,7 +132,7 @@ def _at_ranks(x: Tensor, mask: Tensor, *ranks: Tensor) -> list[Tensor]:
     places = [rank[:, None].expand(-1, x.shape[1], -1) for rank in ranks]
     if _indexes_slowly(x):
         frames = hidden.detach().argsort(dim=2)
-        return [_take(hidden, frames.gather(2, place)) for place in places]
+        return [take(x, frames.gather(2, place)) for place in places]
     ordered = _sorted(hidden)
     return [ordered.gather(2, place) for place in places]
 
@@ -143,7 +145,7 @@ def _indexes_slowly(x: Tensor) -> bool:
     return x.requires_grad and x.device.type != "cpu"
 
 
-def _take(x: Tensor, index: Tensor) -> Tensor:
+def take(x: Tensor, index: Tensor) -> Tensor:
     """Take values along the last axis, by comparing: [..., n], int64 [..., k] -> [..., k]."""
     place = torch.arange(x.shape[-1], device=x.device)
     return (x[..., None, :] * (place == index[..., None])).sum(dim=-1)

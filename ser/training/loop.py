@@ -27,7 +27,7 @@ from ser.training.checkpoint import Progress, restore, save
 from ser.training.history import Epoch
 from ser.training.pooled import measure, measure_voices
 from ser.training.predict import loss_and_accuracy, predict
-from ser.training.recorded import RecordedSteps
+from ser.training.recorded import CudaRecorder, RecordedSteps
 from ser.training.schedule import batch_factor, learning_rate
 from ser.training.steps import Criterion, Steps
 from ser.training.team import Team
@@ -108,7 +108,7 @@ def fit(
     steps = Steps(state, _criterion(fold, model, team.device), team)
     take = steps.take
     if team.device.type == "cuda" and team.size == 1:
-        take = RecordedSteps(take, state.optimizer, team.device).take
+        take = RecordedSteps(take, CudaRecorder(state.optimizer, team.device)).take
     if not state.history:
         measure(state.net, measured)
     measure_voices(state.net, measured)
