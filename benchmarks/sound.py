@@ -23,10 +23,10 @@ from ser.audio.standard import check, resample, standardise
 from ser.augment.copies import Draw, change_waveform
 from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
+from ser.core.framing import frame_count
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import decode
 from ser.features.extract import logmel
-from ser.features.spectra import frame_count
 
 RATE = 16000  # Hz
 NOISE_SECONDS = 0.25

@@ -22,7 +22,8 @@ from scripts import cli, experiments
 from scripts.workspace import ROOT, at_least_one
 from ser.core import params
 from ser.core.errors import UserError
-from ser.core.needs import needs_of, problems
+from ser.core.needs import needs_of
+from ser.core.net_problems import problems
 
 FOLDER = ROOT / ".tune"
 TRIALS = 20

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ser.core import params, tables
 from ser.core.clips import speaker_of
 from ser.core.filters import filter_banks, mel_band_hertz
+from ser.core.framing import frame_count
 from ser.core.store import Store
 from ser.core.typing import FloatArray
 from ser.features.extract import logmel
-from ser.features.spectra import frame_count
 from ser.plots import dataset
 from stages import cli
 

@@ -1,24 +1,12 @@
 """Waveform <-> short-time spectra: a Hann window of n_fft samples every quarter of it."""
 
-from functools import cache
-
 import numpy as np
 import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-from ser.core.filters import hann
+from ser.core.framing import Spectra, centred_hann, cut_frames, in_blocks, spectra_of
 from ser.core.typing import FloatArray
 
-Spectra = NDArray[np.complex64]  # [frames, 1 + n_fft // 2]
-
 OVERLAP = 4  # frames that cover a sample
-_FRAMES_AT_ONCE = 64  # so that they stay in the processor's cache
-
-
-@cache
-def _window(n_fft: int) -> FloatArray:
-    return hann(n_fft)
 
 
 def stft(waveform: FloatArray, n_fft: int) -> Spectra:
@@ -31,12 +19,10 @@ def stft(waveform: FloatArray, n_fft: int) -> Spectra:
     Returns:
         complex64 [1 + samples // (n_fft // 4), 1 + n_fft // 2], librosa.stft's transposed.
     """
-    padded = np.pad(waveform, n_fft // 2)
-    frames = sliding_window_view(padded, n_fft)[:: n_fft // OVERLAP]
+    frames = cut_frames(waveform, n_fft, n_fft // OVERLAP)
     spectra = np.empty((len(frames), 1 + n_fft // 2), dtype=np.complex64)
-    for start in range(0, len(frames), _FRAMES_AT_ONCE):
-        block = slice(start, start + _FRAMES_AT_ONCE)
-        spectra[block] = scipy.fft.rfft(frames[block] * _window(n_fft), axis=1)
+    for block, of_block in spectra_of(frames, n_fft):
+        spectra[block] = of_block
     return spectra
 
 
@@ -54,14 +40,14 @@ def istft(spectra: Spectra, samples: int) -> FloatArray:
         float32 [samples], as librosa.istft.
     """
     n_fft = 2 * (spectra.shape[1] - 1)
-    window = _window(n_fft)
+    window = centred_hann(n_fft, n_fft)
     added = np.zeros((len(spectra) + OVERLAP - 1, n_fft // OVERLAP), dtype=np.float32)
     weights = np.zeros_like(added)
     add_overlapping(weights, np.broadcast_to(np.square(window), (len(spectra), n_fft)))
-    for start in range(0, len(spectra), _FRAMES_AT_ONCE):
-        frames = scipy.fft.irfft(spectra[start : start + _FRAMES_AT_ONCE], axis=1)
+    for block in in_blocks(len(spectra)):
+        frames = scipy.fft.irfft(spectra[block], axis=1)
         frames *= window
-        add_overlapping(added[start:], frames)
+        add_overlapping(added[block.start :], frames)
     np.divide(added, weights, out=added, where=weights > 0)
     reached = added.ravel()[n_fft // 2 : n_fft // 2 + samples]
     return np.pad(reached, (0, samples - len(reached)))

@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 import soxr
 
-from ser.audio.stft import Spectra, istft, stft
+from ser.audio.stft import istft, stft
+from ser.core.framing import Spectra
 from ser.core.typing import FloatArray
 
 _N_FFT = 2048  # samples, as librosa's

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from ser.core.kinds import LOGMEL
+
 
 def blocks(dims: Mapping[str, int]) -> Iterator[tuple[str, slice]]:
     """Yield each kind of features and the slice of its columns.
@@ -17,4 +19,4 @@ def blocks(dims: Mapping[str, int]) -> Iterator[tuple[str, slice]]:
 
 def mel_columns(dims: Mapping[str, int]) -> slice:
     """Locate the log-mel bands among the stacked columns; empty slice where there are none."""
-    return dict(blocks(dims)).get("logmel", slice(0, 0))
+    return dict(blocks(dims)).get(LOGMEL, slice(0, 0))

@@ -1,8 +1,8 @@
-"""Windows and filter banks: what frames and spectra are weighted with.
+"""Filter banks: what spectra are weighted with.
 
-librosa computes the filter banks (McFee et al.: librosa: Audio and music signal analysis in Python,
-SciPy 2015). It takes most of a second to import: they are computed once and kept with the features
-and with the model, so that whoever predicts does without it.
+librosa computes them (McFee et al.: librosa: Audio and music signal analysis in Python,
+SciPy 2015). It takes most of a second to import: the banks are computed once and kept with the
+features and with the model, so that whoever predicts does without it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.core.sections import N_CHROMA, Features
+from ser.core.kinds import N_CHROMA
+from ser.core.sections import Features
 from ser.core.typing import FloatArray
 
 # The weight of each frequency bin in each band, float32 [bands, 1 + n_fft // 2]: "mel", triangles
 # of equal area, evenly spaced in mel; "chroma", pitch classes from C, where they are wanted.
 FilterBanks = Mapping[str, FloatArray]
-
-
-def hann(length: int) -> FloatArray:
-    """Compute the periodic Hann window: float32 [length], its maximum of 1 in the middle."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
 
 
 def filter_banks(sample_rate: int, features: Features) -> FilterBanks:

@@ -10,9 +10,9 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 
 from ser.core.errors import UserError
-from ser.core.needs import FUNCTIONALS, problems
+from ser.core.kinds import HIGHEST_PITCH, KINDS, LOGMEL, describe_clips
+from ser.core.net_problems import problems
 from ser.core.sections import (
-    HIGHEST_PITCH,
     Augment,
     Clean,
     Evaluate,
@@ -59,12 +59,12 @@ class Params(Section):
             raise ValueError(
                 f"split.test_corpora {tested} are all of pull.corpora: none is left to train on"
             )
-        if "logmel" not in self.features.kinds and (keys := self._changes_of_bands()):
+        if LOGMEL not in self.features.kinds and (keys := self._changes_of_bands()):
             raise ValueError(
                 f"{', '.join(keys)} must be 0: mel bands are changed, and features.kinds "
-                f"{self.features.kinds} has no logmel"
+                f"{self.features.kinds} has no {LOGMEL}"
             )
-        if FUNCTIONALS in self.features.kinds and (found := self._problems_of_functionals()):
+        if found := self._problems_of_kinds():
             raise ValueError("; ".join(found))
         refused = problems(self.model, self.features.dims)
         if refused:
@@ -88,40 +88,52 @@ class Params(Section):
         }
         return [key for key, value in set_to.items() if value]
 
-    def _problems_of_functionals(self) -> list[str]:
-        """List the settings that make no sense where a clip is one frame of unlike columns."""
-        augment, model, n_fft = self.augment, self.model, self.features.n_fft
+    def _problems_of_kinds(self) -> list[str]:
+        """List the settings that make no sense with what the features are."""
+        augment, n_fft = self.augment, self.features.n_fft
+        kinds = [KINDS[kind] for kind in self.features.kinds]
         shortest = 2 * self.clean.sample_rate / HIGHEST_PITCH
         found = []
-        if n_fft < shortest:
+        if any(kind.pitch for kind in kinds) and n_fft < shortest:
             found.append(
                 f"features.n_fft {n_fft} must be at least {shortest:.0f}, two periods of the "
                 f"highest pitch looked for, {HIGHEST_PITCH:.0f} Hz at clean.sample_rate "
                 f"{self.clean.sample_rate} Hz"
             )
-        if augment.copies > 0 and augment.feature_noise.probability > 0:
+        noisy = augment.copies > 0 and augment.feature_noise.probability > 0
+        if any(kind.unlike_units for kind in kinds) and noisy:
             found.append(
                 "augment.feature_noise.probability must be 0: its deviation is of all columns "
-                "together, and those of features.kinds [functionals] are of unlike units"
+                f"together, and those of features.kinds [{', '.join(self.features.kinds)}] are of "
+                "unlike units"
             )
+        return [*found, *self._problems_of_whole_clips()]
+
+    def _problems_of_whole_clips(self) -> list[str]:
+        """List the settings that make no sense where a clip is one row of features."""
+        augment, model = self.augment, self.model
+        if not describe_clips(self.features.kinds):
+            return []
+        named = ", ".join(self.features.kinds)
+        found = []
         if augment.copies > 0 and augment.time_mask.probability > 0:
             found.append(
                 "augment.time_mask.probability must be 0: it hides frames, which features.kinds "
-                "[functionals] has none of"
+                f"[{named}] has none of"
             )
         takes_frames_away = {
             "crop.probability": model.crop.probability,
             "time_mask": model.time_mask,
         }
         found += [
-            f"model.{key} must be 0: it takes frames away, which features.kinds [functionals] has "
-            "none of"
+            f"model.{key} must be 0: it takes frames away, which features.kinds [{named}] has none "
+            "of"
             for key, value in takes_frames_away.items()
             if value > 0
         ]
         if model.normalisation == "clip":
             found.append(
-                "model.normalisation must be train or speaker: a single clip's functionals have no "
+                f"model.normalisation must be train or speaker: a single clip's {named} have no "
                 "mean and deviation of their own"
             )
         return found

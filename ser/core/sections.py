@@ -17,8 +17,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ser.core.emotions import EMOTIONS, problem_of_name
-from ser.core.functional_names import functional_names
-from ser.core.needs import FIXED_LENGTHS, FUNCTIONALS, NEEDS
+from ser.core.kinds import KINDS
+from ser.core.needs import FIXED_LENGTHS, NEEDS
 from ser.core.words import folded
 from ser.core.yaml_reader import IN_QUOTES
 
@@ -109,13 +109,10 @@ CountRange = Annotated[
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
-N_CHROMA = 12  # pitch classes
-HIGHEST_PITCH = 500.0  # Hz, of the voice
-
 # Those with a module in ser/corpora, and whatever somebody calls their own.
 Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
 NetName = Annotated[str, AfterValidator(_one_of(NEEDS))]
-FeatureKind = Literal["logmel", "mfcc", "zcr", "rms", "chroma", "functionals"]
+FeatureKind = Annotated[str, AfterValidator(_one_of(KINDS))]
 
 
 class Section(BaseModel):
@@ -195,19 +192,17 @@ class Features(Section):
     @property
     def dims(self) -> dict[str, int]:
         """Number of columns of each wanted kind, in the order of stacking."""
-        if FUNCTIONALS in self.kinds:
-            return {FUNCTIONALS: len(functional_names(self.n_mels, self.n_mfcc))}
-        sizes = {"logmel": self.n_mels, "mfcc": self.n_mfcc, "zcr": 1, "rms": 1, "chroma": N_CHROMA}
-        return {kind: sizes[kind] for kind in self.kinds}
+        return {kind: KINDS[kind].columns(self.n_mels, self.n_mfcc) for kind in self.kinds}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = []
         if len(set(self.kinds)) < len(self.kinds):
             problems.append(f"kinds names a feature twice: {self.kinds}")
-        if FUNCTIONALS in self.kinds and len(self.kinds) > 1:
+        whole = [kind for kind in self.kinds if KINDS[kind].whole_clip]
+        if 0 < len(whole) < len(self.kinds):
             problems.append(
-                f"kinds {self.kinds}: functionals describe whole clips and stand alone, "
+                f"kinds {self.kinds}: {', '.join(whole)} describe whole clips and stand alone, "
                 "the others describe frames"
             )
         if self.win_length > self.n_fft:

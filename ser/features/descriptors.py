@@ -12,11 +12,11 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ser.core.functional_names import descriptor_names
-from ser.core.sections import HIGHEST_PITCH, Features
+from ser.core.framing import in_blocks
+from ser.core.kinds import HIGHEST_PITCH
 from ser.core.typing import FloatArray
 from ser.features import spectra
-from ser.features.spectra import ToDecibels
+from ser.features.analysis import Analysis
 
 _LOWEST_PITCH = 60.0  # Hz
 _REFERENCE_PITCH = 100.0  # Hz, of 0 semitones
@@ -25,47 +25,35 @@ _HIGHEST = 8000.0  # Hz, where the spectral descriptors end, whatever the sample
 _POWER_FLOOR = 1e-10
 
 
-def describe(
-    waveform: FloatArray,
-    sample_rate: int,
-    features: Features,
-    mel_bank: FloatArray,
-    to_decibels: ToDecibels = spectra.power_to_db,
-) -> dict[str, FloatArray]:
+def describe(analysis: Analysis) -> dict[str, FloatArray]:
     """Describe every frame of a waveform.
 
-    Args:
-        waveform: float32 [samples] in -1..1.
-        sample_rate: in Hz.
-        features: framing, mel bands and number of cepstral coefficients.
-        mel_bank: weights [n_mels, 1 + n_fft // 2].
-        to_decibels: see `ser.features.extract.extract`.
-
     Returns:
-        name of each descriptor (see `functional_names`) -> float32 [frames]. Levels and ratios are
-        in dB, frequencies in Hz, pitch in semitones above 100 Hz.
+        name of each descriptor -> float32 [frames]. Levels and ratios are in dB, frequencies in Hz,
+        pitch in semitones above 100 Hz.
     """
-    frames = spectra.cut_frames(waveform, features, "constant")
-    power = spectra.power_spectrogram(frames, features)
-    mel_db = to_decibels(spectra.mel_power(power, mel_bank))
+    features, frames, mel_db = analysis.features, analysis.frames, analysis.mel_db
     level = 10 * np.log10(np.maximum(np.mean(np.square(frames), axis=1), _POWER_FLOOR))
-    pitch, voicing = track_pitch(frames, sample_rate)
-    frequencies = scipy.fft.rfftfreq(features.n_fft, 1 / sample_rate)
+    pitch, voicing = track_pitch(frames, analysis.sample_rate)
+    frequencies = scipy.fft.rfftfreq(features.n_fft, 1 / analysis.sample_rate)
     heard = frequencies <= _HIGHEST
-    columns = [
-        *(mel_db - mel_db.max()).T,
-        *spectra.cepstrum(mel_db, features.n_mfcc).T,
-        level - level.max(),
-        spectra.zero_crossing_rate(waveform, features)[:, 0],
-        *spectral_shape(power[:, heard], frequencies[heard]),
-        12 * np.log2(pitch / _REFERENCE_PITCH),
-        voicing,
-        *harmonic_differences(power[:, heard], frequencies[heard], pitch),
-    ]
-    names = descriptor_names(features.n_mels, features.n_mfcc)
-    return {
-        name: np.asarray(column, np.float32) for name, column in zip(names, columns, strict=True)
+    power, frequencies = analysis.power[:, heard], frequencies[heard]
+    described = {
+        **_numbered("logmel", mel_db - mel_db.max()),
+        **_numbered("mfcc", spectra.cepstrum(mel_db, features.n_mfcc)),
+        "level": level - level.max(),
+        "zcr": spectra.zero_crossing_rate(analysis.waveform, features)[:, 0],
+        **spectral_shape(power, frequencies),
+        "pitch": 12 * np.log2(pitch / _REFERENCE_PITCH),
+        "voicing": voicing,
+        **harmonic_differences(power, frequencies, pitch),
     }
+    return {name: np.asarray(column, np.float32) for name, column in described.items()}
+
+
+def _numbered(name: str, columns: FloatArray) -> dict[str, FloatArray]:
+    """Name columns [frames, n] from 1 to n."""
+    return {f"{name}_{i}": column for i, column in enumerate(columns.T, start=1)}
 
 
 def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, FloatArray]:
@@ -87,10 +75,7 @@ def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, Float
     shortest = max(1, int(sample_rate / HIGHEST_PITCH))
     # Lags beyond half the frame are compared over too few samples.
     longest = max(shortest + 1, min(int(sample_rate / _LOWEST_PITCH), n // 2))
-    found = [
-        _strongest_lag(frames[start : start + spectra.FRAMES_AT_ONCE], shortest, longest)
-        for start in range(0, len(frames), spectra.FRAMES_AT_ONCE)
-    ]
+    found = [_strongest_lag(frames[block], shortest, longest) for block in in_blocks(len(frames))]
     lag, voicing = (np.concatenate(values) for values in zip(*found, strict=True))
     neighbours = sliding_window_view(np.pad(sample_rate / lag, 2, mode="symmetric"), 5)
     return np.median(neighbours, axis=1).astype(np.float32), voicing
@@ -123,7 +108,7 @@ def _pitch_window(n: int) -> tuple[FloatArray, FloatArray]:
     return window, np.maximum(correlation / correlation[0], np.float32(1e-3))
 
 
-def spectral_shape(power: FloatArray, frequencies: FloatArray) -> list[FloatArray]:
+def spectral_shape(power: FloatArray, frequencies: FloatArray) -> dict[str, FloatArray]:
     """Describe how each frame's power lies over frequency.
 
     Args:
@@ -131,19 +116,22 @@ def spectral_shape(power: FloatArray, frequencies: FloatArray) -> list[FloatArra
         frequencies: of the bins, in Hz.
 
     Returns:
-        Eight float arrays [frames]: centroid and spread in Hz; the frequencies below which 25 % and
-        85 % of the power lie, in Hz; flux: distance from the frame before, of square roots of
-        shares of power; flatness: logarithm of the geometric over the arithmetic mean; alpha ratio:
-        50 to 1000 against 1000 to 5000 Hz, in dB; 50 to 2000 against 2000 to 5000 Hz, in dB.
+        Eight descriptors, [frames] each: centroid and spread in Hz; rolloff_25 and rolloff_85: the
+        frequencies below which so many percent of the power lie, in Hz; flux: distance from the
+        frame before, of square roots of shares of power; flatness: logarithm of the geometric over
+        the arithmetic mean; alpha_ratio: 50 to 1000 against 1000 to 5000 Hz, in dB; tilt: 50 to
+        2000 against 2000 to 5000 Hz, in dB.
     """
     shares = power / (power.sum(axis=1, keepdims=True) + np.float32(1e-12))
     centroid, square = (shares @ np.stack([frequencies, frequencies**2], axis=1)).T
     spread = np.sqrt(np.maximum(square - centroid**2, 0))
     below = np.cumsum(shares, axis=1)
-    rolloffs = [
-        frequencies[np.minimum(np.count_nonzero(below < share, axis=1), len(frequencies) - 1)]
-        for share in (0.25, 0.85)
-    ]
+    rolloffs = {
+        f"rolloff_{percent}": frequencies[
+            np.minimum(np.count_nonzero(below < percent / 100, axis=1), len(frequencies) - 1)
+        ]
+        for percent in (25, 85)
+    }
     moved = np.diff(np.sqrt(shares), axis=0)
     flux = np.pad(np.sqrt(np.square(moved).sum(axis=1)), (1, 0))
     floored = power + np.float32(_POWER_FLOOR)
@@ -154,15 +142,21 @@ def spectral_shape(power: FloatArray, frequencies: FloatArray) -> list[FloatArra
         level: FloatArray = 10 * np.log10(power[:, inside].sum(axis=1) + _POWER_FLOOR)
         return level
 
-    alpha_ratio = band(50, 1000) - band(1000, 5000)
-    tilt = band(50, 2000) - band(2000, 5000)
-    return [centroid, spread, *rolloffs, flux, flatness, alpha_ratio, tilt]
+    return {
+        "centroid": centroid,
+        "spread": spread,
+        **rolloffs,
+        "flux": flux,
+        "flatness": flatness,
+        "alpha_ratio": band(50, 1000) - band(1000, 5000),
+        "tilt": band(50, 2000) - band(2000, 5000),
+    }
 
 
 def harmonic_differences(
     power: FloatArray, frequencies: FloatArray, pitch: FloatArray
-) -> list[FloatArray]:
-    """Tell how far the second and the third harmonic lie below the first, in dB.
+) -> dict[str, FloatArray]:
+    """Measure how far the second and the third harmonic lie below the first, in dB.
 
     Args:
         power: squared magnitudes [frames, bins].
@@ -170,7 +164,7 @@ def harmonic_differences(
         pitch: in Hz [frames].
 
     Returns:
-        Two float arrays [frames].
+        h1_h2 and h1_h3, float [frames] each.
     """
     rows = np.arange(len(power))
     levels = []
@@ -180,4 +174,4 @@ def harmonic_differences(
         # The highest of three bins: pitch is not known to a bin.
         strongest = np.max([power[rows, nearest + i] for i in (-1, 0, 1)], axis=0)
         levels.append(10 * np.log10(strongest + _POWER_FLOOR))
-    return [levels[0] - levels[1], levels[0] - levels[2]]
+    return {"h1_h2": levels[0] - levels[1], "h1_h3": levels[0] - levels[2]}

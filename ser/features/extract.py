@@ -1,12 +1,16 @@
-"""Waveform -> features: log-mel, MFCC, zero crossings, RMS, chroma; or functionals of the clip."""
+"""Waveform -> features: a function for each of `ser.core.kinds`."""
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from ser.core.filters import FilterBanks
 from ser.core.functional_names import broad_names, correlated_names
-from ser.core.sections import FUNCTIONALS, Features
+from ser.core.kinds import LOGMEL
+from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.features import spectra
+from ser.features.analysis import Analysis
 from ser.features.descriptors import describe
 from ser.features.functionals import summarise
 from ser.features.spectra import ToDecibels
@@ -34,24 +38,8 @@ def extract(
         of full scale, chroma relative to the strongest pitch class (0..1). Functionals stand
         alone: one frame that says all about the clip, float32 [1, dims].
     """
-    if features.kinds == [FUNCTIONALS]:
-        return functionals(waveform, sample_rate, features, banks, to_decibels)[np.newaxis]
-    frames = spectra.cut_frames(waveform, features, "constant")
-    power = spectra.power_spectrogram(frames, features)
-    if "logmel" in features.kinds or "mfcc" in features.kinds:
-        mel_db = to_decibels(spectra.mel_power(power, banks["mel"]))
-    columns = []
-    for kind in features.kinds:
-        if kind == "logmel":
-            columns.append(mel_db - mel_db.max())
-        elif kind == "mfcc":
-            columns.append(spectra.cepstrum(mel_db, features.n_mfcc))
-        elif kind == "zcr":
-            columns.append(spectra.zero_crossing_rate(waveform, features))
-        elif kind == "rms":
-            columns.append(np.sqrt(np.mean(np.square(frames), axis=1, keepdims=True)))
-        else:
-            columns.append(spectra.chroma(power, banks["chroma"]))
+    analysis = Analysis(waveform, sample_rate, features, banks, to_decibels)
+    columns = [_COMPUTE[kind](analysis) for kind in features.kinds]
     return np.concatenate(columns, axis=1, dtype=np.float32)
 
 
@@ -59,20 +47,46 @@ def logmel(
     waveform: FloatArray, sample_rate: int, features: Features, banks: FilterBanks
 ) -> FloatArray:
     """Compute the log-mel spectrogram [frames, n_mels] in dB relative to the clip's maximum."""
-    return extract(waveform, sample_rate, features.model_copy(update={"kinds": ["logmel"]}), banks)
+    return extract(waveform, sample_rate, features.model_copy(update={"kinds": [LOGMEL]}), banks)
 
 
-def functionals(
-    waveform: FloatArray,
-    sample_rate: int,
-    features: Features,
-    banks: FilterBanks,
-    to_decibels: ToDecibels = spectra.power_to_db,
-) -> FloatArray:
-    """Summarise the clip's descriptors: float32 [functionals], see `functional_names`."""
-    return summarise(
-        describe(waveform, sample_rate, features, banks["mel"], to_decibels),
-        broad_names(features.n_mfcc),
-        correlated_names(features.n_mfcc),
-        features.hop_length / sample_rate,
+def _logmel(analysis: Analysis) -> FloatArray:
+    return analysis.mel_db - analysis.mel_db.max()
+
+
+def _mfcc(analysis: Analysis) -> FloatArray:
+    return spectra.cepstrum(analysis.mel_db, analysis.features.n_mfcc)
+
+
+def _zcr(analysis: Analysis) -> FloatArray:
+    return spectra.zero_crossing_rate(analysis.waveform, analysis.features)
+
+
+def _rms(analysis: Analysis) -> FloatArray:
+    return np.sqrt(np.mean(np.square(analysis.frames), axis=1, keepdims=True))
+
+
+def _chroma(analysis: Analysis) -> FloatArray:
+    return spectra.chroma(analysis.power, analysis.banks["chroma"])
+
+
+def _functionals(analysis: Analysis) -> FloatArray:
+    """Compute what `functional_names` lists: float64 [1, functionals]."""
+    n_mfcc = analysis.features.n_mfcc
+    parts = summarise(
+        describe(analysis),
+        broad_names(n_mfcc),
+        correlated_names(n_mfcc),
+        analysis.features.hop_length / analysis.sample_rate,
     )
+    return np.concatenate([part.values for part in parts])[np.newaxis]
+
+
+_COMPUTE: Mapping[str, Callable[[Analysis], FloatArray]] = {
+    LOGMEL: _logmel,
+    "mfcc": _mfcc,
+    "zcr": _zcr,
+    "rms": _rms,
+    "chroma": _chroma,
+    "functionals": _functionals,
+}

@@ -1,6 +1,7 @@
-"""The descriptors of a clip's frames -> one row of numbers about the clip (functionals)."""
+"""The descriptors of a clip's frames -> numbers about the clip (functionals)."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,21 @@ _LEAST_FRAMES = 5  # fewer voiced frames say nothing: the most voiced are taken
 _PERCENTILES = (5, 25, 50, 75, 95)
 
 Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+class Part(NamedTuple):
+    """Some of a clip's functionals, all of one sort.
+
+    Attributes:
+        name: of each, with {} where what it describes is named.
+        described: what each describes, such as names of descriptors.
+        values: float64, one of each.
+    """
+
+    name: str
+    described: Sequence[str]
+    values: Floats
 
 
 def summarise(
@@ -21,8 +37,8 @@ def summarise(
     broad: Sequence[str],
     correlated: Sequence[str],
     frame_seconds: float,
-) -> FloatArray:
-    """Summarise a clip in one row of numbers, of the same size for clips of any length.
+) -> list[Part]:
+    """Summarise a clip in equally many numbers, whatever its length.
 
     Over the active frames (not 40 dB below the loudest), and again over those that are voiced:
     mean, deviation and five percentiles of every descriptor, and how it moves. Then how the
@@ -36,7 +52,7 @@ def summarise(
         frame_seconds: from one frame to the next.
 
     Returns:
-        float32 [functionals], named by `functional_names`.
+        The functionals, part by part.
     """
     every = np.stack(list(descriptors.values()), axis=1).astype(np.float64)
     names = list(descriptors)
@@ -49,28 +65,36 @@ def summarise(
         least = np.sort(voicing[active])[-_LEAST_FRAMES:][0]
         voiced = active & (voicing >= least)
     parts = []
-    for frames in (active, voiced):
-        parts += [statistics(every[frames]), steps(every, frames)]
-    parts += [
-        correlations(of_correlated[voiced]),
-        means_of_thirds(of_broad, active),
-        rhythm(level, active, voiced, frame_seconds),
-    ]
-    return np.concatenate(parts).astype(np.float32)
+    for which, frames in (("active", active), ("voiced", voiced)):
+        found = statistics(every[frames]) | steps(every, frames)
+        parts += [Part(f"{which}.{{}}.{name}", names, values) for name, values in found.items()]
+    of_pairs = correlations(of_correlated[voiced])
+    for i, name in enumerate(correlated):
+        parts.append(Part(f"voiced.{name}.{{}}", correlated[i + 1 :], of_pairs[i, i + 1 :]))
+    for third, values in means_of_thirds(of_broad, active).items():
+        parts.append(Part(f"{third}.{{}}", broad, values))
+    of_clip = rhythm(level, active, voiced, frame_seconds)
+    parts.append(Part("{}", list(of_clip), np.array(list(of_clip.values()))))
+    return parts
 
 
-def statistics(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute mean, deviation and percentiles of each column: [frames, n] -> [7 * n]."""
+def statistics(values: Floats) -> dict[str, Floats]:
+    """Compute mean, deviation and percentiles of each column: [frames, n] -> [n] each."""
     # As np.percentile, which looks for its values in a slower way than by sorting all.
     ordered = np.sort(np.ascontiguousarray(values.T), axis=1)
     place = np.array(_PERCENTILES) / 100 * (len(values) - 1)
     below = place.astype(np.int64)
     above = np.minimum(below + 1, len(values) - 1)
     percentiles = ordered[:, below] + (ordered[:, above] - ordered[:, below]) * (place - below)
-    return np.concatenate([values.mean(axis=0), values.std(axis=0), percentiles.T.ravel()])
+    names = [f"p{percent}" for percent in _PERCENTILES]
+    return {
+        "mean": values.mean(axis=0),
+        "deviation": values.std(axis=0),
+        **dict(zip(names, percentiles.T, strict=True)),
+    }
 
 
-def steps(values: NDArray[np.float64], frames: Mask) -> NDArray[np.float64]:
+def steps(values: Floats, frames: Mask) -> dict[str, Floats]:
     """Describe how each column moves over two frames, where both and the one between count.
 
     Args:
@@ -78,27 +102,29 @@ def steps(values: NDArray[np.float64], frames: Mask) -> NDArray[np.float64]:
         frames: those that count.
 
     Returns:
-        [2 * n]: the means of the steps' sizes, then the steps' deviations; 0 where nothing counts.
+        step: the means of the steps' sizes [n]; jitter: the steps' deviations [n]; both 0 where
+        nothing counts.
     """
     inside = frames[2:] & frames[1:-1] & frames[:-2]
     moved = (values[2:] - values[:-2])[inside]
     if len(moved) == 0:
-        return np.zeros(2 * values.shape[1])
-    return np.concatenate([np.abs(moved).mean(axis=0), moved.std(axis=0)])
+        moved = np.zeros((1, values.shape[1]))
+    return {"step": np.abs(moved).mean(axis=0), "jitter": moved.std(axis=0)}
 
 
-def correlations(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute Pearson's correlation of each pair of columns: [frames, n] -> [n * (n - 1) / 2].
+def correlations(values: Floats) -> Floats:
+    """Compute Pearson's correlation of each column with each: [frames, n] -> [n, n].
 
     A column that does not vary goes with no other: 0.
     """
     centred = values - values.mean(axis=0)
     lengths = np.sqrt(np.square(centred).sum(axis=0))
     unit = centred / np.where(lengths > 1e-9, lengths, np.inf)
-    return (unit.T @ unit)[np.triu_indices(values.shape[1], 1)]
+    found: Floats = unit.T @ unit
+    return found
 
 
-def means_of_thirds(values: NDArray[np.float64], active: Mask) -> NDArray[np.float64]:
+def means_of_thirds(values: Floats, active: Mask) -> dict[str, Floats]:
     """Average each column over each third of the clip, from its first active frame to its last.
 
     Args:
@@ -106,19 +132,19 @@ def means_of_thirds(values: NDArray[np.float64], active: Mask) -> NDArray[np.flo
         active: the frames that count.
 
     Returns:
-        [3 * n], one third after the other; a third without active frames is like the whole.
+        The means of the first, the second and the third, [n] each; a third without active frames is
+        like the whole.
     """
     inside = np.flatnonzero(active)
-    means = []
-    for third in np.array_split(np.arange(inside[0], inside[-1] + 1), 3):
+    thirds = np.array_split(np.arange(inside[0], inside[-1] + 1), 3)
+    means = {}
+    for name, third in zip(("first", "second", "third"), thirds, strict=True):
         counted = third[active[third]]
-        means.append(values[counted if len(counted) else inside].mean(axis=0))
-    return np.concatenate(means)
+        means[name] = values[counted if len(counted) else inside].mean(axis=0)
+    return means
 
 
-def rhythm(
-    level: FloatArray, active: Mask, voiced: Mask, frame_seconds: float
-) -> NDArray[np.float64]:
+def rhythm(level: FloatArray, active: Mask, voiced: Mask, frame_seconds: float) -> dict[str, float]:
     """Describe length, pauses (with the one before the first word) and pace.
 
     Args:
@@ -126,21 +152,16 @@ def rhythm(
         active: frames that are no silence.
         voiced: frames with a pitch.
         frame_seconds: from one frame to the next.
-
-    Returns:
-        [7], named by `functional_names.RHYTHM`.
     """
     seconds = len(level) * frame_seconds
     middle = level[1:-1]
     peaks = (middle > level[:-2]) & (middle > level[2:]) & (middle > -_PEAK_DB)
-    return np.array(
-        [
-            np.log(seconds),
-            active.mean(),
-            voiced.mean(),
-            voiced.sum() / active.sum(),
-            np.count_nonzero(voiced[1:] != voiced[:-1]) / seconds,
-            np.count_nonzero(active[1:] & ~active[:-1]) / seconds,
-            np.count_nonzero(peaks) / seconds,
-        ]
-    )
+    return {
+        "log_seconds": np.log(seconds),
+        "active_share": active.mean(),
+        "voiced_share": voiced.mean(),
+        "voiced_per_active": voiced.sum() / active.sum(),
+        "voicing_changes_per_second": np.count_nonzero(voiced[1:] != voiced[:-1]) / seconds,
+        "pauses_per_second": np.count_nonzero(active[1:] & ~active[:-1]) / seconds,
+        "peaks_per_second": np.count_nonzero(peaks) / seconds,
+    }

@@ -1,58 +1,38 @@
-"""Waveform -> frames -> spectra, mel bands, cepstra, zero crossings, chroma.
+"""Frames -> power, mel bands, cepstra, zero crossings, chroma.
 
-Every frame is n_fft samples around a multiple of hop_length, the waveform padded by n_fft // 2 on
-both sides: there are 1 + samples // hop_length of them, whatever is computed. All equals librosa's
-functions of the same names, computed from one shared spectrogram in single precision.
+All equals librosa's functions of the same names, computed from one shared spectrogram in single
+precision.
 """
 
 from collections.abc import Callable, Iterator
-from functools import cache
 
 import numpy as np
 import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 
-from ser.core.filters import hann
+from ser.core.framing import frame_count, spectra_of
 from ser.core.sections import Features
 from ser.core.typing import FloatArray
 
 ToDecibels = Callable[[FloatArray], FloatArray]  # of power
 
-FRAMES_AT_ONCE = 64  # so that their spectra stay in the processor's cache
 TOP_DB = 80.0  # range below the loudest point that is kept, in dB
 POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
 _MEL_GROUPS = 4  # more of them weight fewer zeros, in smaller matrix products
 
 
-def frame_count(samples: int, hop_length: int) -> int:
-    """Count the frames of a waveform of so many samples."""
-    return 1 + samples // hop_length
+def power_spectrogram(frames: FloatArray, win_length: int) -> FloatArray:
+    """Compute the squared magnitudes of windowed frames' spectra.
 
+    Args:
+        frames: float32 [frames, n_fft].
+        win_length: samples of the window in the middle of each frame.
 
-def cut_frames(waveform: FloatArray, features: Features, padding: str) -> FloatArray:
-    """Cut a waveform into overlapping frames [frames, n_fft], as a view."""
-    padded = np.pad(waveform, features.n_fft // 2, mode=padding)  # type: ignore[call-overload]
-    wanted = frame_count(len(waveform), features.hop_length)
-    return sliding_window_view(padded, features.n_fft)[:: features.hop_length][:wanted]
-
-
-@cache
-def _window(win_length: int, n_fft: int) -> FloatArray:
-    """Hann window of win_length samples in the middle of n_fft."""
-    window = np.zeros(n_fft, dtype=np.float32)
-    start = (n_fft - win_length) // 2
-    window[start : start + win_length] = hann(win_length)
-    return window
-
-
-def power_spectrogram(frames: FloatArray, features: Features) -> FloatArray:
-    """Compute the squared magnitude of each frame's spectrum [frames, 1 + n_fft // 2]."""
-    window = _window(features.win_length, features.n_fft)
-    power = np.empty((len(frames), features.n_fft // 2 + 1), dtype=np.float32)
-    for start in range(0, len(frames), FRAMES_AT_ONCE):
-        block = slice(start, start + FRAMES_AT_ONCE)
-        spectrum = scipy.fft.rfft(frames[block] * window, axis=1)
-        np.add(spectrum.real**2, spectrum.imag**2, out=power[block])
+    Returns:
+        float32 [frames, 1 + n_fft // 2].
+    """
+    power = np.empty((len(frames), frames.shape[1] // 2 + 1), dtype=np.float32)
+    for block, spectra in spectra_of(frames, win_length):
+        np.add(spectra.real**2, spectra.imag**2, out=power[block])
     return power
 
 

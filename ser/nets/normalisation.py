@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.core.columns import blocks
-from ser.core.sections import FUNCTIONALS
+from ser.core.kinds import KINDS
 from ser.core.typing import FloatArray
 
 # Kind of features -> (mean, standard deviation) of all its values; of functionals, of each column.
@@ -34,7 +34,7 @@ def measure(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:
     for features in clips:
         for kind, columns in blocks(dims):
             values = features[:, columns].astype(np.float64)
-            axis = 0 if kind == FUNCTIONALS else None
+            axis = 0 if KINDS[kind].unlike_units else None
             mean = values.mean(axis=axis)
             squares = np.square(values - mean).sum(axis=axis)
             merged[kind] = _merge(merged[kind], (values.size // mean.size, mean, squares))
@@ -74,7 +74,7 @@ def check_statistics(statistics: Statistics | None, dims: Mapping[str, int]) -> 
         kind: tuple(np.shape(scale) for scale in scales)
         for kind, scales in (statistics or {}).items()
     }
-    expected = {kind: ((n,) if kind == FUNCTIONALS else (),) * 2 for kind, n in dims.items()}
+    expected = {kind: ((n,) if KINDS[kind].unlike_units else (),) * 2 for kind, n in dims.items()}
     if found != expected:
         raise ValueError(f"statistics of the shapes {found}, expected are {expected}")
     with np.errstate(over="ignore"):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ser.audio.highpass import TRANSITION
-from ser.core.filters import hann
+from ser.core.framing import hann
 from ser.core.sections import Features, Model
 from ser.core.typing import FloatArray
 from ser.features.spectra import POWER_FLOOR, TOP_DB

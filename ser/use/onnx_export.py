@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.core.errors import UserError
-from ser.core.needs import FIXED_LENGTHS, FUNCTIONALS, needs_of
+from ser.core.needs import FIXED_LENGTHS, needs_of
 from ser.nets import model_folder
 from ser.nets.description import Description
 from ser.use.front_end import FitLength, LogMel, Normalise, StandardForm
@@ -123,7 +123,7 @@ def _example_features(description: Description) -> tuple[Tensor, list[int]]:
     frames, free = _EXAMPLE_FRAMES, [1]
     if model.length in FIXED_LENGTHS:
         frames, free = model.frames, []
-    elif needs_of(model).only == FUNCTIONALS:
+    elif needs_of(model).whole_clip:
         frames, free = 1, []
     dims = sum(description.preprocessing.dims.values())
     return torch.zeros(len(description.folds), frames, dims), free

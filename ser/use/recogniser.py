@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ser.audio.standard import sound, standardise
 from ser.core.errors import UserError
+from ser.core.kinds import describe_clips
 from ser.core.recording import CHANNELS, RATES, Recording
 from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
-from ser.core.sections import FUNCTIONALS
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
 from ser.features.extract import extract
@@ -229,7 +229,7 @@ class Recogniser:
             except Rejected:
                 continue  # said when it is predicted
             features.append(self.features(waveform))
-        of_clips = self._nets.adapt is not None or FUNCTIONALS in self._dims
+        of_clips = self._nets.adapt is not None or describe_clips(self._dims)
         fewest = _FEWEST_OF_A_VOICE if of_clips else 1
         if len(features) < fewest:
             raise UserError(

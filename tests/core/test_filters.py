@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ser.audio.change import mel_bank
-from ser.core.filters import filter_banks, from_json, hann, mel_band_hertz, to_json
+from ser.core.filters import filter_banks, from_json, mel_band_hertz, to_json
 from ser.core.sections import Features
 
 
@@ -13,19 +13,6 @@ def features(**changes):
     values = {"kinds": ["logmel"], "n_fft": 1024, "win_length": 512, "hop_length": 256}
     values |= {"n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 4000.0}
     return Features(**values | changes)
-
-
-@pytest.mark.parametrize("length", [2, 3, 401, 512, 2048])
-def test_the_window_is_librosas(length):
-    expected = librosa.filters.get_window("hann", length)
-    assert hann(length) == pytest.approx(expected, abs=1e-7)
-    assert hann(length).dtype == np.float32
-
-
-@pytest.mark.parametrize("length", [8, 512, 1024])
-def test_squared_windows_a_quarter_apart_add_up_to_one_and_a_half(length):
-    quarters = np.square(hann(length).astype(float)).reshape(4, -1)
-    assert quarters.sum(axis=0) == pytest.approx(1.5)
 
 
 def test_mel_bands_up_to_1000_hz_are_equal_triangles_of_an_area_of_one():

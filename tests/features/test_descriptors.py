@@ -7,11 +7,12 @@ import scipy.ndimage
 
 from ser.core.columns import blocks
 from ser.core.filters import filter_banks
-from ser.core.functional_names import SPECTRAL_SHAPE, descriptor_names
+from ser.core.framing import frame_count
+from ser.core.functional_names import descriptor_names
 from ser.core.sections import Features
+from ser.features.analysis import Analysis
 from ser.features.descriptors import describe, harmonic_differences, spectral_shape, track_pitch
 from ser.features.extract import extract
-from ser.features.spectra import frame_count
 
 RATE = 16000
 SETTINGS = {
@@ -39,7 +40,7 @@ def features(setting="n_fft 1024", **changes):
 
 
 def described(waveform, rate, f):
-    return describe(waveform, rate, f, filter_banks(rate, f)["mel"])
+    return describe(Analysis(waveform, rate, f, filter_banks(rate, f)))
 
 
 def frames_of(sound, rate, n_fft, count=7):
@@ -220,9 +221,9 @@ BINS = len(FREQUENCIES)
 
 
 def shape(power, frequencies=FREQUENCIES):
-    values = spectral_shape(np.asarray(power), frequencies)
-    assert all(value.shape == (len(power),) for value in values)
-    return dict(zip(SPECTRAL_SHAPE, values, strict=True))
+    found = spectral_shape(np.asarray(power), frequencies)
+    assert all(values.shape == (len(power),) for values in found.values())
+    return found
 
 
 def spectrum(levels):
@@ -314,10 +315,10 @@ def test_only_flux_and_ratios_to_the_floor_depend_on_other_frames_or_the_level()
     together, louder = shape(power), shape(8 * power)
     for i in range(5):
         alone = shape(power[i : i + 1])
-        for name in SPECTRAL_SHAPE:
+        for name in together:
             if name != "flux":
                 assert alone[name] == pytest.approx(together[name][i : i + 1], rel=1e-12), name
-    for name in SPECTRAL_SHAPE:
+    for name in together:
         assert louder[name] == pytest.approx(together[name], rel=1e-6, abs=1e-6), name
 
 
@@ -377,6 +378,11 @@ def test_the_shape_of_a_waveform_equals_librosas_up_to_8_khz(rate, setting):
 GRID = np.arange(513) * 15.625  # Hz, of frames of 1024 samples at 16 kHz
 
 
+def differences(power, frequencies, pitch):
+    found = harmonic_differences(power, frequencies, pitch)
+    return found["h1_h2"], found["h1_h3"]
+
+
 def harmonics(pitch, levels, beside=0):
     """Power [1, bins] of harmonics of so many dB, in the bins nearest to their frequencies."""
     power = np.full((1, len(GRID)), 1e-9)
@@ -390,7 +396,7 @@ def harmonics(pitch, levels, beside=0):
 @pytest.mark.parametrize("levels", [(0, -6, -12), (-20, 10, 3), (7, 7, 7)])
 def test_harmonics_lie_as_far_below_the_first_as_they_were_put(levels, pitch, beside):
     power = harmonics(pitch, levels, beside)
-    second, third = harmonic_differences(power, GRID, np.array([pitch]))
+    second, third = differences(power, GRID, np.array([pitch]))
     assert second == pytest.approx([levels[0] - levels[1]], abs=1e-5)
     assert third == pytest.approx([levels[0] - levels[2]], abs=1e-5)
 
@@ -398,7 +404,7 @@ def test_harmonics_lie_as_far_below_the_first_as_they_were_put(levels, pitch, be
 @pytest.mark.parametrize("beside", [-2, 2])
 def test_harmonics_two_bins_beside_are_not_found(beside):
     power = harmonics(200.0, (0, -6, -12), beside)
-    second, third = harmonic_differences(power, GRID, np.array([200.0]))
+    second, third = differences(power, GRID, np.array([200.0]))
     assert second == pytest.approx([0], abs=1e-6)
     assert third == pytest.approx([0], abs=1e-6)
 
@@ -407,7 +413,7 @@ def test_each_frame_has_harmonics_of_its_own_pitch():
     pitches = np.array([100.0, 200.0, 300.0, 150.0])
     made = [(0, -3, -9), (0, -1, -2), (5, 0, 20), (-30, -20, -10)]
     power = np.concatenate([harmonics(*pair) for pair in zip(pitches, made, strict=True)])
-    second, third = harmonic_differences(power, GRID, pitches)
+    second, third = differences(power, GRID, pitches)
     assert second == pytest.approx([a - b for a, b, _ in made], abs=1e-5)
     assert third == pytest.approx([a - c for a, _, c in made], abs=1e-5)
 
@@ -416,15 +422,15 @@ def test_harmonics_above_the_highest_frequency_are_taken_at_it():
     frequencies = np.arange(65) * 15.625  # to 1000 Hz
     power = np.full((1, 65), 1e-9)
     power[0, [26, 51, 64]] = 1, 0.1, 0.01  # 400 Hz, 800 Hz, and the last for 1200 Hz
-    second, third = harmonic_differences(power, frequencies, np.array([400.0]))
+    second, third = differences(power, frequencies, np.array([400.0]))
     assert second == pytest.approx([10])
     assert third == pytest.approx([20])
 
 
 def test_silence_has_harmonics_of_equal_levels():
     with np.errstate(all="raise"):
-        differences = harmonic_differences(np.zeros((2, 513)), GRID, np.array([100.0, 500.0]))
-    assert [values.tolist() for values in differences] == [[0, 0], [0, 0]]
+        found = differences(np.zeros((2, 513)), GRID, np.array([100.0, 500.0]))
+    assert [values.tolist() for values in found] == [[0, 0], [0, 0]]
 
 
 @pytest.mark.parametrize("amplitudes", [(0.4, 0.2, 0.1), (0.1, 0.4, 0.05), (0.2, 0.2, 0.2)])
