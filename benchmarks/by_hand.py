@@ -69,7 +69,7 @@ def padded(clips: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor, Tensor]
     """Collate clips: features [batch, frames, dims], lengths [batch], labels [batch]."""
     features, labels = zip(*clips, strict=True)
     lengths = torch.tensor([len(one) for one in features])
-    return pad_sequence(features, batch_first=True), lengths, torch.tensor(labels)
+    return pad_sequence(list(features), batch_first=True), lengths, torch.tensor(labels)
 
 
 def read_subset(

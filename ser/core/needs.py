@@ -21,6 +21,8 @@ class NetSettings(Protocol):
     @property
     def layers(self) -> int: ...  # noqa: D102
     @property
+    def batch_norm(self) -> bool: ...  # noqa: D102
+    @property
     def pooling(self) -> str: ...  # noqa: D102
     @property
     def batch_size(self) -> int: ...  # noqa: D102
@@ -87,7 +89,7 @@ def _cnn(model: NetSettings) -> Needs:
         why_columns=f"model.layers {model.layers} halves them {model.layers} times",
         length="fixed" if model.pooling == "flatten" else "any",
         why_length="model.pooling flatten",
-        blind_to_padding=not model.batch_norm,
+        blind_to_padding=model.pooling == "mean" and not model.batch_norm,
         sizes=("layers",),
     )
 

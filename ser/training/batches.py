@@ -180,7 +180,7 @@ def epoch_batches(clips: NormalisedClips, key: tuple[int, ...]) -> Iterator[Batc
             of_clip = np.random.default_rng((*key, 1 + i))
             clip = change(clips.features(i, chosen[i]), dims, model, of_clip)
             batch.append(window(clip, model.frames, of_clip) if model.length == "crop" else clip)
-        yield mix(collate(batch, labels, voices, min_frames(model), grain), model.mixup, rng)
+        yield mix(collate(batch, labels, min_frames(model), voices, grain), model.mixup, rng)
 
 
 def window(features: Tensor, frames: int, rng: np.random.Generator) -> Tensor:
@@ -214,19 +214,23 @@ def in_order(
     rows = zip(batches, clips.labels_of(batches), clips.voices_of(batches), strict=True)
     for positions, labels, voices in rows:
         batch = [clips.features(i) for i in positions.tolist()]
-        yield positions, collate(batch, labels, voices, min_frames(clips.model))
+        yield positions, collate(batch, labels, min_frames(clips.model), voices)
 
 
 def collate(
-    clips: Sequence[Tensor], labels: Tensor, voices: Tensor | None, shortest: int, grain: int = 1
+    clips: Sequence[Tensor],
+    labels: Tensor,
+    shortest: int,
+    voices: Tensor | None = None,
+    grain: int = 1,
 ) -> Batch:
     """Stack clips [frames, dims], zeros behind those shorter than the longest.
 
     Args:
         clips: at least one.
         labels: int64 [clips].
-        voices: int64 [clips], or None.
-        shortest: a shorter clip's zeros count as its own frames, up to so many.
+        shortest: frames that a clip has at least; if not, zeros count as its own.
+        voices: int64 [clips]; None: not known.
         grain: several clips are padded to a multiple of so many frames.
     """
     device = clips[0].device
