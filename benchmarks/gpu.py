@@ -213,7 +213,7 @@ def against_plain(
     with notebook.in_its_own_process(loop, inputs, settings, emotions, bench.device) as one_epoch:
 
         def look(epoch: int) -> None:
-            if epoch % every == 0:
+            if (epoch - 1) % every == 0:
                 plain.append(one_epoch())
 
         if bench.on_card:
@@ -340,6 +340,7 @@ def traffic_of(bench: Bench, inputs: Inputs, model: Model) -> Part:
             if epoch == _STEADY:
                 caught.clear()
                 torch.cuda.set_sync_debug_mode("warn")
+                stack.callback(torch.cuda.set_sync_debug_mode, "default")
             elif epoch == _STEADY + 1:
                 torch.cuda.set_sync_debug_mode("default")
                 places = Counter(
