@@ -38,20 +38,20 @@ experiment: setup
 
 # The headline figures, five seeds each: make protocols EMOBOX=/path/to/EmoBox/data
 protocols: setup
-	@python -m scripts.protocols $${EMOBOX:+--emobox "$$EMOBOX"} $$NAMES
+	@python -m scripts.suites protocols $${EMOBOX:+--emobox "$$EMOBOX"} $$NAMES
 
 # What docs/experiments.md tells, by cross-validation without the test clips:
-# make trials EMOBOX=/path/to/EmoBox/data
+# make trials EMOBOX=/path/to/EmoBox/data SEEDS=3
 trials: setup
-	@python -m scripts.trials --emobox "$$EMOBOX" $$NAMES
+	@python -m scripts.suites trials $${EMOBOX:+--emobox "$$EMOBOX"} $${SEEDS:+--seeds "$$SEEDS"} $$NAMES
 
 # Whether explanations mean something, which docs/explanations.md tells, of the model in data/model:
 explanations: setup
 	@python -m scripts.explanations
 
-# All of experiments/compared.csv, or some: make compare NAMES='default s1-kfold' EPOCHS=10
+# All of experiments/suites/compare.yaml, or some: make compare NAMES='default s1-kfold' EPOCHS=10
 compare: setup
-	@python -m scripts.compare $${EPOCHS:+--epochs "$$EPOCHS"} $$NAMES
+	@python -m scripts.suites compare $${EPOCHS:+--epochs "$$EPOCHS"} $$NAMES
 
 # Search for better params on the val clips: make tune TRIALS=20
 tune: setup

@@ -8,15 +8,19 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.readme import load_metrics, rows_of
+from scripts import cli
+from scripts.readme import load_figures, rows_of
 from scripts.workspace import ROOT
 
 TARGET = ROOT / "metrics/dagshub_metrics.csv"
-_FIGURES = ("accuracy", "uar", "f1_macro", "precision_macro", "recall_macro", "ece")
 
 
 def figures() -> Iterator[tuple[str, float, int]]:
-    """Give name, value and step: each fold's curves, then the figures of the test clips."""
+    """Yield name, value and step: each fold's curves, then the figures of the test clips.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
     curves = rows_of("plots/history.csv")
     folds = len({row["fold"] for row in curves})
     for row in curves:
@@ -24,9 +28,13 @@ def figures() -> Iterator[tuple[str, float, int]]:
             if row[name]:
                 fold = f"fold {row['fold']} " if folds > 1 else ""
                 yield fold + name, float(row[name]), int(row["epoch"])
-    evaluated = load_metrics("evaluate")
-    for name in _FIGURES:
-        yield name, evaluated[name], 1
+    evaluated = load_figures()
+    yield "accuracy", evaluated.accuracy, 1
+    yield "uar", evaluated.uar, 1
+    yield "f1_macro", evaluated.f1_macro, 1
+    yield "precision_macro", evaluated.precision_macro, 1
+    yield "recall_macro", evaluated.recall_macro, 1
+    yield "ece", evaluated.ece, 1
 
 
 def main(target: Path = TARGET) -> None:
@@ -43,4 +51,4 @@ def main(target: Path = TARGET) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cli.run(main)

@@ -1,11 +1,9 @@
 """The whole workflow on the synthesised corpus, in demo/: offline, a minute or two."""
 
-import json
-
 from scripts import cli, experiments
 from scripts.workspace import ROOT, dvc, make_workspace
 from ser.core.errors import UserError
-from ser.core.figures import ends
+from ser.core.figures import read_figures
 
 
 def main() -> None:
@@ -18,14 +16,14 @@ def main() -> None:
     make_workspace(folder, experiments.read("demo"))
     if dvc(folder, "repro").returncode:
         raise UserError(f"the demo failed: see above; its files are in {folder}")
-    figures = json.loads((folder / "metrics/evaluate.json").read_text())
-    low, high = ends(figures, "accuracy")
+    figures = read_figures(folder / "metrics/evaluate.json")
+    low, high = figures.accuracy_interval
     print(
-        f"\nSynthesised speech, {figures['n_test']} clips of speakers never trained on: "
-        f"accuracy {figures['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%}), "
-        f"guessing {figures['majority_accuracy']:.1%}. These figures say nothing about people."
+        f"\nSynthesised speech, {figures.n_test} clips of speakers never trained on: "
+        f"accuracy {figures.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}), "
+        f"guessing {figures.majority_accuracy:.1%}. These figures say nothing about people."
     )
-    for name, value in figures.items():
+    for name, value in figures:
         if isinstance(value, int | float):
             print(f"  {name}: {value:g}")
     print("All metrics: demo/metrics/*.json. Pictures:")

@@ -1,4 +1,4 @@
-"""What differs between this workspace and its last run, or another revision, as DVC tells."""
+"""Find what differs between this workspace and its last run, or another revision, as DVC tells."""
 
 import hashlib
 import json
@@ -11,10 +11,7 @@ from ruamel.yaml import YAML
 from scripts.stage_deps import is_code
 from scripts.workspace import ROOT, dvc, git, parsed, read
 from ser.core.errors import UserError
-from ser.core.figures import ends
-from ser.nets.description import name_ends
-
-_HEADLINE = {"accuracy": "accuracy", "uar": "UAR", "f1_macro": "macro F1"}
+from ser.core.figures import Figures, OverallFigures
 
 
 def dvc_json(*arguments: str) -> dict[str, Any]:
@@ -32,7 +29,7 @@ def dvc_json(*arguments: str) -> dict[str, Any]:
 
 
 def since_the_run() -> dict[str, list[str]]:
-    """Say what changed since the stages ran, so that the files here are not of one run.
+    """Find what changed since the stages ran, so that the files here are not of one run.
 
     Returns:
         stage -> sections of params, files and "its code"; what is merely not here is left out.
@@ -58,7 +55,7 @@ def _changed(changes: Sequence[Any]) -> Iterator[str]:
 
 
 def is_of_the_run(path: str) -> bool:
-    """Whether a file is the one that a stage of the last run wrote."""
+    """Check whether a file is the one that a stage of the last run wrote."""
     lock = read(ROOT, "dvc.lock", YAML(typ="safe").load)
     written = {
         out["path"]: out["md5"]
@@ -69,12 +66,13 @@ def is_of_the_run(path: str) -> bool:
     return written.get(path) == hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def against(base: str, needed: Sequence[str]) -> dict[str, Any]:
-    """Say what differs from another revision.
+def against(base: str, needed: Sequence[str], figures: Figures) -> dict[str, Any]:
+    """Compare this workspace with another revision.
 
     Args:
         base: names the revision.
         needed: names of the files in metrics/ that are compared.
+        figures: of this workspace.
 
     Returns:
         name and commit of the revision; headline: accuracy, UAR and F1, old and new, with their
@@ -82,7 +80,7 @@ def against(base: str, needed: Sequence[str]) -> dict[str, Any]:
         files that the revision lacks.
 
     Raises:
-        UserError: there is no such revision.
+        UserError: there is no such revision, or its metrics/evaluate.json is damaged.
     """
     if base.startswith("-"):
         raise UserError(f"BASE={base}: no name of a git revision")
@@ -103,28 +101,28 @@ def against(base: str, needed: Sequence[str]) -> dict[str, Any]:
         # A full commit id is too long to be read.
         "name": commit if len(base) > 30 else base,
         "commit": commit,
-        "headline": [] if "evaluate" in missing else _headline(base),
+        "headline": [] if "evaluate" in missing else _headline(_figures_at(base), figures),
         "metrics": changes,
         "params": dict(sorted(params.items())),
         "missing": missing,
     }
 
 
-def _headline(base: str) -> list[dict[str, Any]]:
+def _figures_at(revision: str) -> OverallFigures:
     file = "metrics/evaluate.json"
-    old = name_ends(parsed(git(ROOT, "show", f"{base}:{file}"), f"{base}:{file}", json.loads))
-    new = read(ROOT, file, json.loads)
-    return [
-        {
-            "name": name,
-            "old": old[key],
-            "new": new[key],
-            "old_interval": ends(old, key) if f"{key}_low" in old else None,
-            "new_interval": ends(new, key) if f"{key}_low" in new else None,
-        }
-        for key, name in _HEADLINE.items()
-        if key in old and key in new
-    ]
+    name = f"{revision}:{file}"
+    figures: OverallFigures = parsed(git(ROOT, "show", name), name, OverallFigures.from_json)
+    return figures
+
+
+def _headline(old: OverallFigures, new: OverallFigures) -> list[dict[str, Any]]:
+    columns = ("name", "old", "old_interval", "new", "new_interval")
+    rows = (
+        ("accuracy", old.accuracy, old.accuracy_interval, new.accuracy, new.accuracy_interval),
+        ("UAR", old.uar, old.uar_interval, new.uar, new.uar_interval),
+        ("macro F1", old.f1_macro, None, new.f1_macro, None),
+    )
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _has(base: str, path: str) -> bool:

@@ -5,13 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from scripts import cli
 from scripts.workspace import ROOT, dvc, dvc_command, dvc_environment, git
@@ -20,9 +21,18 @@ from ser.core.errors import UserError
 from ser.core.yaml_reader import read_yaml
 
 FOLDER = ROOT / "experiments"
+CHECKPOINTS = ROOT / ".checkpoints"
 
 Changes = dict[str, Any]
+_STAGE = re.compile(r"^(Running stage|Stage) '\w+'")  # begins, or is passed over
 _EPOCH = re.compile(r"^fold \d+/\d+ epoch \d+/\d+: .*\((\d+\.\d+) s\)$")
+
+
+class Training(NamedTuple):
+    """How long a training took, apart from what it had done before it was stopped."""
+
+    seconds: float  # of the stage train, its start-up included
+    seconds_per_epoch: float | None  # the median; None where its log is elsewhere
 
 
 def names() -> list[str]:
@@ -43,9 +53,34 @@ def read(name: str, more: Changes | None = None) -> Changes:
         UserError: there is no such experiment, or params.yaml with its changes would not be valid.
     """
     changes = merge(read_file(name), more or {})
-    params.load(ROOT / "params.yaml")  # a mistake there is not the experiment's
-    params.parse(resolve(changes), f"params.yaml with experiments/{name}.yaml")
+    check(changes, f"experiments/{name}.yaml")
     return changes
+
+
+def check(changes: Changes, source: str) -> params.Params:
+    """Check params.yaml with changes.
+
+    Raises:
+        UserError: it is not valid; the text says whether without the changes of `source` it is.
+    """
+    params.load(ROOT / "params.yaml")
+    return params.parse(resolve(changes), f"params.yaml with {source}")
+
+
+def with_emobox(changes: Changes, folder: Path | None) -> Changes:
+    """Add the folder of EmoBox's lists where the split is made of them.
+
+    Raises:
+        UserError: they are needed and not given.
+    """
+    if dict(flatten(resolve(changes))).get("split.scheme") != "emobox":
+        return changes
+    if folder is None:
+        raise UserError(
+            "split.scheme emobox needs EmoBox's lists: git clone "
+            "https://github.com/emo-box/EmoBox, then EMOBOX=<its folder data>"
+        )
+    return set_key(changes, "split.emobox", str(folder.resolve()))
 
 
 def resolve(changes: Changes) -> dict[str, Any]:
@@ -97,8 +132,8 @@ def run(
     name: str,
     changes: Changes,
     target: str = "",
-    checkpoints: Path = ROOT / ".checkpoints",
-) -> float | None:
+    checkpoints: Path = CHECKPOINTS,
+) -> Training | None:
     """Run the pipeline with some params as the DVC experiment `name` of the current commit.
 
     It runs in a folder of its own, so the workspace stays as it is. An experiment of that name is
@@ -112,7 +147,7 @@ def run(
         checkpoints: folder of unfinished trainings.
 
     Returns:
-        Median of the seconds per epoch of training; None where no epoch was trained.
+        How long the training took; None where nothing was trained.
 
     Raises:
         UserError: a stage failed; its own message was among the lines.
@@ -120,20 +155,33 @@ def run(
     former = git(ROOT, "for-each-ref", "--format=%(objectname)", reference(name)).strip()
     if former:
         git(ROOT, "update-ref", "-d", reference(name))
-    seconds = []
+    log = []
     try:
         for line in _run_dvc(ROOT, name, changes, [target] if target else [], checkpoints, {}):
             print(line, end="", flush=True)
-            if match := _EPOCH.match(line.strip()):
-                seconds.append(float(match[1]))
+            log.append((time.monotonic(), line.strip()))
     except UserError:
         if former:
             git(ROOT, "update-ref", reference(name), former)
         raise
-    return median(seconds) if seconds else None
+    return time_training(log)
 
 
-def run_beside(name: str, changes: Changes, label: str, workers: int, *targets: str) -> None:
+def time_training(log: Sequence[tuple[float, str]]) -> Training | None:
+    """Compute how long the training of a run took from its lines; None where there was none.
+
+    Args:
+        log: (seconds on any clock, line) of all lines.
+    """
+    began = next((when for when, line in log if line.startswith("Running stage 'train'")), None)
+    if began is None:
+        return None
+    next_stage = (when for when, line in log if when > began and _STAGE.match(line))
+    epochs = [float(match[1]) for _, line in log if (match := _EPOCH.match(line))]
+    return Training(next(next_stage, log[-1][0]) - began, median(epochs) if epochs else None)
+
+
+def run_beside(name: str, changes: Changes, workers: int, *targets: str) -> None:
     """Run a DVC experiment as `run` does, where others of this project run at the same time.
 
     DVC hands experiments over to their runs by one queue per repository, from which a run takes
@@ -141,9 +189,8 @@ def run_beside(name: str, changes: Changes, label: str, workers: int, *targets: 
     and locks of its own; DVC's cache, which it shares with the project, is made to be shared.
 
     Args:
-        name: of the experiment.
+        name: of the experiment; its lines begin with it.
         changes: the params that differ.
-        label: what its lines are to begin with.
         workers: local processes that it may use.
         targets: stages to stop at; what they made stays in DVC's cache, and there is no experiment.
 
@@ -153,9 +200,8 @@ def run_beside(name: str, changes: Changes, label: str, workers: int, *targets: 
     # One thread each, however many run at once: it decides about the rounding, so about figures.
     environment = {"SER_WORKERS": str(workers), "OMP_NUM_THREADS": "1"}
     with _clone() as folder:
-        lines = _run_dvc(folder, name, changes, targets, ROOT / ".checkpoints", environment)
-        for line in lines:
-            print(f"{label}: {line}", end="", flush=True)
+        for line in _run_dvc(folder, name, changes, targets, CHECKPOINTS, environment):
+            print(f"{name}: {line}", end="", flush=True)
         if not targets:
             ref = reference(name)
             options = ("--quiet", "--no-auto-gc", "--no-write-fetch-head")
@@ -254,6 +300,13 @@ def read_metrics(name: str, metrics: str) -> dict[str, Any]:
     return values
 
 
+def read_params(name: str) -> dict[str, Any]:
+    """Read the params that an experiment of the current commit ran with."""
+    text = read_result(name, "params.yaml")
+    values: dict[str, Any] = read_yaml(text, f"params.yaml of {name}")
+    return values
+
+
 def _git_identity() -> dict[str, str]:
     """Name a committer where git knows none: `dvc exp run` makes commits."""
     known = subprocess.run(["git", "var", "GIT_COMMITTER_IDENT"], cwd=ROOT, capture_output=True)
@@ -277,11 +330,15 @@ def parse_settings(settings: Sequence[str]) -> Changes:
         key, equals, text = setting.partition("=")
         if not equals:
             raise UserError(f"{setting!r}: <key>=<value> expected, such as model.seed=1")
-        change = read_yaml(text, f"the value of {setting!r}")
-        for part in reversed(key.split(".")):
-            change = {part: change}
-        changes = merge(changes, change)
+        changes = set_key(changes, key, read_yaml(text, f"the value of {setting!r}"))
     return changes
+
+
+def set_key(changes: Changes, key: str, value: Any) -> Changes:  # noqa: ANN401 - any YAML value
+    """Add the change of one dotted key, such as model.seed."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return merge(changes, value)
 
 
 def main(name: str = "", *settings: str) -> None:

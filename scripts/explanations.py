@@ -182,7 +182,7 @@ def main(data: Path) -> None:
     table = summarise(pd.DataFrame(rows))
     description = one.recogniser.description
     table.insert(0, "net", description.model.name)
-    table.insert(1, "accuracy", (description.metrics or {}).get("accuracy"))
+    table.insert(1, "accuracy", description.metrics.accuracy if description.metrics else None)
     write_table(RESULTS, table, decimals=6)
     draw_removals(PICTURE, table)
     (best or one).draw(EXAMPLE)

@@ -14,9 +14,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from scripts import cli, scaling
+from scripts.suites import lists
 from scripts.workspace import ROOT, read
-from ser.core.figures import ends
-from ser.evaluation.card import table
+from ser.core.figures import Baseline, Figures
+from ser.evaluation.card import markdown_table as table
 
 PAGES = (
     ROOT / "README.md",
@@ -35,6 +36,16 @@ def load_metrics(name: str) -> dict[str, Any]:
     """
     values: dict[str, Any] = read(ROOT, f"metrics/{name}.json", json.loads)
     return values
+
+
+def load_figures() -> Figures:
+    """Read metrics/evaluate.json.
+
+    Raises:
+        UserError: it is missing or damaged; names the key.
+    """
+    figures: Figures = read(ROOT, "metrics/evaluate.json", Figures.from_json)
+    return figures
 
 
 def percent(share: float) -> str:
@@ -61,34 +72,34 @@ def rows_of(path: str) -> list[dict[str, str]]:
 
 def results() -> str:
     """The committed run's figures beside the published ones."""
-    e, train, split = load_metrics("evaluate"), load_metrics("train"), load_metrics("split")
+    e, train, split = load_figures(), load_metrics("train"), load_metrics("split")
     sizes = split["clips_per_fold"]
     protocol = (
-        f"{e['split_scheme']}, {sizes['train']:.0f} / {sizes['val']:.0f} / {sizes['test']:.0f} "
+        f"{e.split_scheme}, {sizes['train']:.0f} / {sizes['val']:.0f} / {sizes['test']:.0f} "
         "clips for train / val / test, one look at the test clips"
     )
     rows = [
         (
             f"**this project**, {train['parameters']:,} parameters from scratch",
-            f"**{percent(e['accuracy'])}** (95 %: {interval(ends(e, 'accuracy'))})",
-            f"{percent(e['uar'])} (95 %: {interval(ends(e, 'uar'))})",
+            f"**{percent(e.accuracy)}** (95 %: {interval(e.accuracy_interval)})",
+            f"{percent(e.uar)} (95 %: {interval(e.uar_interval)})",
             protocol,
         ),
-        *([plain_recogniser(e["baseline"], "the same clips")] if "baseline" in e else []),
+        *([plain_recogniser(e.baseline, "the same clips")] if e.baseline else []),
         (
             "always the commonest emotion",
-            percent(e["majority_accuracy"]),
-            percent(1 / len(e["per_class"])),
+            percent(e.majority_accuracy),
+            percent(1 / len(e.per_class)),
             "the same clips",
         ),
     ]
     return table(("system", "accuracy", "UAR", "protocol"), rows + published("default"))
 
 
-def plain_recogniser(baseline: dict[str, Any], protocol: str) -> tuple[str, str, str, str]:
+def plain_recogniser(baseline: Baseline, protocol: str) -> tuple[str, str, str, str]:
     """The row of the recogniser that the net is held against."""
-    name = f"{baseline['kind'].replace('_', ' ')} on the same features"
-    return (name, percent(baseline["accuracy"]), percent(baseline["uar"]), protocol)
+    name = f"{baseline.kind.replace('_', ' ')} on the same features"
+    return (name, percent(baseline.accuracy), percent(baseline.uar), protocol)
 
 
 def published(experiment: str) -> list[tuple[str, str, str, str]]:
@@ -105,8 +116,7 @@ def protocols() -> str:
     measured = load_metrics("protocols")
     rows: list[tuple[str, ...]] = []
     waiting = []
-    for line in rows_of("experiments/protocols.csv"):
-        name, protocol = line["experiment"], line["protocol"]
+    for name, entry in lists.read("protocols").entries.items():
         if name not in measured:
             waiting.append(name)
             continue
@@ -117,13 +127,13 @@ def protocols() -> str:
                 f"**`{name}`**, {measured[name]['parameters']:,} parameters from scratch",
                 f"**{percent(accuracy['mean'])}** ± {accuracy['std'] * 100:.1f} (95 %: {low_high})",
                 f"{percent(uar['mean'])} ± {uar['std'] * 100:.1f}",
-                f"{protocol}; {measured[name]['clips']} clips tested",
+                f"{entry.description}; {measured[name]['clips']} clips tested",
                 f"`make protocols NAMES={name}`",
             )
         )
         if baseline := measured[name].get("baseline"):
             protocol = "the same clips, no voice adapted to"
-            rows.append((*plain_recogniser(baseline, protocol), ""))
+            rows.append((*plain_recogniser(Baseline.model_validate(baseline), protocol), ""))
         rows += [(*row, "") for row in published(name)]
     return table(("system", "accuracy", "UAR", "protocol", "command"), rows) + not_run(waiting)
 
@@ -166,21 +176,20 @@ def trials() -> str:
     for row in rows_of("metrics/trials.csv"):
         results.setdefault(row["trial"], []).append(row)
     rows, waiting = [], []
-    for trial in YAML(typ="safe").load(ROOT / "docs/trials.yaml"):
-        if trial["name"] not in results:
-            waiting.append(trial["name"])
+    for name, entry in lists.read("trials").entries.items():
+        if name not in results:
+            waiting.append(name)
             continue
-        runs = results[trial["name"]]
-        each = [float(run["accuracy"]) for run in runs]
-        seconds = fmean(float(run["seconds"]) for run in runs)
+        each = [float(run["accuracy"]) for run in results[name]]
+        seconds = [float(run["seconds"]) for run in results[name] if run["seconds"]]
         rows.append(
             (
-                trial["name"],
-                trial["tried"],
+                name,
+                entry.description,
                 percent(fmean(each)),
                 ", ".join(f"{share * 100:.1f}" for share in each),
-                f"{seconds:.1f} s",
-                "yes" if trial["kept"] else "no",
+                f"{fmean(seconds):.1f} s" if seconds else "",
+                "yes" if entry.kept else "no",
             )
         )
     head = ("trial", "what was tried", "accuracy", "each repetition", "training", "kept")
@@ -196,18 +205,15 @@ def not_run(waiting: Sequence[str]) -> str:
 def emotions() -> str:
     """Precision, recall and F1 of each emotion."""
     rows = [
-        (name, *(f"{f[key]:.2f}" for key in ("precision", "recall", "f1")), str(f["support"]))
-        for name, f in load_metrics("evaluate")["per_class"].items()
+        (name, f"{f.precision:.2f}", f"{f.recall:.2f}", f"{f.f1:.2f}", str(f.support))
+        for name, f in load_figures().per_class.items()
     ]
     return table(("emotion", "precision", "recall", "F1", "test clips"), rows)
 
 
 def speakers() -> str:
     """Accuracy of each speaker."""
-    rows = [
-        (name, percent(f["accuracy"]), str(f["n"]))
-        for name, f in load_metrics("evaluate")["per_speaker"].items()
-    ]
+    rows = [(name, percent(f.accuracy), str(f.n)) for name, f in load_figures().per_speaker.items()]
     return table(("speaker", "accuracy", "test clips"), rows)
 
 
@@ -235,8 +241,7 @@ def compare() -> str:
     """The experiments side by side, with what their projects report."""
     run = {row["experiment"]: row for row in rows_of("metrics/compare.csv")}
     shown, waiting = [], []
-    for project in rows_of("experiments/compared.csv"):
-        name = project["experiment"]
+    for name, entry in lists.read("compare").entries.items():
         if name not in run:
             waiting.append(name)
             continue
@@ -244,7 +249,6 @@ def compare() -> str:
         sizes = " / ".join(f"{float(row[subset]):.0f}" for subset in ("train", "val", "test"))
         protocol = PROTOCOLS.get(row["split"], row["split"]).format(folds=row["folds"])
         spread = f", folds ± {float(row['fold_std']) * 100:.1f}" if row["fold_std"] else ""
-        reported = project["reported_accuracy"]
         epochs = row["epochs"]
         if row["epochs_allowed"] != row["epochs_wanted"]:
             epochs += f" (cut from {row['epochs_wanted']})"
@@ -261,9 +265,7 @@ def compare() -> str:
                 percent(float(row["uar"])),
                 percent(float(row["oracle"])) if row["oracle"] else "",
                 f"{float(row['seconds_per_epoch']):.1f}" if row["seconds_per_epoch"] else "",
-                f"{reported} %, {project['selected']}, {project['reported_on']}"
-                if reported
-                else "",
+                entry.reported,
             )
         )
     head = (
@@ -381,7 +383,7 @@ def explained_model(row: dict[str, str]) -> str:
         row: of metrics/explanations.csv.
     """
     net = YAML(typ="safe").load(ROOT / "params.yaml")["model"]["name"]
-    accuracy = load_metrics("evaluate")["accuracy"]
+    accuracy = load_figures().accuracy
     measured = row.get("accuracy")  # figures of before it was kept have none
     known = f", which tells {percent(float(measured))} of them right" if measured else ""
     said = f"Net `{row['net']}`, {row['clips']} test clips{known}:"

@@ -8,7 +8,7 @@ import argparse
 import base64
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,9 +21,10 @@ from scipy.stats import binomtest
 
 from scripts import cli, differences, readme
 from scripts.explanations import explained
-from scripts.readme import interval, load_metrics, percent
+from scripts.readme import interval, load_figures, load_metrics, percent
 from scripts.workspace import ROOT, git, read
 from ser.core.errors import UserError
+from ser.core.figures import SpeakerFigures
 from ser.core.tables import read_csv
 from ser.nets.description import versions
 
@@ -32,11 +33,6 @@ _TEMPLATE = "report.html.jinja"
 _NEEDED = ("pull", "clean", "dataset", "split", "train", "evaluate")
 _LOOKED_AT = 6  # mistakes of which a picture is drawn
 _MISTAKE = ("clip", "speaker", "emotion", "predicted", "confidence")
-_FIGURES = (
-    "accuracy", "accuracy_low", "accuracy_high", "uar", "uar_low", "uar_high", "f1_macro",
-    "per_class", "per_corpus", "per_speaker", "n_test", "n_folds", "fold_accuracy", "split_scheme",
-    "majority_accuracy", "ece", "uses_test_speakers_audio",
-)  # fmt: skip
 _CONFUSION = ("actual", "predicted")
 # What is drawn -> what is to be seen there.
 PICTURES = {
@@ -56,7 +52,7 @@ RESULTS = {
 
 
 def picture(name: str) -> str:
-    """Give a picture as a data URI; empty if there is none."""
+    """Return a picture as a data URI; an empty text if there is none."""
     path = ROOT / f"plots/{name}.png"
     return _as_uri(path) if path.exists() else ""
 
@@ -65,17 +61,21 @@ def _as_uri(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-def speakers(per_speaker: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
-    """Give each speaker's accuracy with its 95 % interval (Wilson, 1927)."""
+def speakers(per_speaker: Mapping[str, SpeakerFigures]) -> list[dict[str, Any]]:
+    """Compute the 95 % interval (Wilson, 1927) of each speaker's accuracy.
+
+    Returns:
+        name, n (test clips), share, low and high (0..1) of each.
+    """
     rows = []
     for name, figures in per_speaker.items():
-        n = int(figures["n"])
-        found = binomtest(round(figures["accuracy"] * n), n).proportion_ci(method="wilson")
+        hits = round(figures.accuracy * figures.n)
+        found = binomtest(hits, figures.n).proportion_ci(method="wilson")
         rows.append(
             {
                 "name": name,
-                "n": n,
-                "share": figures["accuracy"],
+                "n": figures.n,
+                "share": figures.accuracy,
                 "low": found.low,
                 "high": found.high,
             }
@@ -84,7 +84,7 @@ def speakers(per_speaker: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
 
 
 def flat_params() -> dict[str, str]:
-    """Give params.yaml as section.key -> value as JSON has it."""
+    """Read params.yaml as section.key -> value as JSON has it."""
     found: dict[str, str] = {}
 
     def walk(prefix: str, values: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ def confusion(emotions: Sequence[str]) -> list[list[int]]:
 
 
 def mistakes() -> list[dict[str, Any]] | str:
-    """Give the most confident mistakes, or say why they are not known."""
+    """Read the most confident mistakes, or return why they are not known."""
     path = "data/mistakes.csv"
     if not (ROOT / path).exists():
         return "is not here (`dvc repro` makes it, `dvc pull` fetches it)"
@@ -121,10 +121,10 @@ def mistakes() -> list[dict[str, Any]] | str:
 
 
 def looks(listed: list[dict[str, Any]]) -> dict[str, str] | str:
-    """Draw where the model looked in the first mistakes, or say why that is not known.
+    """Draw where the model looked in the first mistakes, or return why that is not known.
 
     Args:
-        listed: as `mistakes` gives them.
+        listed: as `mistakes` returns them.
 
     Returns:
         picture as a data URI -> what is to be seen there.
@@ -156,7 +156,7 @@ def _rows(path: str, columns: Sequence[str]) -> list[dict[str, str]]:
 
 
 def versions_of_the_model() -> tuple[dict[str, str], str]:
-    """Give the versions that trained the model, where it is here, and say whose they are."""
+    """Return the versions that trained the model, where it is here, and whose they are."""
     described = "data/model/model.json"
     if (ROOT / described).exists():
         return read(ROOT, described, json.loads).get("versions", {}), "that trained the model"
@@ -174,15 +174,11 @@ def gather(base: str | None) -> dict[str, Any]:
         raise UserError(
             f"no metrics/{missing[0]}.json: there is nothing to report before `dvc repro`"
         )
-    evaluated = load_metrics("evaluate")
-    if lacking := [key for key in _FIGURES if key not in evaluated]:
+    figures = load_figures()
+    confusions = confusion(list(figures.per_class))
+    if sum(map(sum, confusions)) != figures.n_test:
         raise UserError(
-            f"metrics/evaluate.json has no {lacking[0]}: `dvc repro evaluate` makes it anew"
-        )
-    confusions = confusion(list(evaluated["per_class"]))
-    if sum(map(sum, confusions)) != evaluated["n_test"]:
-        raise UserError(
-            f"plots/confusion.csv is not of the {evaluated['n_test']} test clips of "
+            f"plots/confusion.csv is not of the {figures.n_test} test clips of "
             "metrics/evaluate.json: `dvc repro evaluate` makes both anew"
         )
     named, whose = versions_of_the_model()
@@ -191,13 +187,13 @@ def gather(base: str | None) -> dict[str, Any]:
         "commit": git(ROOT, "rev-parse", "--short", "HEAD").strip(),
         "uncommitted": bool(git(ROOT, "status", "--porcelain", "--untracked-files=no")),
         "changed": differences.since_the_run(),
-        "e": evaluated,
+        "e": figures,
         "clean": load_metrics("clean"),
         "split": load_metrics("split"),
         "train": load_metrics("train"),
         "corpus": readme.dataset(),
         "sources": load_metrics("pull"),
-        "speakers": speakers(evaluated["per_speaker"]),
+        "speakers": speakers(figures.per_speaker),
         "confusion": confusions,
         "pictures": {data: text for name, text in PICTURES.items() if (data := picture(name))},
         "results": {data: text for name, text in RESULTS.items() if (data := picture(name))},
@@ -206,7 +202,7 @@ def gather(base: str | None) -> dict[str, Any]:
         "params": flat_params(),
         "versions": named,
         "versions_of": whose,
-        "base": differences.against(base, _NEEDED) if base else None,
+        "base": differences.against(base, _NEEDED, figures) if base else None,
     }
 
 

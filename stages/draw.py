@@ -1,10 +1,8 @@
 """Draw the results."""
 
-import json
 from pathlib import Path
-from typing import Any
 
-from ser.core.figures import headline
+from ser.core.figures import read_figures
 from ser.core.tables import read_csv
 from ser.evaluation import scores
 from ser.plots import results
@@ -20,15 +18,15 @@ def main(
     plots: Path,
 ) -> None:
     """Write confusion matrix, reliability diagram and learning curves as pictures."""
-    figures: dict[str, Any] = json.loads(metrics.read_text("utf-8"))
-    emotions = list(figures["per_class"])
+    figures = read_figures(metrics)
+    emotions = list(figures.per_class)
     results.confusion_matrix(
         plots / "confusion.png",
         scores.count_confusions(read_csv(predictions), emotions),
         emotions,
-        headline(figures),
+        figures.headline,
     )
-    results.reliability_diagram(plots / "reliability.png", read_csv(reliability), figures["ece"])
+    results.reliability_diagram(plots / "reliability.png", read_csv(reliability), figures.ece)
     curves, tested = read_csv(history), read_csv(test_history)
     if len(tested):
         curves = curves.merge(tested, on=["fold", "epoch"])

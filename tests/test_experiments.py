@@ -1,6 +1,5 @@
-"""Named experiments, their comparison and the tuning, through the real dvc."""
+"""Named experiments and the tuning, through the real dvc."""
 
-import csv
 import json
 import os
 import re
@@ -8,29 +7,23 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
-import pandas as pd
 import pytest
 import yaml
-from toy_project import assert_dvc_sees_every_figure
+from small_project import (
+    SMALL,
+    commit,
+    environment,
+    experiments_shown,
+    make_small_project,
+    run,
+    stages_run,
+    write,
+)
 
-from scripts import compare, experiments, protocols, tune
-from scripts.workspace import ROOT, change_params, dvc, dvc_environment, make_workspace
+from scripts import experiments, tune
+from scripts.workspace import ROOT, make_workspace
 from ser.core import params
 from ser.core.errors import UserError
-
-SMALL = {
-    "pull": {"corpora": ["demo"]},
-    "features": {"n_mels": 32},
-    "augment": {"copies": 0},
-    "model": {"width": 4, "epochs": 2},
-    "evaluate": {"bootstrap": 200},
-}
-
-
-def write(folder, **files):
-    for name, text in files.items():
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
 @pytest.fixture
@@ -54,16 +47,6 @@ def test_every_experiment_is_valid_and_says_only_what_differs(name):
     before = dict(experiments.flatten(inherited))
     repeated = [key for key, value in experiments.flatten(own) if before[key] == value]
     assert repeated == []
-
-
-def test_all_experiments_on_the_aesdd_are_compared_or_measured_over_seeds():
-    on_aesdd = [
-        name
-        for name in experiments.names()
-        if experiments.resolve(experiments.read(name, NEEDED.get(name)))["pull"]["corpora"]
-        == ["aesdd"]
-    ]
-    assert sorted([*compare.compared(), *protocols.listed()]) == on_aesdd
 
 
 def test_an_experiment_takes_over_what_it_extends(folder):
@@ -108,73 +91,13 @@ def test_an_unknown_name_lists_the_known_ones():
         experiments.read("s9")
 
 
-def test_an_experiment_is_shortened_but_never_prolonged(folder):
-    write(folder, long="model: {epochs: 300}", short="model: {epochs: 5}")
-    epochs = [
-        compare.shorten(experiments.read(name), limit)["model"]["epochs"]
-        for name, limit in [("long", 10), ("long", None), ("short", 10)]
-    ]
-    assert epochs == [10, 300, 5]
-
-
-def test_rows_are_replaced_and_kept_in_order():
-    old = pd.DataFrame({"experiment": ["c", "a", "gone"], "x": [1, 2, 3]})
-    new = pd.DataFrame({"experiment": ["b", "b", "c"], "x": [4, 5, 6]})
-    table = compare.replace_rows(old, new, ["a", "b", "c"])
-    assert table.to_dict("list") == {"experiment": ["a", "b", "b", "c"], "x": [2, 4, 5, 6]}
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A small project with experiments of its own, committed; nothing has run yet."""
-    folder = tmp_path_factory.mktemp("experiments") / "project"
-    make_workspace(folder, SMALL)
-    for path in (folder / "experiments").glob("*"):
-        path.unlink()
-    write(
-        folder / "experiments",
-        plain="model: {seed: 1}",
-        snaps="extends: plain\nfeatures: {kinds: [logmel]}\n"
-        "model: {name: cnn, normalisation: clip, epochs: 3, snapshots: true}",
-        wrong="model: {depth: 3}",
-    )
-    (folder / "experiments/compared.csv").write_text(
-        "experiment,reported_accuracy,reported_on,selected\nsnaps,74.38,x,y\nplain,,,\n"
-    )
-    (folder / "experiments/protocols.csv").write_text("experiment,protocol\nplain,random\n")
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    for command in (("add", "--all"), ("commit", "--quiet", "--message", "start")):
-        subprocess.run(["git", *identity, *command], cwd=folder, check=True)
+    folder = make_small_project(tmp_path_factory.mktemp("experiments") / "project")
+    write(folder / "experiments", plain="model: {seed: 1}", wrong="model: {depth: 3}")
+    commit(folder)
     return folder
-
-
-def environment(project):
-    """Of a user without any git identity or settings."""
-    home = str(project.parent / "home")
-    return dvc_environment() | {"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1"}
-
-
-def run(project, module, *arguments, ok=True):
-    done = subprocess.run(
-        [sys.executable, "-m", f"scripts.{module}", *arguments],
-        cwd=project,
-        env=environment(project),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert (done.returncode == 0) == ok, done.stdout
-    assert "Traceback" not in done.stdout
-    return done.stdout
-
-
-def experiments_shown(project):
-    shown = dvc(project, "exp", "show", "--csv", env=environment(project), stdout=-1).stdout
-    return {row["Experiment"]: row for row in csv.DictReader(shown.splitlines())}
-
-
-def stages_run(output):
-    return re.findall(r"Running stage '(\w+)'", output)
 
 
 def test_an_experiment_runs_under_its_name_and_leaves_the_workspace_alone(project):
@@ -191,137 +114,24 @@ def test_an_experiment_runs_under_its_name_and_leaves_the_workspace_alone(projec
 
 
 def test_a_wrong_experiment_runs_nothing(project):
-    for module in ("experiments", "compare"):
-        assert stages_run(run(project, module, "wrong", ok=False)) == []
-        assert "no experiment" in run(project, "experiments", "other", ok=False)
+    assert stages_run(run(project, "experiments", "wrong", ok=False)) == []
+    assert "no experiment" in run(project, "experiments", "other", ok=False)
 
 
-def test_a_comparison_says_what_its_experiments_measured(project):
-    output = run(project, "compare")
-    table = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
-    assert table.index.tolist() == ["snaps", "plain"]
-    for name, row in table.iterrows():
-        ref = subprocess.run(
-            ["git", "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}"],
-            cwd=project, check=True, capture_output=True, text=True,
-        ).stdout.strip()  # fmt: skip
-        shown = subprocess.run(
-            ["git", "show", f"{ref}:metrics/evaluate.json"],
-            cwd=project, check=True, capture_output=True, text=True,
-        ).stdout  # fmt: skip
-        figures = json.loads(shown)
-        assert row["accuracy"] == figures["accuracy"]
-        assert [row["accuracy_low"], row["accuracy_high"]] == [
-            figures["accuracy_low"],
-            figures["accuracy_high"],
-        ]
-        assert row["uar"] == figures["uar"]
-    # Each of three epochs was tested; the best is at least as good as the last.
-    assert table.loc["snaps", "oracle"] >= table.loc["snaps", "accuracy"]
-    assert pd.isna(table.loc["plain", "oracle"])
-    for column in ("epochs", "epochs_allowed", "epochs_wanted"):
-        assert table[column].tolist() == [3, 2]
-    assert table.loc["snaps", "seconds_per_epoch"] >= 0
-    history = pd.read_csv(project / "plots/compare_history.csv").set_index("experiment")
-    assert history.loc["snaps", "test_loss"].notna().tolist() == [True] * 3
-    assert history.loc["plain", "test_loss"].isna().all()
-    assert (project / "plots/compare.png").stat().st_size > 10_000
-
-    # A second time nothing is trained, and nothing changes.
-    before = (project / "metrics/compare.csv").read_bytes()
-    again = run(project, "compare")
-    assert stages_run(again) == []
-    assert again.count("done already") == 2
-    assert (project / "metrics/compare.csv").read_bytes() == before
-
-    # Some names with fewer epochs: only those rows change.
-    run(project, "compare", "--epochs", "1", "snaps")
-    shorter = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
-    epochs = shorter.loc["snaps", ["epochs", "epochs_allowed", "epochs_wanted"]]
-    assert epochs.tolist() == [1, 1, 3]
-    assert shorter.loc["plain"].equals(table.loc["plain"])
-    assert "Traceback" not in output
-
-
-def test_a_protocol_is_measured_over_all_seeds(project):
-    change_params(project / "params.yaml", {"evaluate": {"bootstrap": 150}})  # not committed
-    output = run(project, "protocols")
-    subprocess.run(["git", "checkout", "--quiet", "params.yaml"], cwd=project, check=True)
-    for seed in protocols.SEEDS:
-        name = f"plain-seed{seed}"
-        assert f"{name}: Reproducing experiment '{name}'" in output
-    # What all share is done once; each line says whose it is.
-    assert stages_run(output).count("augment") <= 1
-    assert all(line.startswith("plain") for line in output.splitlines() if "Running" in line)
-    figures = json.loads((project / "metrics/protocols.json").read_text("utf-8"))["plain"]
-    shown = experiments_shown(project)
-    of_seeds = [shown[f"plain-seed{seed}"] for seed in protocols.SEEDS]
-    assert {row["evaluate.bootstrap"] for row in of_seeds} == {"150"}
-    assert [row["model.seed"] for row in of_seeds] == [str(seed) for seed in protocols.SEEDS]
-    assert list(figures["per_seed"]) == [str(seed) for seed in protocols.SEEDS]
-    for name in ("accuracy", "uar"):
-        each = [float(row[name]) for row in of_seeds]
-        of_each = [of_seed[name] for of_seed in figures["per_seed"].values()]
-        assert of_each == pytest.approx(each, abs=1e-5)
-        assert figures[name]["mean"] == pytest.approx(np.mean(each), abs=1e-5)
-        assert figures[name]["std"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
-    assert figures["accuracy"]["low"] <= figures["accuracy"]["mean"] <= figures["accuracy"]["high"]
-    for groups in ("per_speaker", "per_emotion", "per_length"):
-        assert sum(group["n"] for group in figures[groups].values()) == figures["clips"]
-        hits = sum(group["n"] * group["accuracy"] for group in figures[groups].values())
-        assert hits / figures["clips"] == pytest.approx(figures["accuracy"]["mean"], abs=1e-4)
-    counted = sum(sum(row.values()) for row in figures["confusions"].values())
-    assert counted == figures["clips"] * len(protocols.SEEDS)
-    assert_dvc_sees_every_figure(project, "metrics/protocols.json")
-    assert "no such protocol" in run(project, "protocols", "snaps", ok=False)
-
-
-def test_the_figures_of_all_seeds_have_names():
-    clips = [f"c/{i}" for i in range(4)]
-    actual = ["angry", "angry", "sad", "sad"]
-    shared = {"clip": clips, "fold": [1, 2, 1, 2], "speaker": list("xxyy"), "emotion": actual}
-    said = {0: actual, 7: ["angry", "sad", "sad", "sad"]}
-    runs = {seed: pd.DataFrame(shared | {"predicted": taken}) for seed, taken in said.items()}
-    figures = protocols.summarise(runs, pd.Series(dict.fromkeys(clips, 2.0)))
-    low, high = (figures["accuracy"].pop(end) for end in ("low", "high"))
-    assert 0.5 <= low < 0.875 < high <= 1
-    assert figures == {
-        "clips": 4,
-        "folds": 2,
-        "accuracy": {"mean": 0.875, "std": pytest.approx(0.25 / 2**0.5)},
-        "uar": {"mean": 0.875, "std": pytest.approx(0.25 / 2**0.5)},
-        "per_seed": {"0": {"accuracy": 1.0, "uar": 1.0}, "7": {"accuracy": 0.75, "uar": 0.75}},
-        "per_fold": {"1": {"accuracy": 1.0}, "2": {"accuracy": 0.75}},
-        "per_speaker": {"x": {"accuracy": 0.75, "n": 2}, "y": {"accuracy": 1.0, "n": 2}},
-        "per_emotion": {"angry": {"accuracy": 0.75, "n": 2}, "sad": {"accuracy": 1.0, "n": 2}},
-        "per_length": {"0 to 3 s": {"accuracy": 0.875, "n": 4}},
-        "confusions": {"angry": {"angry": 3, "sad": 1}, "sad": {"angry": 0, "sad": 4}},
-    }
-
-
-@pytest.mark.parametrize(
-    ("workers", "scheduler", "expected"),
-    [("1", "", 1), ("2", "", 2), ("64", "", 5), ("1", "tcp://127.0.0.1:8786", 5)],
-)
-def test_as_many_seeds_run_at_once_as_there_is_room_for(monkeypatch, workers, scheduler, expected):
-    monkeypatch.setenv("SER_WORKERS", workers)
-    monkeypatch.setenv("SER_DASK_SCHEDULER", scheduler)
-    assert protocols.at_once() == expected
-
-
-def test_emoboxs_fold_needs_its_lists(project):
-    write(project / "experiments", emobox="split: {scheme: emobox}")
-    (project / "experiments/protocols.csv").write_text("experiment,protocol\nemobox,fold 1\n")
-    assert "needs EmoBox's lists" in run(project, "protocols", "emobox", ok=False)
-    assert "is no folder" in run(project, "protocols", "--emobox", "nowhere", ok=False)
-
-
-def test_an_interval_over_clips_is_that_of_a_binomial_share():
-    shares = np.repeat([1.0, 0.0], [80, 20])
-    low, high = protocols.interval(shares)
-    deviation = np.sqrt(0.8 * 0.2 / 100)
-    assert low == pytest.approx(0.8 - 1.96 * deviation, abs=0.01)
-    assert high == pytest.approx(0.8 + 1.96 * deviation, abs=0.01)
+def test_a_training_is_timed_by_the_lines_of_its_run():
+    log = [
+        (1.0, "Stage 'split' is cached - skipping run, checking out outputs"),
+        (2.0, "Running stage 'train':"),
+        (3.0, "> python -m stages.train"),
+        (5.0, "fold 1/2 epoch 1/1: loss 1.769 21.4% (0.8 s)"),
+        (8.0, "fold 2/2 epoch 1/1: loss 1.769 21.4%, val 1.5 32.0% (0.4 s)"),
+        (9.5, "Running stage 'evaluate':"),
+        (20.0, "Ran experiment(s): x"),
+    ]
+    assert experiments.time_training(log) == (7.5, pytest.approx(0.6))
+    assert experiments.time_training(log[:5]) == (6.0, pytest.approx(0.6))  # it was the last stage
+    assert experiments.time_training(log[:3]) == (1.0, None)
+    assert experiments.time_training([log[0], log[-2], log[-1]]) is None
 
 
 @pytest.mark.parametrize(
@@ -423,13 +233,14 @@ def test_tuning_needs_validation_clips(tmp_path):
 def test_without_a_commit_there_are_no_experiments(tmp_path):
     folder = tmp_path / "project"
     make_workspace(folder, SMALL)
-    for module, argument in (("tune", "1"), ("experiments", "default"), ("compare", "default")):
-        assert "a commit of a git repository" in run(folder, module, argument, ok=False)
+    for command in (("tune", "1"), ("experiments", "default"), ("suites", "compare", "default")):
+        assert "a commit of a git repository" in run(folder, *command, ok=False)
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many"])
 def test_numbers_are_whole_and_from_one_on(number):
-    for arguments in (("scripts.tune", number), ("scripts.compare", "--epochs", number)):
+    of_suites = (("compare", "--epochs", number), ("trials", "--seeds", number))
+    for arguments in (("scripts.tune", number), *(("scripts.suites", *each) for each in of_suites)):
         done = subprocess.run(
             [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True
         )
@@ -476,14 +287,6 @@ def test_only_layers_that_the_net_can_have_are_tried(studies):
 
     assert layers(name="resnet") == [3, 4]
     assert layers(name="cnn", n_mels=8) == [3]
-
-
-@pytest.mark.parametrize("text", ["", "experiment\n", "<<<<<<< HEAD\na,b\n", "\xff"])
-def test_a_damaged_comparison_is_refused_before_anything_runs(tmp_path, text):
-    path = tmp_path / "compare.csv"
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(UserError, match="is damaged"):
-        compare.read_table(path, compare.COLUMNS)
 
 
 def test_a_failing_experiment_leaves_the_former_one(project):

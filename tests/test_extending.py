@@ -123,9 +123,7 @@ def test_a_kind_of_features_is_added_in_two_places(extended, tmp_path):
     run_extended("extract", project, "clips.csv", "clean", "new")
     store = Store(project / "new")
     assert store.meta["dims"] == {"rms": 1, "flatness": 1}
-    n_fft, hop_length = (store.meta["features"][key] for key in ("n_fft", "hop_length"))
+    framing = {key: store.meta["features"][key] for key in ("n_fft", "win_length", "hop_length")}
     for number, waveform in enumerate(waveforms):
-        expected = spectral_flatness(
-            y=waveform, n_fft=n_fft, hop_length=hop_length, pad_mode="constant"
-        )
+        expected = spectral_flatness(y=waveform, **framing, pad_mode="constant")
         np.testing.assert_allclose(store[f"c{number}"][:, 1], expected[0], rtol=1e-3)

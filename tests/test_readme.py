@@ -26,17 +26,14 @@ def test_every_block_is_there_and_filled():
 
 
 def test_rendering_follows_the_metrics(monkeypatch):
-    figures = {**readme.load_metrics("evaluate"), "accuracy": 0.1234}
-    real = readme.load_metrics
-    monkeypatch.setattr(
-        readme, "load_metrics", lambda name: figures if name == "evaluate" else real(name)
-    )
+    figures = readme.load_figures().model_copy(update={"accuracy": 0.1234})
+    monkeypatch.setattr(readme, "load_figures", lambda: figures)
     assert "**12.3 %**" in readme.render(TEXT)
 
 
 @pytest.mark.parametrize(("change", "same"), [(0.0, True), (0.01, False), (None, False)])
 def test_explanations_of_another_model_are_said_to_be(change, same):
-    accuracy = readme.load_metrics("evaluate")["accuracy"]
+    accuracy = readme.load_figures().accuracy
     net = YAML(typ="safe").load(ROOT / "params.yaml")["model"]["name"]
     row = {"net": net, "clips": "120"}
     if change is not None:

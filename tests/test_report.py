@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from scripts import report
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
-from ser.core.figures import ends
+from ser.core.figures import read_figures
 
 
 class Page(HTMLParser):
@@ -68,15 +68,15 @@ def test_the_page_loads_nothing_and_holds_the_figures(project):
     assert not {"script", "link", "iframe"} & set(page.tags)
     assert "@import" not in html
     assert "url(" not in html
-    evaluated = json.loads((project / "metrics/evaluate.json").read_text())
-    low, high = ends(evaluated, "accuracy")
-    assert f"accuracy {evaluated['accuracy'] * 100:.1f} %" in page.text
+    evaluated = read_figures(project / "metrics/evaluate.json")
+    low, high = evaluated.accuracy_interval
+    assert f"accuracy {evaluated.accuracy * 100:.1f} %" in page.text
     assert f"{low * 100:.1f} to {high * 100:.1f}" in page.text
-    for name, figures in evaluated["per_speaker"].items():
-        n = figures["n"]
-        found = binomtest(round(figures["accuracy"] * n), n).proportion_ci(method="wilson")
+    for name, figures in evaluated.per_speaker.items():
+        n = figures.n
+        found = binomtest(round(figures.accuracy * n), n).proportion_ci(method="wilson")
         interval = f"{found.low * 100:.1f} to {found.high * 100:.1f}"
-        assert f"{name} {figures['accuracy'] * 100:.1f} % {interval} {n}" in page.text
+        assert f"{name} {figures.accuracy * 100:.1f} % {interval} {n}" in page.text
     assert "data/mistakes.csv is not here" in page.text
 
 
@@ -86,8 +86,8 @@ def test_it_is_the_same_bytes_again(project):
 
 def test_it_says_what_differs_from_another_revision(project):
     git(project, "tag", "before")
-    evaluated = json.loads((project / "metrics/evaluate.json").read_text())
-    old = evaluated["accuracy"]
+    evaluated = read_figures(project / "metrics/evaluate.json")
+    old = evaluated.accuracy
     change(project / "metrics/evaluate.json", lambda e: e.update(accuracy=0.5))
     params = project / "params.yaml"
     params.write_text(re.sub(r"batch_size: \d+", "batch_size: 7", params.read_text()))
@@ -95,7 +95,7 @@ def test_it_says_what_differs_from_another_revision(project):
     page = Page(made(project, "before"))
     assert re.search(f"evaluate: accuracy {old} 0.5 ▼ \u2212{old - 0.5:.6g} ", page.text)
     assert re.search(r"model.batch_size 32 7 ", page.text)
-    low, high = (f"{100 * end:.1f}" for end in ends(evaluated, "accuracy"))
+    low, high = (f"{100 * end:.1f}" for end in evaluated.accuracy_interval)
     points = f"{50 - 100 * old:+.1f}"
     assert (
         f"accuracy {100 * old:.1f} % {low} to {high} 50.0 % {low} to {high} {points}" in page.text
@@ -119,12 +119,15 @@ def test_an_interval_of_a_revision_that_has_it_as_a_list_is_shown(project):
     git(project, "commit", "--quiet", "--all", "--message", "lists")
     git(project, "tag", "lists")
     git(project, "revert", "--no-edit", "HEAD")
-    evaluated = json.loads((project / "metrics/evaluate.json").read_text())
+    now = read_figures(project / "metrics/evaluate.json")
     text = Page(made(project, "lists")).text
-    for key, name in (("accuracy", "accuracy"), ("uar", "UAR")):
-        share = f"{100 * evaluated[key]:.1f} %"
-        old = " to ".join(f"{100 * end:.1f}" for end in listed[key])
-        new = " to ".join(f"{100 * end:.1f}" for end in ends(evaluated, key))
+    for name, value, before, ends in (
+        ("accuracy", now.accuracy, listed["accuracy"], now.accuracy_interval),
+        ("UAR", now.uar, listed["uar"], now.uar_interval),
+    ):
+        share = f"{100 * value:.1f} %"
+        old = " to ".join(f"{100 * end:.1f}" for end in before)
+        new = " to ".join(f"{100 * end:.1f}" for end in ends)
         assert f"{name} {share} {old} {share} {new} " in text
 
 
@@ -205,7 +208,8 @@ def test_the_confusions_are_counted(project):
     ("path", "text", "said"),
     [
         ("metrics/evaluate.json", "<<<<<<< HEAD\n{", "metrics/evaluate.json is damaged"),
-        ("metrics/evaluate.json", "{}", "evaluate.json has no accuracy"),
+        ("metrics/evaluate.json", "{}", "evaluate.json is damaged .accuracy is missing"),
+        ("metrics/evaluate.json", "[]", "evaluate.json is damaged"),
         ("plots/confusion.csv", "is,was\na,b\n", "plots/confusion.csv has the columns is, was"),
         ("plots/confusion.csv", "actual,predicted\n", "is not of the 120 test clips"),
         ("plots/confusion.csv", None, "No such file"),

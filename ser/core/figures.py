@@ -1,15 +1,294 @@
-"""Read the figures of an evaluation (`ser.evaluation.figures`)."""
+"""The figures of an evaluation: every key of metrics/evaluate.json and of "metrics" in model.json.
 
+A share is in 0..1. Ends of intervals are those of 95 % bootstrap intervals over the test clips
+(`ser.evaluation.scores`). UAR, the unweighted average recall, is the mean of the recalls of those
+emotions that the clips in question hold: a fold's UAR is over the emotions of its test clips.
+"""
+
+import json
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ser.core.errors import UserError
+from ser.core.tables import rounded
+from ser.core.validation import first_problem
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Number = Annotated[int, Field(ge=1)]
+Interval = tuple[float, float]
 
 
-def ends(figures: Mapping[str, Any], name: str) -> tuple[float, float]:
-    """Return both ends of the 95 % interval of a figure."""
-    return figures[f"{name}_low"], figures[f"{name}_high"]
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def headline(figures: Mapping[str, Any]) -> str:
-    """Return the accuracy with its interval as text."""
-    low, high = ends(figures, "accuracy")
-    return f"Accuracy {figures['accuracy']:.1%} (95% interval {low:.1%} to {high:.1%})"
+class ClassFigures(_Part):
+    """How one emotion is recognised.
+
+    Attributes:
+        precision: share of the clips taken for it that are of it; 0 if none were.
+        recall: share of the clips of it that were taken for it; 0 if there are none.
+        f1: harmonic mean of both; 0 if both are.
+        support: number of test clips of it.
+    """
+
+    precision: Share
+    recall: Share
+    f1: Share
+    support: Count
+
+
+class SpeakerFigures(_Part):
+    """How one speaker's clips are recognised.
+
+    Attributes:
+        accuracy: share of them.
+        n: number of test clips.
+    """
+
+    accuracy: Share
+    n: Number
+
+
+class AccuracyAndUar(_Part):
+    """Both figures of a set of clips.
+
+    Attributes:
+        accuracy: share of the clips recognised.
+        uar: over the emotions of these clips, a share.
+    """
+
+    accuracy: Share
+    uar: Share
+
+
+class GroupFigures(AccuracyAndUar):
+    """How a group of clips, such as a corpus, is recognised.
+
+    Attributes:
+        n: number of test clips.
+    """
+
+    n: Number
+
+
+class FoldFigures(GroupFigures):
+    """How one fold's test clips are recognised by its net.
+
+    Attributes:
+        majority_accuracy: share recognised by always saying the commonest emotion of the fold's
+            train clips.
+        baseline: of the plain recogniser; None without one.
+    """
+
+    majority_accuracy: Share
+    baseline: AccuracyAndUar | None = None
+
+
+class FoldSpread(_Part):
+    """How far the folds differ.
+
+    Attributes:
+        mean: of the folds' accuracies, a share.
+        std: their standard deviation, with the number of folds as divisor; 0..0.5.
+    """
+
+    mean: Share
+    std: Share
+
+
+class Baseline(_Part):
+    """How a plain recogniser on the same features and clips does.
+
+    Attributes:
+        kind: as `evaluate.baseline` of params.yaml names it.
+        accuracy: share of the test clips recognised.
+        uar: a share.
+    """
+
+    kind: str
+    accuracy: Share
+    uar: Share
+
+
+class BestEpoch(_Part):
+    """The first of a fold's epochs that are best on its test clips.
+
+    Attributes:
+        accuracy: share of the fold's test clips recognised after it.
+        epoch: its number, from 1 on.
+    """
+
+    accuracy: Share
+    epoch: Number
+
+
+class Oracle(_Part):
+    """What choosing the epoch on the test clips would have reported.
+
+    Attributes:
+        accuracy: share of all test clips, recognised after the best epoch of their fold.
+        per_fold: number of the fold -> its best epoch.
+    """
+
+    accuracy: Share
+    per_fold: dict[str, BestEpoch]
+
+
+class OverallFigures(_Part):
+    """The figures over all test clips, which every version of the project has written.
+
+    Attributes:
+        accuracy: share of the clips recognised.
+        accuracy_low: lower end of its interval, a share.
+        accuracy_high: upper end of its interval, a share.
+        uar: over the emotions of all test clips, a share.
+        uar_low: lower end of its interval, a share.
+        uar_high: upper end of its interval, a share.
+        precision_macro: mean of the emotions' precisions, a share.
+        recall_macro: mean of the emotions' recalls, a share.
+        f1_macro: mean of the emotions' F1, a share.
+    """
+
+    # What else another version wrote is not looked at.
+    model_config = ConfigDict(extra="ignore")
+
+    accuracy: Share
+    accuracy_low: Share
+    accuracy_high: Share
+    uar: Share
+    uar_low: Share
+    uar_high: Share
+    precision_macro: Share
+    recall_macro: Share
+    f1_macro: Share
+
+    @property
+    def accuracy_interval(self) -> Interval:
+        """Lower and upper end, shares."""
+        return self.accuracy_low, self.accuracy_high
+
+    @property
+    def uar_interval(self) -> Interval:
+        """Lower and upper end, shares."""
+        return self.uar_low, self.uar_high
+
+    @property
+    def headline(self) -> str:
+        """The accuracy with its interval as text."""
+        low, high = self.accuracy_interval
+        return f"Accuracy {self.accuracy:.1%} (95% interval {low:.1%} to {high:.1%})"
+
+    @classmethod
+    def from_values(cls, values: object) -> Self:
+        """Check what a JSON file holds.
+
+        Raises:
+            ValueError: naming the first key that is missing, unknown or wrong, in one line.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ValueError(first_problem(error)) from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a text.
+
+        Raises:
+            ValueError: it is not JSON, or as `from_values`.
+        """
+        return cls.from_values(json.loads(text))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_interval_ends(cls, values: Any) -> Any:  # noqa: ANN401 - not checked yet
+        """Split <figure>_ci95, the list of both ends that older versions wrote."""
+        if not isinstance(values, Mapping):
+            return values
+        named = {}
+        for key, value in values.items():
+            if key.endswith("_ci95") and isinstance(value, list) and len(value) == 2:
+                figure = key.removesuffix("_ci95")
+                named[f"{figure}_low"], named[f"{figure}_high"] = value
+            else:
+                named[key] = value
+        return named
+
+
+class Figures(OverallFigures):
+    """All figures of an evaluation.
+
+    Attributes:
+        per_class: emotion -> its figures, in the order of the net's outputs.
+        ece: expected calibration error, the mean gap between confidence and accuracy, a share.
+        n_test: number of test clips of all folds.
+        n_folds: number of folds.
+        split_scheme: as `split.scheme` of params.yaml names it.
+        fold_accuracy: mean and deviation over the folds.
+        per_fold: number of the fold -> its figures; None in models of format 3.
+        per_corpus: corpus -> its figures.
+        per_speaker: <corpus>/<speaker> -> its figures.
+        majority_accuracy: share recognised by always saying the commonest emotion of the train
+            clips.
+        baseline: of the plain recogniser; None without one.
+        oracle: of the epoch chosen on the test clips; None if no epoch's weights were kept.
+        uses_test_speakers_audio: whether the tested speakers' other recordings, without their
+            emotions, were used to normalise.
+        confusion: numbers of clips of each emotion (rows) by predicted emotion (columns), both as
+            in per_class; None where it is read from metrics/evaluate.json.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    per_class: dict[str, ClassFigures]
+    ece: Share
+    n_test: Number
+    n_folds: Number
+    split_scheme: str
+    fold_accuracy: FoldSpread
+    per_fold: dict[str, FoldFigures] | None = None
+    per_corpus: dict[str, GroupFigures]
+    per_speaker: dict[str, SpeakerFigures]
+    majority_accuracy: Share
+    baseline: Baseline | None = None
+    oracle: Oracle | None = None
+    uses_test_speakers_audio: bool
+    confusion: list[list[Count]] | None = None
+
+    @model_validator(mode="after")
+    def _counts_of_each_emotion(self) -> Self:
+        sizes = [len(self.per_class)] * len(self.per_class)
+        if self.confusion is not None and [len(row) for row in self.confusion] != sizes:
+            raise ValueError(f"confusion is not {len(sizes)} rows of {len(sizes)}, as per_class is")
+        return self
+
+    def rounded(self) -> Self:
+        """Return the same with 6 decimals, as files have them."""
+        return self.model_validate(rounded(self.model_dump()))
+
+    def for_model(self) -> dict[str, Any]:
+        """Return what model.json holds."""
+        return self.model_dump(exclude_none=True)
+
+    def for_dvc(self) -> dict[str, Any]:
+        """Return what metrics/evaluate.json holds: DVC shows neither lists nor nulls."""
+        return self.model_dump(exclude_none=True, exclude={"confusion"})
+
+
+def read_figures(path: Path) -> Figures:
+    """Read metrics/evaluate.json.
+
+    Raises:
+        UserError: it is missing or damaged; names the file and the key.
+    """
+    try:
+        return Figures.from_json(path.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}: `dvc repro` makes it") from None
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): `dvc repro` makes it anew") from None

@@ -1,13 +1,12 @@
-"""The model card: what a trained model is for, on what it was trained, how good it is.
+"""Write the model card: what a trained model is for, on what it was trained, how good it is.
 
 Mitchell et al.: Model cards for model reporting, FAT* 2019; in the form of the Hugging Face Hub.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from ser.core.figures import ends, headline
+from ser.core.figures import Figures
 from ser.corpora import CORPORA
 from ser.corpora.corpus import Licence
 from ser.nets.description import Description
@@ -33,10 +32,11 @@ def write_card(description: Description) -> str:
     Raises:
         ValueError: the model was not evaluated.
     """
-    if description.metrics is None:
+    figures = description.metrics
+    if figures is None:
         raise ValueError("the model was not evaluated")
     parts = [
-        _front_matter(description),
+        _front_matter(description, figures),
         "# Speech emotion recogniser",
         _summary(description),
         "## Use",
@@ -46,7 +46,7 @@ def write_card(description: Description) -> str:
         "## Training data",
         _data(description),
         "## Figures",
-        _figures(description, description.metrics),
+        _figures(description, figures),
         "## Limits",
         _limits(description),
         "## How it was made",
@@ -55,24 +55,28 @@ def write_card(description: Description) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table; bars in the cells do not end them."""
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table; bars in the cells do not end them.
+
+    Args:
+        head: texts of the first line.
+        rows: texts of the others, as many in each.
+    """
     cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *cells))
 
 
-def _front_matter(description: Description) -> str:
-    """The part in YAML that the Hub reads; JSON strings are YAML."""
+def _front_matter(description: Description, figures: Figures) -> str:
+    """Write the part in YAML that the Hub reads; JSON strings are YAML."""
     corpora = description.corpus.corpora
-    metrics = description.metrics or {}
     languages = sorted({language for own in corpora.values() for language in own.languages})
     licences = sorted({_licence(name).spdx for name in corpora})
     result = {
         "task": {"type": "audio-classification"},
         "dataset": {"name": ", ".join(corpora), "type": "-".join(corpora)},
         "metrics": [
-            {"type": "accuracy", "value": round(metrics["accuracy"], 4)},
-            {"type": "recall", "name": "UAR", "value": round(metrics["uar"], 4)},
+            {"type": "accuracy", "value": round(figures.accuracy, 4)},
+            {"type": "recall", "name": "UAR", "value": round(figures.uar, 4)},
         ],
     }
     lines = [
@@ -130,7 +134,7 @@ def _data(description: Description) -> str:
     emotions = ", ".join(f"{n} {name}" for name, n in corpus.emotions.items())
     seconds = corpus.seconds
     return (
-        f"{table(head, rows)}\n\n{emotions}; {seconds.total / 60:.1f} minutes, clips of "
+        f"{markdown_table(head, rows)}\n\n{emotions}; {seconds.total / 60:.1f} minutes, clips of "
         f"{seconds.min:.1f} to {seconds.max:.1f} s. {_held_out(description)} The weights are "
         "made from recordings under these licences: look there before you pass them on."
     )
@@ -145,19 +149,17 @@ def _held_out(description: Description) -> str:
     )
 
 
-def _figures(description: Description, metrics: Mapping[str, Any]) -> str:
-    low, high = ends(metrics, "uar")
-    scheme = metrics["split_scheme"]
+def _figures(description: Description, figures: Figures) -> str:
+    low, high = figures.uar_interval
+    scheme = figures.split_scheme
     classes = [
-        (name, *(f"{f[key]:.2f}" for key in ("precision", "recall", "f1")), str(f["support"]))
-        for name, f in metrics["per_class"].items()
+        (name, f"{f.precision:.2f}", f"{f.recall:.2f}", f"{f.f1:.2f}", str(f.support))
+        for name, f in figures.per_class.items()
     ]
-    voices = [
-        (name, f"{f['accuracy']:.1%}", str(f["n"])) for name, f in metrics["per_speaker"].items()
-    ]
+    voices = [(name, f"{f.accuracy:.1%}", str(f.n)) for name, f in figures.per_speaker.items()]
     voice_note = (
         " The tested speakers' own recordings, without their emotions, were used to normalise."
-        if metrics["uses_test_speakers_audio"]
+        if figures.uses_test_speakers_audio
         else ""
     )
     nets_note = (
@@ -167,14 +169,14 @@ def _figures(description: Description, metrics: Mapping[str, Any]) -> str:
         else ""
     )
     return (
-        f"{headline(metrics)}, UAR {metrics['uar']:.1%} ({low:.1%} to {high:.1%}), of "
-        f"{metrics['n_test']} test clips, looked at once. Always saying the commonest emotion: "
-        f"{metrics['majority_accuracy']:.1%}. Measured by `{scheme}`, {_SCHEMES[scheme]}."
-        f"{nets_note}{voice_note} The expected calibration error is {metrics['ece']:.3f}: read the "
+        f"{figures.headline}, UAR {figures.uar:.1%} ({low:.1%} to {high:.1%}), of "
+        f"{figures.n_test} test clips, looked at once. Always saying the commonest emotion: "
+        f"{figures.majority_accuracy:.1%}. Measured by `{scheme}`, {_SCHEMES[scheme]}."
+        f"{nets_note}{voice_note} The expected calibration error is {figures.ece:.3f}: read the "
         "probabilities accordingly.\n\n"
-        + table(("emotion", "precision", "recall", "F1", "test clips"), classes)
+        + markdown_table(("emotion", "precision", "recall", "F1", "test clips"), classes)
         + "\n\n"
-        + table(("speaker", "accuracy", "test clips"), voices)
+        + markdown_table(("speaker", "accuracy", "test clips"), voices)
     )
 
 

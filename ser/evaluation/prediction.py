@@ -25,7 +25,7 @@ def predict_folds(
     description: Description,
     nets: list[nn.Module],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Let each fold's net predict that fold's test clips.
+    """Predict each fold's test clips with its net.
 
     Returns:
         (the table predictions.csv; loss and accuracy on the test clips of every epoch whose

@@ -1,4 +1,4 @@
-"""Measures of a recogniser, with how sure they are.
+"""Compute measures of a recogniser and their intervals.
 
 Conventions: accuracy is the share of clips recognised; UAR (unweighted average recall, balanced
 accuracy) is the mean of the recalls of those emotions that the tested clips hold; an emotion that
@@ -7,64 +7,70 @@ they tell how far the figure would move with other test clips of the same speake
 speakers and not with another training.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from ser.core.figures import BestEpoch, GroupFigures, Oracle
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
 def indices(names: Iterable[str], emotions: Sequence[str]) -> Indices:
-    """Turn names of emotions into their places in `emotions`: int64 [names]."""
+    """Return the index of each name in `emotions`, int64 [names].
+
+    Raises:
+        ValueError: a name is not in `emotions`.
+    """
     return np.array([emotions.index(name) for name in names], dtype=np.int64)
 
 
+def actual_and_predicted(table: pd.DataFrame, emotions: Sequence[str]) -> tuple[Indices, Indices]:
+    """Return the columns emotion and predicted as indices in `emotions`, int64 [clips] each."""
+    return indices(table["emotion"], emotions), indices(table["predicted"], emotions)
+
+
 def accuracy(actual: Indices, predicted: Indices) -> float:
-    """Share of clips recognised, 0..1."""
+    """Compute the share of clips recognised, 0..1."""
     return float(np.mean(actual == predicted))
 
 
 def uar(actual: Indices, predicted: Indices) -> float:
-    """Mean recall over the emotions that occur in `actual`, 0..1."""
+    """Compute the mean recall over the emotions that occur in `actual`, 0..1."""
     return float(np.mean([np.mean(predicted[actual == e] == e) for e in np.unique(actual)]))
 
 
 def accuracy_and_uar(table: pd.DataFrame, emotions: Sequence[str]) -> dict[str, float]:
     """Compute both figures of a table with the columns emotion and predicted."""
-    actual, predicted = (indices(table[column], emotions) for column in ("emotion", "predicted"))
+    actual, predicted = actual_and_predicted(table, emotions)
     return {"accuracy": accuracy(actual, predicted), "uar": uar(actual, predicted)}
 
 
-def oracle(tested: pd.DataFrame, clips: Mapping[int, int]) -> dict[str, Any]:
-    """Find what choosing the epoch on the test clips would have reported.
+def oracle(tested: pd.DataFrame, clips: Mapping[int, int]) -> Oracle:
+    """Compute what choosing the epoch on the test clips would have reported.
 
     Args:
-        tested: columns fold, epoch, test_accuracy.
-        clips: number of test clips of each fold.
-
-    Returns:
-        accuracy (of every fold's best epoch, over all clips) and per_fold.<fold>.{accuracy, epoch}
-        (the first best of the fold).
+        tested: columns fold, epoch, test_accuracy; at least one row of each fold.
+        clips: number of the fold -> number of its test clips.
     """
     best = tested.loc[tested.groupby("fold")["test_accuracy"].idxmax()]
     hits = sum(row.test_accuracy * clips[row.fold] for row in best.itertuples())
-    return {
-        "accuracy": hits / sum(clips.values()),
-        "per_fold": {
-            str(row.fold): {"accuracy": row.test_accuracy, "epoch": row.epoch}
+    return Oracle(
+        accuracy=hits / sum(clips.values()),
+        per_fold={
+            str(row.fold): BestEpoch(accuracy=row.test_accuracy, epoch=row.epoch)
             for row in best.itertuples()
         },
-    }
+    )
 
 
 def bootstrap_ci95(
     actual: Indices, predicted: Indices, resamples: int, seed: int
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Estimate 95 % intervals of accuracy and UAR by resampling the clips with replacement.
+    """Compute 95 % intervals of accuracy and UAR by resampling the clips with replacement.
 
     Efron, Tibshirani: An introduction to the bootstrap, 1993, chapter 13.
 
@@ -75,22 +81,44 @@ def bootstrap_ci95(
         seed: of the resampling.
 
     Returns:
-        ([low, high] of the accuracy, [low, high] of the UAR).
+        ((low, high) of the accuracy, (low, high) of the UAR).
     """
-    rng = np.random.default_rng(seed)
     hits = (actual == predicted).astype(np.float64)
     of_emotion = (actual[:, np.newaxis] == np.unique(actual)).astype(np.float64)
-    accuracies, uars = np.empty(resamples), np.empty(resamples)
-    for i in range(resamples):
-        drawn = rng.integers(len(actual), size=len(actual))
+    uars = []
+    for drawn in _resample(len(actual), resamples, seed):
         clips_of = of_emotion[drawn].sum(axis=0)
         hits_of = hits[drawn] @ of_emotion[drawn]
-        accuracies[i] = hits[drawn].mean()
-        uars[i] = np.mean(hits_of[clips_of > 0] / clips_of[clips_of > 0])
-    return _middle_95(accuracies), _middle_95(uars)
+        uars.append(np.mean(hits_of[clips_of > 0] / clips_of[clips_of > 0]))
+    return mean_ci95(hits, resamples, seed), _percentile_interval(uars)
 
 
-def _middle_95(values: Floats) -> tuple[float, float]:
+def mean_ci95(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
+    """Compute the 95 % interval of a mean over clips as `bootstrap_ci95` does.
+
+    Args:
+        values: float64 [clips], such as the share of several trainings that recognise each.
+        resamples: how many times to resample.
+        seed: of the resampling.
+    """
+    return _percentile_interval(
+        [values[drawn].mean() for drawn in _resample(len(values), resamples, seed)]
+    )
+
+
+def mean_and_std(values: Sequence[float]) -> dict[str, float]:
+    """Compute the mean and the sample standard deviation of a figure over several trainings."""
+    return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
+
+
+def _resample(clips: int, resamples: int, seed: int) -> Iterator[Indices]:
+    """Yield the places of clips that are drawn with replacement, int64 [clips] each time."""
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield rng.integers(clips, size=clips)
+
+
+def _percentile_interval(values: Sequence[float]) -> tuple[float, float]:
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
@@ -98,7 +126,7 @@ def _middle_95(values: Floats) -> tuple[float, float]:
 def classification_report(
     actual: Indices, predicted: Indices, emotions: Sequence[str]
 ) -> pd.DataFrame:
-    """Tabulate precision, recall, F1 and support per emotion.
+    """Compute precision, recall, F1 and support per emotion.
 
     Returns:
         One row per emotion, columns emotion, precision, recall, f1, support.
@@ -125,9 +153,11 @@ def count_confusions(table: pd.DataFrame, emotions: Sequence[str]) -> Indices:
     Args:
         table: columns emotion and predicted.
         emotions: of the rows and columns, in order.
+
+    Returns:
+        int64 [emotions, emotions].
     """
-    actual, predicted = (indices(table[column], emotions) for column in ("emotion", "predicted"))
-    return _confusions(actual, predicted, len(emotions))
+    return _confusions(*actual_and_predicted(table, emotions), len(emotions))
 
 
 def _confusions(actual: Indices, predicted: Indices, emotions: int) -> Indices:
@@ -136,6 +166,11 @@ def _confusions(actual: Indices, predicted: Indices, emotions: int) -> Indices:
 
 def reliability(probabilities: Floats, actual: Indices, bins: int) -> pd.DataFrame:
     """Compare confidence with accuracy in bins of equal width.
+
+    Args:
+        probabilities: float64 [clips, emotions]; the highest of a clip is its confidence.
+        actual: int64 [clips].
+        bins: number of them.
 
     Returns:
         One row per bin, columns low, high (of the confidence), confidence, accuracy (means; NaN
@@ -159,13 +194,25 @@ def reliability(probabilities: Floats, actual: Indices, bins: int) -> pd.DataFra
 
 
 def expected_calibration_error(table: pd.DataFrame) -> float:
-    """Average the gap between confidence and accuracy over the clips (Guo et al., ICML 2017)."""
+    """Compute the mean gap between confidence and accuracy, 0..1 (Guo et al., ICML 2017).
+
+    Args:
+        table: as `reliability` returns it.
+    """
     gaps = (table["confidence"] - table["accuracy"]).abs().fillna(0)
     return float((gaps * table["count"]).sum() / table["count"].sum())
 
 
 def accuracy_by(groups: pd.Series, hits: pd.Series) -> dict[str, dict[str, float]]:
-    """Give accuracy and number of clips of each group, such as each speaker, sorted by name."""
+    """Compute accuracy and number of clips of each group, such as each speaker.
+
+    Args:
+        groups: name of each clip's group.
+        hits: of each clip whether it was recognised, or a share of times.
+
+    Returns:
+        name of the group, in order -> accuracy (0..1) and n.
+    """
     return {
         str(name): {"accuracy": float(part.mean()), "n": len(part)}
         for name, part in hits.groupby(groups)
@@ -174,16 +221,19 @@ def accuracy_by(groups: pd.Series, hits: pd.Series) -> dict[str, dict[str, float
 
 def figures_by(
     groups: pd.Series, predictions: pd.DataFrame, emotions: Sequence[str]
-) -> dict[str, dict[str, float]]:
-    """Give accuracy, UAR and number of clips of each group, such as each corpus, sorted by name.
+) -> dict[str, GroupFigures]:
+    """Compute the figures of each group of clips, such as each corpus.
 
     Args:
-        groups: of each clip.
+        groups: name or number of each clip's group.
         predictions: columns emotion and predicted.
-        emotions: in the order of the labels.
+        emotions: all that occur in them.
+
+    Returns:
+        name of the group -> its figures, in the order of the names or numbers.
     """
     return {
-        str(name): {**accuracy_and_uar(part, emotions), "n": len(part)}
+        str(name): GroupFigures(**accuracy_and_uar(part, emotions), n=len(part))
         for name, part in predictions.groupby(groups)
     }
 

@@ -2,7 +2,6 @@
 
 import json
 import platform
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -12,9 +11,11 @@ from pydantic import PlainSerializer, PlainValidator, ValidationError, model_val
 
 from ser.core.clips import CorpusSummary
 from ser.core.errors import UserError
+from ser.core.figures import Figures
 from ser.core.filters import filter_banks, to_json
 from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Features, Model, Section
+from ser.core.validation import first_problem
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
 FORMAT = 5
@@ -64,7 +65,7 @@ class Description(Section):
             None.
         corpus: what it was trained and measured on.
         versions: of Python and the libraries that trained it.
-        metrics: what metrics/evaluate.json says of it; None until it is evaluated.
+        metrics: the figures of its evaluation; None until it is evaluated.
     """
 
     model: Model
@@ -74,7 +75,7 @@ class Description(Section):
     statistics: list[Annotated[Statistics | None, PlainValidator(_arrays), PlainSerializer(_lists)]]
     corpus: CorpusSummary
     versions: dict[str, str]
-    metrics: dict[str, Any] | None = None
+    metrics: Figures | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -87,13 +88,15 @@ class Description(Section):
                 check_statistics(statistics, self.preprocessing.dims)
         return self
 
-    def measured(self, metrics: Mapping[str, Any]) -> Self:
-        """Return the same with what its evaluation found."""
-        return self.model_copy(update={"metrics": dict(metrics)})
+    def measured(self, figures: Figures) -> Self:
+        """Return the same with the figures of its evaluation."""
+        return self.model_copy(update={"metrics": figures})
 
     def text(self) -> str:
         """Write it as JSON."""
-        return json.dumps({"format": FORMAT, **self.model_dump(mode="json")}, indent=2) + "\n"
+        described = {"format": FORMAT, **self.model_dump(mode="json")}
+        described["metrics"] = self.metrics and self.metrics.for_model()
+        return json.dumps(described, indent=2) + "\n"
 
 
 def parse(text: str, source: str | Path) -> Description:
@@ -130,9 +133,7 @@ def parse(text: str, source: str | Path) -> Description:
     try:
         return Description.model_validate(described)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{key}: {first['msg']}" if key else first["msg"]) from None
+        raise ValueError(first_problem(error)) from None
 
 
 def versions() -> dict[str, str]:
@@ -141,32 +142,15 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **named}
 
 
-def name_ends(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return <figure>_ci95, a list, as <figure>_low and <figure>_high: `evaluation.figures`.
-
-    Raises:
-        ValueError, TypeError: it is no list of two.
-    """
-    named: dict[str, Any] = {}
-    for key, value in metrics.items():
-        if key.endswith("_ci95"):
-            named[key.replace("_ci95", "_low")], named[key.replace("_ci95", "_high")] = value
-        else:
-            named[key] = value
-    return named
-
-
 def _bring_up_to_date(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Change what an older format wrote into the present form.
 
-    Format 3 lists intervals instead of naming their ends, and knows no high-pass filter; its limit
-    of clipping was of samples at full scale, and does not fit what is counted now. Neither it nor
-    format 4 holds the filter banks.
+    Format 3 knows no high-pass filter; its limit of clipping was of samples at full scale, and does
+    not fit what is counted now. Neither it nor format 4 holds the filter banks. (That it lists
+    intervals instead of naming their ends is known to `ser.core.figures`.)
     """
     preprocessing = described["preprocessing"]
     if found == 3:
-        if described["metrics"] is not None:
-            described["metrics"] = name_ends(described["metrics"])
         preprocessing["clean"] |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
     described["model"] = _NEWER_SETTINGS | described["model"]
     features = Features.model_validate(preprocessing["features"])

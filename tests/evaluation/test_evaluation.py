@@ -6,10 +6,10 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from ser.core.figures import ends
+from ser.core.figures import AccuracyAndUar, Baseline, BestEpoch, FoldFigures, GroupFigures, Oracle
 from ser.core.sections import Evaluate
 from ser.evaluation import baseline
-from ser.evaluation.figures import describe, summarise
+from ser.evaluation.figures import compute_figures, tabulate_classes
 from ser.evaluation.scores import (
     accuracy,
     accuracy_and_uar,
@@ -21,6 +21,7 @@ from ser.evaluation.scores import (
     expected_calibration_error,
     figures_by,
     indices,
+    mean_ci95,
     oracle,
     reliability,
     uar,
@@ -95,27 +96,29 @@ def accuracies_of(*folds):
 def test_the_oracle_takes_each_folds_best_epoch_over_all_clips():
     # 3 of 4 and 9 of 10 clips: the larger fold counts for more.
     table = accuracies_of((2, [0.25, 0.75, 0.5]), (5, [0.1, 0.2, 0.9]))
-    assert oracle(table, {2: 4, 5: 10}) == {
-        "accuracy": pytest.approx(12 / 14),
-        "per_fold": {"2": {"accuracy": 0.75, "epoch": 2}, "5": {"accuracy": 0.9, "epoch": 3}},
+    found = oracle(table, {2: 4, 5: 10})
+    assert found.accuracy == pytest.approx(12 / 14)
+    assert found.per_fold == {
+        "2": BestEpoch(accuracy=0.75, epoch=2),
+        "5": BestEpoch(accuracy=0.9, epoch=3),
     }
 
 
 def test_the_oracle_takes_the_first_of_equally_good_epochs():
     table = accuracies_of((1, [0.5, 0.75, 0.75]), (2, [0.0, 0.0]))
     found = oracle(table, {1: 4, 2: 4})
-    assert found["accuracy"] == pytest.approx(3 / 8)
-    assert [fold["epoch"] for fold in found["per_fold"].values()] == [2, 1]
+    assert found.accuracy == pytest.approx(3 / 8)
+    assert [fold.epoch for fold in found.per_fold.values()] == [2, 1]
 
 
 def test_the_oracle_is_no_worse_than_any_epoch():
     rng = np.random.default_rng(0)
     accuracies = rng.integers(0, 21, (4, 30)) / 20
     found = oracle(accuracies_of(*enumerate(accuracies, start=1)), dict.fromkeys(range(1, 5), 20))
-    assert found["accuracy"] == pytest.approx(accuracies.max(axis=1).mean())
-    epochs = [fold["epoch"] for fold in found["per_fold"].values()]
+    assert found.accuracy == pytest.approx(accuracies.max(axis=1).mean())
+    epochs = [fold.epoch for fold in found.per_fold.values()]
     assert epochs == (accuracies.argmax(axis=1) + 1).tolist()
-    assert (accuracies.mean(axis=0) <= found["accuracy"]).all()
+    assert (accuracies.mean(axis=0) <= found.accuracy).all()
 
 
 def test_uar_weighs_every_emotion_alike():
@@ -181,6 +184,13 @@ def test_the_interval_of_the_accuracy_is_that_of_the_binomial_distribution(clips
     # A resampled accuracy is binomial; its quantiles move by a clip or so from seed to seed.
     expected = stats.binom.ppf([0.025, 0.975], clips, hits / clips) / clips
     np.testing.assert_allclose(interval, expected, atol=1.5 / clips)
+
+
+def test_the_interval_of_a_mean_of_hits_is_that_of_the_accuracy():
+    actual, predicted = answers(50)
+    hits = (actual == predicted).astype(float)
+    assert mean_ci95(hits, 300, 1) == bootstrap_ci95(actual, predicted, 300, 1)[0]
+    assert mean_ci95(hits / 2, 300, 1) == tuple(end / 2 for end in mean_ci95(hits, 300, 1))
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -276,33 +286,20 @@ def test_the_bins_hold_every_clip_by_its_confidence(bins):
 
 
 @ANSWERS
-def test_the_summary_holds_the_figures_of_the_design(actual, predicted):
-    summary = summarise(actual, predicted, EMOTIONS, 200, 5)
-    report = classification_report(actual, predicted, EMOTIONS)
-    intervals = bootstrap_ci95(actual, predicted, 200, 5)
-    assert list(summary) == [
-        "accuracy",
-        "accuracy_low",
-        "accuracy_high",
-        "uar",
-        "uar_low",
-        "uar_high",
-        "precision_macro",
-        "recall_macro",
-        "f1_macro",
-        "per_class",
-    ]
-    assert summary["accuracy"] == accuracy(actual, predicted)
-    assert summary["uar"] == uar(actual, predicted)
+def test_the_figures_over_all_clips_are_those_of_the_scores(actual, predicted):
+    table = with_probabilities(named(actual, predicted).assign(clip="c/1", fold=1, speaker="c/1"))
+    figures = figures_of(table)
+    assert figures.accuracy == accuracy(actual, predicted)
+    assert figures.uar == uar(actual, predicted)
     for name in ("precision", "recall", "f1"):
         function = getattr(metrics, f"{name}_score")
         expected = function(actual, predicted, labels=range(5), average="macro", zero_division=0)
-        assert summary[f"{name}_macro"] == pytest.approx(expected)
-    assert (ends(summary, "accuracy"), ends(summary, "uar")) == intervals
-    assert list(summary["per_class"]) == EMOTIONS
-    for row in report.to_dict("records"):
-        emotion = row.pop("emotion")
-        assert summary["per_class"][emotion] == row
+        assert getattr(figures, f"{name}_macro") == pytest.approx(expected)
+    intervals = bootstrap_ci95(actual, predicted, 100, 0)
+    assert (figures.accuracy_interval, figures.uar_interval) == intervals
+    report = classification_report(actual, predicted, EMOTIONS)
+    pd.testing.assert_frame_equal(tabulate_classes(figures), report)
+    assert figures.confusion == count_confusions(table, EMOTIONS).tolist()
 
 
 def test_accuracy_by_gives_each_groups_share_and_size_by_name():
@@ -331,12 +328,11 @@ def test_figures_by_gives_each_groups_figures_and_size_by_name():
     result = figures_by(table["corpus"], table, EMOTIONS)
     assert list(result) == ["aesdd", "own", "savee"]
     assert result == {
-        "aesdd": {"accuracy": 0.5, "uar": 0.5, "n": 2},
-        "own": {"accuracy": 0.0, "uar": 0.0, "n": 1},
+        "aesdd": GroupFigures(accuracy=0.5, uar=0.5, n=2),
+        "own": GroupFigures(accuracy=0.0, uar=0.0, n=1),
         # Two of three sad clips, and the angry one.
-        "savee": {"accuracy": 0.75, "uar": pytest.approx((2 / 3 + 1) / 2), "n": 4},
+        "savee": GroupFigures(accuracy=0.75, uar=(2 / 3 + 1) / 2, n=4),
     }
-    assert [list(row) for row in result.values()] == [["accuracy", "uar", "n"]] * 3
 
 
 @pytest.mark.parametrize("groups", [1, 3, 40])
@@ -354,19 +350,16 @@ def test_figures_by_equals_scikit_learns_group_by_group(groups):
             warnings.simplefilter("ignore")
             balanced = metrics.balanced_accuracy_score(own["emotion"], own["predicted"])
         hits = metrics.accuracy_score(own["emotion"], own["predicted"])
-        assert row == {
-            "accuracy": pytest.approx(hits),
-            "uar": pytest.approx(balanced),
-            "n": len(own),
-        }
-    total = sum(row["accuracy"] * row["n"] for row in result.values())
+        assert (row.accuracy, row.uar) == (pytest.approx(hits), pytest.approx(balanced))
+        assert row.n == len(own)
+    total = sum(row.accuracy * row.n for row in result.values())
     assert total / 300 == pytest.approx(accuracy(actual, predicted))
 
 
 def test_the_evaluation_tells_of_each_corpus_and_speaker():
     actual, predicted = answers(90)
     corpora = np.array(["tess", "aesdd", "own"])[np.arange(90) % 3]
-    table = named(actual, predicted).assign(
+    table = with_probabilities(named(actual, predicted)).assign(
         # Clips of one's own are called by their folders too.
         clip=[f"{corpus}/day{n % 2}/{n}" for n, corpus in enumerate(corpora)],
         fold=np.arange(90) % 2 + 1,
@@ -375,31 +368,60 @@ def test_the_evaluation_tells_of_each_corpus_and_speaker():
             for n, corpus in enumerate(corpora)
         ],
     )
-    probabilities = np.full((90, 5), 0.1)
-    probabilities[np.arange(90), predicted] = 0.6
-    table[EMOTIONS] = probabilities
-    figures = described(table)
-    assert figures["split_scheme"] == "cross_corpus"
-    assert list(figures["per_corpus"]) == ["aesdd", "own", "tess"]
-    for corpus, row in figures["per_corpus"].items():
+    figures = figures_of(table)
+    assert figures.split_scheme == "cross_corpus"
+    assert list(figures.per_corpus) == ["aesdd", "own", "tess"]
+    for corpus, row in figures.per_corpus.items():
         own = corpora == corpus
-        assert row == {
-            "accuracy": pytest.approx(accuracy(actual[own], predicted[own])),
-            "uar": pytest.approx(uar(actual[own], predicted[own])),
-            "n": 30,
-        }
+        assert row.accuracy == pytest.approx(accuracy(actual[own], predicted[own]))
+        assert row.uar == pytest.approx(uar(actual[own], predicted[own]))
+        assert row.n == 30
     speakers = ["aesdd/0", "aesdd/1", "own/unknown", "tess/0", "tess/1"]
-    assert list(figures["per_speaker"]) == speakers
-    assert [row["n"] for row in figures["per_speaker"].values()] == [15, 15, 30, 15, 15]
+    assert list(figures.per_speaker) == speakers
+    assert [row.n for row in figures.per_speaker.values()] == [15, 15, 30, 15, 15]
 
 
-def described(table, **plain):
-    """The figures of predictions whose probabilities are in the table, beside plainer ones'."""
-    kind = next((name for name in plain if name != "majority"), "none")
+def with_probabilities(table):
+    """The same with a column per emotion, highest where it is predicted."""
+    sure = {emotion: np.where(table["predicted"] == emotion, 0.6, 0.1) for emotion in EMOTIONS}
+    return table.assign(**sure)
+
+
+NOT_TESTED = pd.DataFrame(columns=["fold", "epoch", "test_accuracy"])
+
+
+def figures_of(table, majority=None, plain=None, tested=NOT_TESTED, uses_audio=False):
+    """The figures of predictions, beside those of a majority that is always right or as given."""
+    kind = "none" if plain is None else "svm"
     settings = Evaluate(bootstrap=100, calibration_bins=5, mistakes=3, baseline=kind, seed=0)
     actual = indices(table["emotion"], EMOTIONS)
-    bins = reliability(table[EMOTIONS].to_numpy(), actual, settings.calibration_bins)
-    return describe(table, EMOTIONS, settings, "cross_corpus", bins, plain)
+    return compute_figures(
+        table,
+        EMOTIONS,
+        reliability(table[EMOTIONS].to_numpy(), actual, settings.calibration_bins),
+        table.assign(predicted=table["emotion"]) if majority is None else majority,
+        plain,
+        tested,
+        settings,
+        split_scheme="cross_corpus",
+        uses_test_speakers_audio=uses_audio,
+    )
+
+
+def test_what_was_not_measured_is_none():
+    table = with_probabilities(named(*answers(9)).assign(clip="c/1", fold=1, speaker="c/1"))
+    figures = figures_of(table)
+    assert (figures.baseline, figures.oracle) == (None, None)
+    assert figures.per_fold["1"].baseline is None
+    assert not figures.uses_test_speakers_audio
+
+
+def test_the_oracle_is_told_beside_the_other_figures():
+    table = with_probabilities(named(*answers(9)).assign(clip="c/1", fold=1, speaker="c/1"))
+    figures = figures_of(table, tested=accuracies_of((1, [0.25, 0.75])), uses_audio=True)
+    best = BestEpoch(accuracy=0.75, epoch=2)
+    assert figures.oracle == Oracle(accuracy=0.75, per_fold={"1": best})
+    assert figures.uses_test_speakers_audio
 
 
 # Of each fold what is spoken and what is heard: one emotion, some, all of them.
@@ -417,43 +439,41 @@ def folds_of(folds):
         for n, words in enumerate(zip(*pairs, strict=True))
     ]
     table = pd.DataFrame(rows, columns=["clip", "fold", "speaker", "emotion", "predicted"])
-    for emotion in EMOTIONS:
-        table[emotion] = np.where(table["predicted"] == emotion, 0.6, 0.1)
-    return table.sample(frac=1, random_state=0)
+    return with_probabilities(table).sample(frac=1, random_state=0)
 
 
 @pytest.mark.filterwarnings("error")
 def test_folds_that_lack_emotions_have_figures_over_those_that_they_hold():
     plainly = {fold: (spoken, ["sad"] * len(spoken)) for fold, (spoken, _) in FOLDS.items()}
-    table = folds_of(FOLDS)
-    figures = described(table, majority=folds_of(plainly), svm=folds_of(plainly))
-    assert list(figures["per_fold"]) == ["1", "2", "10"]
-    assert figures["per_fold"]["2"] == {
-        "accuracy": pytest.approx(2 / 3),
-        "uar": pytest.approx(2 / 3),
-        "n": 3,
-        "majority_accuracy": 1.0,
-        "baseline": {"accuracy": 1.0, "uar": 1.0},
-    }
+    table, plain = folds_of(FOLDS), folds_of(plainly)
+    figures = figures_of(table, plain, plain)
+    assert list(figures.per_fold) == ["1", "2", "10"]
+    assert figures.per_fold["2"] == FoldFigures(
+        accuracy=2 / 3,
+        uar=2 / 3,
+        n=3,
+        majority_accuracy=1.0,
+        baseline=AccuracyAndUar(accuracy=1.0, uar=1.0),
+    )
     # One of two angry clips, the only happy one missed.
-    assert figures["per_fold"]["10"] == {
-        "accuracy": pytest.approx(1 / 3),
-        "uar": pytest.approx(1 / 4),
-        "n": 3,
-        "majority_accuracy": 0.0,
-        "baseline": {"accuracy": 0.0, "uar": 0.0},
-    }
-    assert figures["per_fold"]["1"]["uar"] == 1
-    assert figures["per_fold"]["1"]["baseline"] == pytest.approx({"accuracy": 0.2, "uar": 0.2})
-    assert (figures["n_folds"], figures["n_test"]) == (3, 11)
+    assert figures.per_fold["10"] == FoldFigures(
+        accuracy=1 / 3,
+        uar=1 / 4,
+        n=3,
+        majority_accuracy=0.0,
+        baseline=AccuracyAndUar(accuracy=0.0, uar=0.0),
+    )
+    assert figures.per_fold["1"].uar == 1
+    assert figures.per_fold["1"].baseline == AccuracyAndUar(accuracy=1 / 5, uar=1 / 5)
+    assert (figures.n_folds, figures.n_test) == (3, 11)
     # Of all folds over all their clips, not the mean of the folds.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pooled = metrics.balanced_accuracy_score(table["emotion"], table["predicted"])
-    assert figures["uar"] == pytest.approx(pooled)
-    assert figures["majority_accuracy"] == pytest.approx(4 / 11)
-    assert figures["baseline"] == pytest.approx({"kind": "svm", "accuracy": 4 / 11, "uar": 1 / 5})
-    assert figures["fold_accuracy"]["mean"] == pytest.approx((2 / 3 + 1 / 3 + 1) / 3)
+    assert figures.uar == pytest.approx(pooled)
+    assert figures.majority_accuracy == 4 / 11
+    assert figures.baseline == Baseline(kind="svm", accuracy=4 / 11, uar=1 / 5)
+    assert figures.fold_accuracy.mean == pytest.approx((2 / 3 + 1 / 3 + 1) / 3)
 
 
 @pytest.mark.filterwarnings("error")
@@ -488,7 +508,7 @@ def test_the_only_corpus_has_the_figures_of_all_clips():
     actual, predicted = answers(50)
     table = named(actual, predicted)
     result = figures_by(pd.Series(["aesdd"] * 50), table, EMOTIONS)
-    assert result == {"aesdd": {**accuracy_and_uar(table, EMOTIONS), "n": 50}}
+    assert result == {"aesdd": GroupFigures(**accuracy_and_uar(table, EMOTIONS), n=50)}
 
 
 PREDICTIONS = pd.DataFrame(

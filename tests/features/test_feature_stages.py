@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from settings import CLEAN
 
 from ser.augment.copies import draw
 from ser.core import params
@@ -26,7 +27,7 @@ def project(tmp_path, monkeypatch):
     values = COMMITTED | {"augment": COMMITTED["augment"] | {"copies": 3, "crop": crop}}
     Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     rng = np.random.default_rng(0)
-    with StoreWriter(Path("clean"), (), {"sample_rate": RATE}) as store:
+    with StoreWriter(Path("clean"), (), CLEAN) as store:
         for path in ["own/sad/rejected.wav", *reversed(CLIPS.values())]:
             store.add(path, rng.uniform(-1, 1, rng.integers(9000, 12000)).astype(np.float32))
     rows = [dict.fromkeys(CLIP_COLUMNS) | {"clip": c, "path": p} for c, p in CLIPS.items()]

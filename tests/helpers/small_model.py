@@ -14,6 +14,7 @@ import soundfile
 import torch
 from settings import CLEAN, PLAIN_MODEL
 
+from ser.core.figures import Figures
 from ser.core.filters import filter_banks, mel_band_hertz
 from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Clean, Features, Model
@@ -48,6 +49,9 @@ METRICS = {
     "uar": 0.59876,
     "uar_low": 0.5012,
     "uar_high": 0.7034,
+    "precision_macro": 0.6429,
+    "recall_macro": 0.5111,
+    "f1_macro": 0.575,
     "per_class": {
         name: {
             "precision": 0.5 + i / 7,
@@ -181,7 +185,7 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **setting
         statistics=statistics,
         corpus=corpus or CORPUS,
         versions=versions(),
-        metrics=metrics,
+        metrics=None if metrics is None else Figures.from_values(metrics),
     )
     torch.manual_seed(0)
     nets = [build(model, sum(features.dims.values()), len(EMOTIONS)).eval() for _ in folds]

@@ -7,9 +7,10 @@ import pytest
 import safetensors.torch
 import torch
 from settings import PLAIN_MODEL
-from small_model import CLEAN, FEATURES, RATE
+from small_model import CLEAN, FEATURES, METRICS, RATE
 
 from ser.core.errors import UserError
+from ser.core.figures import Figures
 from ser.core.filters import filter_banks
 from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Clean, Features, Model
@@ -249,7 +250,8 @@ def test_a_model_of_another_format_is_refused(folder, found):
 
 def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_read(folder):
     """As format 3 wrote them."""
-    listed = {"accuracy": 0.5, "accuracy_ci95": [0.4, 0.6], "uar": 0.25, "uar_ci95": [0.1, 0.375]}
+    listed = with_lists(METRICS)
+    del listed["per_fold"]
     clean = {k: v for k, v in PREPROCESSING["clean"].items() if k != "highpass"}
     clean["max_clipped"] = 0.01  # of the samples at full scale, which is not what is counted now
     change(folder, format=3, metrics=listed, preprocessing=PREPROCESSING | {"clean": clean})
@@ -257,14 +259,9 @@ def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_rea
     assert description.preprocessing.clean == MADE.clean.model_copy(
         update={"highpass": 0, "max_clipped": 0.2}
     )
-    assert description.metrics == {
-        "accuracy": 0.5,
-        "accuracy_low": 0.4,
-        "accuracy_high": 0.6,
-        "uar": 0.25,
-        "uar_low": 0.1,
-        "uar_high": 0.375,
-    }
+    expected = {key: value for key, value in METRICS.items() if key != "per_fold"}
+    assert description.metrics == Figures.from_values(expected)
+    assert json.loads(description.text())["metrics"] == expected
     change(folder, metrics=None)
     assert load(folder)[0].metrics is None
 
@@ -293,11 +290,39 @@ def test_a_model_of_before_crops_were_drawn_was_trained_without_them(folder, fou
     assert {name: model.model_dump(mode="json")[name] for name in older} == older
 
 
+def with_lists(metrics):
+    """The same figures with intervals as format 3 had them."""
+    listed = dict(metrics)
+    for name in ("accuracy", "uar"):
+        listed[f"{name}_ci95"] = [listed.pop(f"{name}_low"), listed.pop(f"{name}_high")]
+    return listed
+
+
 @pytest.mark.parametrize("damage", [[0.4], [], 0.5, None])
 def test_an_interval_without_two_ends_is_damage(folder, damage):
-    change(folder, format=3, metrics={"accuracy": 0.5, "accuracy_ci95": damage})
-    with pytest.raises(UserError, match="no usable model"):
+    change(folder, format=3, metrics=with_lists(METRICS) | {"accuracy_ci95": damage})
+    with pytest.raises(UserError, match=r"no usable model .*accuracy_low is missing"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"ece": None}, "ece = None: "),
+        ({"accuracy": "0.5"}, "accuracy = '0.5': "),
+        ({"accurary": 0.5}, "accurary is not a known key"),
+        ({"per_speaker": {"demo/1": {"accuracy": 0.5}}}, "per_speaker.demo/1.n is missing"),
+    ],
+)
+def test_damaged_figures_are_named(folder, damage, said):
+    change(folder, metrics=METRICS | damage)
+    with pytest.raises(UserError, match=f"holds no usable model .*{said}"):
+        load(folder)
+
+
+def test_figures_are_written_as_they_are_read(folder):
+    change(folder, metrics=METRICS)
+    assert json.dumps(json.loads(load(folder)[0].text())["metrics"]) == json.dumps(METRICS)
 
 
 def change(folder, **changes):

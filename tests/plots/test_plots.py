@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from scripts import plots_of_comparison
-from scripts.plots_of_trials import accuracy_time
+from scripts.suites import pictures
 from ser.core.emotions import EMOTIONS
 from ser.plots import dataset, results
 
@@ -120,9 +119,9 @@ def draw(name, path):
         results.learning_curves(path, history(1, 1))
     elif name == "loss_curves":
         many = [history(3, 40, i % 2 == 0).assign(experiment=f"s{i}-cnn") for i in range(18)]
-        plots_of_comparison.loss_curves(path, pd.concat(many))
+        pictures.loss_curves(path, pd.concat(many))
     elif name == "loss_curves_of_one":
-        plots_of_comparison.loss_curves(path, history(1, 1).assign(experiment="default"))
+        pictures.loss_curves(path, history(1, 1).assign(experiment="default"))
     elif name == "reliability":
         reliability(path, 10)
     else:
@@ -383,7 +382,7 @@ def test_loss_curves_stand_beside_each_other_with_one_legend(tmp_path, figures):
         for fold in (1, 2)
         for epoch in (1, 2, 3)
     ]
-    plots_of_comparison.loss_curves(tmp_path / "compare.png", pd.DataFrame(rows))
+    pictures.loss_curves(tmp_path / "compare.png", pd.DataFrame(rows))
     (figure,) = figures
     shown = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_title(loc="left") for axes in shown] == ["b", "a", "c", "d"]
@@ -405,8 +404,8 @@ def test_accuracy_is_drawn_over_time_for_each_net_and_the_rest(tmp_path):
         }
     )
     path = tmp_path / "accuracy_time.png"
-    accuracy_time(path, trials, {"long": "net", "net, short": "net", "cnn": "cnn"})
+    pictures.accuracy_time(path, trials, {"long": "net", "net, short": "net", "cnn": "cnn"})
     assert path.stat().st_size > 10_000
     again = tmp_path / "again.png"
-    accuracy_time(again, trials, {"long": "net", "net, short": "net", "cnn": "cnn"})
+    pictures.accuracy_time(again, trials, {"long": "net", "net, short": "net", "cnn": "cnn"})
     assert again.read_bytes() == path.read_bytes()

@@ -346,9 +346,8 @@ def test_an_evaluated_model_is_released_with_its_figures_and_its_card(evaluated,
     description, _ = model_folder.load(folder / "model")
     trained, _ = model_folder.load(folder / "trained")
     assert trained.metrics is None
-    figures = dict(description.metrics)
-    confusions = np.array(figures.pop("confusion"))
-    tables.write_json(tmp_path / "figures.json", figures)
+    confusions = np.array(description.metrics.confusion)
+    tables.write_json(tmp_path / "figures.json", description.metrics.for_dvc())
     assert (tmp_path / "figures.json").read_bytes() == (folder / "evaluate.json").read_bytes()
     table = tables.read_csv(folder / "predictions.csv")
     pairs = list(zip(table["emotion"], table["predicted"], strict=True))

@@ -15,7 +15,7 @@ from ser.core.filters import mel_band_hertz
 from ser.core.sections import Features
 from ser.use.album import Album
 from ser.use.explanation import Explanation, explain, occlude, require_spectrogram
-from ser.use.page.answering import look
+from ser.use.page.answering import explain_answer
 from ser.use.spectrogram_picture import draw_explanation, draw_removals
 
 HERTZ = mel_band_hertz(Features.model_validate(FEATURES))
@@ -137,7 +137,9 @@ def test_the_page_says_that_a_model_of_functionals_cannot_be_looked_at(tmp_path)
     path = tmp_path / "a.wav"
     path.write_bytes(encoded(speech(3), RATE, ".wav"))
     recogniser = load(tmp_path)
-    assert "sees no mel spectrogram" in look(recogniser, path, recogniser.predict_file(path))
+    assert "sees no mel spectrogram" in explain_answer(
+        recogniser, path, recogniser.predict_file(path)
+    )
 
 
 def test_the_page_shows_the_window_in_which_the_emotion_is_most_probable(untrained, tmp_path):
@@ -146,7 +148,7 @@ def test_the_page_shows_the_window_in_which_the_emotion_is_most_probable(untrain
     told = untrained.predict_file(path)
     assert len(told.windows) > 1
     surest = max(told.windows, key=lambda window: window.probabilities[told.emotion])
-    shown = look(untrained, path, told)
+    shown = explain_answer(untrained, path, told)
     assert f"from 0:{surest.start:04.1f} to 0:{surest.end:04.1f}" in shown
     assert shown.count("<img") == 2
 

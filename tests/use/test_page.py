@@ -38,10 +38,11 @@ from small_model import METRICS, make, ser
 from scripts import experiments
 from scripts.workspace import dvc, make_workspace
 from ser import load
+from ser.core.figures import Figures
 from ser.core.tables import read_csv
 from ser.use.page.answering import bars, message
 from ser.use.page.drawing import draw
-from ser.use.page.figures import show
+from ser.use.page.figures import render_html
 from ser.use.page.project import Mistake, Project, open_project
 from ser.use.recogniser import Window
 
@@ -277,16 +278,17 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 def test_names_are_text_on_the_page(recogniser):
     metrics = copy.deepcopy(METRICS) | {"split_scheme": HOSTILE}
     metrics["per_class"] = {HOSTILE: metrics["per_class"]["angry"]}
+    metrics["confusion"] = [[7]]
     metrics["per_speaker"] = {HOSTILE: {"accuracy": 0.5, "n": 2}}
     described = recogniser.description.model_copy(
-        update={"metrics": metrics, "emotions": [HOSTILE, "b", "c"]}
+        update={"metrics": Figures.from_values(metrics), "emotions": [HOSTILE, "b", "c"]}
     )
     wave = np.zeros(1600, np.float32)
     mistake = Mistake(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 0.9, wave, 16000)
     made = described.preprocessing
     window = Window(0.0, 0.1, {HOSTILE: 1.0})
     for page in (
-        show(described, [mistake]),
+        render_html(described, [mistake]),
         bars({HOSTILE: 1.0}),
         message(HOSTILE),
         draw(wave + 0.1, 16000, made.features, made.banks, [window], [HOSTILE]),

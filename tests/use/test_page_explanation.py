@@ -10,7 +10,7 @@ from browser import PATIENCE, serve
 from small_model import RATE, encoded, make, speech
 
 from ser import load
-from ser.use.page.answering import look
+from ser.use.page.answering import explain_answer
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def explained(folder):
 
     def explain(name):
         path = folder / f"{name}.wav"
-        return look(recogniser, path, recogniser.predict_file(path))
+        return explain_answer(recogniser, path, recogniser.predict_file(path))
 
     return explain
 

@@ -1,4 +1,4 @@
-"""What the page says of a recording."""
+"""What the page says of a recording: its answer, and where the model looked."""
 
 from collections.abc import Mapping
 from html import escape
@@ -28,7 +28,8 @@ def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Pre
     """Recognise a recording.
 
     Returns:
-        (what the page shows: HTML; the same as JSON has it; the same; None: no emotion is told).
+        (HTML for the page, the answer as `ser predict --json` writes it, the prediction or None
+        where no emotion is told).
     """
     try:
         prediction = recogniser.predict_file(path, longest=LONGEST)
@@ -45,27 +46,27 @@ def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Pre
         prediction.windows,
         recogniser.emotions,
     )
-    return _shown(prediction) + picture, described(Answer(path.name, prediction)), prediction
+    return _summary(prediction) + picture, described(Answer(path.name, prediction)), prediction
 
 
-def look(recogniser: Recogniser, path: Path, prediction: Prediction) -> str:
-    """Show where in a recording the model looked: of a long one, where it is surest.
+def explain_answer(recogniser: Recogniser, path: Path, prediction: Prediction) -> str:
+    """Draw where in a recording the model looked; of a long one, in the window it is surest of.
 
     Args:
-        recogniser: that predicted it.
+        recogniser: made the prediction.
         path: of the recording.
-        prediction: what was told of it.
+        prediction: of the recording.
 
     Returns:
-        HTML.
+        HTML: the picture, or a sentence why the model has none.
     """
     try:
         require_spectrogram(recogniser)
     except UserError as error:
         return f'<p class="note">Where it looked cannot be shown: {escape(str(error))}.</p>'
     emotion = prediction.emotion
-    told = [window for window in windows_of(prediction) if window.probabilities]
-    surest = max(told, key=lambda window: (window.probabilities or {})[emotion])
+    heard = [window for window in windows_of(prediction) if window.probabilities]
+    surest = max(heard, key=lambda window: (window.probabilities or {})[emotion])
     ((_, explanation),) = explain_file(
         recogniser, path, prediction, recogniser.windows(), [surest], emotion
     )
@@ -74,17 +75,17 @@ def look(recogniser: Recogniser, path: Path, prediction: Prediction) -> str:
 
 
 def message(text: str) -> str:
-    """Show a sentence that people should see at once."""
+    """Return a sentence as HTML that people see at once."""
     return f'<div class="message" role="alert">{escape(text)}</div>'
 
 
-def _shown(prediction: Prediction) -> str:
-    """The emotion, and a bar for each."""
+def _summary(prediction: Prediction) -> str:
+    """Return the most probable emotion and the bars of all, as HTML."""
     share = prediction.probabilities[prediction.emotion]
     note = f"{prediction.seconds:.1f} s"
     if prediction.windows:
-        told = sum(window.probabilities is not None for window in prediction.windows)
-        note += f", mean of {told} windows with speech of {len(prediction.windows)}"
+        spoken = sum(window.probabilities is not None for window in prediction.windows)
+        note += f", mean of {spoken} windows with speech of {len(prediction.windows)}"
     doubt = (
         message(f"{prediction.note[:1].upper()}{prediction.note[1:]}.") if prediction.note else ""
     )
@@ -95,7 +96,7 @@ def _shown(prediction: Prediction) -> str:
 
 
 def bars(probabilities: Mapping[str, float]) -> str:
-    """A bar per emotion, the most probable first."""
+    """Return a bar per emotion as HTML, the most probable first."""
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])
     rows = "".join(
         f'<div class="name">{escape(name)}</div><div class="track"><div class="bar" '

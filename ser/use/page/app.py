@@ -1,6 +1,6 @@
 """The page as a web application: Gradio's, and nothing from anywhere else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,19 @@ import gradio as gr
 from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from ser.use.page.answering import LONGEST, answer, look
-from ser.use.page.figures import show
+from ser.use.page.answering import answer, explain_answer
+from ser.use.page.figures import render_html
 from ser.use.page.guard import Guard
 from ser.use.page.project import Project
+from ser.use.page.sentences import LONGEST
 from ser.use.page.uploads import MOST_BYTES
 from ser.use.recogniser import Prediction, Recogniser
 
-_WAITING = 64  # recordings in the queue
-_AT_ONCE = 2
-_SHOWN = 60  # seconds that an explanation may take from being made to being shown
+_MOST_WAITING = 64  # recordings in the queue
+_MOST_AT_ONCE = 2  # recordings
+_EXPLANATION_KEPT = 60  # seconds that an explanation may take from being made to being shown
 _CSS = Path(__file__).with_name("page.css")
-_Told = tuple[Path, Prediction]  # of which recording what
+_Recognised = tuple[Path, Prediction]
 _HINT = '<p class="hint">Record yourself, drop a file, or pick an example.</p>'
 
 
@@ -30,10 +31,10 @@ def make_app(
     """Make the application.
 
     Args:
-        recogniser: answers, for as many users as there are, one queue for all.
+        recogniser: answers all users, out of one queue.
         project: recordings to try and to listen to.
-        hosts: names that it may be called by, *: any. Pages from elsewhere, opened in a browser
-            that reaches it, have other names.
+        hosts: names of hosts that it may be called by, *: any. Pages from elsewhere, opened in a
+            browser that reaches it, have other names.
         uploads: the folder that Gradio keeps uploads in (its `GRADIO_TEMP_DIR`).
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -67,20 +68,6 @@ def make_app(
 
 def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
     """Lay out the page: a tab to try the model, a tab about how good it is."""
-
-    def recognise(recording: str | None) -> tuple[str, dict[str, Any], _Told | None]:
-        if not recording:
-            return _HINT, {}, None
-        path = Path(recording)
-        html, described, prediction = answer(recogniser, path)
-        return html, described, (path, prediction) if prediction else None
-
-    def explain(told: _Told | None) -> tuple[_Told | None, str]:
-        return told, look(recogniser, *told) if told else ""
-
-    def show_if_current(told: _Told | None, explained: tuple[_Told | None, str] | None) -> str:
-        return explained[1] if explained and explained[0] == told else ""
-
     emotions = escape(", ".join(recogniser.emotions))
     with gr.Blocks(title="Speech emotion", analytics_enabled=False) as page:
         gr.HTML(
@@ -91,57 +78,84 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
         )
         with gr.Tab("Try it"), gr.Row():
             with gr.Column(scale=2, min_width=300):
-                audio = gr.Audio(
-                    sources=["upload", "microphone"],
-                    type="filepath",
-                    label=f"Recording, up to {LONGEST / 60:.0f} minutes, {MOST_BYTES >> 20} MB",
-                    buttons=[],
-                    waveform_options=gr.WaveformOptions(show_recording_waveform=False),
-                    elem_id="recording",
-                )
-                if project.examples:
-                    gr.HTML("Or a test clip of the corpus:")
-                with gr.Row(elem_id="examples"):
-                    for name, path in project.examples.items():
-                        gr.Button(name, size="sm", min_width=0).click(
-                            lambda path=path: str(path), None, audio, api_visibility="private"
-                        )
+                recording = _add_recording(project.examples)
             with gr.Column(scale=3, min_width=300):
-                shown = gr.HTML(_HINT, elem_id="answer")
-                # The field may hold the next recording before the answer to this one is there.
-                told, explained = gr.State(), gr.State(time_to_live=_SHOWN)
-                looked = gr.HTML(elem_id="looked")
-                with gr.Accordion("As JSON", open=False, elem_id="facts"):
-                    facts = gr.JSON(show_label=False)
+                _add_answer(recogniser, recording)
         with gr.Tab("How good is it?"):
-            gr.HTML(show(recogniser.description, project.mistakes), elem_classes="figures")
-        answered = audio.change(
-            recognise,
-            audio,
-            [shown, facts, told],
-            api_name="recognise",
-            concurrency_limit=_AT_ONCE,
-            show_progress="minimal",
-        )
-        # What an answer is explained by comes after it, and takes longer: the next answer may be
-        # there by then.
-        answered.then(None, None, looked, js="() => ''")
-        answered.then(
-            explain,
-            told,
-            explained,
-            api_visibility="private",
-            show_progress="minimal",
-            show_progress_on=looked,
-            trigger_mode="always_last",
-        ).then(
-            show_if_current,
-            [told, explained],
-            looked,
-            api_visibility="private",
-            concurrency_limit=None,
-            show_progress="hidden",
-            trigger_mode="always_last",
-        )
-    page.queue(max_size=_WAITING)
+            gr.HTML(render_html(recogniser.description, project.mistakes), elem_classes="figures")
+    page.queue(max_size=_MOST_WAITING)
     return page
+
+
+def _add_recording(examples: Mapping[str, Path]) -> gr.Audio:
+    """Add the field of the recording, and a button for each example (name -> file)."""
+    recording = gr.Audio(
+        sources=["upload", "microphone"],
+        type="filepath",
+        label=f"Recording, up to {LONGEST / 60:.0f} minutes, {MOST_BYTES >> 20} MB",
+        buttons=[],
+        waveform_options=gr.WaveformOptions(show_recording_waveform=False),
+        elem_id="recording",
+    )
+    if examples:
+        gr.HTML("Or a test clip of the corpus:")
+    with gr.Row(elem_id="examples"):
+        for name, path in examples.items():
+            gr.Button(name, size="sm", min_width=0).click(
+                lambda path=path: str(path), None, recording, api_visibility="private"
+            )
+    return recording
+
+
+def _add_answer(recogniser: Recogniser, recording: gr.Audio) -> None:
+    """Add the answer to what the field of the recording holds, and its explanation below it."""
+
+    def recognise(name: str | None) -> tuple[str, dict[str, Any], _Recognised | None]:
+        if not name:
+            return _HINT, {}, None
+        path = Path(name)
+        html, described, prediction = answer(recogniser, path)
+        return html, described, (path, prediction) if prediction else None
+
+    def explain(recognised: _Recognised | None) -> tuple[_Recognised | None, str]:
+        return recognised, explain_answer(recogniser, *recognised) if recognised else ""
+
+    def show_if_current(
+        recognised: _Recognised | None, explained: tuple[_Recognised | None, str] | None
+    ) -> str:
+        return explained[1] if explained and explained[0] == recognised else ""
+
+    answer_shown = gr.HTML(_HINT, elem_id="answer")
+    # The field may hold the next recording before the answer to this one is there.
+    recognised, explained = gr.State(), gr.State(time_to_live=_EXPLANATION_KEPT)
+    explanation_shown = gr.HTML(elem_id="looked")
+    with gr.Accordion("As JSON", open=False, elem_id="facts"):
+        facts = gr.JSON(show_label=False)
+    answered = recording.change(
+        recognise,
+        recording,
+        [answer_shown, facts, recognised],
+        api_name="recognise",
+        concurrency_limit=_MOST_AT_ONCE,
+        show_progress="minimal",
+    )
+    # The explanation comes after the answer, and takes longer: the next answer may be there by
+    # then.
+    answered.then(None, None, explanation_shown, js="() => ''")
+    answered.then(
+        explain,
+        recognised,
+        explained,
+        api_visibility="private",
+        show_progress="minimal",
+        show_progress_on=explanation_shown,
+        trigger_mode="always_last",
+    ).then(
+        show_if_current,
+        [recognised, explained],
+        explanation_shown,
+        api_visibility="private",
+        concurrency_limit=None,
+        show_progress="hidden",
+        trigger_mode="always_last",
+    )

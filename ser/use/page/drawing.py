@@ -41,15 +41,15 @@ def draw(
     windows: Sequence[Window],
     emotions: Sequence[str],
 ) -> str:
-    """Draw a recording.
+    """Draw a recording, as HTML.
 
     Args:
         waveform: float32 [samples] in -1..1, at least one.
         sample_rate: in Hz.
         features: how the mel spectrogram is computed.
-        banks: of the same.
-        windows: of a long recording: below it, the fuller the more probable; hatched where nothing
-            is told.
+        banks: filter banks of the mel spectrogram.
+        windows: of a long recording; drawn below it, a row per emotion, the fuller the more
+            probable; hatched where no emotion is told.
         emotions: names of the rows.
     """
     seconds = len(waveform) / sample_rate
@@ -67,12 +67,12 @@ def draw(
 
 
 def draw_explanation(explanation: Explanation, features: Features, window: Window | None) -> str:
-    """Draw what spoke for an emotion in a clip, and what against it.
+    """Draw what spoke for an emotion in a clip, and what against it, as HTML.
 
     Args:
         explanation: of the clip.
         features: how the mel spectrogram is computed.
-        window: of a long recording, the one that is explained: it is drawn, too.
+        window: the one that is explained, if the recording is a long one: it is drawn, too.
     """
     x = explanation
     most = max(float(np.abs(x.influence).max()), 1e-9)
@@ -111,7 +111,7 @@ def _caption(text: str) -> str:
 
 
 def _wave(waveform: FloatArray) -> str:
-    """The least and the greatest sample of each column."""
+    """Draw the least and the greatest sample of each column."""
     columns = min(len(waveform), _COLUMNS)
     edges = np.linspace(0, len(waveform), columns, endpoint=False).astype(int)
     peak = max(float(np.abs(waveform).max()), 1e-9)
@@ -128,7 +128,7 @@ def _wave(waveform: FloatArray) -> str:
 def _spectrogram(
     waveform: FloatArray, sample_rate: int, features: Features, banks: FilterBanks
 ) -> str:
-    """The mel spectrogram as a picture, high bands at the top."""
+    """Draw the mel spectrogram, high bands at the top."""
     hop = max(features.hop_length, -(-len(waveform) // _COLUMNS))
     coarse = features.model_copy(update={"hop_length": hop})
     mel_db = logmel(waveform, sample_rate, coarse, banks)
@@ -142,7 +142,7 @@ def _levels(mel_db: FloatArray, colours: str) -> NDArray[np.uint8]:
 
 
 def _image(pixels: NDArray[np.uint8]) -> str:
-    """A picture [rows, columns, 3] as high as a spectrogram."""
+    """Return pixels [rows, columns, 3] as a picture that is as high as a spectrogram."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
@@ -150,7 +150,7 @@ def _image(pixels: NDArray[np.uint8]) -> str:
 
 
 def _frequencies(features: Features) -> str:
-    """Round frequencies, each beside its mel band."""
+    """Write round frequencies, each beside its mel band."""
     middles = mel_band_hertz(features)
     parts, above = [], np.inf
     for hertz in _HERTZ:
@@ -164,7 +164,7 @@ def _frequencies(features: Features) -> str:
 
 
 def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
-    """How probable an emotion is when; each window from its start to the next one's."""
+    """Draw how probable an emotion is when; each window from its start to the next one's."""
     ends = [*(window.start for window in windows[1:]), windows[-1].end]
     parts = []
     for window, end in zip(windows, ends, strict=True):
@@ -183,7 +183,7 @@ def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
 
 
 def _times(seconds: float, since: str = "") -> str:
-    """Round times below the picture, and since when."""
+    """Write round times below the picture, and since when they are counted."""
     minutes = seconds >= 120
     most = 5 if minutes else 9  # that a phone has room for
     step = next((step for step in _STEPS if seconds / step <= most), seconds)

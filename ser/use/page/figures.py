@@ -1,27 +1,26 @@
 """The page's tab about how good the model is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
-from ser.core.figures import ends, headline
+from ser.core.figures import ClassFigures, SpeakerFigures
 from ser.nets.description import Description
 from ser.use.page.project import Mistake
 
 
-def show(description: Description, mistakes: Sequence[Mistake]) -> str:
+def render_html(description: Description, mistakes: Sequence[Mistake]) -> str:
     """Write the figures of a model's evaluation as HTML."""
-    metrics = description.metrics
-    if metrics is None:
+    figures = description.metrics
+    if figures is None:
         return '<p class="message">This model was not evaluated: run `dvc repro`.</p>'
-    low, high = ends(metrics, "uar")
+    low, high = figures.uar_interval
     return (
-        f"<h2>{headline(metrics)}</h2><p>UAR {metrics['uar']:.1%} ({low:.1%} to {high:.1%}), on "
-        f"{int(metrics['n_test'])} test clips of the split <code>{escape(metrics['split_scheme'])}"
-        f"</code>. Always saying the commonest emotion: {metrics['majority_accuracy']:.1%}.</p>"
-        f"<h3>Confusion matrix</h3>{_confusion(metrics['confusion'], description.emotions)}"
-        f"<h3>Per emotion</h3>{_per_emotion(metrics['per_class'])}"
-        f"<h3>Per speaker</h3>{_per_speaker(metrics['per_speaker'])}"
+        f"<h2>{figures.headline}</h2><p>UAR {figures.uar:.1%} ({low:.1%} to {high:.1%}), on "
+        f"{figures.n_test} test clips of the split <code>{escape(figures.split_scheme)}"
+        f"</code>. Always saying the commonest emotion: {figures.majority_accuracy:.1%}.</p>"
+        f"{_confusion(figures.confusion, list(figures.per_class)) if figures.confusion else ''}"
+        f"<h3>Per emotion</h3>{_per_emotion(figures.per_class)}"
+        f"<h3>Per speaker</h3>{_per_speaker(figures.per_speaker)}"
         f"<h3>Most confident mistakes</h3>{_mistakes(mistakes)}"
     )
 
@@ -40,7 +39,7 @@ def _row(name: str, cells: Sequence[str]) -> str:
 
 
 def _confusion(counts: Sequence[Sequence[int]], emotions: Sequence[str]) -> str:
-    """Rows are what the clips are, columns what they were taken for."""
+    """Write the confusion matrix: rows are what the clips are, columns what they were taken for."""
     rows = []
     for emotion, row in zip(emotions, counts, strict=True):
         total = max(1, sum(row))
@@ -49,19 +48,20 @@ def _confusion(counts: Sequence[Sequence[int]], emotions: Sequence[str]) -> str:
             for n in row
         )
         rows.append(f'<tr><th scope="row">{escape(emotion)}</th>{cells}</tr>')
-    return _table(("is \\ was taken for", *emotions), rows, "confusion")
+    table = _table(("is \\ was taken for", *emotions), rows, "confusion")
+    return f"<h3>Confusion matrix</h3>{table}"
 
 
-def _per_emotion(per_class: dict[str, Any]) -> str:
+def _per_emotion(per_class: Mapping[str, ClassFigures]) -> str:
     rows = [
-        _row(name, [*(f"{f[key]:.2f}" for key in ("precision", "recall", "f1")), str(f["support"])])
+        _row(name, [f"{f.precision:.2f}", f"{f.recall:.2f}", f"{f.f1:.2f}", str(f.support)])
         for name, f in per_class.items()
     ]
     return _table(("emotion", "precision", "recall", "F1", "test clips"), rows)
 
 
-def _per_speaker(per_speaker: dict[str, Any]) -> str:
-    rows = [_row(name, [f"{f['accuracy']:.1%}", str(f["n"])]) for name, f in per_speaker.items()]
+def _per_speaker(per_speaker: Mapping[str, SpeakerFigures]) -> str:
+    rows = [_row(name, [f"{f.accuracy:.1%}", str(f.n)]) for name, f in per_speaker.items()]
     return _table(("speaker", "accuracy", "test clips"), rows)
 
 

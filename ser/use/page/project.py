@@ -36,7 +36,7 @@ class Mistake:
     sample_rate: int
 
     def wav(self) -> bytes:
-        """Give the recording as a WAV file that every browser plays."""
+        """Return the recording as a WAV file that every browser plays."""
         file = io.BytesIO()
         soundfile.write(file, self.waveform, self.sample_rate, "PCM_16", format="WAV")
         return file.getvalue()
@@ -47,7 +47,7 @@ class Project:
     """Recordings of a run.
 
     Attributes:
-        examples: what to call it -> file: of each emotion the first test clip, right or wrong.
+        examples: name -> file; the first test clip of each emotion, recognised or not.
         mistakes: the most confident first.
     """
 
@@ -56,10 +56,10 @@ class Project:
 
 
 def open_project(data: Path) -> Project:
-    """Read a project's data folder; what is not there is left out."""
+    """Read a project's data folder. What is not there is left out."""
     try:
         clips = read_csv(data / "clips.csv")[["clip", "path"]]
-        # Of clips that are there no more, nothing can be heard.
+        # A clip that is no longer there cannot be listened to.
         predictions = read_csv(data / "predictions.csv").merge(clips, on="clip")
         mistakes = read_csv(data / "mistakes.csv").merge(clips, on="clip")
         waveforms = Store(data / "clean")

@@ -14,7 +14,7 @@ BRIEFLY = {
 
 
 def explained(formats: str, longest: float) -> dict[str, str]:
-    """Give each reason's sentence.
+    """Return the sentence of each reason.
 
     Args:
         formats: the kinds of files that are read.
@@ -24,7 +24,7 @@ def explained(formats: str, longest: float) -> dict[str, str]:
         "zero_length": "There is no sound in this file.",
         "undecodable": f"This file cannot be read as a recording. These can: {formats}.",
         "truncated": "This file is damaged: its end is missing.",
-        "not_finite": "This recording holds values that are no numbers: it is damaged.",
+        "not_finite": "This recording holds values that are not numbers: it is damaged.",
         "silent": "This recording is silent. Is the microphone on?",
         "too_short": "This recording is too short.",
         TOO_LONG: f"This recording is too long: at most {longest / 60:.0f} minutes, please.",

@@ -1,0 +1,1 @@
+"""Suites: lists of named experiments, each run and measured by one command."""

@@ -1,0 +1,123 @@
+"""What is written of a finished entry of each suite."""
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from scripts import experiments
+from scripts.suites import pictures, protocols
+from scripts.suites.lists import Suite
+from scripts.suites.tables import Table, damaged
+from scripts.workspace import ROOT
+from ser.core.tables import write_json
+
+COMPARISON = Table(
+    ROOT / "metrics/compare.csv",
+    (
+        *("experiment", "split", "folds", "train", "val", "test"),
+        *("epochs", "epochs_allowed", "epochs_wanted", "parameters"),
+        *("accuracy", "accuracy_low", "accuracy_high", "fold_std", "uar", "uar_low", "uar_high"),
+        *("oracle", "uses_test_speakers_audio", "seconds_per_epoch"),
+    ),
+)
+CURVES = Table(
+    ROOT / "plots/compare_history.csv",
+    (
+        *("experiment", "fold", "epoch", "train_loss", "val_loss", "test_loss"),
+        *("train_accuracy", "val_accuracy", "test_accuracy"),
+    ),
+)
+TRIALS = Table(
+    ROOT / "metrics/trials.csv",
+    ("trial", "seed", "clips", "accuracy", "uar", "parameters", "seconds"),
+)
+PROTOCOLS = ROOT / "metrics/protocols.json"
+
+Runs = Mapping[str, experiments.Training | None]  # DVC experiment -> how long it trained, if it did
+
+
+def collect(run: str, training: experiments.Training | None) -> dict[str, Any]:
+    """Read the figures of a finished run, by the names of the columns that are made of them."""
+    evaluate, train, split = (
+        experiments.read_metrics(run, name) for name in ("evaluate", "train", "split")
+    )
+    model = experiments.read_params(run)["model"]
+    folds = evaluate["n_folds"]
+    return {
+        **evaluate,
+        **split["clips_per_fold"],
+        "split": evaluate["split_scheme"],
+        "folds": folds,
+        "clips": evaluate["n_test"],
+        "seed": model["seed"],
+        "epochs": int(_history(run)["epoch"].max()),
+        "epochs_allowed": model["epochs"],
+        "parameters": train["parameters"],
+        "fold_std": evaluate["fold_accuracy"]["std"] if folds > 1 else None,
+        "oracle": evaluate.get("oracle", {}).get("accuracy"),
+        "seconds_per_epoch": training.seconds_per_epoch if training else None,
+        "seconds": round(training.seconds / folds, 6) if training else None,
+    }
+
+
+def add_to_comparison(suite: Suite, name: str, runs: Runs) -> None:
+    """Write figures and learning curves, those on the test clips too where there are any."""
+    wanted = experiments.resolve(suite.changes(name))["model"]["epochs"]
+    figures = [collect(*run) | {"epochs_wanted": wanted} for run in runs.items()]
+    COMPARISON.put(name, figures, list(suite.entries))
+    curves = [_history(run).merge(_data(run, "test_history"), how="left") for run in runs]
+    CURVES.put(name, pd.concat(curves).to_dict("records"), list(suite.entries))
+    pictures.loss_curves(ROOT / "plots/compare.png", pd.read_csv(CURVES.path))
+
+
+def add_to_trials(suite: Suite, name: str, runs: Runs) -> None:
+    """Write the figures of each seed."""
+    TRIALS.put(name, [collect(*run) for run in runs.items()], list(suite.entries))
+    curves = {key: entry.curve for key, entry in suite.entries.items() if entry.curve}
+    pictures.accuracy_time(ROOT / "plots/accuracy_time.png", pd.read_csv(TRIALS.path), curves)
+
+
+def add_to_protocols(suite: Suite, name: str, runs: Runs) -> None:
+    """Write the figures of all seeds together."""
+    figures = [collect(*run) for run in runs.items()]
+    seeds = [of_run["seed"] for of_run in figures]
+    predictions = dict(zip(seeds, (_data(run, "predictions") for run in runs), strict=True))
+    seconds = _data(next(iter(runs)), "clips").set_index("clip")["seconds"]
+    # All but the weights is the same for every seed.
+    same = {key: figures[0][key] for key in ("parameters", "baseline") if key in figures[0]}
+    known = read_protocols() | {name: protocols.summarise(predictions, seconds) | same}
+    write_json(PROTOCOLS, {entry: known[entry] for entry in suite.entries if entry in known})
+
+
+def read_protocols() -> dict[str, Any]:
+    """Read the figures of the entries so far.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        return dict(json.loads(PROTOCOLS.read_bytes())) if PROTOCOLS.exists() else {}
+    except (OSError, ValueError, TypeError) as error:
+        raise damaged(PROTOCOLS, error) from None
+
+
+def _history(run: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(experiments.read_result(run, "plots/history.csv")))
+
+
+def _data(run: str, table: str) -> pd.DataFrame:
+    """Read a table that DVC keeps of a finished run; speakers and the like stay text."""
+    named = {"clip": str, "speaker": str, "emotion": str, "predicted": str}
+    text = experiments.read_data(run, f"data/{table}.csv")
+    return pd.read_csv(io.StringIO(text), dtype=named, keep_default_na=False)
+
+
+ADD = {"compare": add_to_comparison, "protocols": add_to_protocols, "trials": add_to_trials}
+READ = {
+    "compare": (COMPARISON.read, CURVES.read),
+    "protocols": (read_protocols,),
+    "trials": (TRIALS.read,),
+}

@@ -1,0 +1,102 @@
+"""Run an entry of a suite as DVC experiments, one for each seed."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from scripts import experiments
+from scripts.experiments import Changes, Training
+from scripts.suites.lists import Suite
+from scripts.workspace import ROOT, git
+from ser.parallel import scheduler_address, worker_count
+
+CODE = ("ser", "stages", "dvc.yaml", "dvc.lock")
+SHARED = ("explore", "augment", "split", "extract")  # the last stages that no net's seed changes
+
+
+def plan(
+    suite: Suite, entry: str, epochs: int | None = None, emobox: Path | None = None
+) -> dict[str, Changes]:
+    """Plan the runs of an entry: DVC experiment -> changes of params.yaml.
+
+    Args:
+        suite: that has the entry.
+        entry: its name.
+        epochs: no net is trained for longer.
+        emobox: folder of EmoBox's lists.
+
+    Raises:
+        UserError: the params are not valid, or EmoBox's lists are needed.
+    """
+    where = f"entry {entry} of the suite"
+    changes = experiments.with_emobox(suite.changes(entry), emobox)
+    settings = experiments.check(changes, where)
+    if epochs is not None:
+        shorter = min(epochs, settings.model.epochs)
+        changes = experiments.set_key(changes, "model.epochs", shorter)
+    name = suite.prefix + entry
+    runs = {} if suite.seeds else {name: changes}
+    for seed in suite.seeds:
+        for key in suite.seeded:
+            changes = experiments.set_key(changes, key, seed)
+        experiments.check(changes, where)
+        runs[f"{name}-seed{seed}"] = changes
+    return runs
+
+
+def run(runs: Mapping[str, Changes], suite: Suite) -> dict[str, Training | None]:
+    """Run what is not done yet.
+
+    Returns:
+        DVC experiment -> how long its training took; None where nothing was trained, or others
+        that ran at the same time held it up.
+
+    Raises:
+        UserError: a stage failed; what has not begun by then never does.
+    """
+    waiting = {name: changes for name, changes in runs.items() if not is_done(name, changes)}
+    for name in runs:
+        if name not in waiting:
+            print(f"{name}: done already", flush=True)
+    times: dict[str, Training | None] = dict.fromkeys(runs)
+    if suite.parallel and waiting:
+        _run_beside(waiting)
+        return times
+    experiments.CHECKPOINTS.mkdir(exist_ok=True)
+    for name, changes in waiting.items():
+        with TemporaryDirectory(dir=experiments.CHECKPOINTS) as fresh:
+            checkpoints = experiments.CHECKPOINTS if suite.resumes else Path(fresh)
+            times[name] = experiments.run(name, changes, checkpoints=checkpoints)
+    return times
+
+
+def is_done(name: str, changes: Changes) -> bool:
+    """Check whether the current commit has this experiment, with the same params and code."""
+    if git(ROOT, "status", "--porcelain", "--", *CODE) or not experiments.exists(name):
+        return False
+    return experiments.read_params(name) == experiments.resolve(changes)
+
+
+def at_once(runs: int) -> int:
+    """Return how many run at the same time: all on a cluster, else one for each process.
+
+    Raises:
+        UserError: SER_WORKERS is not a whole number from 1 on.
+    """
+    return runs if scheduler_address() else min(runs, worker_count())
+
+
+def _run_beside(runs: Mapping[str, Changes]) -> None:
+    """Run several at the same time; no figure depends on how many."""
+    # What all seeds share is done first, by one alone.
+    name = next(iter(runs))
+    experiments.run_beside(name, runs[name], worker_count(), *SHARED)
+    pool = ThreadPoolExecutor(at_once(len(runs)))
+    workers = max(1, worker_count() // at_once(len(runs)))
+    try:
+        started = [pool.submit(experiments.run_beside, *each, workers) for each in runs.items()]
+        for ended in as_completed(started):
+            ended.result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,65 @@
+"""A small copy of the project with experiments of its own, and the scripts run in it."""
+
+import csv
+import re
+import subprocess
+import sys
+
+from scripts.workspace import dvc, dvc_environment, make_workspace
+
+SMALL = {
+    "pull": {"corpora": ["demo"]},
+    "features": {"n_mels": 32},
+    "augment": {"copies": 0},
+    "model": {"width": 4, "epochs": 2},
+    "evaluate": {"bootstrap": 200},
+}
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+
+def make_small_project(folder):
+    """Nothing has run in it, and nothing is committed; without any experiment."""
+    make_workspace(folder, SMALL)
+    for path in (folder / "experiments").rglob("*.yaml"):
+        path.unlink()
+    return folder
+
+
+def commit(folder):
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    for command in (("add", "--all"), ("commit", "--quiet", "--message", "all")):
+        subprocess.run(["git", *identity, *command], cwd=folder, check=True)
+
+
+def environment(project):
+    """Of a user without any git identity or settings."""
+    home = str(project.parent / "home")
+    return dvc_environment() | {"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def run(project, module, *arguments, ok=True):
+    """Run a module of scripts/ in the project; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"scripts.{module}", *arguments],
+        cwd=project,
+        env=environment(project),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert (done.returncode == 0) == ok, done.stdout
+    assert "Traceback" not in done.stdout
+    return done.stdout
+
+
+def experiments_shown(project):
+    shown = dvc(project, "exp", "show", "--csv", env=environment(project), stdout=-1).stdout
+    return {row["Experiment"]: row for row in csv.DictReader(shown.splitlines())}
+
+
+def stages_run(output):
+    return re.findall(r"Running stage '(\w+)'", output)

@@ -1,0 +1,464 @@
+"""The suites of experiments: their lists, their runs and what is written of them."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_project import (
+    commit,
+    environment,
+    experiments_shown,
+    make_small_project,
+    run,
+    stages_run,
+    write,
+)
+from toy_project import assert_dvc_sees_every_figure
+
+from scripts import experiments
+from scripts.suites import lists, protocols, recordings, results, runs
+from scripts.suites.tables import Table
+from scripts.workspace import ROOT, change_params, dvc
+from ser.core import params
+from ser.core.errors import UserError
+from ser.core.tables import read_csv, write_csv
+from ser.splits import schemes
+
+SUITES = {name: lists.read(name) for name in results.ADD}
+
+
+# The lists
+
+
+@pytest.mark.parametrize(
+    ("suite", "entry"), [(suite, entry) for suite in SUITES for entry in SUITES[suite].entries]
+)
+def test_every_entry_is_valid(suite, entry, tmp_path):
+    planned = runs.plan(SUITES[suite], entry, emobox=tmp_path)
+    assert len(planned) == max(1, len(SUITES[suite].seeds))
+
+
+def test_no_two_entries_are_one_dvc_experiment(tmp_path):
+    names = [
+        run
+        for suite in SUITES.values()
+        for entry in suite.entries
+        for run in runs.plan(suite, entry, emobox=tmp_path)
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_all_experiments_on_the_aesdd_are_compared_or_measured_over_seeds(tmp_path):
+    on_aesdd = []
+    for name in experiments.names():
+        changes = experiments.with_emobox(experiments.read_file(name), tmp_path)
+        if experiments.resolve(changes)["pull"]["corpora"] == ["aesdd"]:
+            on_aesdd.append(name)
+    assert sorted([*SUITES["compare"].entries, *SUITES["protocols"].entries]) == on_aesdd
+
+
+def test_protocols_and_trials_say_what_is_special_of_each_entry():
+    for name in ("protocols", "trials"):
+        assert all(entry.description for entry in SUITES[name].entries.values())
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of experiments, with one."""
+    monkeypatch.setattr(experiments, "FOLDER", tmp_path)
+    write(tmp_path, plain="model: {epochs: 5}")
+    (tmp_path / "suites").mkdir()
+    return tmp_path
+
+
+def read_list(folder, text):
+    write(folder / "suites", some=text)
+    return lists.read("some")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sedes: [1]\nentries: {plain: {}}", r"sedes: unknown key, expected one of entries, exp"),
+        ("entries: {plain: {colour: red}}", r"plain\.colour: unknown key, .*experiment, params"),
+        (
+            "entries:\n  plain: {}\n  plain: {}",
+            r"no valid YAML.*duplicate key \"plain\".*line 3",
+        ),
+        ("entries: {new: {}, other: {}}", r"no experiment new, other: expected one of plain$"),
+        ("entries: {new: {experiment: gone}}", r"no experiment gone: expected one of plain"),
+        ("entries: {plain: {}}\nwithout_test_clips_of: [gone]", r"no experiment gone"),
+        ("entries: {plain: }", r"entries\.plain = None: a mapping of keys to values is expected"),
+        ("entries: {}", r"entries = \{\}: Dictionary should have at least 1 item"),
+        ("seeds: [0]", r"entries: missing"),
+        (
+            "seeds: [one]\nentries: {plain: {}}",
+            r"seeds\.0 = 'one': Input should be a valid int",
+        ),
+        ("entries: {: {experiment: plain}}", r"entries\.None = None: Input should be a valid str"),
+        ("entries: {a/b: {experiment: plain}}", r"entries\.a/b = 'a/b': String should match"),
+        ("- plain", r"the file = \['plain'\]: a mapping of keys to values is expected"),
+    ],
+)
+def test_a_wrong_list_is_refused_with_the_place_and_what_is_valid(folder, text, expected):
+    with pytest.raises(UserError, match=re.compile(expected, re.DOTALL)) as refused:
+        read_list(folder, text)
+    assert str(folder / "suites/some.yaml") in str(refused.value)
+
+
+def test_a_missing_list_is_named(folder):
+    with pytest.raises(UserError, match=r"cannot read .*/suites/some\.yaml: No such file"):
+        lists.read("some")
+
+
+# The runs
+
+
+def test_an_entry_differs_from_its_experiment_by_its_params_those_of_the_suite_and_the_seed(folder):
+    suite = read_list(
+        folder,
+        "experiment: plain\nprefix: try-\nseeds: [3, 4]\nseeded: [model.seed, split.seed]\n"
+        "params: {split: {val: 0.0}}\n"
+        "entries: {wide: {params: {model: {width: 8}, split: {val: 0.2}}}, plain: {}}",
+    )
+    split = {"val": 0.0, "seed": 3}
+    assert runs.plan(suite, "wide")["try-wide-seed3"] == {
+        "model": {"epochs": 5, "width": 8, "seed": 3},
+        "split": split,
+    }
+    assert runs.plan(suite, "plain") == {
+        f"try-plain-seed{seed}": {
+            "model": {"epochs": 5, "seed": seed},
+            "split": split | {"seed": seed},
+        }
+        for seed in (3, 4)
+    }
+
+
+def test_an_entry_without_seeds_is_the_experiment_of_its_name(folder):
+    suite = read_list(folder, "entries: {plain: {}}")
+    assert runs.plan(suite, "plain") == {"plain": {"model": {"epochs": 5}}}
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [(3, 3), (None, 5), (10, 5)])
+def test_a_training_is_shortened_but_never_prolonged(folder, epochs, expected):
+    suite = read_list(folder, "entries: {plain: {}}")
+    (changes,) = runs.plan(suite, "plain", epochs).values()
+    assert changes["model"]["epochs"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("entries: {plain: {params: {model: {depth: 3}}}}", r"entry plain .*model\.depth: unknown"),
+        ("seeds: [0]\nseeded: [model.sede]\nentries: {plain: {}}", r"model\.sede: unknown key"),
+        ("entries: {plain: {params: {split: {scheme: emobox}}}}", r"EMOBOX=<its folder data>"),
+    ],
+)
+def test_an_entry_of_wrong_params_is_refused(folder, text, said):
+    with pytest.raises(UserError, match=re.compile(said, re.DOTALL)):
+        runs.plan(read_list(folder, text), "plain")
+
+
+@pytest.mark.parametrize(
+    ("workers", "scheduler", "expected"),
+    [("1", "", 1), ("2", "", 2), ("64", "", 5), ("1", "tcp://127.0.0.1:8786", 5)],
+)
+def test_as_many_seeds_run_at_once_as_there_is_room_for(monkeypatch, workers, scheduler, expected):
+    monkeypatch.setenv("SER_WORKERS", workers)
+    monkeypatch.setenv("SER_DASK_SCHEDULER", scheduler)
+    assert runs.at_once(5) == expected
+
+
+# The tables
+
+COLUMNS = ("entry", "seed", "x", "seconds")
+
+
+@pytest.fixture
+def table(tmp_path):
+    rows = [("c", 0, 0.1, 7.5), ("a", 0, 0.2, None), ("a", 1, 0.834270, 2), ("gone", 0, 0.3, 1)]
+    text = "\n".join(",".join("" if cell is None else str(cell) for cell in row) for row in rows)
+    (tmp_path / "table.csv").write_text(f"{','.join(COLUMNS)}\n{text}\n")
+    return Table(tmp_path / "table.csv", COLUMNS)
+
+
+def test_rows_of_an_entry_are_replaced_and_all_stand_in_the_order_of_the_list(table):
+    rows = [{"seed": seed, "x": 0.5, "seconds": 3.0, "more": "left out"} for seed in (1, 0)]
+    table.put("c", rows, ["a", "b", "c"])
+    assert table.path.read_text().splitlines() == [
+        *("entry,seed,x,seconds", "a,0,0.2,", "a,1,0.83427,2", "c,1,0.5,3.0", "c,0,0.5,3.0"),
+    ]
+
+
+def test_a_time_that_was_not_measured_now_stays(table):
+    table.put("a", [{"seed": seed, "x": 0, "seconds": None} for seed in (0, 1, 2)], ["a"])
+    assert [row["seconds"] for row in table.read()] == ["", "2", ""]
+
+
+@pytest.mark.parametrize("text", ["", "entry\n", "<<<<<<< HEAD\na,b\n", "\xff"])
+def test_a_damaged_table_is_refused(table, text):
+    table.path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match="is damaged"):
+        table.read()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\xff"])
+def test_damaged_protocols_are_refused(monkeypatch, tmp_path, text):
+    monkeypatch.setattr(results, "PROTOCOLS", tmp_path / "protocols.json")
+    assert results.read_protocols() == {}
+    results.PROTOCOLS.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match="is damaged"):
+        results.read_protocols()
+
+
+# Protocols
+
+
+def test_the_figures_of_all_seeds_have_names():
+    clips = [f"c/{i}" for i in range(4)]
+    actual = ["angry", "angry", "sad", "sad"]
+    shared = {"clip": clips, "fold": [1, 2, 1, 2], "speaker": list("xxyy"), "emotion": actual}
+    said = {0: actual, 7: ["angry", "sad", "sad", "sad"]}
+    predictions = {
+        seed: pd.DataFrame(shared | {"predicted": taken}) for seed, taken in said.items()
+    }
+    figures = protocols.summarise(predictions, pd.Series(dict.fromkeys(clips, 2.0)))
+    low, high = (figures["accuracy"].pop(end) for end in ("low", "high"))
+    assert 0.5 <= low < 0.875 < high <= 1
+    assert figures == {
+        "clips": 4,
+        "folds": 2,
+        "accuracy": {"mean": 0.875, "std": pytest.approx(0.25 / 2**0.5)},
+        "uar": {"mean": 0.875, "std": pytest.approx(0.25 / 2**0.5)},
+        "per_seed": {"0": {"accuracy": 1.0, "uar": 1.0}, "7": {"accuracy": 0.75, "uar": 0.75}},
+        "per_fold": {"1": {"accuracy": 1.0}, "2": {"accuracy": 0.75}},
+        "per_speaker": {"x": {"accuracy": 0.75, "n": 2}, "y": {"accuracy": 1.0, "n": 2}},
+        "per_emotion": {"angry": {"accuracy": 0.75, "n": 2}, "sad": {"accuracy": 1.0, "n": 2}},
+        "per_length": {"0 to 3 s": {"accuracy": 0.875, "n": 4}},
+        "confusions": {"angry": {"angry": 3, "sad": 1}, "sad": {"angry": 0, "sad": 4}},
+    }
+
+
+# Trials
+
+
+@pytest.fixture
+def corpus(tmp_path, monkeypatch):
+    """Recordings of two speakers, and EmoBox's lists, which test what speaker 1 says first."""
+    rows = []
+    for emotion, letter in (("angry", "a"), ("sad", "s")):
+        for utterance in range(1, 11):
+            for speaker in "12":
+                name = f"{letter}{utterance:02d} ({speaker})"
+                path = tmp_path / f"data/raw/aesdd/{emotion}/{name}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(name)
+                row = {"clip": f"aesdd/{name}", "corpus": "aesdd", "speaker": speaker}
+                row |= {"path": f"aesdd/{emotion}/{name}.wav", "emotion": emotion}
+                rows.append(row | {"utterance": str(utterance), "take": ""})
+    write_csv(tmp_path / "data/clips.csv", rows, list(rows[0]))
+    fold = tmp_path / "emobox/fold_1"
+    fold.mkdir(parents=True)
+    for subset, wanted in (("test", True), ("train", False)):
+        lines = [
+            json.dumps({"key": row["clip"], "wav": row["path"].replace("aesdd/", "downloads/", 1)})
+            for row in rows
+            if (row["utterance"] == "1" and row["speaker"] == "1") == wanted
+        ]
+        (fold / f"aesdd_{subset}_fold_1.jsonl").write_text("\n".join(lines))
+    monkeypatch.setattr(recordings, "ROOT", tmp_path)
+    monkeypatch.setattr(recordings, "FOLDER", tmp_path / ".trials")
+    return tmp_path
+
+
+def hide(corpus, *named):
+    """The folder that the corpus is read from, without the test clips of some experiments."""
+    update = {"without_test_clips_of": list(named)}
+    changes = recordings.hide_test_clips(
+        SUITES["trials"].model_copy(update=update), corpus / "emobox"
+    )
+    params.parse(experiments.resolve(changes), "test")
+    ((_, source),) = changes["pull"]["sources"].items()
+    return Path(source.removeprefix("path:"))
+
+
+def names_in(folder):
+    return {f"aesdd/{path.stem}" for path in folder.rglob("*.wav")}
+
+
+def test_no_test_clip_is_among_the_recordings(corpus):
+    clips = read_csv(corpus / "data/clips.csv")
+    (fold,) = schemes.make_folds(clips, params.load(ROOT / "params.yaml").split)
+    tested = {clip for clip, subset in fold.items() if subset == "test"}
+    tested |= {"aesdd/a01 (1)", "aesdd/s01 (1)"}
+    folder = hide(corpus, *SUITES["trials"].without_test_clips_of)
+    assert names_in(folder) == set(clips["clip"]) - tested
+
+
+def test_other_recordings_lie_elsewhere_so_that_dvc_sees_them(corpus):
+    some = hide(corpus, "emobox")
+    assert hide(corpus, "emobox") == some
+    assert hide(corpus, "default") != some
+    (corpus / "data/raw/aesdd/sad/s03 (2).wav").write_text("recorded again")
+    assert hide(corpus, "emobox") != some
+
+
+def test_without_any_clip_left_there_is_nothing_to_try(corpus):
+    with pytest.raises(UserError, match="every clip is a test clip"):
+        hide(corpus, "loso")
+
+
+def test_missing_recordings_and_other_corpora_are_named(corpus):
+    (corpus / "data/raw/aesdd/sad/s03 (2).wav").unlink()
+    with pytest.raises(UserError, match=r"s03 \(2\)\.wav: No such file.*dvc repro"):
+        hide(corpus, "emobox")
+    clips = read_csv(corpus / "data/clips.csv").assign(corpus="tess")
+    clips.to_csv(corpus / "data/clips.csv", index=False)
+    with pytest.raises(UserError, match=r"data/ holds tess, .* aesdd: set pull\.corpora \[aesdd\]"):
+        hide(corpus, "emobox")
+
+
+# The runner, through the real dvc
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A small project with suites of its own, committed; its recordings are there, cleaned."""
+    folder = make_small_project(tmp_path_factory.mktemp("suites") / "project")
+    write(
+        folder / "experiments",
+        plain="model: {seed: 1}",
+        snaps="extends: plain\nfeatures: {kinds: [logmel]}\n"
+        "model: {name: cnn, normalisation: clip, epochs: 3, snapshots: true}",
+        emobox="split: {scheme: emobox, val: 0.0}",
+    )
+    write(
+        folder / "experiments/suites",
+        compare="entries: {snaps: {reported: 74 %}, plain: {}}",
+        protocols="seeds: [0, 7]\nparallel: true\nentries: {plain: {}, emobox: {}}",
+        trials="experiment: plain\nprefix: trial-\nwithout_test_clips_of: [plain]\n"
+        "seeds: [0, 1]\nseeded: [model.seed, split.seed]\nresumes: false\n"
+        "params: {pull: {corpora: [demo]}, split: {scheme: kfold, folds: 2, val: 0.0}}\n"
+        "entries: {plain: {curve: statpool}, wide: {params: {model: {width: 8}}}}",
+    )
+    assert dvc(folder, "repro", "clean", env=environment(folder)).returncode == 0
+    commit(folder)
+    return folder
+
+
+def read_of(project, name, path):
+    """A file that git keeps of an experiment."""
+    found = ("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}")
+    command = ("git", "-C", str(project))
+    ref = subprocess.run([*command, *found], check=True, capture_output=True, text=True).stdout
+    shown = [*command, "show", f"{ref.strip()}:{path}"]
+    return subprocess.run(shown, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compare", "other"), "compare has no other: expected one of snaps, plain"),
+        (("protocols", "emobox"), "needs EmoBox's lists"),
+        (("protocols", "--emobox", "nowhere"), "'nowhere' is not a folder"),
+        (("protocols", "--epochs", "1"), "unrecognized arguments: --epochs"),
+        (("compare", "--seeds", "1"), "unrecognized arguments: --seeds"),
+        (("other",), "invalid choice: 'other'"),
+    ],
+)
+def test_what_a_suite_does_not_have_is_refused_and_nothing_runs(project, arguments, said):
+    output = run(project, "suites", *arguments, ok=False)
+    assert said in output
+    assert stages_run(output) == []
+
+
+def test_a_comparison_says_what_its_experiments_measured(project):
+    run(project, "suites", "compare")
+    table = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
+    assert table.index.tolist() == ["snaps", "plain"]
+    for name, row in table.iterrows():
+        figures = json.loads(read_of(project, name, "metrics/evaluate.json"))
+        for figure in ("accuracy", "accuracy_low", "accuracy_high", "uar"):
+            assert row[figure] == figures[figure]
+    # Each of three epochs was tested; the best is at least as good as the last.
+    assert table.loc["snaps", "oracle"] >= table.loc["snaps", "accuracy"]
+    assert pd.isna(table.loc["plain", "oracle"])
+    for column in ("epochs", "epochs_allowed", "epochs_wanted"):
+        assert table[column].tolist() == [3, 2]
+    assert table.loc["snaps", "seconds_per_epoch"] >= 0
+    history = pd.read_csv(project / "plots/compare_history.csv").set_index("experiment")
+    assert history.loc["snaps", "test_loss"].notna().tolist() == [True] * 3
+    assert history.loc["plain", "test_loss"].isna().all()
+    assert (project / "plots/compare.png").stat().st_size > 10_000
+
+    # A second time nothing is trained, and nothing changes.
+    files = [project / name for name in ("metrics/compare.csv", "plots/compare_history.csv")]
+    before = [path.read_bytes() for path in files]
+    again = run(project, "suites", "compare")
+    assert stages_run(again) == []
+    assert again.count("done already") == 2
+    assert [path.read_bytes() for path in files] == before
+
+    # Some names with fewer epochs: only those rows change.
+    run(project, "suites", "compare", "--epochs", "1", "snaps")
+    shorter = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
+    epochs = shorter.loc["snaps", ["epochs", "epochs_allowed", "epochs_wanted"]]
+    assert epochs.tolist() == [1, 1, 3]
+    assert shorter.loc["plain"].equals(table.loc["plain"])
+
+
+def test_a_protocol_is_measured_over_all_seeds(project):
+    change_params(project / "params.yaml", {"evaluate": {"bootstrap": 150}})  # not committed
+    output = run(project, "suites", "protocols", "plain")
+    subprocess.run(["git", "checkout", "--quiet", "params.yaml"], cwd=project, check=True)
+    names = ["plain-seed0", "plain-seed7"]
+    for name in names:
+        assert f"{name}: Reproducing experiment '{name}'" in output
+    # What all share is done once; each line says whose it is.
+    assert stages_run(output).count("augment") <= 1
+    assert all(line.startswith("plain") for line in output.splitlines() if "Running" in line)
+    figures = json.loads((project / "metrics/protocols.json").read_text("utf-8"))["plain"]
+    shown = experiments_shown(project)
+    of_seeds = [shown[name] for name in names]
+    assert {row["evaluate.bootstrap"] for row in of_seeds} == {"150"}
+    assert [row["model.seed"] for row in of_seeds] == ["0", "7"]
+    assert list(figures["per_seed"]) == ["0", "7"]
+    for name in ("accuracy", "uar"):
+        each = [float(row[name]) for row in of_seeds]
+        of_each = [of_seed[name] for of_seed in figures["per_seed"].values()]
+        assert of_each == pytest.approx(each, abs=1e-5)
+        assert figures[name]["mean"] == pytest.approx(np.mean(each), abs=1e-5)
+        assert figures[name]["std"] == pytest.approx(np.std(each, ddof=1), abs=1e-5)
+    assert figures["accuracy"]["low"] <= figures["accuracy"]["mean"] <= figures["accuracy"]["high"]
+    for groups in ("per_speaker", "per_emotion", "per_length"):
+        assert sum(group["n"] for group in figures[groups].values()) == figures["clips"]
+        hits = sum(group["n"] * group["accuracy"] for group in figures[groups].values())
+        assert hits / figures["clips"] == pytest.approx(figures["accuracy"]["mean"], abs=1e-4)
+    counted = sum(sum(row.values()) for row in figures["confusions"].values())
+    assert counted == figures["clips"] * len(names)
+    assert_dvc_sees_every_figure(project, "metrics/protocols.json")
+
+
+def test_trials_are_measured_and_timed_without_the_test_clips(project):
+    run(project, "suites", "trials", "wide")
+    run(project, "suites", "trials", "--seeds", "1", "plain")
+    table = pd.read_csv(project / "metrics/trials.csv")
+    assert table[["trial", "seed"]].to_numpy().tolist() == [["plain", 0], ["wide", 0], ["wide", 1]]
+    assert (table["seconds"] > 0).all()
+    clips = read_csv(project / "data/clips.csv")
+    (fold,) = schemes.make_folds(clips, params.load(project / "params.yaml").split)
+    left = {clip for clip, subset in fold.items() if subset != "test"}
+    assert set(table["clips"]) == {len(left)}
+    split = json.loads(read_of(project, "trial-wide-seed1", "metrics/split.json"))
+    assert split["clips_per_fold"]["test"] == len(left) / 2
+    assert (project / "plots/accuracy_time.png").stat().st_size > 10_000
+
+    # A second time nothing is trained, and the times stay.
+    before = (project / "metrics/trials.csv").read_bytes()
+    assert stages_run(run(project, "suites", "trials", "wide")) == []
+    assert (project / "metrics/trials.csv").read_bytes() == before
