@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from settings import PLAIN_MODEL
-from small_model import FEATURES as LOGMEL
 
+from scripts.workspace import ROOT
+from ser.core import params
 from ser.core.filters import mel_band_hertz
-from ser.core.sections import Features, Model
+from ser.core.sections import Model
 from ser.nets.build import build
 from ser.nets.standardising import StandardisingNet
 from ser.training.batches import Examples, NormalisedClips, collate, epoch_batches
@@ -25,7 +26,7 @@ from ser.training.team import Team
 pytestmark = pytest.mark.usefixtures("one_thread", "deterministic")
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
-FEATURES = Features.model_validate(LOGMEL | {"n_mels": 16})
+FEATURES = params.load(ROOT / "params.yaml").features.model_copy(update={"n_mels": 16})
 CPU = torch.device("cpu")
 EPOCHS = 6
 TRAININGS = {
