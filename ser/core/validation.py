@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in a line."""
+"""The first error that pydantic found, in one line."""
 
 from pydantic import ValidationError
 
@@ -6,7 +6,7 @@ _SHOWN = 80  # characters of a value
 
 
 def first_problem(error: ValidationError) -> str:
-    """Write which key is wrong first, and why."""
+    """Return the first wrong key and what is wrong with it."""
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"]))
     if first["type"] == "missing":
