@@ -23,7 +23,7 @@ from scripts.workspace import ROOT, at_least_one
 from ser.core import params
 from ser.core.errors import UserError
 from ser.core.needs import needs_of
-from ser.core.net_problems import problems
+from ser.core.net_problems import net_problems
 
 FOLDER = ROOT / ".tune"
 TRIALS = 20
@@ -63,7 +63,7 @@ def allowed_sizes(settings: params.Params, size: str) -> list[int]:
     return [
         value
         for value in _SIZES[size]
-        if not problems(settings.model.model_copy(update={size: value}), settings.features.dims)
+        if not net_problems(settings.model.model_copy(update={size: value}), settings.features.dims)
     ]
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ser.augment.copies import Draw, change_features, change_waveform, draw
 from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
-from ser.core.store import Place, Store, StoreWriter
+from ser.core.store import ArraySlice, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows, write_csv
 from ser.core.typing import FloatArray
 from ser.features.extract import extract
@@ -25,7 +25,7 @@ class Job(NamedTuple):
     """The copies of one clip that are to be made: of what waveform, and what is changed in each."""
 
     clip: str
-    place: Place
+    place: ArraySlice
     draws: list[Draw]
 
 
@@ -35,7 +35,7 @@ def jobs(clips: Path, waveforms: Store, augment: sections.Augment) -> Iterator[J
     for row in read_rows(clips) if numbers else ():
         clip = row["clip"]
         draws = [draw(augment, clip, number) for number in numbers]
-        yield Job(clip, waveforms.place(row["path"]), draws)
+        yield Job(clip, waveforms.array_slice(row["path"]), draws)
 
 
 def features_of_copies(

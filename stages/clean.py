@@ -9,11 +9,11 @@ from typing import Any
 from tqdm import tqdm
 
 from ser.audio.standard import standard_form
-from ser.cleaning.labelling import label, layouts
+from ser.cleaning.labelling import folder_notes, label_recordings
 from ser.cleaning.ledger import REJECTED_COLUMNS, Ledger
 from ser.cleaning.summary import (
-    describe,
     require_clips,
+    summarise_cleaning,
     warn_of_like_speakers,
     warn_of_lone_emotions,
     warn_of_uneven_rejection,
@@ -75,7 +75,7 @@ def examine_all(ledger: Ledger, raw: Path, clean: Path, settings: sections.Clean
         for row, waveform in tqdm(results, "clean", len(ledger), unit="clip", disable=None):
             if waveform is not None and not ledger.has(row["clip"], row["digest"]):
                 store.add(row["path"], waveform)
-            ledger.note(row)
+            ledger.update(row)
 
 
 def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> None:
@@ -86,16 +86,16 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
     """
     settings = params.load().clean
     with closing(Ledger()) as ledger:
-        ledger.enter(label(raw, settings))
-        for layout in layouts(raw, settings):
-            print(f"  note: {layout}")
+        ledger.insert(label_recordings(raw, settings))
+        for note in folder_notes(raw, settings):
+            print(f"  note: {note}")
         warn_of_unused_words(ledger, settings)
         warn_of_like_speakers(ledger)
         examine_all(ledger, raw, clean, settings)
-        ledger.set_apart_duplicates()
+        ledger.reject_duplicates()
         write_csv(clips, ledger.clips(), CLIP_COLUMNS)
         write_csv(rejected, ledger.rejected(), REJECTED_COLUMNS)
-        facts = describe(ledger)
+        facts = summarise_cleaning(ledger)
         write_json(metrics, facts)
         kept, lost = facts["kept"], facts["rejected"]
         print(f"clean: {kept} clips kept, {lost} rejected (see {rejected})")

@@ -10,7 +10,7 @@ from ser.core import params, sections, tables
 from ser.core.errors import UserError
 from ser.corpora import CORPORA, check_table, select_files
 from ser.sources import addresses
-from ser.sources.files import MARK
+from ser.sources.files import ORIGIN_FILE
 from stages import cli
 
 
@@ -23,8 +23,8 @@ def main(raw: Path, metrics: Path) -> None:
     for corpus, source in parsed.items():
         folder = raw / corpus
         select = partial(select_files, corpus)
-        pulled = addresses.bring(source, folder, select, pull.verify, pull.redirect_hosts)
-        removed = addresses.prune(folder, {*pulled.files, MARK})
+        pulled = addresses.pull(source, folder, select, pull.verify, pull.redirect_hosts)
+        removed = addresses.prune(folder, {*pulled.files, ORIGIN_FILE})
         if removed:
             print(f"{folder}: removed {removed} files that the source does not have")
         if unused := check_table(corpus, folder, list(pulled.files)):
@@ -54,7 +54,7 @@ def main(raw: Path, metrics: Path) -> None:
 def _refuse_strangers(raw: Path) -> None:
     """Stop before a folder is removed that this stage cannot have made."""
     for path in sorted(raw.glob("*/")):
-        if path.name not in CORPORA and not (path / MARK).is_file():
+        if path.name not in CORPORA and not (path / ORIGIN_FILE).is_file():
             raise UserError(
                 f"{path} was not made by this stage, and all else in {raw} is: move it elsewhere, "
                 "and use a `path:` source to read recordings of your own"

@@ -75,7 +75,7 @@ def test_an_experiment_takes_over_what_it_extends(folder):
             r"needs clips of one length",
         ),
         ("- model", r"sections of params\.yaml expected"),
-        ("model: {epochs: [", r"is no valid YAML"),
+        ("model: {epochs: [", r"is not valid YAML"),
         ("extends: nothing", r"no experiment 'nothing': expected one of wrong"),
         ("extends: wrong", r"extends itself: wrong -> wrong"),
     ],
@@ -138,8 +138,8 @@ def test_a_training_is_timed_by_the_lines_of_its_run():
     ("setting", "said"),
     [
         ("model.seed", "<key>=<value> expected"),
-        ("model.seed=[", "is no valid YAML"),
-        ("model.seed=2024-13-45", "is no valid YAML"),
+        ("model.seed=[", "is not valid YAML"),
+        ("model.seed=2024-13-45", "is not valid YAML"),
     ],
 )
 def test_settings_are_keys_with_values(setting, said):

@@ -75,7 +75,7 @@ def read_list(folder, text):
         ("entries: {plain: {colour: red}}", r"plain\.colour: unknown key, .*experiment, params"),
         (
             "entries:\n  plain: {}\n  plain: {}",
-            r"no valid YAML.*duplicate key \"plain\".*line 3",
+            r"not valid YAML.*duplicate key \"plain\".*line 3",
         ),
         ("entries: {new: {}, other: {}}", r"no experiment new, other: expected one of plain$"),
         ("entries: {new: {experiment: gone}}", r"no experiment gone: expected one of plain"),

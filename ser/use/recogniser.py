@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ser.audio.standard import sound, standardise
 from ser.core.errors import UserError
-from ser.core.kinds import describe_clips
+from ser.core.kinds import describes_whole_clips
 from ser.core.recording import CHANNELS, RATES, Recording
 from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.core.typing import FloatArray
@@ -229,7 +229,7 @@ class Recogniser:
             except Rejected:
                 continue  # said when it is predicted
             features.append(self.features(waveform))
-        of_clips = self._nets.adapt is not None or describe_clips(self._dims)
+        of_clips = self._nets.adapt is not None or describes_whole_clips(self._dims)
         fewest = _FEWEST_OF_A_VOICE if of_clips else 1
         if len(features) < fewest:
             raise UserError(
