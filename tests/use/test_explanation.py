@@ -81,7 +81,7 @@ def test_without_the_frames_that_counted_the_answer_is_another(run):
     predictions = pd.DataFrame(
         [{"clip": emotion, "emotion": emotion, "predicted": emotion, "fold": 1}]
     )
-    (one,) = explanations.explained(run / "data", predictions)
+    (one,) = explanations.explain_predictions(run / "data", predictions)
     rows = pd.DataFrame(explanations.removals(one, np.random.default_rng(0)))
     changed = rows[rows["removed"] == 0.2].set_index("frames")["changed"]
     assert changed["that spoke most for the answer"] == 1
@@ -174,7 +174,9 @@ def test_pictures_have_names_of_their_own_inside_their_folder(untrained, tmp_pat
 
 def test_a_clip_that_was_taken_for_another_emotion_is_titled_so(run):
     rows = [{"clip": "sad", "emotion": e, "predicted": "sad", "fold": 1} for e in ("sad", "happy")]
-    right, wrong = (x.title for x in explanations.explained(run / "data", pd.DataFrame(rows)))
+    right, wrong = (
+        x.title for x in explanations.explain_predictions(run / "data", pd.DataFrame(rows))
+    )
     assert right.startswith(": sad, recognised (")
     assert wrong.startswith(": happy, taken for sad (")
 

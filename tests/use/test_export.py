@@ -20,7 +20,7 @@ from ser.core.recording import Recording
 from ser.nets import model_folder
 from ser.nets.build import NETS
 from ser.use import cli
-from ser.use.commands.export import TOLERANCE, compare, furthest_apart
+from ser.use.commands.export import TOLERANCE, compare_answers, largest_difference
 from ser.use.loading import load
 from ser.use.onnx_export import FromWaveform, export, takes_waveforms
 from ser.use.onnx_model import METADATA
@@ -78,8 +78,8 @@ def test_every_net_answers_as_in_pytorch_at_every_length(tmp_path, name, setting
     rng = np.random.default_rng(0)
     for samples in (8000, 16000, 50001):
         waveform = rng.normal(size=samples).astype(np.float32) / 10
-        expected = ours.of_folds(waveform, RATE)
-        assert theirs.of_folds(waveform, RATE) == pytest.approx(expected, abs=1e-5)
+        expected = ours.fold_probabilities(waveform, RATE)
+        assert theirs.fold_probabilities(waveform, RATE) == pytest.approx(expected, abs=1e-5)
         assert expected.shape == (1, 3)
 
 
@@ -90,7 +90,9 @@ def test_models_of_voices_take_features(tmp_path):
     for recogniser in both:
         recogniser.adapt(Recording(speech(n)[:, np.newaxis], RATE, "") for n in range(5))
     for seconds in (0.5, 3.0):
-        ours, theirs = (recogniser.of_folds(speech(60, seconds), RATE) for recogniser in both)
+        ours, theirs = (
+            recogniser.fold_probabilities(speech(60, seconds), RATE) for recogniser in both
+        )
         assert theirs == pytest.approx(ours, abs=1e-5)
     proto = onnx.load(tmp_path / "x.onnx")
     assert [value.name for value in proto.graph.input] == ["features"]
@@ -152,8 +154,8 @@ def test_pooled_statistics_are_those_of_pytorch_at_any_length(tmp_path):
             assert of_folds == pytest.approx(wanted.numpy(), abs=1e-4)
     ours, theirs = load(tmp_path / "model"), load(tmp_path / "x.onnx")
     for number in (3, 60):
-        answers = ours.of_folds(speech(number), RATE)
-        assert theirs.of_folds(speech(number), RATE) == pytest.approx(answers, abs=1e-4)
+        answers = ours.fold_probabilities(speech(number), RATE)
+        assert theirs.fold_probabilities(speech(number), RATE) == pytest.approx(answers, abs=1e-4)
 
 
 def test_a_net_that_adapts_what_it_pools_is_no_file(tmp_path):
@@ -264,12 +266,12 @@ def test_a_file_that_answers_otherwise_is_not_written(
 @pytest.mark.parametrize("place", range(3))
 def test_an_answer_that_is_no_number_is_within_no_tolerance(place):
     answers = np.full((3, 2, 1, 3), 0.5)
-    assert furthest_apart(answers.tolist()) == 0
+    assert largest_difference(answers.tolist()) == 0
     answers[1, 1, 0, 2] += 0.25
-    assert furthest_apart(answers.tolist()) == 0.25
+    assert largest_difference(answers.tolist()) == 0.25
     answers[place, 0, 0, 1] = np.nan
-    assert not furthest_apart(answers.tolist()) <= TOLERANCE
-    assert furthest_apart([]) == 0
+    assert not largest_difference(answers.tolist()) <= TOLERANCE
+    assert largest_difference([]) == 0
 
 
 @pytest.mark.parametrize(
@@ -330,10 +332,10 @@ def test_models_that_adapt_are_compared_by_what_they_say_of_a_voice(tmp_path):
         clips.append(tmp_path / f"{n}.wav")
         soundfile.write(clips[-1], speech(n), RATE)
     ours, theirs = load(tmp_path / "model"), load(tmp_path / "x.onnx")
-    checked, furthest = compare(ours, theirs, clips)
+    checked, furthest = compare_answers(ours, theirs, clips)
     assert checked == 6
     assert furthest < 1e-6
-    answers = [ours.of_folds(speech(n), RATE) for n in range(6)]
+    answers = [ours.fold_probabilities(speech(n), RATE) for n in range(6)]
     assert np.ptp(answers, axis=0).max() > 1e-3
 
 

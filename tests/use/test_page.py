@@ -41,7 +41,7 @@ from ser import load
 from ser.core.figures import Figures
 from ser.core.tables import read_csv
 from ser.use.page.answering import bars, message
-from ser.use.page.drawing import draw
+from ser.use.page.drawing import recording_html
 from ser.use.page.figures import render_html
 from ser.use.page.project import Mistake, Project, open_project
 from ser.use.recogniser import Window
@@ -291,7 +291,7 @@ def test_names_are_text_on_the_page(recogniser):
         render_html(described, [mistake]),
         bars({HOSTILE: 1.0}),
         message(HOSTILE),
-        draw(wave + 0.1, 16000, made.features, made.banks, [window], [HOSTILE]),
+        recording_html(wave + 0.1, 16000, made.features, made.banks, [window], [HOSTILE]),
     ):
         assert "<img src=x" not in page
         assert "&lt;img src=x" in page
@@ -303,7 +303,7 @@ def test_high_sounds_stand_at_the_top_of_the_picture(recogniser):
     heights = []
     for hertz in (300, 3000):
         tone = np.sin(2 * np.pi * hertz * time).astype(np.float32)
-        page = draw(tone, 16000, made.features, made.banks, [], [])
+        page = recording_html(tone, 16000, made.features, made.banks, [], [])
         data = re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]
         pixels = np.array(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"), float)
         heights.append(pixels.mean(axis=1).argmax())

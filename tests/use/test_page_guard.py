@@ -14,7 +14,7 @@ import pytest
 from browser import PATIENCE, serve
 from small_model import RATE, encoded, make, speech
 
-from ser.use.page.uploads import MOST_BYTES, delete_old, is_upload
+from ser.use.page.uploads import MAX_BYTES, delete_old, is_upload
 
 META = {"meta": {"_type": "gradio.FileData"}}
 ONLY_UPLOADS = "Only uploads are taken"
@@ -352,7 +352,7 @@ def test_who_leaves_within_a_call_is_no_matter(address, client):
 
 def test_a_file_over_the_limit_is_refused(client, temporary):
     before = len(list(temporary.rglob("*")))
-    large = io.BytesIO(bytes(MOST_BYTES + 1))
+    large = io.BytesIO(bytes(MAX_BYTES + 1))
     assert client.post("upload", files={"files": ("large.wav", large)}).status_code == 413
     assert len(list(temporary.rglob("*"))) <= before + 1  # an empty folder at most
 
@@ -360,7 +360,7 @@ def test_a_file_over_the_limit_is_refused(client, temporary):
 @pytest.mark.parametrize("part", ['name="files"; filename="{}.wav"', 'name="{}"'])
 def test_no_upload_holds_more_by_its_number_of_parts(client, part):
     def body():
-        for number in range(3 * MOST_BYTES >> 20):
+        for number in range(3 * MAX_BYTES >> 20):
             yield f"--b\r\nContent-Disposition: form-data; {part.format(number)}\r\n\r\n".encode()
             yield bytes(1 << 20) + b"\r\n"
         yield b"--b--\r\n"

@@ -44,7 +44,7 @@ from ser.core.rejection import Rejected
 from ser.use import cli
 from ser.use import speech as ser_speech
 from ser.use.commands.export import registry
-from ser.use.page.sentences import BRIEFLY, explained
+from ser.use.page.sentences import SHORT_REASONS, rejection_sentences
 from ser.use.web_page import runtime, speech_net
 from ser.use.windows import Windows, cut
 
@@ -75,7 +75,7 @@ def package():
 def enliven(folder):
     """Have a model of random weights answer differently from clip to clip."""
     recogniser = load(folder)
-    clips = [recogniser.of_folds(speech(n), RATE) for n in range(0, 50, 5)]
+    clips = [recogniser.fold_probabilities(speech(n), RATE) for n in range(0, 50, 5)]
     levels = np.log(np.stack(clips))
     for place, fold in enumerate(recogniser.description.folds):
         file = folder / f"fold-{fold}.safetensors"
@@ -315,7 +315,7 @@ def test_it_says_what_ser_predict_says(answers, files, recogniser, name):
     try:
         expected = recogniser.predict_file(files / name, longest=600)
     except Rejected as verdict:
-        sentence = explained("", 600)[verdict.reason].partition(":")[0]
+        sentence = rejection_sentences("", 600)[verdict.reason].partition(":")[0]
         assert len(said["messages"]) == 1
         assert said["messages"][0].startswith(sentence)
         assert said["shares"] == {}
@@ -499,9 +499,9 @@ def test_there_are_words_for_each_reason():
         file.name: set(re.findall(r'Rejected\("(\w+)"', file.read_text()))
         for file in STATIC.glob("*.js")
     }
-    assert set.union(*thrown.values()) <= set(explained("", 600))
+    assert set.union(*thrown.values()) <= set(rejection_sentences("", 600))
     # Those of a window.
-    assert {"no_speech"} | thrown["standard_form.js"] == set(BRIEFLY)
+    assert {"no_speech"} | thrown["standard_form.js"] == set(SHORT_REASONS)
 
 
 # The microphone
