@@ -169,7 +169,7 @@ def test_names_are_text_whatever_they_hold(project):
 
 def test_what_is_not_of_the_last_run_is_said(project):
     lock = (project / "dvc.lock").read_text()
-    assert "split of params.yaml" not in report.differences.since_the_run().get("split", [])
+    assert "split of params.yaml" not in report.differences.changes_since_run().get("split", [])
     (project / "dvc.lock").write_text(lock.replace("scheme: random", "scheme: kfold"))
     warned = Page(made(project)).text
     assert re.search(
@@ -182,7 +182,7 @@ def test_a_package_that_changed_counts_as_code(project):
     (project / "dvc.lock").write_text(
         re.sub(r"(path: ser/core\n\s+hash: md5\n\s+md5: )\w+", r"\g<1>0", lock)
     )
-    assert "its code" in report.differences.since_the_run()["split"]
+    assert "its code" in report.differences.changes_since_run()["split"]
 
 
 def test_mistakes_of_another_run_are_left_out(project):

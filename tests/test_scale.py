@@ -195,4 +195,4 @@ def test_the_conditions_are_those_of_the_largest_size():
 
 def test_a_driver_feeds_as_many_cores_as_its_own_work_leaves_time_for():
     cost = scaling.PerClip(core_seconds=0.08, driver_seconds=0.01, memory=0, bytes=0)
-    assert scaling.fed_cores(cost) == pytest.approx(8)
+    assert scaling.cores_per_driver(cost) == pytest.approx(8)

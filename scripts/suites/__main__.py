@@ -1,11 +1,11 @@
-"""Run a suite: the experiments that experiments/suites/<suite>.yaml lists, or some of them.
+"""Run a suite: all experiments of experiments/suites/<suite>.yaml, or some of them.
 
     python -m scripts.suites compare [--epochs N] [NAME ...]
     python -m scripts.suites protocols [--emobox FOLDER] [NAME ...]
     python -m scripts.suites trials --emobox FOLDER [--seeds N] [NAME ...]
 
-Each is run as a DVC experiment of the current commit, once per seed; what is done is not run again.
-After each its figures are written, and those of experiments that are not run now stay.
+Each runs as a DVC experiment of the current commit, once per seed; finished ones do not run again.
+The figures are written after each experiment. Figures of experiments that do not run now are kept.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from ser.core.errors import UserError
 
 
 def main(options: argparse.Namespace) -> None:
-    """Run the entries one after the other, and write what was measured after each.
+    """Run the entries one after the other, and write the figures after each.
 
     Raises:
         UserError: the list, an option, an entry's params or a former result is not valid, and
@@ -39,7 +39,7 @@ def main(options: argparse.Namespace) -> None:
         hidden = recordings.hide_test_clips(suite, options.emobox)
         suite = suite.model_copy(update={"params": experiments.merge(suite.params, hidden)})
     planned = {name: runs.plan(suite, name, options.epochs, options.emobox) for name in names}
-    for read in results.READ[options.suite]:  # what is damaged shows before hours of work
+    for read in results.READ[options.suite]:  # fail on damaged files before hours of work
         read()
     for number, (name, changes) in enumerate(planned.items(), start=1):
         print(f"\n== {name} ({number} of {len(planned)})", flush=True)
@@ -49,7 +49,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def read_options() -> argparse.Namespace:
-    """Read the command line; not every suite has every option."""
+    """Read the command line; not every option applies to every suite."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.suites",
         description=__doc__,
@@ -58,11 +58,13 @@ def read_options() -> argparse.Namespace:
     parser.set_defaults(epochs=None, seeds=None)
     suites = parser.add_subparsers(dest="suite", required=True)
     of = {name: suites.add_parser(name) for name in results.ADD}
-    of["compare"].add_argument("--epochs", type=at_least_one, help="train no net for longer")
-    of["trials"].add_argument("--seeds", type=at_least_one, help="repetitions, 2 unless told")
+    of["compare"].add_argument("--epochs", type=at_least_one, help="maximum number of epochs")
+    of["trials"].add_argument(
+        "--seeds", type=at_least_one, help="number of repetitions (default: 2)"
+    )
     for each in of.values():
         each.add_argument("--emobox", type=Path, help="folder of EmoBox's lists")
-        each.add_argument("names", nargs="*", metavar="NAME", help="all unless named")
+        each.add_argument("names", nargs="*", metavar="NAME", help="entries (default: all)")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""What is written of a finished entry of each suite."""
+"""Write the results of a suite's finished entries."""
 
 import io
 import json
@@ -36,11 +36,11 @@ TRIALS = Table(
 )
 PROTOCOLS = ROOT / "metrics/protocols.json"
 
-Runs = Mapping[str, experiments.Training | None]  # DVC experiment -> how long it trained, if it did
+Runs = Mapping[str, experiments.Training | None]  # DVC experiment -> its training time, if any
 
 
 def collect(run: str, training: experiments.Training | None) -> dict[str, Any]:
-    """Read the figures of a finished run, by the names of the columns that are made of them."""
+    """Read the figures of a finished run, under the names of the results' columns."""
     evaluate, train, split = (
         experiments.read_metrics(run, name) for name in ("evaluate", "train", "split")
     )
@@ -64,7 +64,7 @@ def collect(run: str, training: experiments.Training | None) -> dict[str, Any]:
 
 
 def add_to_comparison(suite: Suite, name: str, runs: Runs) -> None:
-    """Write figures and learning curves, those on the test clips too where there are any."""
+    """Write figures and learning curves, including those on the test clips if any."""
     wanted = experiments.resolve(suite.changes(name))["model"]["epochs"]
     figures = [collect(*run) | {"epochs_wanted": wanted} for run in runs.items()]
     COMPARISON.put(name, figures, list(suite.entries))
@@ -86,14 +86,14 @@ def add_to_protocols(suite: Suite, name: str, runs: Runs) -> None:
     seeds = [of_run["seed"] for of_run in figures]
     predictions = dict(zip(seeds, (_data(run, "predictions") for run in runs), strict=True))
     seconds = _data(next(iter(runs)), "clips").set_index("clip")["seconds"]
-    # All but the weights is the same for every seed.
+    # Only the weights differ between seeds.
     same = {key: figures[0][key] for key in ("parameters", "baseline") if key in figures[0]}
     known = read_protocols() | {name: protocols.summarise(predictions, seconds) | same}
     write_json(PROTOCOLS, {entry: known[entry] for entry in suite.entries if entry in known})
 
 
 def read_protocols() -> dict[str, Any]:
-    """Read the figures of the entries so far.
+    """Read the figures of the entries measured so far.
 
     Raises:
         UserError: the file is damaged.
@@ -109,7 +109,7 @@ def _history(run: str) -> pd.DataFrame:
 
 
 def _data(run: str, table: str) -> pd.DataFrame:
-    """Read a table that DVC keeps of a finished run; speakers and the like stay text."""
+    """Read a table of a finished run from DVC; names of clips, speakers and emotions stay text."""
     named = {"clip": str, "speaker": str, "emotion": str, "predicted": str}
     text = experiments.read_data(run, f"data/{table}.csv")
     return pd.read_csv(io.StringIO(text), dtype=named, keep_default_na=False)
