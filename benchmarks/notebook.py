@@ -1,4 +1,4 @@
-"""The net and the training loop of many student notebooks, as plain as they are written there."""
+"""The net and the training loop of many student notebooks, as they are written there."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float32]
 
 
 class Spectrograms(Dataset[tuple[Tensor, int]]):
-    """Spectrograms float32 [1, bands, frames] of unlike lengths, with their labels."""
+    """Spectrograms float32 [1, bands, frames] of different lengths, with their labels."""
 
     def __init__(self, spectrograms: Sequence[FloatArray], labels: Sequence[int]) -> None:
         self._spectrograms, self._labels = spectrograms, labels
@@ -65,13 +65,13 @@ def train_epoch(
 
     Args:
         net: on the device.
-        optimizer: of its weights.
+        optimizer: of the net's weights.
         clips: [1, bands, frames] each.
-        order: of the clips; None: at random.
-        device: where to compute.
+        order: of the clips; None: random.
+        device: to compute on.
     """
     criterion = nn.CrossEntropyLoss()
-    # A generator of its own: the loader's draws would change the dropout's.
+    # A separate generator, because the loader's draws would change the dropout's.
     loader = DataLoader(
         clips,
         batch_size=1,
@@ -92,7 +92,7 @@ def train_epoch(
 
 
 def measure_accuracy(net: nn.Module, clips: Spectrograms, device: torch.device) -> float:
-    """Predict one clip at a time; return the share that is right."""
+    """Predict one clip at a time; return the accuracy."""
     net.eval()
     hits = 0
     with torch.no_grad():
@@ -106,9 +106,9 @@ def in_its_own_process(
     function: Callable[..., float],
     *arguments: Any,  # noqa: ANN401
 ) -> Iterator[Callable[[], float]]:
-    """Give a call of a function that runs in another process, as a notebook's does.
+    """Yield a callable that runs a function in another process, as a notebook would.
 
-    There PyTorch is as it comes: this project's settings of it do not count.
+    PyTorch has its defaults there, not this project's settings.
     """
     context = get_context("spawn")
     with ProcessPoolExecutor(1, context, _begin, (function, arguments)) as pool:
@@ -137,7 +137,7 @@ def first_epoch(
     emotions: int,
     device: torch.device,
 ) -> float:
-    """Train a net with given first weights for one epoch; return the mean loss."""
+    """Train a net with given initial weights for one epoch; return the mean loss."""
     net = Net(emotions)
     net.load_state_dict(dict(zip(net.state_dict(), weights, strict=True)))
     optimizer = torch.optim.Adam(net.to(device).parameters(), learning_rate)
