@@ -77,7 +77,7 @@ def test_the_page_loads_nothing_and_contains_the_figures(project):
         found = binomtest(round(figures.accuracy * n), n).proportion_ci(method="wilson")
         interval = f"{found.low * 100:.1f} to {found.high * 100:.1f}"
         assert f"{name} {figures.accuracy * 100:.1f} % {interval} {n}" in page.text
-    assert "data/mistakes.csv is not here" in page.text
+    assert "data/mistakes.csv is missing" in page.text
 
 
 def test_a_second_report_has_the_same_bytes(project):
@@ -173,7 +173,8 @@ def test_changes_since_the_last_run_are_reported(project):
     (project / "dvc.lock").write_text(lock.replace("scheme: random", "scheme: kfold"))
     warned = Page(made(project)).text
     assert re.search(
-        r"Not all of this page is of one run\..* for split: [^;]*split of params\.yaml", warned
+        r"Not everything on this page is from one run\..* for split: [^;]*split of params\.yaml",
+        warned,
     )
 
 
@@ -191,7 +192,7 @@ def test_mistakes_of_another_run_are_left_out(project):
         "clip,speaker,emotion,predicted,confidence,probability_of_emotion\na,a/1,sad,happy,0.9,0.05\n"
     )
     text = Page(made(project)).text
-    assert "data/mistakes.csv is of another run" in text
+    assert "data/mistakes.csv is from another run" in text
     assert "a/1" not in text
 
 
@@ -211,7 +212,7 @@ def test_the_confusions_are_counted(project):
         ("metrics/evaluate.json", "{}", "evaluate.json is damaged .accuracy is missing"),
         ("metrics/evaluate.json", "[]", "evaluate.json is damaged"),
         ("plots/confusion.csv", "is,was\na,b\n", "plots/confusion.csv has the columns is, was"),
-        ("plots/confusion.csv", "actual,predicted\n", "is not of the 120 test clips"),
+        ("plots/confusion.csv", "actual,predicted\n", "does not match the 120 test clips"),
         ("plots/confusion.csv", None, "No such file"),
         ("dvc.lock", "stages: [", "dvc.lock"),
         ("params.yaml", "model: [", "params.yaml"),
@@ -245,7 +246,7 @@ def test_names_given_to_make_are_not_run_by_the_shell(tmp_path):
 
 def test_before_the_first_run_there_is_nothing_to_report(project):
     shutil.rmtree(project / "metrics")
-    with pytest.raises(UserError, match="nothing to report before `dvc repro`"):
+    with pytest.raises(UserError, match="run `dvc repro` before the report"):
         report.main(None)
 
 
@@ -255,4 +256,4 @@ def test_a_mistake_ends_the_command_with_a_sentence():
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == "error: BASE=nowhere: git knows no such revision\n"
+    assert done.stderr == "error: BASE=nowhere: git has no such revision\n"

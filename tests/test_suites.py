@@ -321,7 +321,7 @@ def test_missing_recordings_and_other_corpora_are_reported(corpus):
         hide(corpus, "emobox")
     clips = read_csv(corpus / "data/clips.csv").assign(corpus="tess")
     clips.to_csv(corpus / "data/clips.csv", index=False)
-    with pytest.raises(UserError, match=r"data/ holds tess, .* aesdd: set pull\.corpora \[aesdd\]"):
+    with pytest.raises(UserError, match=r"data/ has tess, .* aesdd: set pull\.corpora \[aesdd\]"):
         hide(corpus, "emobox")
 
 

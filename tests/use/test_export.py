@@ -160,7 +160,7 @@ def test_pooled_statistics_are_those_of_pytorch_at_any_length(tmp_path):
 
 def test_a_net_that_adapts_what_it_pools_is_no_file(tmp_path):
     make(tmp_path / "model", "statpool", normalisation="speaker")
-    with pytest.raises(UserError, match="adapts to a voice by what it pools of its recordings"):
+    with pytest.raises(UserError, match="adapts to a voice by what it pools from its recordings"):
         export(tmp_path / "model", tmp_path / "x.onnx")
     assert not (tmp_path / "x.onnx").exists()
 
@@ -245,7 +245,7 @@ def altered(exported, path, change):
     ("change", "said"),
     [
         (lambda values: values * np.float32(1.2), "ONNX and PyTorch differ by 0."),
-        (lambda values: values * np.float32("nan"), "no probabilities"),
+        (lambda values: values * np.float32("nan"), "not probabilities"),
     ],
 )
 def test_a_file_that_answers_otherwise_is_not_written(

@@ -345,7 +345,7 @@ def test_it_listens_at_an_address_of_ipv6(project):
     [
         (["--port", "65536"], 2, "from 0 to 65535"),
         (["--host", "nowhere.invalid"], 1, "error: cannot listen at nowhere.invalid:"),
-        (["--model", "params.yaml"], 1, "error: params.yaml is no model"),
+        (["--model", "params.yaml"], 1, "error: params.yaml is not a model"),
     ],
 )
 def test_what_cannot_be_served_is_a_sentence(project, arguments, status, said):
@@ -359,7 +359,7 @@ def test_a_model_that_wants_a_speaker_is_not_served(tmp_path):
     make(tmp_path / "model", normalisation="speaker")
     done = ser("serve", "--model", tmp_path / "model", "--port", "0")
     assert done.returncode == 1
-    assert b"the page knows no speaker" in done.stderr
+    assert b"the page does not know the speaker" in done.stderr
 
 
 def test_of_a_half_updated_folder_what_fits_is_shown(project, tmp_path):
@@ -391,4 +391,4 @@ def test_without_recordings_beside_it_a_model_can_be_served(project, tmp_path):
     shutil.copytree(project / "data/model", tmp_path / "model")
     with serve(tmp_path, "--model", "model") as url:
         page = urllib.request.urlopen(url).read().decode()
-    assert "are known here" in page
+    assert "are not in the model's folder" in page

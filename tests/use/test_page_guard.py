@@ -17,7 +17,7 @@ from small_model import RATE, encoded, make, speech
 from ser.use.page.uploads import MAX_BYTES, delete_old, is_upload
 
 META = {"meta": {"_type": "gradio.FileData"}}
-ONLY_UPLOADS = "Only uploads are taken"
+ONLY_UPLOADS = "Only uploads are accepted"
 
 
 @pytest.fixture(scope="module")

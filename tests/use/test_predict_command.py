@@ -78,7 +78,7 @@ def test_a_damaged_file_is_marked_the_others_are_answered_and_the_status_is_1(an
     for done in answered.values():
         assert done.returncode == 1
         assert b"1 of 4 without an emotion" in done.stderr
-        assert b"1 more is no recording by name or content" in done.stderr
+        assert b"1 more skipped: not recordings by name or content" in done.stderr
         assert b"Traceback" not in done.stderr
 
 
@@ -140,7 +140,7 @@ def test_a_picture_of_each_recording_and_window_shows_where_the_model_looked(
     pictures = {path.name for path in (tmp_path / "new").iterdir()}
     windows = {f"c.FLAC-{window['start']:07.1f}s.png" for window in told}
     assert pictures == {"a.wav.png", "b.m4a.png"} | windows
-    assert f"where it looked, pictures: {len(pictures)}" in done.stderr.decode()
+    assert f"{len(pictures)} pictures of where it looked" in done.stderr.decode()
 
 
 def test_one_fold_can_be_asked_alone(model, recordings):
@@ -212,7 +212,7 @@ def test_in_a_folder_the_content_decides_and_what_is_refused_has_a_row(model, tm
     assert rows["tape"]["detail"] == "Monkey's Audio is not read: convert it to WAV or FLAC"
     assert len(rows) == len(whole) + len(refused)
     assert done.returncode == 1
-    assert b"1 more is no recording by name or content" in done.stderr
+    assert b"1 more skipped: not recordings by name or content" in done.stderr
 
 
 def test_a_missing_model_is_named(recordings, tmp_path):
@@ -358,7 +358,7 @@ def test_hidden_files_and_linked_folders_are_left_out_broken_links_are_marked(
     assert a["emotion"]
     assert gone["reason"] == "undecodable"
     assert "No such file" in gone["detail"]
-    assert b"2 more are no recordings by name or content, or a linked folder" in done.stderr
+    assert b"2 more skipped: not recordings by name or content, or linked folders" in done.stderr
 
 
 class Pipe(io.RawIOBase):
@@ -391,7 +391,7 @@ def test_of_a_low_rate_the_answer_is_doubted(model, tmp_path, form):
     soundfile.write(tmp_path / "telephone.wav", soxr.resample(speech(3), RATE, 8000), 8000)
     done = ser("predict", tmp_path / "telephone.wav", "--model", model, *form)
     assert done.returncode == 0
-    assert b"sampled at 8000 Hz: nothing above 4000 Hz is left in it" in done.stdout
+    assert b"sampled at 8000 Hz: the recording has nothing above 4000 Hz" in done.stdout
 
 
 def test_an_interrupted_start_is_no_traceback():

@@ -337,7 +337,7 @@ def test_weights_that_are_no_numbers_tell_no_emotion(tmp_path):
         name: t * float("nan") if t.is_floating_point() else t for name, t in weights.items()
     }
     model_folder.save(tmp_path, description, [weights])
-    with pytest.raises(UserError, match="no probabilities"):
+    with pytest.raises(UserError, match="not probabilities"):
         load(tmp_path).predict(speech(3), RATE)
 
 
@@ -378,5 +378,5 @@ def test_features_of_other_columns_than_described_are_refused(tmp_path):
 
 def test_a_file_is_no_model(tmp_path):
     (tmp_path / "params.yaml").write_text("model: {}")
-    with pytest.raises(UserError, match=r"params\.yaml is no model"):
+    with pytest.raises(UserError, match=r"params\.yaml is not a model"):
         load(tmp_path / "params.yaml")

@@ -175,7 +175,7 @@ def test_a_registry_that_cannot_be_reached_is_a_sentence(model, tmp_path, monkey
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     said = refused(capsys, model, tmp_path / "x", "--registry", f"http://127.0.0.1:{port}")
-    assert "comes from 127.0.0.1" in said.out
+    assert "is downloaded from 127.0.0.1" in said.out
     assert "--runtime" in said.err
 
 
@@ -545,7 +545,7 @@ def test_the_microphone_is_heard(address, tmp_path):
 @in_browser
 @pytest.mark.parametrize(
     ("media", "said"),
-    [(MEDIA[:1], "may not be used: allow it"), ((), "There is no microphone")],
+    [(MEDIA[:1], "may not be used: allow it"), ((), "No microphone was found")],
 )
 def test_a_microphone_that_cannot_be_used_is_a_sentence(address, media, said):
     with browse(media=media) as driver:
@@ -632,7 +632,7 @@ HTML = b"<!doctype html><title>Sign in</title>"
     ("name", "content", "said"),
     [
         *(
-            (name, None, f"{name} cannot be had (HTTP 404)")
+            (name, None, f"{name} cannot be fetched (HTTP 404)")
             for name in ("settings.json", "model.onnx", "speech.onnx", "ort.wasm")
         ),
         *(
