@@ -1,4 +1,4 @@
-"""Find the differences between this workspace and its last run, or another revision, by DVC."""
+"""Find the differences between this workspace and its last run, or another revision, with DVC."""
 
 import hashlib
 import json
@@ -94,7 +94,7 @@ def compare_with(base: str, needed: Sequence[str], figures: Figures) -> dict[str
         for file, names in sorted(dvc_json("metrics", "diff", base).items())
         for name, change in names.items()
     ]
-    # The figures of the test clips first, then the other files' and nested figures.
+    # The figures of the test clips come first, deeply nested names last.
     changes.sort(key=lambda c: (c["file"] != "evaluate", c["name"].count("."), c["name"]))
     params = dvc_json("params", "diff", base).get("params.yaml", {})
     return {

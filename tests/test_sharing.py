@@ -1,4 +1,4 @@
-"""What DagsHub, GitHub and VS Code get."""
+"""Sharing results with DagsHub, GitHub and VS Code."""
 
 import csv
 import json

@@ -147,7 +147,8 @@ class Recogniser:
             hop: from window to window, in seconds; None: half a window.
 
         Raises:
-            UserError: the window is shorter than a clip may be, or the hop shorter than 0.01 s.
+            UserError: the window is shorter than a clip may be, the hop is shorter than 0.01 s, or
+                one of them is infinite.
         """
         seconds = self.description.corpus.seconds
         median = max(round(seconds.median, 1), self._clean.min_seconds)

@@ -82,7 +82,7 @@ def _load(model: Path) -> Recogniser:
 
 
 def _confine_libraries(uploads: Path) -> None:
-    """Keep Gradio off the network and its files in one folder; must run before its import."""
+    """Make Gradio work offline with all files in one folder; must run before its import."""
     # Libraries that receive an upload put their temporary files there, too.
     tempfile.tempdir = str(uploads)
     os.environ |= {

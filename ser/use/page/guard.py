@@ -1,4 +1,4 @@
-"""Let only those requests through to the page that it needs."""
+"""Refuse requests that the page does not need."""
 
 import json
 from collections.abc import Sequence
