@@ -104,7 +104,7 @@ def test_models_of_voices_take_features(tmp_path):
         load(tmp_path / "x.onnx")
 
 
-def test_what_cannot_be_done_in_the_file_is_left_to_what_runs_it(tmp_path):
+def test_a_file_takes_features_if_it_cannot_compute_them(tmp_path):
     description, _ = make(tmp_path)
     assert takes_waveforms(description)
     made = description.preprocessing
@@ -158,7 +158,7 @@ def test_pooled_statistics_are_those_of_pytorch_at_any_length(tmp_path):
         assert theirs.fold_probabilities(speech(number), RATE) == pytest.approx(answers, abs=1e-4)
 
 
-def test_a_net_that_adapts_what_it_pools_is_no_file(tmp_path):
+def test_a_net_that_adapts_to_voices_itself_cannot_be_exported(tmp_path):
     make(tmp_path / "model", "statpool", normalisation="speaker")
     with pytest.raises(UserError, match="adapts to a voice by what it pools from its recordings"):
         export(tmp_path / "model", tmp_path / "x.onnx")
@@ -232,7 +232,7 @@ def test_a_file_of_before_filter_banks_were_kept_needs_librosa(exported, clip, t
 
 
 def altered(exported, path, change):
-    """The file with other weights."""
+    """Write the file with other weights."""
     proto = onnx.load(exported / "model.onnx")
     for tensor in proto.graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
@@ -264,7 +264,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_an_answer_that_is_no_number_is_within_no_tolerance(place):
+def test_nan_is_never_within_the_tolerance(place):
     answers = np.full((3, 2, 1, 3), 0.5)
     assert largest_difference(answers.tolist()) == 0
     answers[1, 1, 0, 2] += 0.25
@@ -287,10 +287,10 @@ def test_an_answer_that_is_no_number_is_within_no_tolerance(place):
         (["--web", "q/r"], "error: nowhere"),
     ],
 )
-def test_what_cannot_be_written_is_said_first_and_nothing_is_left(
+def test_unwritable_targets_are_reported_first_and_leave_no_files(
     tmp_path, monkeypatch, capsys, arguments, said
 ):
-    """Before the model is loaded: there is none."""
+    """The errors come before the model, which does not exist, is loaded."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d.onnx").mkdir()
     (tmp_path / "notes").write_text("")
@@ -323,7 +323,7 @@ def test_an_empty_name_is_not_the_current_folder(capsys, option):
     assert f"argument {option}: the name of a file or folder is expected" in capsys.readouterr().err
 
 
-def test_models_that_adapt_are_compared_by_what_they_say_of_a_voice(tmp_path):
+def test_models_that_adapt_are_compared_after_adapting_to_a_voice(tmp_path):
     make(tmp_path / "model", "mlp", normalisation="speaker")
     export(tmp_path / "model", tmp_path / "x.onnx")
     soundfile.write(tmp_path / "a.wav", speech(3), RATE)
@@ -339,7 +339,7 @@ def test_models_that_adapt_are_compared_by_what_they_say_of_a_voice(tmp_path):
     assert np.ptp(answers, axis=0).max() > 1e-3
 
 
-def test_the_clips_beside_the_model_are_those_to_check_with(exported, clip, tmp_path):
+def test_the_clips_beside_the_model_are_the_default_for_the_comparison(exported, clip, tmp_path):
     shutil.copytree(exported / "model", tmp_path / "data/model")
     (tmp_path / "data/raw").mkdir()
     shutil.copy(clip, tmp_path / "data/raw")
@@ -386,7 +386,7 @@ def test_the_files_name_must_end_as_such_files_do(exported, name):
     ("content", "reason"),
     [(b"", b"no usable model"), (b"text", b"no usable model"), (None, b"No such file")],
 )
-def test_what_is_no_such_file_is_a_sentence(tmp_path, clip, content, reason):
+def test_other_files_are_reported_in_a_sentence(tmp_path, clip, content, reason):
     file = tmp_path / "x.onnx"
     if content is not None:
         file.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What exported files do by themselves, against the functions that everything else goes through."""
+"""The front end of exported files agrees with the functions that it replaces."""
 
 import numpy as np
 import pytest

@@ -54,7 +54,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The demo, run to its end."""
+    """The finished demo."""
     folder = tmp_path_factory.mktemp("page") / "project"
     make_workspace(folder, experiments.read("demo"))
     done = dvc(folder, "repro", env={"SER_WORKERS": "1"})
@@ -81,7 +81,7 @@ def driver():
 
 @pytest.fixture(scope="module")
 def clip(project, recogniser):
-    """A test clip that is recognised, with its emotion."""
+    """A correctly recognised test clip, with its emotion."""
     table = read_csv(project / "data/predictions.csv")
     row = table[table["emotion"] == table["predicted"]].iloc[0]
     clips = read_csv(project / "data/clips.csv").set_index("clip")
@@ -90,7 +90,7 @@ def clip(project, recogniser):
 
 @pytest.fixture(scope="module")
 def long_recording(project, tmp_path_factory):
-    """Clips one after the other, silence in their middle."""
+    """Concatenated clips with silence in the middle."""
     files = sorted((project / "data/raw").rglob("*.wav"))
     clips = [soundfile.read(file)[0] for file in files if file.stat().st_size > 1000][:16]
     rate = soundfile.info(files[0]).samplerate if files[0].stat().st_size > 1000 else 16000
@@ -115,7 +115,9 @@ def test_a_recording_is_recognised(driver, address, recogniser, clip):
     wait_for(driver, "#looked .looked, #looked .note")
 
 
-def test_rubbish_gets_a_sentence_and_the_page_goes_on(driver, address, clip, tmp_path):
+def test_unreadable_files_get_a_sentence_and_the_page_keeps_working(
+    driver, address, clip, tmp_path
+):
     rubbish = tmp_path / "rubbish.wav"
     rubbish.write_bytes(b"no recording at all " * 100)
     upload(driver, address, rubbish)
@@ -175,7 +177,7 @@ def test_an_example_can_be_picked(driver, address, project, recogniser):
     assert shown == [f"{share:.1%}" for share in shares]
 
 
-def test_the_evaluation_is_shown_with_what_it_got_wrong(driver, address, project):
+def test_the_evaluation_is_shown_with_the_mistakes(driver, address, project):
     driver.get(address)
     wait_for(driver, "button[role=tab]:nth-of-type(2)").click()
     heading = wait_for(driver, ".figures h2").text
@@ -238,7 +240,7 @@ def test_names_of_files_are_taken_as_they_are(driver, address, clip, tmp_path, n
 
 @pytest.fixture(scope="module")
 def guarded(project, tmp_path_factory):
-    """A server of its own, and the folder below which it keeps uploads."""
+    """A separate server, and the folder that holds its uploads."""
     folder = tmp_path_factory.mktemp("uploads")
     with serve(project, temporary=folder) as url:
         yield url, folder
@@ -348,7 +350,7 @@ def test_it_listens_at_an_address_of_ipv6(project):
         (["--model", "params.yaml"], 1, "error: params.yaml is not a model"),
     ],
 )
-def test_what_cannot_be_served_is_a_sentence(project, arguments, status, said):
+def test_a_model_that_cannot_be_served_is_reported_in_a_sentence(project, arguments, status, said):
     done = ser("serve", *arguments, cwd=project)
     assert done.returncode == status
     assert said in done.stderr.decode()
@@ -362,7 +364,7 @@ def test_a_model_that_wants_a_speaker_is_not_served(tmp_path):
     assert b"the page does not know the speaker" in done.stderr
 
 
-def test_of_a_half_updated_folder_what_fits_is_shown(project, tmp_path):
+def test_a_half_updated_folder_shows_what_still_matches(project, tmp_path):
     for name in ("clips.csv", "predictions.csv", "mistakes.csv"):
         shutil.copy(project / "data" / name, tmp_path / name)
     shutil.copytree(project / "data/clean", tmp_path / "clean")
