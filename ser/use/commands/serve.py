@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=non_empty_path,
-        help="the run's data folder, for examples and mistakes (default: the model's parent)",
+        help="the run's data folder, for examples and mistakes (default: the folder that contains "
+        "the model)",
     )
     parser.add_argument(
         "--host",
