@@ -393,4 +393,4 @@ def test_without_recordings_beside_it_a_model_can_be_served(project, tmp_path):
     shutil.copytree(project / "data/model", tmp_path / "model")
     with serve(tmp_path, "--model", "model") as url:
         page = urllib.request.urlopen(url).read().decode()
-    assert "are not in the model's folder" in page
+    assert "the recordings of the run are not in" in page
