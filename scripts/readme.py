@@ -1,4 +1,4 @@
-"""Write the figures of README.md and docs/ from metrics/, benchmarks/ and experiments/.
+"""Update the figures in README.md and docs/ from metrics/, benchmarks/ and experiments/.
 
 Blocks between `<!-- name -->` and `<!-- /name -->` are replaced; the tests compare the README with
 what this would write.
@@ -32,7 +32,7 @@ def load_metrics(name: str) -> dict[str, Any]:
     """Read metrics/<name>.json.
 
     Raises:
-        UserError: it is no JSON, such as after a merge with conflicts.
+        UserError: it is missing or not JSON, such as after a merge with conflicts.
     """
     values: dict[str, Any] = read(ROOT, f"metrics/{name}.json", json.loads)
     return values
@@ -42,27 +42,35 @@ def load_figures() -> Figures:
     """Read metrics/evaluate.json.
 
     Raises:
-        UserError: it is missing or damaged; names the key.
+        UserError: it is missing or damaged; the message names the key.
     """
     figures: Figures = read(ROOT, "metrics/evaluate.json", Figures.from_json)
     return figures
 
 
 def percent(share: float) -> str:
-    """Write a share of 1 in percent with one decimal."""
+    """Return a share of 1 in percent with one decimal.
+
+    >>> percent(0.7251)
+    '72.5 %'
+    """
     return f"{share * 100:.1f} %"
 
 
 def interval(low_high: Sequence[float]) -> str:
-    """Write an interval in percent."""
+    """Return an interval of shares in percent.
+
+    >>> interval((0.654, 0.7251))
+    '65.4 to 72.5'
+    """
     return f"{low_high[0] * 100:.1f} to {low_high[1] * 100:.1f}"
 
 
 def rows_of(path: str) -> list[dict[str, str]]:
-    """Read a csv file below the project's folder.
+    """Read a csv file of the project.
 
     Raises:
-        UserError: it is missing or no text.
+        UserError: it is missing or not text.
     """
     rows: list[dict[str, str]] = read(
         ROOT, path, lambda text: list(csv.DictReader(text.splitlines(keepends=True)))
@@ -71,7 +79,7 @@ def rows_of(path: str) -> list[dict[str, str]]:
 
 
 def results() -> str:
-    """The committed run's figures beside the published ones."""
+    """Return a table of the committed run's figures and published ones."""
     e, train, split = load_figures(), load_metrics("train"), load_metrics("split")
     sizes = split["clips_per_fold"]
     protocol = (
@@ -85,7 +93,7 @@ def results() -> str:
             f"{percent(e.uar)} (95 %: {interval(e.uar_interval)})",
             protocol,
         ),
-        *([plain_recogniser(e.baseline, "the same clips")] if e.baseline else []),
+        *([baseline_row(e.baseline, "the same clips")] if e.baseline else []),
         (
             "always the commonest emotion",
             percent(e.majority_accuracy),
@@ -96,14 +104,14 @@ def results() -> str:
     return table(("system", "accuracy", "UAR", "protocol"), rows + published("default"))
 
 
-def plain_recogniser(baseline: Baseline, protocol: str) -> tuple[str, str, str, str]:
-    """The row of the recogniser that the net is held against."""
+def baseline_row(baseline: Baseline, protocol: str) -> tuple[str, str, str, str]:
+    """Return the row of the baseline that the net is compared with."""
     name = f"{baseline.kind.replace('_', ' ')} on the same features"
     return (name, percent(baseline.accuracy), percent(baseline.uar), protocol)
 
 
 def published(experiment: str) -> list[tuple[str, str, str, str]]:
-    """The published figures that stand beside an experiment's."""
+    """Return the rows of the published figures to compare an experiment with."""
     return [
         (row["system"], row["accuracy"], "", f"{row['protocol']} ({row['reference']})")
         for row in rows_of("benchmarks/published.csv")
@@ -112,7 +120,7 @@ def published(experiment: str) -> list[tuple[str, str, str, str]]:
 
 
 def protocols() -> str:
-    """The headline figures over all seeds, beside the published ones."""
+    """Return a table of the headline figures over all seeds and of published ones."""
     measured = load_metrics("protocols")
     rows: list[tuple[str, ...]] = []
     waiting = []
@@ -133,13 +141,13 @@ def protocols() -> str:
         )
         if baseline := measured[name].get("baseline"):
             protocol = "the same clips, no voice adapted to"
-            rows.append((*plain_recogniser(Baseline.model_validate(baseline), protocol), ""))
+            rows.append((*baseline_row(Baseline.model_validate(baseline), protocol), ""))
         rows += [(*row, "") for row in published(name)]
     return table(("system", "accuracy", "UAR", "protocol", "command"), rows) + not_run(waiting)
 
 
 def voices() -> str:
-    """Accuracy of each speaker where none of the speaker's clips is trained on."""
+    """Return a table of each speaker's accuracy without training on the speaker's clips."""
     measured = load_metrics("protocols")
     names = [name for name in measured if name.startswith("loso")]
     if not names:
@@ -158,7 +166,7 @@ def voices() -> str:
 
 
 def errors() -> str:
-    """What the mistakes on EmoBox's fold are made of."""
+    """Return a table of the accuracy on EmoBox's fold by emotion, speaker and length."""
     measured = load_metrics("protocols").get("emobox")
     if measured is None:
         return not_run(["emobox"]).strip()
@@ -171,7 +179,7 @@ def errors() -> str:
 
 
 def trials() -> str:
-    """What cross-validation gave for each setting, with what it was compared."""
+    """Return a table of each setting's cross-validation results."""
     results: dict[str, list[dict[str, str]]] = {}
     for row in rows_of("metrics/trials.csv"):
         results.setdefault(row["trial"], []).append(row)
@@ -197,13 +205,17 @@ def trials() -> str:
 
 
 def not_run(waiting: Sequence[str]) -> str:
-    """Name what a table leaves out for want of figures."""
+    """Return a sentence that lists the entries without figures, or an empty text.
+
+    >>> not_run(["loso", "kfold"]).strip()
+    'Not run yet: `loso`, `kfold`.'
+    """
     names = ", ".join(f"`{name}`" for name in waiting)
     return f"\n\nNot run yet: {names}." if waiting else ""
 
 
 def emotions() -> str:
-    """Precision, recall and F1 of each emotion."""
+    """Return a table of precision, recall and F1 by emotion."""
     rows = [
         (name, f"{f.precision:.2f}", f"{f.recall:.2f}", f"{f.f1:.2f}", str(f.support))
         for name, f in load_figures().per_class.items()
@@ -212,13 +224,13 @@ def emotions() -> str:
 
 
 def speakers() -> str:
-    """Accuracy of each speaker."""
+    """Return a table of accuracy by speaker."""
     rows = [(name, percent(f.accuracy), str(f.n)) for name, f in load_figures().per_speaker.items()]
     return table(("speaker", "accuracy", "test clips"), rows)
 
 
 def dataset() -> str:
-    """What the corpus of the committed run holds."""
+    """Return a sentence about the corpus of the committed run."""
     d, clean = load_metrics("dataset"), load_metrics("clean")
     counts = ", ".join(f"{n} {name}" for name, n in d["emotions"].items())
     rejected = ", ".join(f"{n} {reason}" for reason, n in clean["reasons"].items() if n)
@@ -231,14 +243,14 @@ def dataset() -> str:
     )
 
 
-PROTOCOLS = {  # the other schemes go by their names
+PROTOCOLS = {  # schemes that are not shown by their names
     "kfold": "{folds}-fold",
     "leave_one_speaker_out": "leave one of {folds} speakers out",
 }
 
 
 def compare() -> str:
-    """The experiments side by side, with what their projects report."""
+    """Return a table of the experiments, with the figures that their projects report."""
     run = {row["experiment"]: row for row in rows_of("metrics/compare.csv")}
     shown, waiting = [], []
     for name, entry in lists.read("compare").entries.items():
@@ -276,7 +288,7 @@ def compare() -> str:
 
 
 def bench() -> str:
-    """How fast the work is against what one would do otherwise."""
+    """Return a table of the speed compared with the usual alternatives."""
     rows = [
         (
             row["work"],
@@ -290,7 +302,7 @@ def bench() -> str:
 
 
 def limits() -> str:
-    """Seconds of each row of `bench`, and how long this machine needs at least."""
+    """Return a table of the seconds of each row of `bench`, with lower bounds on this machine."""
     rows = []
     for row in rows_of("benchmarks/results.csv"):
         ours, bound = float(row["seconds"]), row["bound_seconds"]
@@ -303,18 +315,22 @@ def limits() -> str:
 
 
 def imports() -> str:
-    """Seconds until each stage's script has imported what it needs."""
+    """Return a table of the seconds that each stage's imports take."""
     rows = rows_of("benchmarks/imports.csv")
     return table(("script", "imports"), [(row["script"], f"{row['seconds']} s") for row in rows])
 
 
 def seconds(value: float) -> str:
-    """Write a time with three digits."""
+    """Return a time with three significant digits, in s or ms.
+
+    >>> seconds(2.3456), seconds(0.0123)
+    ('2.35 s', '12.3 ms')
+    """
     return f"{value:.3g} s" if value >= 1 else f"{value * 1000:.3g} ms"
 
 
 def page() -> str:
-    """How long the page takes to answer."""
+    """Return a table of how long the page takes to answer."""
     rows = [
         (
             row["users"],
@@ -328,7 +344,7 @@ def page() -> str:
 
 
 def web() -> str:
-    """How large the page in the browser is, and how long it takes to answer."""
+    """Return a table of the exported web page's size and of how long it takes to answer."""
     (row,) = rows_of("benchmarks/web.csv")
     head = ("size", "packed", "until it is ready", "until the first answer", "each further clip")
     sizes = (f"{row['megabytes']} MB", f"{row['megabytes_packed']} MB")
@@ -337,7 +353,7 @@ def web() -> str:
 
 
 def speed() -> str:
-    """Seconds of each stage."""
+    """Return a table of the seconds of each stage."""
     rows = [(row["step"], row["seconds"]) for row in rows_of("benchmarks/pipeline.csv")]
     cores = dict(rows).pop("cores")
     shown = [(step, f"{seconds} s") for step, seconds in rows if step != "cores"]
@@ -353,7 +369,7 @@ def _gpu() -> dict[str, Any]:
 
 
 def scale() -> str:
-    """Time, memory and disk of ever more clips."""
+    """Return a table of time, memory and disk space by number of clips."""
     return f"{scaling.conditions(_scale())}\n\n{table(*scaling.measured(_scale()))}"
 
 
@@ -362,7 +378,7 @@ def _scale() -> list[scaling.Row]:
 
 
 def explanations() -> str:
-    """How often the answer changes without the frames that are said to have mattered."""
+    """Return a table of how often predictions change without the most important frames."""
     table_of = rows_of("metrics/explanations.csv")
     rows = []
     for row in table_of:
@@ -385,14 +401,16 @@ def explanations() -> str:
 
 
 def explained_model(row: dict[str, str]) -> str:
-    """Say of which model explanations were checked, and whether it is that of the last run.
+    """Return a sentence about the model whose explanations were checked.
+
+    It says so if that is not the model of the last run.
 
     Args:
         row: of metrics/explanations.csv.
     """
     net = YAML(typ="safe").load(ROOT / "params.yaml")["model"]["name"]
     accuracy = load_figures().accuracy
-    measured = row.get("accuracy")  # figures of before it was kept have none
+    measured = row.get("accuracy")  # older files do not have it
     known = f", which tells {percent(float(measured))} of them right" if measured else ""
     said = f"Net `{row['net']}`, {row['clips']} test clips{known}:"
     if row["net"] == net and measured and abs(float(measured) - accuracy) < 1e-6:
@@ -429,7 +447,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 
 def render(text: str) -> str:
-    """Replace every block of a README by what the metrics say now."""
+    """Return a page's text with every block replaced by the current figures."""
     for name, write in BLOCKS.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
         text = pattern.sub(lambda match, write=write: match[1] + write() + match[2], text)  # type: ignore[misc]
@@ -437,7 +455,7 @@ def render(text: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the pages in place."""
+    """Update the pages in place."""
     for page in PAGES:
         page.write_text(render(page.read_text("utf-8")), "utf-8")
 

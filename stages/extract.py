@@ -33,7 +33,7 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     sample_rate = waveforms.meta["sample_rate"]
     banks = filter_banks(sample_rate, settings)
     work = partial(features_of, sample_rate=sample_rate, features=settings, banks=banks)
-    rows, same = tee(read_rows(clips))  # which holds those that are being worked on
+    rows, same = tee(read_rows(clips))  # tee keeps the rows that are in progress
     places = (waveforms.array_slice(row["path"]) for row in rows)
     clean_settings = sections.Clean.model_validate(waveforms.meta)
     meta = Preprocessing.of(clean_settings, settings, banks).model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""What docs/architecture.md says of adding to the program holds when it is done."""
+"""Try the extensions that docs/architecture.md describes."""
 
 import json
 import re
@@ -23,7 +23,7 @@ FILE = re.compile(r"`(ser/\S+\.py)`")
 
 
 def examples(heading):
-    """Path of each file that a section of the page shows, whether it is changed, and how."""
+    """Yield (path, whether it is changed, code) of each file in a section of the page."""
     text = (ROOT / "docs/architecture.md").read_text("utf-8")
     (section,) = re.findall(rf"^### {heading}.*?(?=^###? |\Z)", text, re.MULTILINE | re.DOTALL)
     return [
@@ -33,7 +33,7 @@ def examples(heading):
 
 
 def apply(diff, text):
-    """Insert the lines with a plus below the line before them; each other line must be there."""
+    """Insert the lines with a plus below their preceding line; all other lines must exist."""
     lines, at = text.splitlines(), -1
     for change in diff.splitlines():
         sign, line = change[0], change[1:]
@@ -50,7 +50,7 @@ def apply(diff, text):
 
 @pytest.fixture
 def extended(tmp_path):
-    """Extend a copy of the program as a section of the page says: heading -> files touched."""
+    """Extend a copy of the program as a section describes; return heading -> changed files."""
     for package in ("ser", "stages"):
         shutil.copytree(ROOT / package, tmp_path / "code" / package)
 

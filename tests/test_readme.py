@@ -1,4 +1,4 @@
-"""The README says what the committed run measured."""
+"""The README shows the figures of the committed run."""
 
 import re
 
@@ -17,7 +17,7 @@ def test_its_figures_are_those_of_the_metrics():
         assert readme.render(page) == page, "run `make readme`"
 
 
-def test_every_block_is_there_and_filled():
+def test_every_block_exists_and_is_filled():
     pages = "\n".join(PAGES)
     for name in readme.BLOCKS:
         block = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", pages, re.DOTALL)
@@ -32,7 +32,7 @@ def test_rendering_follows_the_metrics(monkeypatch):
 
 
 @pytest.mark.parametrize(("change", "same"), [(0.0, True), (0.01, False), (None, False)])
-def test_explanations_of_another_model_are_said_to_be(change, same):
+def test_explanations_of_another_model_are_marked(change, same):
     accuracy = readme.load_figures().accuracy
     net = YAML(typ="safe").load(ROOT / "params.yaml")["model"]["name"]
     row = {"net": net, "clips": "120"}

@@ -1,4 +1,4 @@
-"""The suites of experiments: their lists, their runs and what is written of them."""
+"""Suites of experiments: their lists, runs and results."""
 
 import json
 import re
@@ -56,7 +56,7 @@ def test_all_experiments_on_the_aesdd_are_compared_or_measured_over_seeds(tmp_pa
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder of experiments, with one."""
+    """A folder with one experiment."""
     monkeypatch.setattr(experiments, "FOLDER", tmp_path)
     write(tmp_path, plain="model: {epochs: 5}")
     (tmp_path / "suites").mkdir()
@@ -125,7 +125,7 @@ def test_an_entry_has_the_params_of_its_experiment_then_its_own_then_those_of_al
 
 
 @pytest.mark.parametrize(("epochs", "expected"), [(3, 3), (None, 5), (10, 5)])
-def test_a_training_is_shortened_but_never_prolonged(folder, epochs, expected):
+def test_epochs_can_be_reduced_but_not_increased(folder, epochs, expected):
     suite = read_list(folder, "entries: {plain: {}}")
     (changes,) = runs.plan(suite, "plain", epochs).values()
     assert changes["model"]["epochs"] == expected
@@ -139,7 +139,7 @@ def test_a_training_is_shortened_but_never_prolonged(folder, epochs, expected):
         ("entries: {plain: {params: {split: {scheme: emobox}}}}", r"EMOBOX=<its folder data>"),
     ],
 )
-def test_an_entry_of_wrong_params_is_refused(folder, text, said):
+def test_an_entry_with_wrong_params_is_refused(folder, text, said):
     with pytest.raises(UserError, match=re.compile(said, re.DOTALL)):
         runs.plan(read_list(folder, text), "plain")
 
@@ -148,7 +148,9 @@ def test_an_entry_of_wrong_params_is_refused(folder, text, said):
     ("workers", "scheduler", "expected"),
     [("1", "", 1), ("2", "", 2), ("64", "", 5), ("1", "tcp://127.0.0.1:8786", 5)],
 )
-def test_as_many_seeds_run_at_once_as_there_is_room_for(monkeypatch, workers, scheduler, expected):
+def test_the_number_of_seeds_at_once_depends_on_the_workers(
+    monkeypatch, workers, scheduler, expected
+):
     monkeypatch.setenv("SER_WORKERS", workers)
     monkeypatch.setenv("SER_DASK_SCHEDULER", scheduler)
     assert runs.at_once(5) == expected
@@ -167,7 +169,7 @@ def table(tmp_path):
     return Table(tmp_path / "table.csv", COLUMNS)
 
 
-def test_rows_of_an_entry_are_replaced_and_all_stand_in_the_order_of_the_list(table):
+def test_rows_of_an_entry_are_replaced_and_sorted_in_the_order_of_the_list(table):
     rows = [{"seed": seed, "x": 0.5, "seconds": 3.0, "more": "left out"} for seed in (1, 0)]
     table.put("c", rows, ["a", "b", "c"])
     assert table.path.read_text().splitlines() == [
@@ -175,7 +177,7 @@ def test_rows_of_an_entry_are_replaced_and_all_stand_in_the_order_of_the_list(ta
     ]
 
 
-def test_a_time_that_was_not_measured_now_stays(table):
+def test_a_time_that_was_not_measured_again_is_kept(table):
     table.put("a", [{"seed": seed, "x": 0, "seconds": None} for seed in (0, 1, 2)], ["a"])
     assert [row["seconds"] for row in table.read()] == ["", "2", ""]
 
@@ -229,7 +231,7 @@ def test_the_figures_of_all_seeds_have_names():
 
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
-    """Recordings of two speakers, and EmoBox's lists, which test what speaker 1 says first."""
+    """Recordings of two speakers, and EmoBox's lists, which test speaker 1's first sentence."""
     rows = []
     for emotion, letter in (("angry", "a"), ("sad", "s")):
         for utterance in range(1, 11):
@@ -257,7 +259,7 @@ def corpus(tmp_path, monkeypatch):
 
 
 def hide(corpus, *named):
-    """The folder that the corpus is read from, without the test clips of some experiments."""
+    """Return the folder with the corpus's recordings without some experiments' test clips."""
     update = {"without_test_clips_of": list(named)}
     changes = recordings.hide_test_clips(
         SUITES["trials"].model_copy(update=update), corpus / "emobox"
@@ -271,7 +273,7 @@ def names_in(folder):
     return {f"aesdd/{path.stem}" for path in folder.rglob("*.wav")}
 
 
-def test_no_test_clip_is_among_the_recordings(corpus):
+def test_the_recordings_contain_no_test_clip(corpus):
     clips = read_csv(corpus / "data/clips.csv")
     (fold,) = schemes.make_folds(clips, params.load(ROOT / "params.yaml").split)
     tested = {clip for clip, subset in fold.items() if subset == "test"}
@@ -280,7 +282,7 @@ def test_no_test_clip_is_among_the_recordings(corpus):
     assert names_in(folder) == set(clips["clip"]) - tested
 
 
-def test_other_recordings_lie_elsewhere_so_that_dvc_sees_them(corpus):
+def test_other_recordings_get_another_folder_so_that_dvc_reruns(corpus):
     some = hide(corpus, "emobox")
     assert hide(corpus, "emobox") == some
     assert hide(corpus, "default") != some
@@ -288,18 +290,18 @@ def test_other_recordings_lie_elsewhere_so_that_dvc_sees_them(corpus):
     assert hide(corpus, "emobox") != some
 
 
-def test_without_any_clip_left_there_is_nothing_to_try(corpus):
+def test_it_is_refused_if_no_clip_is_left(corpus):
     with pytest.raises(UserError, match="every clip is a test clip"):
         hide(corpus, "loso")
 
 
-def test_missing_recordings_and_other_corpora_are_named(corpus):
+def test_missing_recordings_and_other_corpora_are_reported(corpus):
     (corpus / "data/raw/aesdd/sad/s03 (2).wav").unlink()
     with pytest.raises(UserError, match=r"s03 \(2\)\.wav: No such file.*dvc repro"):
         hide(corpus, "emobox")
     clips = read_csv(corpus / "data/clips.csv").assign(corpus="tess")
     clips.to_csv(corpus / "data/clips.csv", index=False)
-    with pytest.raises(UserError, match=r"data/ holds tess, .* aesdd: set pull\.corpora \[aesdd\]"):
+    with pytest.raises(UserError, match=r"data/ has tess, .* aesdd: set pull\.corpora \[aesdd\]"):
         hide(corpus, "emobox")
 
 
@@ -308,7 +310,7 @@ def test_missing_recordings_and_other_corpora_are_named(corpus):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A small project with suites of its own, committed; its recordings are there, cleaned."""
+    """A small committed project with its own suites; pull and clean have run."""
     folder = make_small_project(tmp_path_factory.mktemp("suites") / "project")
     write(
         folder / "experiments",
@@ -332,7 +334,7 @@ def project(tmp_path_factory):
 
 
 def read_of(project, name, path):
-    """A file that git keeps of an experiment."""
+    """Read a file of an experiment from git."""
     found = ("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}")
     command = ("git", "-C", str(project))
     ref = subprocess.run([*command, *found], check=True, capture_output=True, text=True).stdout
@@ -351,13 +353,13 @@ def read_of(project, name, path):
         (("other",), "invalid choice: 'other'"),
     ],
 )
-def test_what_a_suite_does_not_have_is_refused_and_nothing_runs(project, arguments, said):
+def test_unknown_names_and_options_are_refused_and_nothing_runs(project, arguments, said):
     output = run(project, "suites", *arguments, ok=False)
     assert said in output
     assert stages_run(output) == []
 
 
-def test_a_comparison_says_what_its_experiments_measured(project):
+def test_a_comparison_contains_its_experiments_figures(project):
     run(project, "suites", "compare")
     table = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
     assert table.index.tolist() == ["snaps", "plain"]
@@ -365,7 +367,7 @@ def test_a_comparison_says_what_its_experiments_measured(project):
         figures = json.loads(read_of(project, name, "metrics/evaluate.json"))
         for figure in ("accuracy", "accuracy_low", "accuracy_high", "uar"):
             assert row[figure] == figures[figure]
-    # Each of three epochs was tested; the best is at least as good as the last.
+    # All three epochs were tested; the best one is at least as good as the last.
     assert table.loc["snaps", "oracle"] >= table.loc["snaps", "accuracy"]
     assert pd.isna(table.loc["plain", "oracle"])
     for column in ("epochs", "epochs_allowed", "epochs_wanted"):
@@ -376,7 +378,7 @@ def test_a_comparison_says_what_its_experiments_measured(project):
     assert history.loc["plain", "test_loss"].isna().all()
     assert (project / "plots/compare.png").stat().st_size > 10_000
 
-    # A second time nothing is trained, and nothing changes.
+    # A second run trains nothing and changes nothing.
     files = [project / name for name in ("metrics/compare.csv", "plots/compare_history.csv")]
     before = [path.read_bytes() for path in files]
     again = run(project, "suites", "compare")
@@ -384,7 +386,7 @@ def test_a_comparison_says_what_its_experiments_measured(project):
     assert again.count("done already") == 2
     assert [path.read_bytes() for path in files] == before
 
-    # Some names with fewer epochs: only those rows change.
+    # With some names and fewer epochs, only those rows change.
     run(project, "suites", "compare", "--epochs", "1", "snaps")
     shorter = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
     epochs = shorter.loc["snaps", ["epochs", "epochs_allowed", "epochs_wanted"]]
@@ -399,7 +401,7 @@ def test_a_protocol_is_measured_over_all_seeds(project):
     names = ["plain-seed0", "plain-seed7"]
     for name in names:
         assert f"{name}: Reproducing experiment '{name}'" in output
-    # What all share is done once; each line says whose it is.
+    # The shared stages run once; each line names its experiment.
     assert stages_run(output).count("augment") <= 1
     assert all(line.startswith("plain") for line in output.splitlines() if "Running" in line)
     figures = json.loads((project / "metrics/protocols.json").read_text("utf-8"))["plain"]

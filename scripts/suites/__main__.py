@@ -1,11 +1,11 @@
-"""Run the experiments that experiments/suites/<suite>.yaml lists, or some of them.
+"""Run a suite: all experiments of experiments/suites/<suite>.yaml, or some of them.
 
     python -m scripts.suites compare [--epochs N] [NAME ...]
     python -m scripts.suites protocols [--emobox FOLDER] [NAME ...]
     python -m scripts.suites trials --emobox FOLDER [--seeds N] [NAME ...]
 
-Each is run as a DVC experiment of the current commit, once per seed; what is done is not run again.
-After each its figures are written, and those of experiments that are not run now stay.
+Each runs as a DVC experiment of the current commit, once per seed; finished ones do not run again.
+The figures are written after each experiment. Figures of experiments that do not run now are kept.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from ser.core.errors import UserError
 
 
 def main(options: argparse.Namespace) -> None:
-    """Run the entries one after the other, and write what was measured after each.
+    """Run the entries one after the other, and write the figures after each.
 
     Raises:
         UserError: the list, an option, an entry's params or a former result is not valid, and
@@ -47,16 +47,16 @@ def main(options: argparse.Namespace) -> None:
 
 
 def read_options() -> argparse.Namespace:
-    """Read the command line; not every suite has every option."""
+    """Read the command line; not every option applies to every suite."""
     parser = argparse.ArgumentParser(prog="python -m scripts.suites", description=__doc__)
     parser.set_defaults(epochs=None, seeds=None)
     suites = parser.add_subparsers(dest="suite", required=True)
     of = {name: suites.add_parser(name) for name in results.ADD}
-    of["compare"].add_argument("--epochs", type=at_least_one, help="train no net for longer")
-    of["trials"].add_argument("--seeds", type=at_least_one, help="so many, from 0 on")
+    of["compare"].add_argument("--epochs", type=at_least_one, help="maximum number of epochs")
+    of["trials"].add_argument("--seeds", type=at_least_one, help="number of repetitions")
     for each in of.values():
         each.add_argument("--emobox", type=Path, help="folder of EmoBox's lists")
-        each.add_argument("names", nargs="*", metavar="NAME", help="all unless named")
+        each.add_argument("names", nargs="*", metavar="NAME", help="entries (default: all)")
     return parser.parse_args()
 
 

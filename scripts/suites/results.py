@@ -1,4 +1,4 @@
-"""What is written of a finished entry of each suite."""
+"""Write the results of a suite's finished entries."""
 
 import io
 import json
@@ -70,7 +70,7 @@ def collect(run: str, training: experiments.Training | None) -> Row:
 
 
 def add_to_comparison(suite: Suite, name: str, figures: Sequence[Row]) -> None:
-    """Write figures and learning curves, those on the test clips too where there are any."""
+    """Write figures and learning curves, including those on the test clips if any."""
     wanted = experiments.resolve(suite.changes(name))["model"]["epochs"]
     rows = [{**run, "epochs_wanted": wanted} for run in figures]
     COMPARISON.put(name, rows, list(suite.entries))
@@ -100,7 +100,7 @@ def add_to_protocols(suite: Suite, name: str, figures: Sequence[Row]) -> None:
 
 
 def read_protocols() -> dict[str, Any]:
-    """Read the figures of the entries so far.
+    """Read the figures of the entries measured so far.
 
     Raises:
         UserError: the file is damaged.
@@ -116,7 +116,7 @@ def _history(run: str) -> pd.DataFrame:
 
 
 def _data(run: str, table: str) -> pd.DataFrame:
-    """Read a table that DVC keeps of a finished run; speakers and the like stay text."""
+    """Read a table of a finished run from DVC; names of clips, speakers and emotions stay text."""
     named = {"clip": str, "speaker": str, "emotion": str, "predicted": str}
     text = experiments.read_data(run, f"data/{table}.csv")
     return pd.read_csv(io.StringIO(text), dtype=named, keep_default_na=False)

@@ -120,7 +120,7 @@ def test_repository_becomes_a_folder(server, recordings):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert "aesdd: 12 files" in output
-    assert "(1 of no use left out)" in output
+    assert "(1 other files left out)" in output
     assert pulled() == audio(recordings)
     assert report() == {
         "source": DAGSHUB,
@@ -639,7 +639,7 @@ def test_other_corpora_are_removed_and_named(project, recordings, capsys):
     run("path:../recordings")
     output = capsys.readouterr().out
     assert "removed data/raw/demo with 1 files: not in pull.corpora" in output
-    assert "removed data/raw/stray.wav: of no corpus" in output
+    assert "removed data/raw/stray.wav: it belongs to no corpus" in output
     assert [path.name for path in RAW.iterdir()] == ["aesdd"]
 
 

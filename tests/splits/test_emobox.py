@@ -852,7 +852,7 @@ def test_the_stage_says_which_lists_it_passed_over(project, capsys):
     assert facts["older_lists_passed_over"] == 2
     assert facts["clips_per_fold"] == {"train": 6.0, "val": 0.0, "test": 6.0}
     out = capsys.readouterr().out
-    assert "note: 2 list(s) in the older form passed over: the folds have newer ones\n" in out
+    assert "note: 2 list(s) in the older format skipped: the folds have newer ones\n" in out
 
 
 def test_the_stage_says_which_fold_lacks_what(project, capsys):
@@ -876,7 +876,7 @@ def test_the_stage_says_who_validates_where_one_speaker_is_left(project, capsys)
     assert set(rows["subset"]) == {"train", "val", "test"}
     assert (
         "note: in 2 of 2 fold(s), val has clips of speakers that are trained on: its figures say "
-        "nothing of unheard voices\n"
+        "nothing about unheard voices\n"
     ) in capsys.readouterr().out
 
 
@@ -888,8 +888,8 @@ def test_the_stage_says_that_takes_are_on_both_sides(project, capsys):
     shared = facts["groups_on_both_sides"]
     assert shared == 8 * len(LETTERS)
     assert (
-        f"note: {shared} group(s) of takes, of one speaker, sentence and emotion, are on both "
-        "sides: what is tested was heard in training\n"
+        f"note: {shared} group(s) of takes (same speaker, sentence and emotion) are in both "
+        "training and test: tested sentences were heard in training\n"
     ) in capsys.readouterr().out
 
 
