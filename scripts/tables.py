@@ -385,11 +385,11 @@ _TIMES: Columns = {
 
 
 def _least(row: Row) -> str:
-    return f"{duration(row['bound_seconds'])}: {row['bound']}" if row["bound"] else ""
+    return f"{duration(row['bound_seconds'])}: {row['bound']}" if row["bound_seconds"] else ""
 
 
 def _share(row: Row) -> str:
-    return f"{row['bound_seconds'] / row['seconds']:.0%}" if row["bound"] else ""
+    return f"{row['bound_seconds'] / row['seconds']:.0%}" if row["bound_seconds"] else ""
 
 
 bench = partial(
