@@ -44,9 +44,9 @@ PAGES: Mapping[str, Blocks] = {
 def render(text: str, blocks: Blocks) -> str:
     """Replace what lies between each block's markers by what was measured last."""
     for name, write in blocks.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
-        made = write().replace("\\", r"\\")  # of the table, none is a group of the pattern
-        text = pattern.sub(rf"\g<1>{made}\g<2>", text)
+        pattern = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
+        made = write().replace("\\", r"\\")  # in the table, a backslash is only itself
+        text = pattern.sub(f"{made}\n", text)
     return text
 
 
