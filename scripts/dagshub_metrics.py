@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts import cli
-from scripts.readme import load_figures, rows_of
+from scripts.tables import load_figures, rows_of
 from scripts.workspace import ROOT
 
 TARGET = ROOT / "metrics/dagshub_metrics.csv"

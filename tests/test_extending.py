@@ -1,4 +1,4 @@
-"""Try the extensions that docs/architecture.md describes."""
+"""The examples of docs/architecture.md work: each is added to a copy of the program and run."""
 
 import json
 import re
@@ -23,7 +23,7 @@ FILE = re.compile(r"`(ser/\S+\.py)`")
 
 
 def examples(heading):
-    """Yield (path, whether it is changed, code) of each file in a section of the page."""
+    """Path of each file that a section of the page shows, whether it is changed, and how."""
     text = (ROOT / "docs/architecture.md").read_text("utf-8")
     (section,) = re.findall(rf"^### {heading}.*?(?=^###? |\Z)", text, re.MULTILINE | re.DOTALL)
     return [
@@ -33,7 +33,7 @@ def examples(heading):
 
 
 def apply(diff, text):
-    """Insert the lines with a plus below their preceding line; all other lines must exist."""
+    """Insert the lines with a plus below the line before them; each other line must be there."""
     lines, at = text.splitlines(), -1
     for change in diff.splitlines():
         sign, line = change[0], change[1:]
@@ -50,7 +50,7 @@ def apply(diff, text):
 
 @pytest.fixture
 def extended(tmp_path):
-    """Extend a copy of the program as a section describes; return heading -> changed files."""
+    """Extend a copy of the program as a section of the page says: heading -> files touched."""
     for package in ("ser", "stages"):
         shutil.copytree(ROOT / package, tmp_path / "code" / package)
 
@@ -127,3 +127,26 @@ def test_a_kind_of_features_is_added_in_two_places(extended, tmp_path):
     for number, waveform in enumerate(waveforms):
         expected = spectral_flatness(y=waveform, **framing, pad_mode="constant")
         np.testing.assert_allclose(store[f"c{number}"][:, 1], expected[0], rtol=1e-3)
+
+
+def test_a_split_is_added_in_two_places(extended, tmp_path):
+    assert extended("A split") == ["ser/core/sections.py", "ser/splits/schemes.py"]
+    project = tmp_path / "project"
+    make_project(project)
+    set_section(project, "split", scheme="sentence_kfold", folds=3, val=0.0)
+    columns = ["clip", "corpus", "emotion", "speaker", "utterance"]
+    clips = [
+        {"clip": f"{emotion}{sentence}{speaker}", "corpus": "toy", "emotion": emotion}
+        | {"speaker": speaker, "utterance": sentence}
+        for emotion in EMOTIONS
+        for sentence in "abcdef"
+        for speaker in "12"
+    ]
+    write_csv(project / "clips.csv", clips, columns)
+    run_extended("split", project, "clips.csv", "splits.csv", "split.json")
+    splits = read_csv(project / "splits.csv").merge(read_csv(project / "clips.csv"), on="clip")
+    tested = splits[splits["subset"] == "test"]
+    assert sorted(tested["clip"]) == sorted(clip["clip"] for clip in clips)
+    for _, fold in splits.groupby("fold"):
+        heard = set(fold["utterance"][fold["subset"] == "train"])
+        assert heard.isdisjoint(fold["utterance"][fold["subset"] == "test"])

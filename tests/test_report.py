@@ -39,7 +39,7 @@ def project(tmp_path, monkeypatch):
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     git(clone, "config", "user.name", "Tester")
     git(clone, "config", "user.email", "tester@example.org")
-    for module in (report, report.readme, report.differences):
+    for module in (report, report.tables, report.differences):
         monkeypatch.setattr(module, "ROOT", clone)
     monkeypatch.setattr(report, "REPORT", clone / "report.html")
     return clone

@@ -165,8 +165,10 @@ def test_a_net_that_adapts_to_voices_itself_cannot_be_exported(tmp_path):
     assert not (tmp_path / "x.onnx").exists()
 
 
-def test_the_lines_in_the_readme_answer_as_the_program_does(exported, tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+def test_the_lines_in_docs_using_answer_as_the_program_does(exported, tmp_path):
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/using.md").read_text("utf-8"), re.DOTALL
+    )
     (lines,) = (block for block in blocks if "onnxruntime" in block)
     assert len([line for line in lines.splitlines() if line]) <= 10
     shutil.copy(exported / "model.onnx", tmp_path)
