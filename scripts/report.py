@@ -1,7 +1,7 @@
-"""One HTML file about the last run: `make report`, and `make report BASE=main` to compare.
+"""Write an HTML report on the last run: `make report`, or `make report BASE=main` to compare.
 
-It holds everything that it shows: pictures, styles, nothing from elsewhere. The same commit and
-data give the same bytes.
+The file is self-contained: pictures and styles are embedded. The same commit and data give the same
+bytes.
 """
 
 import argparse
@@ -31,28 +31,28 @@ from ser.nets.description import versions
 REPORT = ROOT / "report.html"
 _TEMPLATE = "report.html.jinja"
 _NEEDED = ("pull", "clean", "dataset", "split", "train", "evaluate")
-_LOOKED_AT = 6  # mistakes of which a picture is drawn
+_PICTURED_MISTAKES = 6
 _MISTAKE = ("clip", "speaker", "emotion", "predicted", "confidence")
 _CONFUSION = ("actual", "predicted")
-# What is drawn -> what is to be seen there.
+# Name of the picture -> caption.
 PICTURES = {
     "waveforms": "One clip per emotion",
     "mel_spectrograms": "Mel spectrogram of one clip per emotion",
     "spectrogram_gallery": "Mel spectrograms by emotion and speaker",
-    "durations": "How long the clips are",
-    "durations_by_emotion": "How long the clips of each emotion are",
-    "levels_by_emotion": "How loud the clips of each emotion are",
-    "clips_by_speaker": "How many clips each speaker has",
+    "durations": "Durations of the clips",
+    "durations_by_emotion": "Durations of the clips by emotion",
+    "levels_by_emotion": "Levels of the clips by emotion",
+    "clips_by_speaker": "Number of clips by speaker",
 }
 RESULTS = {
-    "history": "Loss and accuracy, epoch by epoch",
-    "confusion": "What the test clips were taken for",
-    "reliability": "How far the probabilities can be believed",
+    "history": "Loss and accuracy by epoch",
+    "confusion": "Confusion matrix of the test clips",
+    "reliability": "Reliability of the probabilities",
 }
 
 
 def picture(name: str) -> str:
-    """Return a picture as a data URI; an empty text if there is none."""
+    """Return a picture as a data URI, or an empty text if it does not exist."""
     path = ROOT / f"plots/{name}.png"
     return _as_uri(path) if path.exists() else ""
 
@@ -65,7 +65,7 @@ def speakers(per_speaker: Mapping[str, SpeakerFigures]) -> list[dict[str, Any]]:
     """Compute the 95 % interval (Wilson, 1927) of each speaker's accuracy.
 
     Returns:
-        name, n (test clips), share, low and high (0..1) of each.
+        For each speaker: name, n (number of test clips), share, low and high (0..1).
     """
     rows = []
     for name, figures in per_speaker.items():
@@ -84,7 +84,7 @@ def speakers(per_speaker: Mapping[str, SpeakerFigures]) -> list[dict[str, Any]]:
 
 
 def flat_params() -> dict[str, str]:
-    """Read params.yaml as section.key -> value as JSON has it."""
+    """Read params.yaml as section.key -> value in JSON."""
     found: dict[str, str] = {}
 
     def walk(prefix: str, values: dict[str, Any]) -> None:
@@ -100,40 +100,40 @@ def flat_params() -> dict[str, str]:
 
 
 def confusion(emotions: Sequence[str]) -> list[list[int]]:
-    """Count what the test clips of each emotion (rows) were taken for (columns)."""
+    """Count the test clips by actual (rows) and predicted (columns) emotion."""
     pairs = [(row["actual"], row["predicted"]) for row in _rows("plots/confusion.csv", _CONFUSION)]
     counts = Counter(pairs)
     return [[counts[actual, predicted] for predicted in emotions] for actual in emotions]
 
 
 def mistakes() -> list[dict[str, Any]] | str:
-    """Read the most confident mistakes, or return why they are not known."""
+    """Read the most confident mistakes, or return why they are not available."""
     path = "data/mistakes.csv"
     if not (ROOT / path).exists():
-        return "is not here (`dvc repro` makes it, `dvc pull` fetches it)"
-    if not differences.is_of_the_run(path):
-        return "is of another run (`dvc checkout` fetches that of this one)"
+        return "is missing (`dvc repro` makes it, `dvc pull` fetches it)"
+    if not differences.matches_last_run(path):
+        return "is from another run (`dvc checkout` restores this run's)"
     rows = _rows(path, _MISTAKE)
     try:
         return [{**row, "confidence": float(row["confidence"])} for row in rows]
     except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): `dvc checkout` fetches it anew") from None
+        raise UserError(f"{path} is damaged ({error}): `dvc checkout` restores it") from None
 
 
-def looks(listed: list[dict[str, Any]]) -> dict[str, str] | str:
-    """Draw where the model looked in the first mistakes, or return why that is not known.
+def draw_explanations(listed: list[dict[str, Any]]) -> dict[str, str] | str:
+    """Draw where the model looked in the first mistakes, or return why that is not possible.
 
     Args:
         listed: as `mistakes` returns them.
 
     Returns:
-        picture as a data URI -> what is to be seen there.
+        picture as a data URI -> caption.
     """
     data = ROOT / "data"
     try:
         predictions = read_csv(data / "predictions.csv")
         keys = ["clip", "predicted"]
-        chosen = pd.DataFrame(listed[:_LOOKED_AT], columns=keys).merge(predictions, on=keys)
+        chosen = pd.DataFrame(listed[:_PICTURED_MISTAKES], columns=keys).merge(predictions, on=keys)
         with TemporaryDirectory() as folder:
             path = Path(folder, "picture.png")
             drawn = {}
@@ -150,43 +150,41 @@ def _rows(path: str, columns: Sequence[str]) -> list[dict[str, str]]:
     if rows and not set(columns) <= set(rows[0]):
         raise UserError(
             f"{path} has the columns {', '.join(rows[0])}, expected are {', '.join(columns)}: "
-            "`dvc repro` makes it anew"
+            "`dvc repro` writes it again"
         )
     return rows
 
 
 def versions_of_the_model() -> tuple[dict[str, str], str]:
-    """Return the versions that trained the model, where it is here, and whose they are."""
+    """Return the versions that trained the model if it is here, else ours, and which they are."""
     described = "data/model/model.json"
     if (ROOT / described).exists():
         return read(ROOT, described, json.loads).get("versions", {}), "that trained the model"
     ours = versions() | {name: metadata.version(name) for name in ("dvc", "scikit-learn")}
-    return ours, "of the environment that wrote this page; the model is not here"
+    return ours, "of the environment that wrote this page; the model is missing"
 
 
 def gather(base: str | None) -> dict[str, Any]:
-    """Collect all that the page shows.
+    """Collect everything that the page shows.
 
     Raises:
-        UserError: there are no figures yet, a file is damaged, or there is no such revision.
+        UserError: figures are missing, a file is damaged, or the revision does not exist.
     """
     if missing := [name for name in _NEEDED if not (ROOT / f"metrics/{name}.json").exists()]:
-        raise UserError(
-            f"no metrics/{missing[0]}.json: there is nothing to report before `dvc repro`"
-        )
+        raise UserError(f"metrics/{missing[0]}.json is missing: run `dvc repro` before the report")
     figures = load_figures()
     confusions = confusion(list(figures.per_class))
     if sum(map(sum, confusions)) != figures.n_test:
         raise UserError(
-            f"plots/confusion.csv is not of the {figures.n_test} test clips of "
-            "metrics/evaluate.json: `dvc repro evaluate` makes both anew"
+            f"plots/confusion.csv does not match the {figures.n_test} test clips of "
+            "metrics/evaluate.json: `dvc repro evaluate` writes both again"
         )
     named, whose = versions_of_the_model()
     listed = mistakes()
     return {
         "commit": git(ROOT, "rev-parse", "--short", "HEAD").strip(),
         "uncommitted": bool(git(ROOT, "status", "--porcelain", "--untracked-files=no")),
-        "changed": differences.since_the_run(),
+        "changed": differences.changes_since_run(),
         "e": figures,
         "clean": load_metrics("clean"),
         "split": load_metrics("split"),
@@ -198,17 +196,17 @@ def gather(base: str | None) -> dict[str, Any]:
         "pictures": {data: text for name, text in PICTURES.items() if (data := picture(name))},
         "results": {data: text for name, text in RESULTS.items() if (data := picture(name))},
         "mistakes": listed,
-        "looks": {} if isinstance(listed, str) else looks(listed),
+        "looks": {} if isinstance(listed, str) else draw_explanations(listed),
         "params": flat_params(),
         "versions": named,
         "versions_of": whose,
-        "base": differences.against(base, _NEEDED, figures) if base else None,
+        "base": differences.compare_with(base, _NEEDED, figures) if base else None,
     }
 
 
 def main(base: str | None) -> None:
     """Write report.html."""
-    # Names of speakers, files and emotions are somebody's data: escaped.
+    # Names of speakers, files and emotions are untrusted data, so they are escaped.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
