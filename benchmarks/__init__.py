@@ -1,1 +1,1 @@
-"""Speed, measured by hand: nothing here is part of the pipeline or of the tests."""
+"""Benchmarks, run by hand: nothing here is part of the pipeline or of the tests."""

@@ -2,7 +2,7 @@
 
     python -m benchmarks.imports
 
-Writes benchmarks/imports.csv: script, seconds, the median of several fresh processes.
+Writes benchmarks/imports.csv: script, and median seconds of several fresh processes.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""Two ways of one work, measured in turn in the same run."""
+"""Time two ways to do the same work, alternately in the same run."""
 
 import time
 from collections.abc import Callable
@@ -13,14 +13,14 @@ class Row:
     """A line of results.csv.
 
     Attributes:
-        work: what is done.
-        against: what a user would do otherwise.
-        ours: seconds, the median of all repeats.
-        theirs: seconds of the other way, likewise.
-        goal: the least ratio wanted.
-        bound: what the work cannot go below on this machine.
-        bound_seconds: how long that alone takes, in seconds; NaN if it was not found.
-        note: what a reader must know of the comparison.
+        work: the work that is timed.
+        against: the alternative that a user would have.
+        ours: median seconds of this project.
+        theirs: median seconds of the alternative.
+        goal: the lowest acceptable ratio.
+        bound: the part of the work that no program can avoid on this machine.
+        bound_seconds: the time of that part alone, in seconds; NaN if unknown.
+        note: what a reader must know about the comparison.
     """
 
     work: str
@@ -34,7 +34,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times as fast as the other way."""
+        """How many times as fast as the alternative."""
         return self.theirs / self.ours
 
 
@@ -46,9 +46,12 @@ def seconds_of(function: Callable[[], object]) -> float:
 
 
 def interleave(*ways: Callable[[], object], repeats: int = REPEATS) -> list[float]:
-    """Time ways of one work in turn, so that a busy moment hits all of them alike.
+    """Time several ways to do the same work alternately, so that other load affects them equally.
 
-    Each is called once before, uncounted.
+    Each is called once before the timing.
+
+    >>> len(interleave(lambda: sum(range(10)), lambda: 45, repeats=3))
+    2
 
     Returns:
         The median seconds of each.

@@ -1,4 +1,4 @@
-"""Training and evaluation against the plain loops of a notebook."""
+"""Compare training and evaluation with the simple loops of a notebook."""
 
 import tempfile
 import time
@@ -31,14 +31,14 @@ from ser.training.predict import predict
 from ser.training.team import Team
 
 WANTED_ACCURACY = 0.74
-_PATIENCE = 50  # times our seconds that the other way gets to reach the accuracy
-_EPOCHS = 3  # repeats of an epoch
+_PATIENCE = 50  # the notebook gets this many times our seconds to reach the accuracy
+_EPOCHS = 3  # repetitions of an epoch
 
 Data = dict[str, FloatArray]
 
 
 def notebook_params() -> params.Params:
-    """Give the settings of the notebook's net: experiments/s0-cnn3-bs1.yaml."""
+    """Return the settings of the notebook's net: experiments/s0-cnn3-bs1.yaml."""
     changes = experiments.read_file("s0-cnn3-bs1")
     return params.parse(experiments.resolve(changes), "s0-cnn3-bs1")
 
@@ -59,7 +59,7 @@ def spectrograms(raw: Path, paths: Sequence[str], settings: params.Params) -> li
 
 
 def as_images(arrays: Sequence[FloatArray], labels: Sequence[int]) -> notebook.Spectrograms:
-    """Make what the notebook trains on: standardised [1, bands, frames]."""
+    """Return the notebook's training data: standardised spectrograms [1, bands, frames]."""
     images = [
         np.ascontiguousarray(normalise(a, {"logmel": a.shape[1]}, None).T[None]) for a in arrays
     ]
@@ -76,7 +76,7 @@ def sgemm_flops() -> float:
 def epoch_one_by_one(
     arrays: Sequence[FloatArray], labels: Sequence[int], emotions: int, device: torch.device
 ) -> Row:
-    """One epoch of the notebook's net, one clip at a time: ser.training.loop against its loop."""
+    """Compare one epoch of the notebook's net, one clip at a time, in our loop and in its own."""
     settings = notebook_params()
     model = settings.model.model_copy(update={"stop_after": 1, "snapshots": False})
     dims = {"logmel": arrays[0].shape[1]}
@@ -91,7 +91,7 @@ def epoch_one_by_one(
             _, history = loop.fit(fold, model, run, lambda _: None)
         losses["ours"] = history[0].train_loss
 
-    # The same first weights, order of clips and dropout as ours.
+    # The notebook's loop gets the same initial weights, order of clips and dropout as ours.
     loop.seed_epoch(model, 1, 0)
     first = list(build.build(model, dims["logmel"], emotions).state_dict().values())
     places = Examples(examples.versions, np.arange(len(arrays)), dims, examples.statistics)
@@ -125,7 +125,7 @@ def epoch_one_by_one(
 
 
 def time_to_accuracy(inputs: folds.Inputs, images: Data, device: torch.device) -> Row:
-    """Seconds until the val clips are recognised well: the default net against the notebook's."""
+    """Compare the seconds until WANTED_ACCURACY on val: the default net and the notebook's."""
     model = params.load().model
     clips, splits = read_csv(inputs.clips), read_csv(inputs.splits)
     emotions = sorted(set(clips["emotion"]))
@@ -148,7 +148,7 @@ def time_to_accuracy(inputs: folds.Inputs, images: Data, device: torch.device) -
         for name, part in clips.groupby(subset)
     }
     torch.manual_seed(0)
-    torch.set_num_threads(worker_count())  # as PyTorch does where nobody says otherwise
+    torch.set_num_threads(worker_count())  # PyTorch's default
     net = notebook.Net(len(emotions)).to(device)
     optimizer = torch.optim.Adam(net.parameters(), notebook_params().model.learning_rate)
     best, epochs, start = 0.0, 0, time.perf_counter()
@@ -171,7 +171,7 @@ def time_to_accuracy(inputs: folds.Inputs, images: Data, device: torch.device) -
 
 
 def evaluation(inputs: folds.Inputs, device: torch.device) -> Row:
-    """Prediction of all clips by the default net, in batches against one by one."""
+    """Compare the prediction of all clips by the default net in batches and one by one."""
     settings = params.load().model
     limit_threads(settings)
     clips, store = read_csv(inputs.clips), Store(inputs.features)
@@ -215,7 +215,7 @@ def rows(root: Path) -> list[Row]:
     arrays = spectrograms(data / "raw", clips["path"].tolist(), notebook_params())
     emotions = sorted(set(clips["emotion"]))
     labels = [emotions.index(emotion) for emotion in clips["emotion"]]
-    every = slice(None, None, 2)  # half of the clips tell as much
+    every = slice(None, None, 2)  # half of the clips suffice
     host = torch.device("cpu")
     measured = [epoch_one_by_one(arrays[every], labels[every], len(emotions), host)]
     images = dict(zip(clips["clip"], arrays, strict=True))

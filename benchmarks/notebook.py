@@ -1,4 +1,4 @@
-"""The net and the training loop of many student notebooks, as plain as they are written there."""
+"""The net and the training loop of many student notebooks, as they are written there."""
 
 import itertools
 import os
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 
 class Spectrograms(Dataset[tuple[Tensor, int]]):
-    """Spectrograms float32 [1, bands, frames] of unlike lengths, with their labels."""
+    """Spectrograms float32 [1, bands, frames] of different lengths, with their labels."""
 
     def __init__(self, spectrograms: Sequence[FloatArray], labels: Sequence[int]) -> None:
         self._spectrograms, self._labels = spectrograms, labels
@@ -67,13 +67,13 @@ def train_epoch(
 
     Args:
         net: on the device.
-        optimizer: of its weights.
+        optimizer: of the net's weights.
         clips: [1, bands, frames] each.
-        order: of the clips; None: at random.
-        device: where to compute.
+        order: of the clips; None: random.
+        device: to compute on.
     """
     criterion = nn.CrossEntropyLoss()
-    # A generator of its own: the loader's draws would change the dropout's.
+    # A separate generator, because the loader's draws would change the dropout's.
     loader = DataLoader(
         clips,
         batch_size=1,
@@ -94,7 +94,7 @@ def train_epoch(
 
 
 def measure_accuracy(net: nn.Module, clips: Spectrograms, device: torch.device) -> float:
-    """Predict one clip at a time; return the share that is right."""
+    """Predict one clip at a time; return the accuracy."""
     net.eval()
     hits = 0
     with torch.no_grad():
@@ -108,9 +108,9 @@ def in_its_own_process(
     make: Callable[..., Callable[[], Result]],
     *arguments: Any,  # noqa: ANN401
 ) -> Iterator[Callable[[], Result]]:
-    """Yield a function that calls `make(*arguments)`, made in another process, as a notebook's is.
+    """Yield a callable that runs `make(*arguments)`'s function in another process.
 
-    There PyTorch is as it comes: this project's settings of it do not count.
+    PyTorch has its defaults there, not this project's settings.
     """
     context = get_context("spawn")
     with ProcessPoolExecutor(1, context, _begin, (make, arguments)) as pool:

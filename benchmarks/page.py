@@ -1,7 +1,7 @@
-"""How long the page takes to answer eight users at once: `python -m benchmarks.page`.
+"""Measure how long the page takes to answer eight users at once: `python -m benchmarks.page`.
 
-Each user uploads a clip and waits for the answer, with its picture, then uploads the next. Server
-and users share this machine. Needs the data of a finished `dvc repro`.
+Each user uploads a clip, waits for the answer with its picture, then uploads the next. Server and
+users share this machine. Needs the data of a finished `dvc repro`.
 """
 
 import re
@@ -24,7 +24,7 @@ _RESULTS = Path(__file__).with_name("page.csv")
 
 
 def visit(address: str, clips: list[Path]) -> list[float]:
-    """Upload clips one after the other; give the seconds of each until its answer."""
+    """Upload clips one after the other; return the seconds until each answer."""
     client = Client(address, verbose=False)
     seconds = []
     for clip in clips:

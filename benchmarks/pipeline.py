@@ -2,8 +2,8 @@
 
     python -m benchmarks.pipeline
 
-Runs in this checkout, with the source of recordings that params.yaml names, and writes
-benchmarks/pipeline.csv: step, seconds. What is pulled already is only verified.
+Runs in this checkout, with the sources in params.yaml, and writes benchmarks/pipeline.csv: step,
+seconds. Recordings that are already there are only verified.
 """
 
 import os

@@ -1,9 +1,9 @@
-"""Measure this project's work against what one would do otherwise: make bench.
+"""Compare the speed of this project with the usual alternatives: make bench.
 
     python -m benchmarks.run
 
-Needs the data of a finished `dvc repro`. Writes benchmarks/results.csv: seconds of both ways, from
-the same run, in turn; their ratio; and how long this machine needs at least.
+Needs the data of a finished `dvc repro`. Writes benchmarks/results.csv: seconds of this project and
+of the alternative, measured alternately; their ratio; and a lower bound on this machine.
 """
 
 import subprocess
@@ -26,7 +26,7 @@ _ONE_STAGE = "stages:\n  nothing:\n    cmd: touch out\n    outs: [out]\n"
 
 
 def nothing_to_do() -> Row:
-    """`dvc repro` where nothing changed, against a project of one stage without data."""
+    """Compare `dvc repro` without changes with that of a project of one stage without data."""
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder)
         (small / "dvc.yaml").write_text(_ONE_STAGE, "utf-8")

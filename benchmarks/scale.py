@@ -1,17 +1,17 @@
-"""Time, memory and disk of clean -> extract -> augment -> split on ever more clips.
+"""Measure time, memory and disk space of clean, extract, augment and split on ever more clips.
 
     python -m benchmarks.scale FOLDER_OF_AESDD_WAVS
     python -m benchmarks.scale FOLDER_OF_AESDD_WAVS --clips 600 6000 --copies 1
 
-The recordings are the real ones, resampled to 16 kHz once and repeated under the names of new
-speakers, each a little louder or softer and with a little noise of its own, as 16-bit files. The
-commands are those of dvc.yaml, run without DVC in a folder of their own, which is removed at the
-end; beside them, `dvc add` of the recordings. Writes benchmarks/scale.csv after every stage.
+The recordings are the real ones, resampled to 16 kHz and repeated under the names of new speakers
+as 16-bit files; each repetition has another gain and a little noise. The commands are those of
+dvc.yaml, run without DVC in a temporary folder; in addition, `dvc add` of the recordings is
+measured. Writes benchmarks/scale.csv after every stage.
 
-A first run of few clips shows what the start costs: the line through its seconds and those of one
-size is what the next size is held against (`scripts.scaling`). Memory is the sum of the
-proportional set sizes (PSS) of all processes of a stage, sampled: pages that they share count once,
-the page cache does not. Linux only.
+A first run of few clips measures the start-up cost. Each size is compared with the line through
+that run and the next smaller size (`scripts.scaling`). Memory is the sampled sum of the
+proportional set sizes (PSS) of all processes of a stage: shared pages count once, the page cache
+does not count. Linux only.
 """
 
 import argparse
@@ -47,23 +47,23 @@ from ser.parallel import worker_count
 
 RATE = 16000  # Hz
 STAGES = ("clean", "extract", "augment", "split")
-FEW = 60  # clips of the run that shows what the start costs
+FEW = 60  # clips of the run that measures the start-up cost
 _SAMPLE_SECONDS = 0.2
 _REPORT_SECONDS = 60
-# Short runs are repeated, up to so often: a second more or less is much there.
-_ENOUGH_SECONDS, _MOST_RUNS = 15, 5
-_SOME_BYTES_PER_SAMPLE = 2 + 4  # 16-bit recordings, clean's float32
+# Short runs are repeated up to _MAX_RUNS times, because their times vary more.
+_ENOUGH_SECONDS, _MAX_RUNS = 15, 5
+_BYTES_PER_SAMPLE = 2 + 4  # 16-bit recordings, clean's float32
 _BYTES_PER_VECTOR = 10_000  # functionals of a clip, or of a copy: 2,308 float32
 
 
 def read_sources(folder: Path) -> list[tuple[str, FloatArray]]:
-    """Read the real clips, in an order that mixes emotions and speakers.
+    """Read the real clips in random order, which mixes emotions and speakers.
 
     Args:
         folder: of the AESDD's wavs.
 
     Returns:
-        (path below the folder, waveform float32 [samples] at 16 kHz with peak 0.9) of each.
+        For each: (path below the folder, waveform float32 [samples] at 16 kHz with peak 0.9).
     """
     found = []
     for path in sorted(folder.rglob("*.wav")):
@@ -76,7 +76,7 @@ def read_sources(folder: Path) -> list[tuple[str, FloatArray]]:
         waveform *= np.float32(0.9 / np.abs(waveform).max())
         found.append((path.relative_to(folder).as_posix(), waveform))
     if not found:
-        sys.exit(f"{folder} has no clips of the AESDD, called like '{aesdd.EXAMPLE}'")
+        sys.exit(f"{folder} has no clips of the AESDD, with names such as '{aesdd.EXAMPLE}'")
     return [found[i] for i in np.random.default_rng(0).permutation(len(found))]
 
 
@@ -86,8 +86,8 @@ def recordings(
     """Repeat the real clips under new names, each changed a little.
 
     Args:
-        sources: path and waveform float32 [samples] of each.
-        clips: how many are wanted.
+        sources: (path, waveform float32 [samples]) of the real clips.
+        clips: number of recordings to yield.
 
     Yields:
         (path, waveform float32 [samples]); no path and no waveform occurs twice.
@@ -101,7 +101,11 @@ def recordings(
 
 
 def renamed(path: str, repetition: int) -> str:
-    """Give a clip's path to another speaker: a05 (3).wav becomes a05 (203).wav."""
+    """Return a clip's path with another speaker.
+
+    >>> renamed("angry/a05 (3).wav", 2)
+    'angry/a05 (203).wav'
+    """
     return re.sub(r"\((\d+)\)", lambda match: f"({int(match[1]) + 100 * repetition})", path)
 
 
@@ -122,7 +126,7 @@ def make(sources: Sequence[tuple[str, FloatArray]], clips: int, raw: Path) -> tu
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
+    """Compute the bytes of a file, or of all files in a folder."""
     if path.is_file():
         return path.stat().st_size
     return sum(
@@ -131,7 +135,7 @@ def size_of(path: Path) -> int:
 
 
 def pss(tree: psutil.Process) -> int:
-    """Proportional set size of a process and all its descendants, in bytes."""
+    """Compute the proportional set size of a process and all its descendants, in bytes."""
     total = 0
     for one in (tree, *tree.children(recursive=True)):
         try:
@@ -145,13 +149,13 @@ def pss(tree: psutil.Process) -> int:
 
 @dataclass(frozen=True)
 class Run:
-    """What a command took.
+    """Time and memory of a command.
 
     Attributes:
-        seconds: on the clock.
-        core_seconds: of computing, in all its processes.
-        driver_seconds: of computing, in its first process, which feeds and hears the others.
-        peak: memory of all its processes together, in bytes.
+        seconds: wall-clock time.
+        core_seconds: CPU time of all its processes.
+        driver_seconds: CPU time of its first process, which feeds the others.
+        peak: largest total memory of its processes, in bytes.
     """
 
     seconds: float
@@ -161,7 +165,7 @@ class Run:
 
 
 def run(command: Sequence[str], folder: Path, outs: Sequence[Path]) -> Run:
-    """Run a command in a folder, saying once a minute how far it is."""
+    """Run a command in a folder; print its progress once a minute."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     start = reported = time.monotonic()
     before = core_seconds_of_children()
@@ -187,13 +191,13 @@ def run(command: Sequence[str], folder: Path, outs: Sequence[Path]) -> Run:
 
 
 def core_seconds_of_children() -> float:
-    """What all processes have computed that this one started, and those that these started."""
+    """Return the CPU time of all finished descendants of this process, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def run_stage(stage: str, folder: Path) -> tuple[Run, int]:
-    """Run a stage as dvc.yaml says, a short one several times.
+    """Run a stage's command of dvc.yaml, several times if it is short.
 
     Returns:
         (the run of median length, bytes of its outputs).
@@ -202,16 +206,16 @@ def run_stage(stage: str, folder: Path) -> tuple[Run, int]:
     command = stage_command(stage)
     outs = [folder / out for out in described["outs"]]
     runs: list[Run] = []
-    while not runs or (sum(r.seconds for r in runs) < _ENOUGH_SECONDS and len(runs) < _MOST_RUNS):
+    while not runs or (sum(r.seconds for r in runs) < _ENOUGH_SECONDS and len(runs) < _MAX_RUNS):
         runs.append(run(command, folder, outs))
     return sorted(runs, key=lambda one: one.seconds)[len(runs) // 2], sum(map(size_of, outs))
 
 
 def run_dvc(folder: Path) -> tuple[Run, int]:
-    """Let DVC take the recordings into its cache, by hard links.
+    """Add the recordings to DVC's cache by hard links.
 
     Returns:
-        (the run, bytes of its own files about them).
+        (the run, bytes of DVC's own files about the recordings).
     """
     for arguments in (
         ("init", "--no-scm"),
@@ -225,15 +229,15 @@ def run_dvc(folder: Path) -> tuple[Run, int]:
 
 
 def bytes_needed(sources: Sequence[tuple[str, FloatArray]], clips: int, copies: int) -> int:
-    """Estimate the disk space of one size: recordings and all that the stages write."""
+    """Estimate the disk space of one size: the recordings and all outputs of the stages."""
     samples = sum(len(waveform) for _, waveform in sources) / len(sources)
-    return round(clips * (samples * _SOME_BYTES_PER_SAMPLE + (1 + copies) * _BYTES_PER_VECTOR))
+    return round(clips * (samples * _BYTES_PER_SAMPLE + (1 + copies) * _BYTES_PER_VECTOR))
 
 
 def run_size(
     sources: Sequence[tuple[str, FloatArray]], clips: int, copies: int, scratch: Path
 ) -> Iterator[Row]:
-    """Run all stages on so many clips, in a folder that is removed afterwards."""
+    """Run all stages on a number of clips, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix=f"scale-{clips}-", dir=scratch) as name:
         folder = Path(name)
         shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
@@ -260,7 +264,7 @@ def run_size(
 
 
 def main(wavs: Path, sizes: Sequence[int], copies: int, scratch: Path, csv: Path) -> None:
-    """Run all sizes; write and print what was measured."""
+    """Run all sizes; write and print the measurements."""
     sources = read_sources(wavs)
     needed, free = bytes_needed(sources, max(sizes), copies), shutil.disk_usage(scratch).free
     text = f"{needed / 1e9:.1f} GB needed in {scratch}, {free / 1e9:.1f} GB free"

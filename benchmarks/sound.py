@@ -1,7 +1,7 @@
-"""The work on single clips, one after the other on one core, against librosa and others.
+"""Compare the work on single clips, one after the other on one core, with librosa and others.
 
-A bound is what no program can do without that computes the same with the same libraries: reading
-the bytes, soxr's resampling, scipy's Fourier transforms of data that lie in the processor's cache.
+A bound is the work that no program can avoid if it computes the same with the same libraries:
+reading the bytes, soxr's resampling, scipy's Fourier transforms of data in the processor's cache.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ _KERNELS = {
 }
 
 Change = Callable[[FloatArray], FloatArray]
-# What is drawn, the other way, what bounds both.
+# Our settings, the alternative, the bound.
 Case = tuple[dict[str, float], Change, Callable[[FloatArray], object]]
 
 
@@ -60,7 +60,7 @@ def rows(paths: Sequence[Path]) -> Iterator[Row]:
 
 
 def one_by_one(function: Callable[..., object], items: Sequence[Any]) -> Callable[[], None]:
-    """Make a function that does the work on all items and keeps none of the results."""
+    """Return a function that does the work on all items and discards the results."""
 
     def run() -> None:
         for item in items:
@@ -70,7 +70,7 @@ def one_by_one(function: Callable[..., object], items: Sequence[Any]) -> Callabl
 
 
 def clips_of(paths: Sequence[Path], seconds: float) -> list[FloatArray]:
-    """Standardise recordings until they are so many seconds long: float32 [samples] each."""
+    """Standardise recordings up to a total duration: float32 [samples] each."""
     clips: list[FloatArray] = []
     for path in paths:
         if sum(map(len, clips)) < seconds * RATE:
@@ -90,7 +90,7 @@ def ours(
 
 
 def theirs(path: Path, noise_reduction: str, features: sections.Features) -> FloatArray:
-    """Compute the same by librosa (and noisereduce): [n_mels, frames]."""
+    """Compute the same with librosa (and noisereduce): [n_mels, frames]."""
     f = features
     waveform, _ = librosa.load(path, sr=RATE)
     if noise_reduction == "stationary":
@@ -105,9 +105,9 @@ def theirs(path: Path, noise_reduction: str, features: sections.Features) -> Flo
 def spectrogram_row(
     paths: Sequence[Path], features: sections.Features, noise_reduction: str, goal: float
 ) -> Row:
-    """Decode, resample, reduce the noise if wanted, log-mel spectrogram.
+    """Compare decoding, resampling, noise reduction if any, and the log-mel spectrogram.
 
-    Bound: reading the bytes, resampling, transforming (for noise reduction to and fro as well).
+    Bound: reading the bytes, resampling, Fourier transforms (two more for noise reduction).
     """
     reduced = noise_reduction != "none"
     recordings = {path: decode(path) for path in paths}
@@ -141,10 +141,10 @@ def spectrogram_row(
 
 
 def augmentation_rows(clips: Sequence[FloatArray]) -> Iterator[Row]:
-    """Measure each change of a waveform, clip by clip; both ways return the changed waveform.
+    """Compare each change of a waveform, clip by clip; both ways return the changed waveform.
 
-    Bounds: the two transforms of each frame of the phase vocoder, for pitch with soxr's resampling
-    as well; drawing uniform numbers; copying the samples; multiplying them.
+    Bounds: the two transforms per frame of the phase vocoder, plus soxr's resampling for pitch;
+    drawing uniform numbers; copying the samples; multiplying them.
     """
 
     def vocoder(clip: FloatArray) -> None:
@@ -190,7 +190,7 @@ def change_row(
     change: Change,
     kernel: Callable[[FloatArray], object],
 ) -> Row:
-    """Measure one change. Bound: the kernel alone."""
+    """Compare one change. Bound: the kernel alone."""
     nothing: dict[str, Any] = {field.name: None for field in fields(Draw)} | {"noise_seed": 0}
     changes = Draw(**nothing | setting)
     seconds, other_seconds, bound = interleave(
@@ -212,14 +212,14 @@ def change_row(
 
 
 def transform(frames: int, n_fft: int) -> None:
-    """Run at least so many real Fourier transforms, on frames that stay in the cache."""
+    """Run at least `frames` real Fourier transforms on data that stay in the cache."""
     block = np.ones((_CACHED_FRAMES, n_fft), dtype=np.float32)
     for _ in range(0, frames, _CACHED_FRAMES):
         scipy.fft.rfft(block, axis=1)
 
 
 def agreement(paths: Sequence[Path], noise_reduction: str, features: sections.Features) -> str:
-    """Say how far both log-mel spectrograms are apart."""
+    """Return a text about how much the two log-mel spectrograms differ."""
     settings: dict[str, Any] = {"noise_reduction": noise_reduction, "features": features}
     banks = filter_banks(RATE, features)
     differences = [

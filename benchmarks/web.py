@@ -1,7 +1,7 @@
-"""How large the page of `ser export --web` is, and how long it takes to answer.
+"""Measure the size of the page of `ser export --web`, and how long it takes to answer.
 
-`python -m benchmarks.web data/raw public` takes the clips of a folder and an exported page. Server
-and browser share this machine; each of the first answers is one of a browser just started.
+`python -m benchmarks.web data/raw public` uses the clips of a folder and an exported page. Server
+and browser share this machine; each first answer is measured in a new browser.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _RESULTS = Path(__file__).with_name("web.csv")
 
 
 def answer(driver: WebDriver, clip: Path) -> float:
-    """Give a clip to an open page; give the seconds until its answer."""
+    """Upload a clip to an open page; return the seconds until its answer."""
     shown = len(driver.find_elements(By.CSS_SELECTOR, "article"))
     start = time.perf_counter()
     driver.find_element(By.ID, "files").send_keys(str(clip))

@@ -1,19 +1,19 @@
-"""How the command lines of the scripts end."""
+"""Run the scripts' main functions and report errors."""
 
 import sys
 from collections.abc import Callable
 
 from ser.core.errors import UserError
 
-RESUMES = "the same command goes on from here"
+RESUMES = "the same command continues from here"
 
 
 def run(main: Callable[[], None], interrupted: str = "") -> None:
-    """Call `main`; end with status 1 and a sentence where it cannot go on.
+    """Call `main`; end with status 1 and a sentence on a user's error or Ctrl-C.
 
     Args:
         main: may raise UserError.
-        interrupted: what to say on Ctrl-C, such as how to go on.
+        interrupted: the message on Ctrl-C, such as how to continue.
     """
     try:
         main()

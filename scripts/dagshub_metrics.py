@@ -1,4 +1,4 @@
-"""Write the last run's figures as DagsHub's experiments tab reads them.
+"""Write the last run's figures in the format of DagsHub's experiments tab.
 
 DagsHub takes any committed `*metrics.csv` with the columns of its logger, and any `*params.yaml`.
 """
@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts import cli
-from scripts.readme import load_figures, rows_of
+from scripts.tables import load_figures, rows_of
 from scripts.workspace import ROOT
 
 TARGET = ROOT / "metrics/dagshub_metrics.csv"
 
 
 def figures() -> Iterator[tuple[str, float, int]]:
-    """Yield name, value and step: each fold's curves, then the figures of the test clips.
+    """Yield (name, value, step) of each fold's curves, then of the test clips' figures.
 
     Raises:
         UserError: a file is missing or damaged.
@@ -38,12 +38,12 @@ def figures() -> Iterator[tuple[str, float, int]]:
 
 
 def main(target: Path = TARGET) -> None:
-    """Write the file; its time is that of the commit of these figures, not of writing."""
-    told = subprocess.run(
+    """Write the file; its timestamps are the time of the commit of these figures."""
+    log = subprocess.run(
         ["git", "log", "-1", "--format=%ct", "--", "metrics/evaluate.json"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    milliseconds = int(told.stdout or 0) * 1000
+    milliseconds = int(log.stdout or 0) * 1000
     with target.open("w", encoding="utf-8", newline="") as file:
         file.write("Name,Value,Timestamp,Step\n")
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""The whole workflow on the synthesised corpus, in demo/: offline, a minute or two."""
+"""Run the whole workflow on the synthetic corpus in demo/: offline, in a minute or two."""
 
 from scripts import cli, experiments
 from scripts.workspace import ROOT, dvc, make_workspace
@@ -7,7 +7,7 @@ from ser.core.figures import read_figures
 
 
 def main() -> None:
-    """Run the pipeline in demo/ and say what came out.
+    """Run the pipeline in demo/ and print the results.
 
     Raises:
         UserError: a stage failed.
@@ -19,9 +19,9 @@ def main() -> None:
     figures = read_figures(folder / "metrics/evaluate.json")
     low, high = figures.accuracy_interval
     print(
-        f"\nSynthesised speech, {figures.n_test} clips of speakers never trained on: "
+        f"\nSynthetic speech, {figures.n_test} clips of speakers not in the training set: "
         f"accuracy {figures.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}), "
-        f"guessing {figures.majority_accuracy:.1%}. These figures say nothing about people."
+        f"guessing {figures.majority_accuracy:.1%}. These figures say nothing about real speech."
     )
     for name, value in figures:
         if isinstance(value, int | float):

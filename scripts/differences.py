@@ -1,4 +1,4 @@
-"""Find what differs between this workspace and its last run, or another revision, as DVC tells."""
+"""Find the differences between this workspace and its last run, or another revision, with DVC."""
 
 import hashlib
 import json
@@ -9,16 +9,16 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from scripts.stage_deps import is_code
-from scripts.workspace import ROOT, dvc, git, parsed, read
+from scripts.workspace import ROOT, dvc, git, parse_text, read
 from ser.core.errors import UserError
 from ser.core.figures import Figures, OverallFigures
 
 
 def dvc_json(*arguments: str) -> dict[str, Any]:
-    """Ask DVC for something as JSON.
+    """Return the JSON output of a DVC command.
 
     Raises:
-        UserError: DVC refuses.
+        UserError: DVC fails.
     """
     done = dvc(ROOT, *arguments, "--json", capture_output=True)
     if done.returncode:
@@ -28,11 +28,11 @@ def dvc_json(*arguments: str) -> dict[str, Any]:
     return found
 
 
-def since_the_run() -> dict[str, list[str]]:
-    """Find what changed since the stages ran, so that the files here are not of one run.
+def changes_since_run() -> dict[str, list[str]]:
+    """Find changes since the stages ran: with any, the files here do not belong to one run.
 
     Returns:
-        stage -> sections of params, files and "its code"; what is merely not here is left out.
+        stage -> sections of params, files and "its code"; missing files are left out.
     """
     found = {
         stage: list(dict.fromkeys(_changed(changes)))
@@ -54,8 +54,8 @@ def _changed(changes: Sequence[Any]) -> Iterator[str]:
                     yield "its code" if is_code(name) else name
 
 
-def is_of_the_run(path: str) -> bool:
-    """Check whether a file is the one that a stage of the last run wrote."""
+def matches_last_run(path: str) -> bool:
+    """Return whether a file is the one that a stage of the last run wrote."""
     lock = read(ROOT, "dvc.lock", YAML(typ="safe").load)
     written = {
         out["path"]: out["md5"]
@@ -66,39 +66,39 @@ def is_of_the_run(path: str) -> bool:
     return written.get(path) == hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def against(base: str, needed: Sequence[str], figures: Figures) -> dict[str, Any]:
+def compare_with(base: str, needed: Sequence[str], figures: Figures) -> dict[str, Any]:
     """Compare this workspace with another revision.
 
     Args:
-        base: names the revision.
-        needed: names of the files in metrics/ that are compared.
+        base: the revision.
+        needed: names of the files in metrics/ to compare.
         figures: of this workspace.
 
     Returns:
         name and commit of the revision; headline: accuracy, UAR and F1, old and new, with their
-        intervals where there are any; metrics and params: all that differ; missing: those of the
-        files that the revision lacks.
+        intervals if any; metrics and params: all that differ; missing: the needed files that the
+        revision does not have.
 
     Raises:
         UserError: there is no such revision, or its metrics/evaluate.json is damaged.
     """
     if base.startswith("-"):
-        raise UserError(f"BASE={base}: no name of a git revision")
+        raise UserError(f"BASE={base}: not the name of a git revision")
     try:
         commit = git(ROOT, "rev-parse", "--verify", "--short", f"{base}^{{commit}}").strip()
     except UserError:
-        raise UserError(f"BASE={base}: git knows no such revision") from None
+        raise UserError(f"BASE={base}: git has no such revision") from None
     missing = [name for name in needed if not _has(base, f"metrics/{name}.json")]
     changes = [
         {"file": Path(file).stem, "name": name, "diff": None, **change}
         for file, names in sorted(dvc_json("metrics", "diff", base).items())
         for name, change in names.items()
     ]
-    # The figures of the test clips first, last what only tells where the data is from.
+    # The figures of the test clips come first, deeply nested names last.
     changes.sort(key=lambda c: (c["file"] != "evaluate", c["name"].count("."), c["name"]))
     params = dvc_json("params", "diff", base).get("params.yaml", {})
     return {
-        # A full commit id is too long to be read.
+        # A full commit id is too long to read.
         "name": commit if len(base) > 30 else base,
         "commit": commit,
         "headline": [] if "evaluate" in missing else _headline(_figures_at(base), figures),
@@ -111,7 +111,7 @@ def against(base: str, needed: Sequence[str], figures: Figures) -> dict[str, Any
 def _figures_at(revision: str) -> OverallFigures:
     file = "metrics/evaluate.json"
     name = f"{revision}:{file}"
-    figures: OverallFigures = parsed(git(ROOT, "show", name), name, OverallFigures.from_json)
+    figures: OverallFigures = parse_text(git(ROOT, "show", name), name, OverallFigures.from_json)
     return figures
 
 

@@ -1,4 +1,4 @@
-"""Named experiments: experiments/<name>.yaml, run through `dvc exp run` under that name."""
+"""Run named experiments, experiments/<name>.yaml, as DVC experiments of the same names."""
 
 import json
 import re
@@ -24,26 +24,26 @@ FOLDER = ROOT / "experiments"
 CHECKPOINTS = ROOT / ".checkpoints"
 
 Changes = dict[str, Any]
-_STAGE = re.compile(r"^(Running stage|Stage) '\w+'")  # begins, or is passed over
+_STAGE = re.compile(r"^(Running stage|Stage) '\w+'")  # begins, or is skipped
 _EPOCH = re.compile(r"^fold \d+/\d+ epoch \d+/\d+: .*\((\d+\.\d+) s\)$")
 
 
 class Training(NamedTuple):
-    """How long a training took, apart from what it had done before it was stopped."""
+    """How long a training took in its last run, without any work before it was stopped."""
 
-    seconds: float  # of the stage train, its start-up included
-    seconds_per_epoch: float | None  # the median; None where its log is elsewhere
+    seconds: float  # of the stage train, including its start-up
+    seconds_per_epoch: float | None  # the median; None: the log has no epochs
 
 
 def names() -> list[str]:
-    """List the experiments there are."""
+    """Return the names of all experiments, sorted."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def read(name: str, more: Changes | None = None) -> Changes:
     """Read experiments/<name>.yaml: the params that differ from params.yaml.
 
-    A file may name another with `extends`, from whose params it differs.
+    With `extends`, a file lists the differences from another experiment's params.
 
     Args:
         name: of the file.
@@ -61,14 +61,15 @@ def check(changes: Changes, source: str) -> params.Params:
     """Check params.yaml with changes.
 
     Raises:
-        UserError: it is not valid; the text says whether without the changes of `source` it is.
+        UserError: it is not valid; the message names params.yaml, or also `source` if the changes
+            are the cause.
     """
     params.load(ROOT / "params.yaml")
     return params.parse(resolve(changes), f"params.yaml with {source}")
 
 
 def with_emobox(changes: Changes, folder: Path | None) -> Changes:
-    """Add the folder of EmoBox's lists where the split is made of them.
+    """Add the folder of EmoBox's lists if the split needs them.
 
     Raises:
         UserError: they are needed and not given.
@@ -84,12 +85,12 @@ def with_emobox(changes: Changes, folder: Path | None) -> Changes:
 
 
 def resolve(changes: Changes) -> dict[str, Any]:
-    """Give all params: those of params.yaml with the changes."""
+    """Return all params: those of params.yaml with the changes."""
     return merge(read_yaml((ROOT / "params.yaml").read_bytes(), "params.yaml"), changes)
 
 
 def read_file(name: str, *extended_by: str) -> Changes:
-    """Read what experiments/<name>.yaml and those that it extends change, unchecked as a whole."""
+    """Read the changes of experiments/<name>.yaml and those that it extends, without a check."""
     path = FOLDER / f"{name}.yaml"
     if name not in names():
         raise UserError(f"no experiment {name!r}: expected one of {', '.join(names())}")
@@ -108,7 +109,11 @@ def read_file(name: str, *extended_by: str) -> Changes:
 
 
 def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace values by changes, key by key at every depth."""
+    """Return values with changes applied, key by key at every depth.
+
+    >>> merge({"model": {"epochs": 9, "seed": 0}}, {"model": {"seed": 7}})
+    {'model': {'epochs': 9, 'seed': 7}}
+    """
     merged = dict(values)
     for key, change in changes.items():
         old = merged.get(key)
@@ -120,7 +125,11 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def flatten(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted key, value) of every change."""
+    """Yield (dotted key, value) of every change.
+
+    >>> list(flatten({"model": {"epochs": 10, "seed": 7}}))
+    [('model.epochs', 10), ('model.seed', 7)]
+    """
     for key, value in changes.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
@@ -134,11 +143,11 @@ def run(
     target: str = "",
     checkpoints: Path = CHECKPOINTS,
 ) -> Training | None:
-    """Run the pipeline with some params as the DVC experiment `name` of the current commit.
+    """Run the pipeline with changed params as the DVC experiment `name` of the current commit.
 
-    It runs in a folder of its own, so the workspace stays as it is. An experiment of that name is
-    replaced, unless this one fails; what is finished comes from DVC's cache, a training that was
-    stopped goes on.
+    It runs in a temporary folder, so the workspace does not change. An experiment of the same name
+    is replaced unless this one fails. Finished stages come from DVC's cache, and a stopped training
+    continues.
 
     Args:
         name: of the experiment.
@@ -147,10 +156,10 @@ def run(
         checkpoints: folder of unfinished trainings.
 
     Returns:
-        How long the training took; None where nothing was trained.
+        How long the training took; None if nothing was trained.
 
     Raises:
-        UserError: a stage failed; its own message was among the lines.
+        UserError: a stage failed; its message is in the output.
     """
     former = git(ROOT, "for-each-ref", "--format=%(objectname)", reference(name)).strip()
     if former:
@@ -168,10 +177,14 @@ def run(
 
 
 def time_training(log: Sequence[tuple[float, str]]) -> Training | None:
-    """Compute how long the training of a run took from its lines; None where there was none.
+    """Compute from a run's output how long its training took; None: nothing was trained.
+
+    >>> log = [(0, "Running stage 'train':"), (9, "fold 1/1 epoch 1/1: ... (2.5 s)")]
+    >>> time_training([*log, (11, "Running stage 'evaluate':")])
+    Training(seconds=11, seconds_per_epoch=2.5)
 
     Args:
-        log: (seconds on any clock, line) of all lines.
+        log: (time in seconds, line) of all lines.
     """
     began = next((when for when, line in log if line.startswith("Running stage 'train'")), None)
     if began is None:
@@ -181,23 +194,24 @@ def time_training(log: Sequence[tuple[float, str]]) -> Training | None:
     return Training(next(next_stage, log[-1][0]) - began, median(epochs) if epochs else None)
 
 
-def run_beside(name: str, changes: Changes, workers: int, *targets: str) -> None:
-    """Run a DVC experiment as `run` does, where others of this project run at the same time.
+def run_in_clone(name: str, changes: Changes, workers: int, *targets: str) -> None:
+    """Run a DVC experiment as `run` does, but safely while other experiments of this project run.
 
-    DVC hands experiments over to their runs by one queue per repository, from which a run takes
-    the newest: two that start at once may get each other's, or one twice. A clone has a queue
-    and locks of its own; DVC's cache, which it shares with the project, is made to be shared.
+    DVC passes experiments to their runs through one queue per repository, and a run takes the
+    newest: two that start at once may take each other's, or both the same. A clone has its own
+    queue and locks; DVC's cache, which it shares with the project, is safe to share.
 
     Args:
-        name: of the experiment; its lines begin with it.
+        name: of the experiment; its output lines begin with it.
         changes: the params that differ.
         workers: local processes that it may use.
-        targets: stages to stop at; what they made stays in DVC's cache, and there is no experiment.
+        targets: stages to stop at; then their results stay in DVC's cache, but no experiment is
+            stored.
 
     Raises:
-        UserError: a stage failed; its own message was among the lines.
+        UserError: a stage failed; its message is in the output.
     """
-    # One thread each, however many run at once: it decides about the rounding, so about figures.
+    # Always one thread, because the number of threads changes the rounding, and so the figures.
     environment = {"SER_WORKERS": str(workers), "OMP_NUM_THREADS": "1"}
     with _clone() as folder:
         for line in _run_dvc(folder, name, changes, targets, CHECKPOINTS, environment):
@@ -216,8 +230,8 @@ def _run_dvc(
     checkpoints: Path,
     environment: Mapping[str, str],
 ) -> Iterator[str]:
-    """Run an experiment of the project, or the clone of it, in `root`; yield what it prints."""
-    # ++ also sets keys of mappings that may have any: pull.sources, clean.relabel.
+    """Run an experiment in `root`, the project or a clone of it; yield the lines of its output."""
+    # ++ can also add keys to the mappings with free keys, pull.sources and clean.relabel.
     settings = [
         f"--set-param=++{key}={json.dumps(value, ensure_ascii=False)}"
         for key, value in flatten(changes)
@@ -240,19 +254,19 @@ def _run_dvc(
         raise UserError(f"experiment {name} failed: see above")
 
 
-_CLONING = Lock()  # git allows one at a time to look at the working tree
+_CLONING = Lock()  # git allows only one process at a time to stash the working tree
 
 
 @contextmanager
 def _clone() -> Iterator[Path]:
-    """Give a clone of the project as it is now, with the project's DVC cache; remove it after."""
-    parent = ROOT / ".dvc/tmp/exps/standalone"  # where `dvc exp run --temp` has its folders
+    """Make a clone of the working tree that shares the DVC cache; remove it afterwards."""
+    parent = ROOT / ".dvc/tmp/exps/standalone"  # where `dvc exp run --temp` makes its folders
     parent.mkdir(parents=True, exist_ok=True)
     identity = ("-c", "user.name=ser", "-c", "user.email=ser@localhost")
     with TemporaryDirectory(prefix="clone-", dir=parent, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with _CLONING:
-            # It borrows the project's objects, those of uncommitted changes among them.
+            # The clone shares the project's git objects, including those of uncommitted changes.
             git(ROOT, "clone", "--quiet", "--shared", str(ROOT), name)
             if changed := git(ROOT, *identity, "stash", "create").strip():
                 git(ROOT, "-C", name, *identity, "stash", "apply", "--quiet", changed)
@@ -265,29 +279,29 @@ def _clone() -> Iterator[Path]:
 
 
 def head() -> str:
-    """Name the current commit."""
+    """Return the hash of the current commit."""
     return git(ROOT, "rev-parse", "HEAD").strip()
 
 
 def reference(name: str) -> str:
-    """Name the git ref of an experiment of the current commit."""
+    """Return the git ref of an experiment of the current commit."""
     commit = head()
     return f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
 
 
 def exists(name: str) -> bool:
-    """Tell whether the current commit has an experiment."""
+    """Return whether the current commit has an experiment."""
     return bool(git(ROOT, "for-each-ref", reference(name)))
 
 
 def read_result(name: str, path: str) -> str:
-    """Read a file that git keeps from an experiment of the current commit."""
+    """Read a file of an experiment of the current commit from git."""
     return git(ROOT, "show", f"{reference(name)}:{path}")
 
 
 def read_data(name: str, path: str) -> str:
-    """Read a text file that DVC keeps from an experiment of the current commit."""
-    # Takes a second to import, which those who only run an experiment need not wait for.
+    """Read a text file of an experiment of the current commit from DVC."""
+    # Imported here, because it takes a second and running an experiment does not need it.
     import dvc.api
 
     text: str = dvc.api.read(path, repo=str(ROOT), rev=reference(name))
@@ -308,7 +322,7 @@ def read_params(name: str) -> dict[str, Any]:
 
 
 def _git_identity() -> dict[str, str]:
-    """Name a committer where git knows none: `dvc exp run` makes commits."""
+    """Return variables that set a committer if git has none, because `dvc exp run` commits."""
     known = subprocess.run(["git", "var", "GIT_COMMITTER_IDENT"], cwd=ROOT, capture_output=True)
     if known.returncode == 0:
         return {}
@@ -320,10 +334,13 @@ def _git_identity() -> dict[str, str]:
 
 
 def parse_settings(settings: Sequence[str]) -> Changes:
-    """Turn `split.emobox=/a/folder` and the like into changes of params.
+    """Convert settings such as `split.emobox=/a/folder` to changes of params.
+
+    >>> parse_settings(["model.epochs=10", "split.scheme=kfold"])
+    {'model': {'epochs': 10}, 'split': {'scheme': 'kfold'}}
 
     Raises:
-        UserError: one has no `=`, or its value is no YAML.
+        UserError: a setting has no `=`, or its value is not valid YAML.
     """
     changes: Changes = {}
     for setting in settings:
@@ -335,22 +352,22 @@ def parse_settings(settings: Sequence[str]) -> Changes:
 
 
 def set_key(changes: Changes, key: str, value: Any) -> Changes:  # noqa: ANN401 - any YAML value
-    """Add the change of one dotted key, such as model.seed."""
+    """Return changes with one more, of a dotted key such as model.seed."""
     for part in reversed(key.split(".")):
         value = {part: value}
     return merge(changes, value)
 
 
 def main(name: str = "", *settings: str) -> None:
-    """Run one experiment and show its figures."""
+    """Run one experiment and print its figures."""
     run(name, read(name, parse_settings(settings)))
     for metrics in ("train", "evaluate"):
         for key, value in read_metrics(name, metrics).items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 print(f"  {key}: {value:g}")
     print(
-        f"Experiment {name} stands in `dvc exp show`; `dvc exp apply {name}` brings its params, "
-        "model, metrics and plots into the workspace."
+        f"`dvc exp show` lists experiment {name}; `dvc exp apply {name}` copies its params, model, "
+        "metrics and plots to the workspace."
     )
 
 

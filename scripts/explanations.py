@@ -1,10 +1,10 @@
-"""Check that what is said to have mattered did: `python -m scripts.explanations`.
+"""Check whether explanations are faithful: `python -m scripts.explanations`.
 
-Of each test clip of the trained model, frames are removed: those that are said to have mattered
-most, as many at random, as many in runs as long at random places, and others. If an explanation
-means something, the answer changes more often without the first. Needs the data of a finished
-`dvc repro` of a model that sees mel spectrograms. Writes metrics/explanations.csv,
-plots/explanations.png, and an example, plots/explanation.png.
+Frames are removed from each test clip of the trained model: the most important ones according to
+the explanation, as many at random, as many in runs of the same lengths at random places, and
+others. If an explanation is faithful, the prediction changes more often without the first. Needs
+the data of a finished `dvc repro` with a model that uses mel spectrograms. Writes
+metrics/explanations.csv, plots/explanations.png, and an example, plots/explanation.png.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ RESULTS = ROOT / "metrics/explanations.csv"
 PICTURE = ROOT / "plots/explanations.png"
 EXAMPLE = ROOT / "plots/explanation.png"
 SHARES = (0.05, 0.1, 0.2, 0.3)  # of a clip's frames that are removed
-DRAWS = 20  # of what is random
+DRAWS = 20  # repetitions of each random choice
 RESAMPLES = 2000
 SEED = 0
 RANDOM = "at random"
@@ -42,15 +42,15 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Explained:
-    """A test clip with why the model told what it told of it.
+class ExplainedClip:
+    """A test clip with an explanation of its prediction.
 
     Attributes:
-        clip: its name.
-        emotion: what it is.
-        recogniser: the fold's that it was tested in.
-        waveform: float32 [samples], cleaned.
-        explanation: of the emotion that is told.
+        clip: the clip's name.
+        emotion: the clip's label.
+        recogniser: with the net of the fold in which the clip was tested.
+        waveform: float32 [samples], in standard form.
+        explanation: of the predicted emotion.
     """
 
     clip: str
@@ -61,26 +61,27 @@ class Explained:
 
     @property
     def title(self) -> str:
-        """What stands above its picture, after its name."""
+        """The title of the picture, to follow the clip's name."""
         x = self.explanation
-        told = "recognised" if x.emotion == self.emotion else f"taken for {x.emotion}"
-        return f": {self.emotion}, {told} ({x.probability:.0%})"
+        outcome = "recognised" if x.emotion == self.emotion else f"taken for {x.emotion}"
+        return f": {self.emotion}, {outcome} ({x.probability:.0%})"
 
     def draw(self, path: Path) -> None:
-        """Draw its explanation."""
+        """Draw the explanation."""
         band_hertz = mel_band_hertz(self.recogniser.description.preprocessing.features)
         draw_explanation(path, self.explanation, band_hertz, self.clip, self.title)
 
 
-def explained(data: Path, predictions: pd.DataFrame) -> Iterator[Explained]:
-    """Explain predictions of test clips, each by the net of the fold that it was tested in.
+def explain_predictions(data: Path, predictions: pd.DataFrame) -> Iterator[ExplainedClip]:
+    """Explain predictions of test clips, each with the net of the fold in which it was tested.
 
     Args:
-        data: folder of the run.
+        data: the run's data folder.
         predictions: rows of its predictions.csv.
 
     Raises:
-        UserError: the model is not here, sees no mel spectrogram, or needs a voice.
+        UserError: the model is missing, does not use mel spectrograms, or must be adapted to a
+            voice.
     """
     paths = read_csv(data / "clips.csv").set_index("clip")["path"]
     waveforms = Store(data / "clean")
@@ -90,13 +91,13 @@ def explained(data: Path, predictions: pd.DataFrame) -> Iterator[Explained]:
         if recogniser.needs_a_voice:
             raise UserError("the model must be adapted to a voice before it can be explained")
         x = explain(recogniser, waveform, row["predicted"])
-        yield Explained(row["clip"], row["emotion"], recogniser, waveform, x)
+        yield ExplainedClip(row["clip"], row["emotion"], recogniser, waveform, x)
 
 
 def masks(
-    one: Explained, share: float, rng: np.random.Generator
+    one: ExplainedClip, share: float, rng: np.random.Generator
 ) -> Iterator[tuple[str, list[Bools]]]:
-    """Choose frames to remove: what they are, and one or several choices [frames] of them."""
+    """Yield the name of each way to choose frames to remove, with one or several masks [frames]."""
     x = one.explanation
     importance = x.influence.sum(axis=1)
     frames = len(importance)
@@ -110,20 +111,20 @@ def masks(
     most = greatest(importance)
     yield "that spoke most for the answer", [most]
     yield RANDOM, [greatest(rng.random(frames)) for _ in range(DRAWS)]
-    # Random places may be those of the former, in part.
+    # Random places may overlap with the most important ones.
     moved = [np.roll(most, rng.integers(1, frames)) for _ in range(DRAWS)]
     yield "in runs as long, at random places", moved
     yield "the loudest", [greatest(np.power(10, x.spectrogram / 10).sum(axis=1))]
     yield "that spoke most against it", [greatest(-importance)]
 
 
-def removals(one: Explained, rng: np.random.Generator) -> list[dict[str, object]]:
-    """Say how often the answer changes when frames are removed: a row per share and choice."""
+def removals(one: ExplainedClip, rng: np.random.Generator) -> list[dict[str, object]]:
+    """Compute how often the prediction changes without frames: a row per share and choice."""
     features = one.recogniser.features(one.waveform)
-    told = one.recogniser.emotions.index(one.explanation.emotion)
+    predicted = one.recogniser.emotions.index(one.explanation.emotion)
 
     def changes(mask: Bools) -> bool:
-        return int(one.recogniser.probabilities(features[~mask]).argmax()) != told
+        return int(one.recogniser.probabilities(features[~mask]).argmax()) != predicted
 
     return [
         {
@@ -138,7 +139,7 @@ def removals(one: Explained, rng: np.random.Generator) -> list[dict[str, object]
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
-    """Average over the clips, with 95 % intervals of a bootstrap over them.
+    """Average over the clips, with 95 % bootstrap intervals over the clips.
 
     Efron, Tibshirani: An introduction to the bootstrap, 1993, chapter 13.
 
@@ -146,8 +147,8 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
         rows: columns clip, removed, frames and changed.
 
     Returns:
-        A row per removed and frames; columns clips, changed, low, high, and of the difference from
-        as many frames at random, clip by clip, more, more_low, more_high.
+        A row per removed and frames, with the columns clips, changed, low, high, and more,
+        more_low, more_high for the paired difference from as many frames at random.
     """
     lines = []
     for (removed, frames), part in rows.groupby(["removed", "frames"], sort=False):
@@ -162,7 +163,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Give the mean with the ends of its interval."""
+    """Return the mean with the ends of its interval."""
     resampled = bootstrap((values,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=SEED)
     low, high = resampled.confidence_interval
     return values.mean(), low, high
@@ -173,8 +174,10 @@ def main(data: Path) -> None:
     predictions = read_csv(data / "predictions.csv")
     rng = np.random.default_rng(SEED)
     rows: list[dict[str, object]] = []
-    best: Explained | None = None
-    for one in tqdm(explained(data, predictions), "explain", total=len(predictions), unit="clip"):
+    best: ExplainedClip | None = None
+    for one in tqdm(
+        explain_predictions(data, predictions), "explain", total=len(predictions), unit="clip"
+    ):
         rows += removals(one, rng)
         right = one.emotion == one.explanation.emotion
         if right and (not best or one.explanation.probability > best.explanation.probability):

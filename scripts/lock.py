@@ -1,4 +1,4 @@
-"""Pin what is installed in this environment: write requirements.lock."""
+"""Pin the versions installed in this environment: write requirements.lock."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ HEADER = "# Constraints for pip: the versions that the project was tested with (
 
 
 def main() -> None:
-    """Write every installed package but the project itself, without local version suffixes."""
+    """Write every installed package except the project itself, without local version suffixes."""
     frozen = subprocess.run(
         [sys.executable, "-m", "pip", "freeze", "--exclude-editable", "--exclude", "ser"],
         check=True, capture_output=True, text=True,

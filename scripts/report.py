@@ -19,9 +19,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ruamel.yaml import YAML
 from scipy.stats import binomtest
 
-from scripts import cli, differences, readme
-from scripts.explanations import explained
-from scripts.readme import interval, load_figures, load_metrics, percent
+from scripts import cli, differences, tables
+from scripts.explanations import explain_predictions
+from scripts.tables import interval, load_figures, load_metrics, percent
 from scripts.workspace import ROOT, git, read
 from ser.core.errors import UserError
 from ser.core.figures import SpeakerFigures
@@ -137,7 +137,7 @@ def looks(listed: list[dict[str, Any]]) -> dict[str, str] | str:
         with TemporaryDirectory() as folder:
             path = Path(folder, "picture.png")
             drawn = {}
-            for one in explained(data, chosen):
+            for one in explain_predictions(data, chosen):
                 one.draw(path)
                 drawn[_as_uri(path)] = one.clip + one.title
             return drawn
@@ -146,7 +146,7 @@ def looks(listed: list[dict[str, Any]]) -> dict[str, str] | str:
 
 
 def _rows(path: str, columns: Sequence[str]) -> list[dict[str, str]]:
-    rows = readme.rows_of(path)
+    rows = tables.rows_of(path)
     if rows and not set(columns) <= set(rows[0]):
         raise UserError(
             f"{path} has the columns {', '.join(rows[0])}, expected are {', '.join(columns)}: "
@@ -191,7 +191,7 @@ def gather(base: str | None) -> dict[str, Any]:
         "clean": load_metrics("clean"),
         "split": load_metrics("split"),
         "train": load_metrics("train"),
-        "corpus": readme.dataset(),
+        "corpus": tables.dataset(),
         "sources": load_metrics("pull"),
         "speakers": speakers(figures.per_speaker),
         "confusion": confusions,

@@ -1,4 +1,4 @@
-"""What benchmarks/scale.csv says: is time linear, is memory flat, what would break first."""
+"""Judge benchmarks/scale.csv: is time linear, is memory flat, which limit is reached first."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,14 +7,14 @@ from itertools import pairwise
 
 from pydantic import TypeAdapter
 
-DVC = "dvc add"  # of the recordings: the step beside the stages
+DVC = "dvc add"  # of the recordings: the one step that is not a stage
 ONE_PROCESS = ("split", DVC)
-TIME_TOLERANCE = 0.15  # of the seconds, where time counts as linear
-MEMORY_TOLERANCE = 0.25  # of the peak memory, where it counts as flat
+TIME_TOLERANCE = 0.15  # share of the seconds up to which time counts as linear
+MEMORY_TOLERANCE = 0.25  # share of the peak memory up to which it counts as flat
 
-# Assumptions of what breaks first: nothing here is measured.
+# Assumptions about the limits, which are not measured.
 MEMORY_GB = 64  # of one machine, for one process
-MD5_GB_PER_SECOND = 0.6  # of one core, as DVC hashes a file
+MD5_GB_PER_SECOND = 0.6  # at which DVC hashes a file, on one core
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]  # head, rows
 
@@ -24,18 +24,18 @@ class Row:
     """A line of scale.csv.
 
     Attributes:
-        clips: how many recordings there were.
+        clips: number of recordings.
         stage: clean, extract, augment or split; or `dvc add` of the recordings.
-        cores: how many processes worked.
+        cores: number of worker processes.
         copies: changed copies of each clip, made by augment.
-        hours: of audio, in all.
-        raw_bytes: of the recordings on disk.
-        seconds: the stage took, the median where it ran more than once.
-        core_seconds: of computing, in all its processes.
-        driver_seconds: of computing, in the one that feeds the others and writes their results.
+        hours: total duration of the audio.
+        raw_bytes: size of the recordings on disk.
+        seconds: wall-clock time of the stage, the median of several runs.
+        core_seconds: CPU time of all its processes.
+        driver_seconds: CPU time of the process that feeds the others and writes their results.
         clips_per_second: of the stage.
-        peak_mb: largest memory of all its processes together, in 10^6 bytes.
-        bytes: of its outputs on disk.
+        peak_mb: largest total memory of its processes, in 10^6 bytes.
+        bytes: size of its outputs on disk.
     """
 
     clips: int
@@ -54,14 +54,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A size held against the smaller ones.
+    """A size compared with the smaller ones.
+
+    The run of few clips, which measures the start-up cost, does not count as a size.
 
     Attributes:
-        row: what was measured.
-        expected: seconds, by the line through the run of few clips and that of the size before.
-        least: clips of the smallest size, beside the run of few clips.
-        memory: peak, as a multiple of that of the smallest size.
-        grown: bytes of memory that each further clip takes.
+        row: the measurement.
+        expected: seconds by the line through the run of few clips and the next smaller size.
+        least: number of clips of the smallest size.
+        memory: peak, as a multiple of the smallest size's.
+        grown: bytes of memory per further clip.
     """
 
     row: Row
@@ -72,17 +74,17 @@ class Judgement:
 
     @property
     def off(self) -> float:
-        """How much longer it took than expected: a share, negative where it was faster."""
+        """The relative difference from the expected time; negative: faster than expected."""
         return self.row.seconds / self.expected - 1
 
     @property
     def linear(self) -> bool:
-        """Whether the time grows with the number of clips, and no more: it may grow less."""
+        """Whether the time grows at most in proportion to the number of clips."""
         return self.off <= TIME_TOLERANCE
 
     @property
     def flat(self) -> bool:
-        """Whether the memory is that of the smallest size, or little more."""
+        """Whether the memory is about that of the smallest size, or less."""
         return self.memory <= 1 + MEMORY_TOLERANCE
 
     @property
@@ -98,12 +100,12 @@ class Judgement:
 
 
 def read(lines: Sequence[Mapping[str, str]]) -> list[Row]:
-    """Make rows of the lines of scale.csv."""
+    """Convert the lines of scale.csv to rows."""
     return TypeAdapter(list[Row]).validate_python(lines)
 
 
 def by_stage(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Sort the rows of every stage by the number of clips."""
+    """Group the rows by stage, sorted by the number of clips."""
     found: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.clips):
         found.setdefault(row.stage, []).append(row)
@@ -111,7 +113,7 @@ def by_stage(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 
 def judge(rows: Sequence[Row]) -> list[Judgement]:
-    """Judge every stage at every size but the run of few clips and the smallest size."""
+    """Judge every stage at every size except the run of few clips and the smallest size."""
     judgements = []
     for few, *sizes in by_stage(rows).values():
         for smaller, row in pairwise(sizes):
@@ -124,13 +126,13 @@ def judge(rows: Sequence[Row]) -> list[Judgement]:
 
 
 def slope(few: Row, many: Row, column: str) -> float:
-    """How much of a column each further clip takes; 0 where more clips happened to take less."""
+    """Compute how much of a column each further clip takes; 0 if more clips took less."""
     more: float = getattr(many, column) - getattr(few, column)
     return max(0.0, more) / (many.clips - few.clips)
 
 
 def conditions(rows: Sequence[Row]) -> str:
-    """Under what conditions was measured."""
+    """Return a sentence about the conditions of the measurement."""
     last = max(rows, key=lambda row: row.clips)
     return (
         f"On {last.cores} cores, with {last.copies} changed copies of each clip; the clips are "
@@ -140,7 +142,7 @@ def conditions(rows: Sequence[Row]) -> str:
 
 
 def measured(rows: Sequence[Row]) -> Table:
-    """Everything that was measured, with the verdicts."""
+    """Return a table of all measurements and verdicts."""
     judged = {(one.row.stage, one.row.clips): one for one in judge(rows)}
     head = (
         *("clips", "stage", "seconds", "clips/s", "peak memory", "on disk"),
@@ -166,12 +168,12 @@ def measured(rows: Sequence[Row]) -> Table:
 
 @dataclass(frozen=True)
 class PerClip:
-    """What a further clip costs in a stage.
+    """The cost of a further clip in a stage.
 
     Attributes:
-        core_seconds: of all processes.
-        driver_seconds: of the one that feeds the others.
-        memory: bytes, of all processes.
+        core_seconds: CPU time of all processes.
+        driver_seconds: CPU time of the process that feeds the others.
+        memory: bytes of all processes.
         bytes: on disk.
     """
 
@@ -182,9 +184,9 @@ class PerClip:
 
 
 def per_clip(rows: Sequence[Row]) -> dict[str, PerClip]:
-    """What a further clip costs in each stage: from the run of few clips to the largest size.
+    """Compute the cost of a further clip in each stage that has at least two sizes.
 
-    Memory grows from the smallest size on. There must be two sizes beside the run of few clips.
+    Times grow from the run of few clips to the largest size, memory from the smallest size on.
     """
     return {
         stage: PerClip(
@@ -198,13 +200,13 @@ def per_clip(rows: Sequence[Row]) -> dict[str, PerClip]:
     }
 
 
-def fed_cores(one: PerClip) -> float:
-    """How many cores one driver keeps busy."""
+def cores_per_driver(one: PerClip) -> float:
+    """Compute how many cores one driver keeps busy."""
     return one.core_seconds / one.driver_seconds if one.driver_seconds > 0 else math.inf
 
 
 def costs(rows: Sequence[Row]) -> Table:
-    """What a further clip costs in each stage."""
+    """Return a table of the cost of a further clip in each stage."""
     head = ("stage", "core time", "of it in the driver", "feeds", "memory", "disk")
     lines: list[tuple[str, ...]] = []
     for stage, one in per_clip(rows).items():
@@ -213,7 +215,7 @@ def costs(rows: Sequence[Row]) -> Table:
                 stage,
                 f"{1e3 * one.core_seconds:.2f} ms",
                 f"{1e3 * one.driver_seconds:.2f} ms",
-                "" if stage in ONE_PROCESS else f"{fed_cores(one):.1f} cores",
+                "" if stage in ONE_PROCESS else f"{cores_per_driver(one):.1f} cores",
                 f"{one.memory:.0f} bytes",
                 f"{one.bytes / 1e3:,.2f} kB",
             )
@@ -222,7 +224,7 @@ def costs(rows: Sequence[Row]) -> Table:
 
 
 def limits(rows: Sequence[Row]) -> Table:
-    """What breaks first in one run on a machine of MEMORY_GB, the soonest first."""
+    """Return a table of the limits of one run on a machine of MEMORY_GB, the lowest first."""
     cost, last = per_clip(rows), max(rows, key=lambda row: row.clips)
     found: list[tuple[float, str, str]] = []
     for stage, one in cost.items():

@@ -1,7 +1,7 @@
-"""Write into dvc.yaml, as deps of each stage, the packages and files that its scripts import.
+"""Write the packages and files that each stage's scripts import to its deps in dvc.yaml.
 
-A stage whose code changed and whose deps do not name that code would keep a stale result. Run
-this after changing an import; the tests compare dvc.yaml with what it would write.
+If code is missing from a stage's deps, a change of it leaves a stale result. Run this after
+changing an import; the tests compare dvc.yaml with what this would write.
 """
 
 import ast
@@ -13,25 +13,25 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 PACKAGES = ("ser", "stages")
-WHOLE = ("ser/core",)
+ALWAYS_WHOLE = ("ser/core",)
 
 
 def scripts_of(stage: Mapping[str, Any], root: Path) -> list[Path]:
-    """List the scripts that the commands of a stage start: `python -m stages.<name> ...`."""
+    """Return the scripts that a stage's commands start: `python -m stages.<name> ...`."""
     commands = stage["cmd"] if isinstance(stage["cmd"], list) else [stage["cmd"]]
     modules = [command.split()[2] for command in commands]
     return [root.joinpath(*module.split(".")).with_suffix(".py") for module in modules]
 
 
 def imported_files(scripts: Sequence[Path], root: Path) -> list[str]:
-    """List scripts and all files of the repository that they import, directly or not.
+    """Return scripts and all files of the repository that they import, directly or indirectly.
 
     Args:
         scripts: Python files below `root`.
         root: folder of the repository.
 
     Returns:
-        Posix paths relative to `root`, sorted; packages count by their __init__.py.
+        Posix paths relative to `root`, sorted; packages appear as their __init__.py.
     """
     found: set[Path] = set()
     waiting = list(scripts)
@@ -45,7 +45,7 @@ def imported_files(scripts: Sequence[Path], root: Path) -> list[str]:
 
 
 def imported_names(file: Path) -> list[str]:
-    """List the dotted names that a file imports, and `a.b.c` for `from a.b import c`."""
+    """Return the dotted names that a file imports, and `a.b.c` for `from a.b import c`."""
     names: list[str] = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -57,7 +57,7 @@ def imported_names(file: Path) -> list[str]:
 
 
 def files_of(name: str, root: Path) -> list[Path]:
-    """List the files that an import of a dotted name runs: its packages and its module."""
+    """Return the files that an import of a dotted name runs: its packages and its module."""
     parts = name.split(".")
     if parts[0] not in PACKAGES:
         return []
@@ -66,17 +66,17 @@ def files_of(name: str, root: Path) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-def by_folders(files: Sequence[str], root: Path) -> list[str]:
-    """Name a package of ser/ instead of its files where all of them are listed.
+def group_by_package(files: Sequence[str], root: Path) -> list[str]:
+    """Replace the files of a package of ser/ by the package if all of them are listed.
 
-    WHOLE is named even where some of its files are not: what every part speaks changes for all.
-    Of other packages an __init__.py that holds no code is left out.
+    Packages in ALWAYS_WHOLE are listed even if only some of their files are, because all parts of
+    the project share them. Elsewhere an __init__.py without code is left out.
     """
     packages = {Path(*Path(file).parts[:2]) for file in files if file.count("/") > 1}
     whole = {
         package
         for package in packages
-        if package.as_posix() in WHOLE
+        if package.as_posix() in ALWAYS_WHOLE
         or {path.relative_to(root).as_posix() for path in (root / package).rglob("*.py")}
         <= set(files)
     }
@@ -84,36 +84,40 @@ def by_folders(files: Sequence[str], root: Path) -> list[str]:
         file
         for file in files
         if not any(Path(file).is_relative_to(package) for package in whole)
-        and not (file.endswith("/__init__.py") and _says_only(root / file))
+        and not (file.endswith("/__init__.py") and _has_only_docstring(root / file))
     ]
     return sorted([*(package.as_posix() for package in whole), *others])
 
 
-def _says_only(file: Path) -> bool:
-    """Tell whether a Python file holds nothing but its docstring."""
+def _has_only_docstring(file: Path) -> bool:
+    """Return whether a Python file contains only a docstring."""
     body = ast.parse(file.read_text(encoding="utf-8")).body
     return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
 
 
 def is_code(dep: str) -> bool:
-    """Tell whether a dep is code, a file or a package, and not data."""
+    """Return whether a dep is code, a file or a package, and not data.
+
+    >>> is_code("ser/core"), is_code("data/clips.csv")
+    (True, False)
+    """
     return dep.split("/")[0] in PACKAGES
 
 
 def data_deps(deps: Sequence[str]) -> list[str]:
-    """Keep the deps that are not code."""
+    """Return the deps that are not code."""
     return [dep for dep in deps if not is_code(dep)]
 
 
 def main(root: Path) -> None:
-    """Rewrite dvc.yaml in place, comments kept."""
+    """Rewrite dvc.yaml in place, keeping its comments."""
     yaml = YAML()
     yaml.width = 100
     yaml.indent(mapping=2, sequence=4, offset=2)
     path = root / "dvc.yaml"
     pipeline = yaml.load(path)
     for stage in pipeline["stages"].values():
-        code = by_folders(imported_files(scripts_of(stage, root), root), root)
+        code = group_by_package(imported_files(scripts_of(stage, root), root), root)
         deps = CommentedSeq([*data_deps(stage["deps"]), *code])
         stage["deps"] = deps
     yaml.dump(pipeline, path)

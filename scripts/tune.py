@@ -3,9 +3,9 @@
     python -m scripts.tune [TRIALS]
 
 Every trial is a DVC experiment `tune-<study>-<number>` of the current commit. It stops at the stage
-train, so no test clip is looked at; trials that look hopeless are pruned early. A study belongs to
-a commit and its params: losses of other code, data or params cannot be compared. It is kept in
-.tune/: the same command goes on where it was stopped, and a larger number adds trials.
+train, so no test clip is used; unpromising trials are pruned early. A study belongs to a commit and
+its params, because losses of other code, data or params are not comparable. It is stored in .tune/:
+the same command continues where it was stopped, and a larger number adds trials.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from scripts.workspace import ROOT, at_least_one
 from ser.core import params
 from ser.core.errors import UserError
 from ser.core.needs import needs_of
-from ser.core.net_problems import problems
+from ser.core.net_problems import net_problems
 
 FOLDER = ROOT / ".tune"
 TRIALS = 20
 _SIZES = {"layers": (3, 4), "width": (64, 128, 256, 512)}
 _RUNGS = (1 / 9, 1 / 3, 1)  # shares of model.epochs after which a trial may be pruned
-_FAILURES = 3  # in a row, after which the cause is not the draw
+_FAILURES = 3  # in a row, after which the trials' params are not the likely cause
 
 
 def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes:
@@ -59,16 +59,16 @@ def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes
 
 
 def allowed_sizes(settings: params.Params, size: str) -> list[int]:
-    """List the values of a setting of the net's size that go with all other params."""
+    """Return the values of a size setting that are compatible with all other params."""
     return [
         value
         for value in _SIZES[size]
-        if not problems(settings.model.model_copy(update={size: value}), settings.features.dims)
+        if not net_problems(settings.model.model_copy(update={size: value}), settings.features.dims)
     ]
 
 
 def run_trial(trial: optuna.Trial, name: str, settings: params.Params) -> float:
-    """Train in ever longer runs, each going on from the one before; return the validation loss.
+    """Train in ever longer runs, each continuing the one before; return the validation loss.
 
     Raises:
         TrialPruned: a run's validation loss is worse than the median of the others' at that epoch.
@@ -91,7 +91,7 @@ def run_trial(trial: optuna.Trial, name: str, settings: params.Params) -> float:
 
 
 def open_study(settings: params.Params, commit: str) -> optuna.Study:
-    """Open the study of a commit and its params, or begin it; a stopped trial is tried again."""
+    """Open or create the study of a commit and its params; a stopped trial is queued again."""
     FOLDER.mkdir(exist_ok=True)
     key = commit + settings.model_dump_json()
     study = optuna.create_study(
@@ -107,7 +107,7 @@ def open_study(settings: params.Params, commit: str) -> optuna.Study:
 
 
 def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """List the trials that came to a result, be it that they are hopeless."""
+    """Return the trials that were completed or pruned."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
@@ -117,7 +117,7 @@ def add_trial(study: optuna.Study, settings: params.Params) -> None:
     Raises:
         UserError: a stage failed.
     """
-    # A sampler of its own for each trial: draws do not depend on where the study was stopped.
+    # A new sampler for each trial, so that draws do not depend on where the study was stopped.
     seed = settings.model.seed + len(study.get_trials(deepcopy=False))
     study.sampler = optuna.samplers.TPESampler(seed=seed)
     trial = study.ask()
@@ -131,19 +131,19 @@ def add_trial(study: optuna.Study, settings: params.Params) -> None:
 
 
 def name_of(study: optuna.Study, number: int) -> str:
-    """Name the experiment of a trial."""
+    """Return the name of a trial's experiment."""
     return f"tune-{study.study_name}-{number:04d}"
 
 
 def main(trials: int) -> None:
-    """Run trials until there are so many results, and say which is best.
+    """Run trials until there are enough results, and print the best one.
 
     Raises:
-        UserError: there are no val clips, or several trials failed in a row.
+        UserError: the split has no val clips, or several trials failed in a row.
     """
     settings = params.load(ROOT / "params.yaml")
     if settings.split.val == 0:
-        raise UserError("tuning looks at the val clips alone: set split.val above 0")
+        raise UserError("tuning uses the val clips: set split.val above 0")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = open_study(settings, experiments.head())
     failures = 0
@@ -155,8 +155,8 @@ def main(trials: int) -> None:
             failures += 1
             if failures == _FAILURES:
                 raise UserError(f"{failures} trials failed in a row: {error}") from None
-            print(f"{error}; another trial takes its place", flush=True)
-    # What is left there belongs to pruned trials.
+            print(f"{error}; another trial replaces it", flush=True)
+    # The remaining checkpoints belong to pruned trials.
     shutil.rmtree(FOLDER / "checkpoints", ignore_errors=True)
     pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
     best = study.best_trial

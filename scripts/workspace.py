@@ -1,7 +1,7 @@
-"""A copy of the project in a folder of its own, with other params: for the demo and the tests.
+"""Work with copies of the project, its files, git and DVC.
 
-What is copied is the working tree, so that it shows what the code does now; results (dvc.lock,
-metrics, plots, data) stay behind.
+A copy has other params, for the demo and the tests. It is made from the working tree, so that it
+runs the current code; results (dvc.lock, metrics, plots, data) are not copied.
 """
 
 import argparse
@@ -24,12 +24,12 @@ _RESULTS = ("dvc.lock", "metrics/", "plots/")
 
 
 def make_workspace(folder: Path, changes: Mapping[str, Any]) -> None:
-    """Copy the project into a folder and change its params.
+    """Copy the project to a folder and change its params.
 
-    What a former run left in that folder stays, so that `dvc repro` reuses it.
+    Results of a former run in that folder stay, so that `dvc repro` reuses them.
 
     Args:
-        folder: where; it becomes a git repository of its own.
+        folder: the target, which becomes a git repository.
         changes: sections of params.yaml with the keys that differ.
 
     Raises:
@@ -50,7 +50,7 @@ def make_workspace(folder: Path, changes: Mapping[str, Any]) -> None:
 
 
 def change_params(path: Path, changes: Mapping[str, Any]) -> None:
-    """Change values of a params file in place; comments are kept.
+    """Change values of a params file in place, keeping its comments.
 
     Raises:
         UserError: a change names a key that the file does not have.
@@ -74,45 +74,52 @@ def _merge(values: Any, changes: Mapping[str, Any], path: Path) -> None:  # noqa
 
 
 def at_least_one(text: str) -> int:
-    """Read a number from the command line, for argparse: a whole number from 1 on."""
+    """Return a whole number of at least 1 from the command line, for argparse.
+
+    >>> at_least_one("3")
+    3
+
+    Raises:
+        argparse.ArgumentTypeError: it is not such a number.
+    """
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1 on is expected")
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number of at least 1 is expected")
     return int(text)
 
 
-def parsed(text: str, name: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
-    """Parse what a file of the project holds.
+def parse_text(text: str, name: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
+    """Parse the content of a project's file.
 
     Raises:
-        UserError: it is damaged, such as after a merge with conflicts.
+        UserError: the file is damaged, such as after a merge with conflicts.
     """
     try:
         return parse(text)
     except (ValueError, YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{name} is damaged ({reason}): `dvc repro` makes it anew") from None
+        raise UserError(f"{name} is damaged ({reason}): `dvc repro` writes it again") from None
 
 
 def read(folder: Path, name: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
     """Read and parse a file of a project.
 
     Raises:
-        UserError: it is missing or damaged.
+        UserError: the file is missing or damaged.
     """
     try:
         text = (folder / name).read_text("utf-8")
     except OSError as error:
-        raise UserError(f"{name}: {error.strerror}: `dvc repro` makes it") from None
+        raise UserError(f"{name}: {error.strerror}: `dvc repro` writes it") from None
     except UnicodeDecodeError:
-        raise UserError(f"{name} is damaged (no text): `dvc repro` makes it anew") from None
-    return parsed(text, name, parse)
+        raise UserError(f"{name} is damaged (not text): `dvc repro` writes it again") from None
+    return parse_text(text, name, parse)
 
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in a folder and return what it prints.
 
     Raises:
-        UserError: git fails, such as where there is no repository, or no commit in it.
+        UserError: git fails, such as without a repository, or without a commit.
     """
     done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
     if done.returncode:
@@ -130,12 +137,12 @@ def stage_command(stage: str) -> list[str]:
 
 
 def dvc_command(*arguments: str) -> list[str]:
-    """Make the command line of `dvc`, of this interpreter's environment."""
+    """Return the command line that runs `dvc` with this interpreter."""
     return [sys.executable, "-m", "dvc", *arguments]
 
 
 def dvc_environment() -> dict[str, str]:
-    """Put this interpreter's environment first on the path: stages are started as `python`."""
+    """Return the environment with this interpreter's folder first on PATH, for stages' `python`."""
     here = str(Path(sys.executable).parent)
     return {**os.environ, "PATH": here + os.pathsep + os.environ.get("PATH", "")}
 

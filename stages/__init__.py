@@ -1,1 +1,1 @@
-"""The statements of dvc.yaml: one script per stage, run as `python -m stages.<name>`."""
+"""The scripts of dvc.yaml, mostly one per stage, run as `python -m stages.<name>`."""

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ser.augment.copies import Draw, change_features, change_waveform, draw
 from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
-from ser.core.store import Place, Store, StoreWriter
+from ser.core.store import ArraySlice, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows, write_csv
 from ser.core.typing import FloatArray
 from ser.features.extract import extract
@@ -22,20 +22,20 @@ from stages import cli
 
 
 class Job(NamedTuple):
-    """The copies of one clip that are to be made: of what waveform, and what is changed in each."""
+    """The copies to make of one clip: its waveform, and the changes of each copy."""
 
     clip: str
-    place: Place
+    place: ArraySlice
     draws: list[Draw]
 
 
 def jobs(clips: Path, waveforms: Store, augment: sections.Augment) -> Iterator[Job]:
-    """Draw the copies of all clips, clip by clip."""
+    """Draw the changes of all copies, clip by clip."""
     numbers = range(1, augment.copies + 1)
     for row in read_rows(clips) if numbers else ():
         clip = row["clip"]
         draws = [draw(augment, clip, number) for number in numbers]
-        yield Job(clip, waveforms.place(row["path"]), draws)
+        yield Job(clip, waveforms.array_slice(row["path"]), draws)
 
 
 def features_of_copies(
@@ -64,7 +64,7 @@ def stored(
 
 
 def main(clips: Path, clean: Path, augmented: Path) -> None:
-    """Write a store of the copies' features, and copies.csv: whose copy, changed how."""
+    """Write a store of the copies' features, and copies.csv: the clip and changes of each copy."""
     settings = params.load()
     features = settings.features
     total = count_rows(clips)
@@ -72,7 +72,7 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     sample_rate = waveforms.meta["sample_rate"]
     banks = filter_banks(sample_rate, features)
     work = partial(features_of_copies, sample_rate=sample_rate, features=features, banks=banks)
-    # tee holds the jobs that are being worked on.
+    # tee keeps the jobs that are in progress.
     begun, done = tee(jobs(clips, waveforms, settings.augment))
     columns = ["key", "clip", "copy", *(field.name for field in fields(Draw))]
     with StoreWriter(augmented, (sum(features.dims.values()),), {"dims": features.dims}) as store:

@@ -1,4 +1,4 @@
-"""Keep the recordings that are of use, in one form; list the others with the reason."""
+"""Convert the usable recordings to one form; list the others with the reason."""
 
 import hashlib
 from contextlib import closing
@@ -9,11 +9,11 @@ from typing import Any
 from tqdm import tqdm
 
 from ser.audio.standard import standard_form
-from ser.cleaning.labelling import label, layouts
+from ser.cleaning.labelling import folder_notes, label_recordings
 from ser.cleaning.ledger import REJECTED_COLUMNS, Ledger
 from ser.cleaning.summary import (
-    describe,
     require_clips,
+    summarise_cleaning,
     warn_of_like_speakers,
     warn_of_lone_emotions,
     warn_of_uneven_rejection,
@@ -37,20 +37,20 @@ def examine(
     Args:
         clip: name, and path below `raw`.
         raw: folder of the recordings.
-        clean: what is kept and in what form.
+        clean: the limits and the form of the audio.
 
     Returns:
-        (what its audio adds to its row of clips.csv, with a digest, waveform float32 [samples]),
-        or (its row of rejected.csv, None).
+        (the audio's columns of clips.csv and a digest, waveform float32 [samples]), or (the row of
+        rejected.csv, None).
     """
     name, path = clip
     try:
         recording = decode(raw / path)
         waveform = standard_form(recording, clean)
     except Rejected as verdict:
-        detail = str(verdict).replace(str(raw / path), path)  # the same wherever the folder lies
+        detail = str(verdict).replace(str(raw / path), path)  # independent of the folder's place
         return {"path": path, "reason": verdict.reason, "detail": detail}, None
-    # Of what is trained on: mono and two equal channels, WAV and FLAC are the same audio.
+    # Of the standardised audio, so that mono and two equal channels, or WAV and FLAC, agree.
     digest = hashlib.blake2b(waveform.tobytes(), digest_size=16)
     row = {
         "clip": name,
@@ -65,37 +65,38 @@ def examine(
 
 
 def examine_all(ledger: Ledger, raw: Path, clean: Path, settings: sections.Clean) -> None:
-    """Note what is found in every recording, and store the waveforms of the good ones."""
-    # The path that another machine knows the folder by.
+    """Record the result of every recording in the ledger, and store the usable waveforms."""
+    # Absolute, because other machines of a cluster may work on it.
     work = partial(examine, raw=raw.absolute(), clean=settings)
-    # Keys are paths: two files may bear one name until the duplicates are set apart, and which of
-    # them is used is known at the end only. Never the second of one name and one sound.
+    # Keys are paths, because two files may have the same name until the duplicates are set apart,
+    # and which of them is kept is known only at the end. A second file of the same name and sound
+    # is not stored.
     with StoreWriter(clean, (), settings.model_dump()) as store:
         results = ordered_map(work, ledger.names())
         for row, waveform in tqdm(results, "clean", len(ledger), unit="clip", disable=None):
             if waveform is not None and not ledger.has(row["clip"], row["digest"]):
                 store.add(row["path"], waveform)
-            ledger.note(row)
+            ledger.update(row)
 
 
 def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> None:
     """Write clips.csv, rejected.csv, the standardised audio and the counts.
 
     Raises:
-        UserError: nothing of a corpus, or of a wanted emotion, is left.
+        UserError: no clip of a corpus, or of a wanted emotion, is left.
     """
     settings = params.load().clean
     with closing(Ledger()) as ledger:
-        ledger.enter(label(raw, settings))
-        for layout in layouts(raw, settings):
-            print(f"  note: {layout}")
+        ledger.insert(label_recordings(raw, settings))
+        for note in folder_notes(raw, settings):
+            print(f"  note: {note}")
         warn_of_unused_words(ledger, settings)
         warn_of_like_speakers(ledger)
         examine_all(ledger, raw, clean, settings)
-        ledger.set_apart_duplicates()
+        ledger.reject_duplicates()
         write_csv(clips, ledger.clips(), CLIP_COLUMNS)
         write_csv(rejected, ledger.rejected(), REJECTED_COLUMNS)
-        facts = describe(ledger)
+        facts = summarise_cleaning(ledger)
         write_json(metrics, facts)
         kept, lost = facts["kept"], facts["rejected"]
         print(f"clean: {kept} clips kept, {lost} rejected (see {rejected})")

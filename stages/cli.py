@@ -1,4 +1,4 @@
-"""What every stage's command line does alike."""
+"""The command line that all stages share."""
 
 import argparse
 import inspect
@@ -10,7 +10,9 @@ from typing import NoReturn
 
 from ser.core.errors import UserError
 
-_WHAT_NEXT = "Nothing is lost: correct it and run again, finished work comes back from DVC's cache."
+_WHAT_NEXT = (
+    "Nothing is lost: correct this and run again; finished work is restored from DVC's cache."
+)
 _GO_BACK = (
     "(`dvc exp run -S` has left its value in params.yaml. To go back to the last committed run: "
     "git checkout -- params.yaml dvc.lock metrics plots && dvc checkout --force)"
@@ -18,11 +20,11 @@ _GO_BACK = (
 
 
 def _fail(text: str) -> NoReturn:
-    """End the stage with status 1, saying what is wrong and what to do."""
-    # Of several processes that train one net together, the first one of each machine speaks.
+    """End the stage with status 1 and a message: what is wrong and what to do."""
+    # Of several processes that train one net together, only the first of each machine prints.
     if os.environ.get("LOCAL_RANK", "0") != "0":
         sys.exit(1)
-    # An experiment that runs in a folder of its own, within .dvc, leaves the workspace alone.
+    # An experiment in a separate folder, within .dvc, does not change the workspace.
     advice = [_WHAT_NEXT] if ".dvc" in Path.cwd().parts else [_WHAT_NEXT, _GO_BACK]
     sys.exit("\n".join([f"error: {text}", *advice]))
 
@@ -30,8 +32,9 @@ def _fail(text: str) -> NoReturn:
 def run(main: Callable[..., None]) -> None:
     """Call `main` with the paths of the command line, one for each of its parameters.
 
-    A `UserError`, or a file that cannot be read or written, ends the stage with a text and status
-    1. DVC has removed the stage's former outputs by then, so the text says how to get them back.
+    A `UserError`, or a file that cannot be read or written, ends the stage with a message and
+    status 1. DVC has already removed the stage's former outputs, so the message says how to get
+    them back.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{Path(sys.argv[0]).stem}",
@@ -47,4 +50,4 @@ def run(main: Callable[..., None]) -> None:
     except OSError as error:
         _fail(f"{error.filename or ''}: {error.strerror or error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: `dvc repro` goes on from here")
+        sys.exit("interrupted: `dvc repro` continues from here")

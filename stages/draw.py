@@ -17,7 +17,7 @@ def main(
     test_history: Path,
     plots: Path,
 ) -> None:
-    """Write confusion matrix, reliability diagram and learning curves as pictures."""
+    """Draw the confusion matrix, the reliability diagram and the learning curves."""
     figures = read_figures(metrics)
     emotions = list(figures.per_class)
     results.confusion_matrix(

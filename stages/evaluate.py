@@ -25,14 +25,14 @@ def main(
     test_history: Path,
     plots: Path,
 ) -> None:
-    """Write the figures, what they come from, and the model with its figures, to be used."""
+    """Write the figures, the predictions behind them, and the model with its figures."""
     all_params = params.load()
     settings, scheme = all_params.evaluate, all_params.split.scheme
     clip_table, split_table, store = read_csv(clips), read_csv(splits), Store(features)
     description, nets = model_folder.load(trained)
     emotions = description.emotions
 
-    def predicted_plainly(kind: str) -> pd.DataFrame:
+    def predict_by_baseline(kind: str) -> pd.DataFrame:
         return baseline.predict_folds(kind, clip_table, split_table, store, settings.seed)
 
     table, tested = prediction.predict_folds(
@@ -47,8 +47,8 @@ def main(
         table,
         emotions,
         reliability,
-        predicted_plainly("majority"),
-        None if settings.baseline == "none" else predicted_plainly(settings.baseline),
+        predict_by_baseline("majority"),
+        None if settings.baseline == "none" else predict_by_baseline(settings.baseline),
         tested,
         settings,
         split_scheme=scheme,

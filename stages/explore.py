@@ -18,11 +18,11 @@ from ser.features.extract import logmel
 from ser.plots import dataset
 from stages import cli
 
-_SPEAKERS_IN_GALLERY = 4  # more if there are more corpora
+_SPEAKERS_IN_GALLERY = 4  # at least one of each corpus, so more if there are more corpora
 
 
 def _spread(values: NDArray[Any]) -> dict[str, float]:
-    """The least, the middle and the greatest of some values."""
+    """Compute the minimum, mean, median and maximum."""
     return {
         "max": values.max().item(),
         "mean": values.mean().item(),
@@ -32,12 +32,12 @@ def _spread(values: NDArray[Any]) -> dict[str, float]:
 
 
 def _counts(column: pd.Series) -> dict[str, int]:
-    """How often each value occurs, sorted by value."""
+    """Count how often each value occurs, sorted by value."""
     return {str(value): int(n) for value, n in sorted(column.astype(str).value_counts().items())}
 
 
 def _level_db(waveform: FloatArray) -> float:
-    """RMS of a waveform [samples] in dB relative to its peak."""
+    """Compute the RMS of a waveform [samples] in dB relative to its peak."""
     rms = np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))
     return float(20 * np.log10(rms / np.abs(waveform).max()))
 
@@ -48,7 +48,7 @@ def _by_emotion(table: pd.DataFrame, column: str) -> dict[str, NDArray[Any]]:
 
 
 def _describe(table: pd.DataFrame, frames: NDArray[np.int64]) -> dict[str, Any]:
-    """The dataset's figures, sorted by name."""
+    """Compute the dataset's figures, sorted by name."""
     return {
         "channels": _counts(table["channels"]),
         "clips": len(table),
@@ -65,14 +65,14 @@ def _describe(table: pd.DataFrame, frames: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _typical(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """The clip of median duration of each combination of values in some columns."""
+    """Find the clip of median duration for each combination of values in some columns."""
     ordered = table.sort_values(["seconds", "clip"]).groupby(columns)
     return pd.DataFrame([group.iloc[(len(group) - 1) // 2] for _, group in ordered])
 
 
 def _clips_by_speaker(table: pd.DataFrame) -> pd.DataFrame:
-    """Number of clips, a row per corpus/speaker and a column per emotion."""
-    # Speakers that are numbers are sorted as numbers: 2 before 10.
+    """Count the clips: a row per corpus/speaker and a column per emotion."""
+    # Padded with zeros, numbers are sorted as numbers: 2 before 10.
     width = table["speaker"].str.len().max()
     order = table.assign(padded=table["speaker"].str.zfill(width)).sort_values(["corpus", "padded"])
     names = speaker_of(order)
@@ -80,7 +80,11 @@ def _clips_by_speaker(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _gallery_speakers(speakers: pd.Index) -> list[str]:
-    """Choose the first speakers, `<corpus>/<speaker>`, in turn from each corpus."""
+    """Return the first speakers, `<corpus>/<speaker>`, taking one from each corpus in turn.
+
+    >>> _gallery_speakers(pd.Index(["a/1", "a/2", "a/3", "a/4", "b/1"]))
+    ['a/1', 'a/2', 'a/3', 'b/1']
+    """
     rank: Counter[str] = Counter()
     order: list[tuple[int, int, str]] = []
     for speaker in speakers:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
 from ser.core.preprocessing import Preprocessing
-from ser.core.store import Place, Store, StoreWriter
+from ser.core.store import ArraySlice, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows
 from ser.core.typing import FloatArray
 from ser.features.extract import extract
@@ -19,7 +19,7 @@ from stages import cli
 
 
 def features_of(
-    place: Place, sample_rate: int, features: sections.Features, banks: FilterBanks
+    place: ArraySlice, sample_rate: int, features: sections.Features, banks: FilterBanks
 ) -> FloatArray:
     """Read a waveform [samples]; return its features [frames, dims]."""
     return extract(place.read(), sample_rate, features, banks, power_to_db)
@@ -33,8 +33,8 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     sample_rate = waveforms.meta["sample_rate"]
     banks = filter_banks(sample_rate, settings)
     work = partial(features_of, sample_rate=sample_rate, features=settings, banks=banks)
-    rows, same = tee(read_rows(clips))  # which holds those that are being worked on
-    places = (waveforms.place(row["path"]) for row in rows)
+    rows, same = tee(read_rows(clips))  # tee keeps the rows that are in progress
+    places = (waveforms.array_slice(row["path"]) for row in rows)
     clean_settings = sections.Clean.model_validate(waveforms.meta)
     meta = Preprocessing.of(clean_settings, settings, banks).model_dump(mode="json")
     with StoreWriter(features, (sum(settings.dims.values()),), meta) as store:

@@ -1,4 +1,4 @@
-"""Bring the recordings of every corpus in pull.corpora into data/raw/<corpus>."""
+"""Fetch the recordings of every corpus in pull.corpora to data/raw/<corpus>."""
 
 import shutil
 from collections import Counter
@@ -10,21 +10,21 @@ from ser.core import params, sections, tables
 from ser.core.errors import UserError
 from ser.corpora import CORPORA, check_table, select_files
 from ser.sources import addresses
-from ser.sources.files import MARK
+from ser.sources.files import ORIGIN_FILE
 from stages import cli
 
 
 def main(raw: Path, metrics: Path) -> None:
-    """Pull every corpus, remove what no source has, and write what was pulled."""
+    """Fetch every corpus, remove files that its source does not have, and write a report."""
     pull = params.load().pull
     parsed = {corpus: addresses.parse(pull.sources[corpus]) for corpus in pull.corpora}
-    _refuse_strangers(raw)
+    _require_own_folders(raw)
     report: dict[str, Any] = {}
     for corpus, source in parsed.items():
         folder = raw / corpus
         select = partial(select_files, corpus)
-        pulled = addresses.bring(source, folder, select, pull.verify, pull.redirect_hosts)
-        removed = addresses.prune(folder, {*pulled.files, MARK})
+        pulled = addresses.pull(source, folder, select, pull.verify, pull.redirect_hosts)
+        removed = addresses.prune(folder, {*pulled.files, ORIGIN_FILE})
         if removed:
             print(f"{folder}: removed {removed} files that the source does not have")
         if unused := check_table(corpus, folder, list(pulled.files)):
@@ -45,19 +45,19 @@ def main(raw: Path, metrics: Path) -> None:
     _remove_other_corpora(raw, pull.corpora)
     tables.write_json(metrics, report)
     for name, facts in report.items():
-        left = f" ({facts['other_files']} of no use left out)" if facts["other_files"] else ""
+        left = f" ({facts['other_files']} other files left out)" if facts["other_files"] else ""
         print(
             f"{name}: {facts['files']} files, {facts['bytes'] / 1e6:.1f} MB in {raw / name}{left}"
         )
 
 
-def _refuse_strangers(raw: Path) -> None:
-    """Stop before a folder is removed that this stage cannot have made."""
+def _require_own_folders(raw: Path) -> None:
+    """Check that this stage made all folders, before those that are not needed are removed."""
     for path in sorted(raw.glob("*/")):
-        if path.name not in CORPORA and not (path / MARK).is_file():
+        if path.name not in CORPORA and not (path / ORIGIN_FILE).is_file():
             raise UserError(
-                f"{path} was not made by this stage, and all else in {raw} is: move it elsewhere, "
-                "and use a `path:` source to read recordings of your own"
+                f"{path} was not made by this stage, which owns {raw}: move it elsewhere, and use "
+                "a `path:` source to read your own recordings"
             )
 
 
@@ -71,7 +71,7 @@ def _remove_other_corpora(raw: Path, corpora: list[sections.Corpus]) -> None:
             print(f"removed {path} with {n} files: not in pull.corpora")
         else:
             path.unlink()
-            print(f"removed {path}: of no corpus")
+            print(f"removed {path}: it belongs to no corpus")
 
 
 if __name__ == "__main__":

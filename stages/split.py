@@ -1,4 +1,4 @@
-"""Decide who is trained on and who is tested."""
+"""Split the clips into training, validation and test sets."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -23,30 +23,33 @@ from ser.splits.schemes import (
 )
 from stages import cli
 
-# Figures that are told where they are not 0, and how.
-_NOTED = {
+# Messages for figures that are not 0.
+_NOTES = {
     "clips_in_no_fold": "{} clip(s) in no fold: neither trained on nor tested",
-    "groups_on_both_sides": "{} group(s) of takes, of one speaker, sentence and emotion, are on "
-    "both sides: what is tested was heard in training",
+    "groups_on_both_sides": "{} group(s) of takes (same speaker, sentence and emotion) are in both "
+    "training and test: tested sentences were heard in training",
     "folds_validated_on_train_speakers": "in {} of {folds} fold(s), val has clips of speakers that "
-    "are trained on: its figures say nothing of unheard voices",
+    "are trained on: its figures say nothing about unheard voices",
     "published_clips_not_here": "{} published clip(s) are not among those kept",
-    "older_lists_passed_over": "{} list(s) in the older form passed over: the folds have newer "
-    "ones",
+    "older_lists_passed_over": "{} list(s) in the older format skipped: the folds have newer ones",
 }
 
 
 def rows(folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
-    """Give the rows of splits.csv."""
+    """Yield the rows of splits.csv.
+
+    >>> list(rows([{"a": "train"}, {"a": "test"}]))[1]
+    {'clip': 'a', 'fold': 2, 'subset': 'test'}
+    """
     for number, fold in enumerate(folds, start=1):
         for clip, subset in fold.items():
             yield {"clip": clip, "fold": number, "subset": subset}
 
 
-def describe(
+def split_figures(
     clips: pd.DataFrame, folds: Sequence[Fold], lacking: Lacking, split: sections.Split
 ) -> dict[str, Any]:
-    """Count what is to be known of the split."""
+    """Compute the figures of metrics/split.json."""
     facts: dict[str, Any] = {
         "scheme": split.scheme,
         "folds": len(folds),
@@ -71,17 +74,17 @@ def describe(
 
 
 def main(clips: Path, splits: Path, metrics: Path) -> None:
-    """Write splits.csv (clip, fold, subset) and what is to be known of the split."""
+    """Write splits.csv (clip, fold, subset) and the figures of the split."""
     settings = params.load().split
     table = read_csv(clips, COLUMNS)
     folds = make_folds(table, settings)
     write_csv(splits, rows(folds), ("clip", "fold", "subset"))
     lacking = folds_lacking(table, folds)
-    facts = describe(table, folds, lacking, settings)
+    facts = split_figures(table, folds, lacking, settings)
     write_json(metrics, facts)
     counts = ", ".join(f"{size:g} {subset}" for subset, size in facts["clips_per_fold"].items())
     print(f"split: {settings.scheme}, {len(folds)} fold(s), per fold {counts}")
-    for key, text in _NOTED.items():
+    for key, text in _NOTES.items():
         if facts.get(key):
             print(f"  note: {text.format(facts[key], folds=len(folds))}")
     for subset, own in lacking.items():

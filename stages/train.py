@@ -20,8 +20,8 @@ from ser.training.history import Epoch, kept_epoch, mean_figures
 from ser.training.team import join
 from stages import cli
 
-# Outside the stage's outputs, which DVC removes before it runs the stage again. Experiments that
-# run in a folder of their own name one that outlives it.
+# Outside the stage's outputs, because DVC removes those before it runs the stage again. Experiments
+# in temporary folders set SER_CHECKPOINTS to a folder that is kept.
 CHECKPOINTS = Path(os.environ.get("SER_CHECKPOINTS") or ".checkpoints")
 
 
@@ -36,7 +36,7 @@ class EpochLog:
         """Print the newest epoch of a fold."""
         e = history[-1]
         val = "" if e.val_loss is None else f", val {e.val_loss:.3f} {e.val_accuracy:.1%}"
-        # Written at once, not text and end apart: other processes print as well.
+        # Text and line end in one write, because other processes print as well.
         print(
             f"fold {e.fold}/{self._folds} epoch {e.epoch}/{self._epochs}: "
             f"loss {e.train_loss:.3f} {e.train_accuracy:.1%}{val} ({seconds:.1f} s)\n",
@@ -45,12 +45,12 @@ class EpochLog:
         )
 
     def epoch(self, history: list[Epoch], seconds: float) -> None:
-        """Log the newest epoch of the fold that is trained now."""
+        """Log the newest epoch of the current fold."""
         self._write(history)
         self.print_epoch(history, seconds)
 
     def end_fold(self, history: list[Epoch]) -> None:
-        """Keep a finished fold's history."""
+        """Store a finished fold's history."""
         self._finished += history
         self._write([])
 
@@ -59,10 +59,10 @@ class EpochLog:
         write_csv(self._path, rows, [field.name for field in fields(Epoch)])
 
 
-def describe(
+def describe_model(
     inputs: folds.Inputs, settings: sections.Model, trained: Mapping[int, folds.Trained]
 ) -> Description:
-    """Say what the weights are of."""
+    """Return the description to store with the weights."""
     clips = read_csv(inputs.clips)
     return Description(
         model=settings,
@@ -84,9 +84,9 @@ def main(
     history: Path,
     metrics: Path,
 ) -> None:
-    """Write the model, its learning curves and its last figures on train and val."""
+    """Write the model, its learning curves and its final figures on train and val."""
     settings = params.load().model
-    # Absolute: folds may be trained in another folder, on a machine that shares this one.
+    # Absolute, because another machine that shares this folder may train a fold.
     inputs = folds.Inputs(*(path.resolve() for path in (clips, splits, features, augmented)))
     team = join()
     numbers = sorted(read_csv(splits)["fold"].unique().tolist())
@@ -103,7 +103,7 @@ def main(
     if not team.leads:
         return
 
-    description = describe(inputs, settings, trained)
+    description = describe_model(inputs, settings, trained)
     model_folder.save(model, description, [fold.tensors() for fold in trained.values()])
     for number in numbers if settings.snapshots else []:
         source, target = (model_folder.snapshots_folder(f, number) for f in (checkpoints, model))

@@ -1,4 +1,4 @@
-"""What the project's files are to DVC: what .dvcignore hides, how `-S` rewrites params.yaml."""
+"""How DVC treats the project's files: .dvcignore, params.yaml after `-S`, plots, metrics."""
 
 import difflib
 import json
@@ -22,7 +22,7 @@ PATTERNS = [
 
 
 def ignored(folder, paths):
-    """Of these paths, the ones that DVC does not see."""
+    """Return those of the paths that DVC ignores."""
     for path in map(folder.joinpath, paths):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
@@ -40,7 +40,7 @@ def repository(tmp_path):
     return tmp_path
 
 
-def test_no_recording_is_ignored_whatever_its_folders_are_called(repository):
+def test_recordings_are_never_ignored_whatever_the_names_of_their_folders(repository):
     names = sorted({Path(pattern).name for pattern in PATTERNS} | {"recordings", "build"})
     assert "demo" in names
     paths = []
@@ -51,7 +51,7 @@ def test_no_recording_is_ignored_whatever_its_folders_are_called(repository):
     assert ignored(repository, paths) == []
 
 
-def test_every_pattern_ignores_what_it_is_meant_for(repository):
+def test_every_pattern_ignores_the_intended_files(repository):
     places = [
         pattern.lstrip("/").replace("**/", folder)
         for pattern in PATTERNS
@@ -62,7 +62,7 @@ def test_every_pattern_ignores_what_it_is_meant_for(repository):
 
 
 def plot_of_history(repository, rows):
-    """What DVC draws of these learning curves, as dvc.yaml tells it: its specification for Vega."""
+    """Return DVC's Vega specification of these learning curves, drawn as in dvc.yaml."""
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))
     plots = pipeline["stages"]["train"]["plots"]
     stages = {"stages": {"train": {"cmd": "train", "plots": plots}}}
@@ -76,7 +76,7 @@ def plot_of_history(repository, rows):
 
 
 def points(plot):
-    """(subset, fold, epoch, loss) of what the specification draws, by its own transforms."""
+    """Return the points (subset, fold, epoch, loss) that the specification draws."""
     fold, *_ = plot["transform"]
     name, value = fold["as"]
     encoding = plot["encoding"]
@@ -90,7 +90,7 @@ def points(plot):
 
 
 @pytest.mark.parametrize("validated", [True, False])
-def test_learning_curves_show_train_and_val_where_it_is(repository, validated):
+def test_learning_curves_show_train_and_val_if_any(repository, validated):
     rows = [
         {
             "fold": fold,
@@ -109,9 +109,9 @@ def test_learning_curves_show_train_and_val_where_it_is(repository, validated):
         for row in rows
         for subset in ("train_loss", *(["val_loss"] if validated else []))
     }
-    # Programs that do not know the template draw this column.
+    # Programs without the template draw this column.
     assert all(row[row["field"]] for row in plot["data"]["values"])
-    # A line through one epoch alone would not be seen.
+    # A line through a single epoch would be invisible.
     assert plot["mark"]["point"]
 
 
@@ -122,7 +122,7 @@ def params_file(tmp_path):
 
 
 def changed_lines(old, new):
-    """The lines that one text lost and the other gained."""
+    """Return the removed and the added lines."""
     lines = [line for line in difflib.ndiff(old.splitlines(), new.splitlines()) if line[0] in "+-"]
     return [line[2:] for line in lines if line[0] == "-"], [
         line[2:] for line in lines if line[0] == "+"
@@ -137,7 +137,7 @@ def test_a_round_trip_through_dvc_or_this_project_changes_no_byte(params_file):
     assert params_file.read_bytes() == before
 
 
-# As after -S, and as change_params takes it: what is in the line then.
+# An override by -S, the same change for change_params, and the line's expected content.
 CHANGES = [
     ("model.batch_size=1", {"model": {"batch_size": 1}}, "batch_size: 1 "),
     ("model.learning_rate=1e-05", {"model": {"learning_rate": 1e-5}}, "learning_rate: 1e-05"),
@@ -164,7 +164,7 @@ def test_a_changed_value_changes_one_line(params_file, override, changes, there)
     assert params_file.read_text("utf-8") == after
 
 
-# Keys that hold several values or none: how to set them, what then stands below the key, and back.
+# Keys with several values or none: how to set them, the expected lines below the key, and back.
 SEVERAL = [
     ("pull.corpora=[a,b]", {"pull": {"corpora": ["a", "b"]}}, ["- a", "- b"], "[aesdd]"),
     ("pull.corpora=[]", {"pull": {"corpora": []}}, [], "[aesdd]"),
@@ -183,7 +183,7 @@ def comments(text):
 
 
 @pytest.mark.parametrize(("override", "changes", "items", "back"), SEVERAL)
-def test_several_values_stand_below_their_key_and_can_be_taken_back(
+def test_several_values_are_written_below_their_key_and_can_be_reset(
     params_file, override, changes, items, back
 ):
     before = params_file.read_text("utf-8")
@@ -201,7 +201,7 @@ def test_several_values_stand_below_their_key_and_can_be_taken_back(
     assert params_file.read_text("utf-8") == after
 
 
-def test_a_corpus_of_ones_own_is_one_more_line(params_file):
+def test_a_users_own_corpus_adds_one_line(params_file):
     before = params_file.read_text("utf-8")
     change_params(params_file, {"pull": {"sources": {"calls": "path:/calls"}}})
     after = params_file.read_text("utf-8")
@@ -211,7 +211,7 @@ def test_a_corpus_of_ones_own_is_one_more_line(params_file):
     assert params_file.read_text("utf-8") == after
 
 
-def test_dvc_shows_every_figure_that_the_repository_holds():
+def test_dvc_shows_every_figure_in_the_repository():
     held = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "metrics").glob("*.json"))]
     assert "metrics/protocols.json" in held
     assert sorted(seen_by_dvc(ROOT)) == held

@@ -1,4 +1,4 @@
-"""Named experiments and the tuning, through the real dvc."""
+"""Named experiments and tuning, through the real dvc."""
 
 import json
 import os
@@ -33,13 +33,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-# What an experiment cannot know: where EmoBox's lists are.
+# The folder of EmoBox's lists, which an experiment's file cannot know.
 EMOBOX = {"split": {"emobox": "/EmoBox/data"}}
 NEEDED = {"emobox": EMOBOX, "batch-size-1": EMOBOX}
 
 
 @pytest.mark.parametrize("name", experiments.names())
-def test_every_experiment_is_valid_and_says_only_what_differs(name):
+def test_every_experiment_is_valid_and_contains_only_differences(name):
     experiments.read(name, NEEDED.get(name))
     own = yaml.safe_load((experiments.FOLDER / f"{name}.yaml").read_text("utf-8")) or {}
     base = own.pop("extends", None)
@@ -49,7 +49,7 @@ def test_every_experiment_is_valid_and_says_only_what_differs(name):
     assert repeated == []
 
 
-def test_an_experiment_takes_over_what_it_extends(folder):
+def test_an_experiment_inherits_what_it_extends(folder):
     write(
         folder,
         base="model: {epochs: 5, dropout: 0.1}\nsplit: {seed: 1}",
@@ -75,7 +75,7 @@ def test_an_experiment_takes_over_what_it_extends(folder):
             r"needs clips of one length",
         ),
         ("- model", r"sections of params\.yaml expected"),
-        ("model: {epochs: [", r"is no valid YAML"),
+        ("model: {epochs: [", r"is not valid YAML"),
         ("extends: nothing", r"no experiment 'nothing': expected one of wrong"),
         ("extends: wrong", r"extends itself: wrong -> wrong"),
     ],
@@ -93,14 +93,14 @@ def test_an_unknown_name_lists_the_known_ones():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A small project with experiments of its own, committed; nothing has run yet."""
+    """A small committed project with its own experiments; nothing has run yet."""
     folder = make_small_project(tmp_path_factory.mktemp("experiments") / "project")
     write(folder / "experiments", plain="model: {seed: 1}", wrong="model: {depth: 3}")
     commit(folder)
     return folder
 
 
-def test_an_experiment_runs_under_its_name_and_leaves_the_workspace_alone(project):
+def test_an_experiment_runs_under_its_name_and_does_not_change_the_workspace(project):
     output = run(project, "experiments", "plain")
     assert stages_run(output)[-2:] == ["train", "evaluate"]
     shown = experiments_shown(project)["plain"]
@@ -118,7 +118,7 @@ def test_a_wrong_experiment_runs_nothing(project):
     assert "no experiment" in run(project, "experiments", "other", ok=False)
 
 
-def test_a_training_is_timed_by_the_lines_of_its_run():
+def test_a_training_is_timed_from_the_output_of_its_run():
     log = [
         (1.0, "Stage 'split' is cached - skipping run, checking out outputs"),
         (2.0, "Running stage 'train':"),
@@ -138,8 +138,8 @@ def test_a_training_is_timed_by_the_lines_of_its_run():
     ("setting", "said"),
     [
         ("model.seed", "<key>=<value> expected"),
-        ("model.seed=[", "is no valid YAML"),
-        ("model.seed=2024-13-45", "is no valid YAML"),
+        ("model.seed=[", "is not valid YAML"),
+        ("model.seed=2024-13-45", "is not valid YAML"),
     ],
 )
 def test_settings_are_keys_with_values(setting, said):
@@ -156,7 +156,7 @@ def test_settings_reach_any_depth():
     }
 
 
-def test_an_experiment_that_was_killed_goes_on(project):
+def test_a_killed_experiment_continues(project):
     write(project / "experiments", plain="model: {seed: 2, epochs: 6}")
     command = [sys.executable, "-m", "scripts.experiments", "plain"]
     with subprocess.Popen(
@@ -178,7 +178,7 @@ def trials_shown(project):
     return sorted(name for name in experiments_shown(project) if name.startswith("tune-"))
 
 
-def test_every_trial_of_a_tuning_is_an_experiment_on_validation_alone(project):
+def test_every_trial_of_a_tuning_is_an_experiment_with_validation_only(project):
     first = run(project, "tune", "1")
     assert "evaluate" not in stages_run(first)
     (name,) = trials_shown(project)
@@ -187,7 +187,7 @@ def test_every_trial_of_a_tuning_is_an_experiment_on_validation_alone(project):
     assert float(shown["model.learning_rate"]) == pytest.approx(best["learning_rate"])
     assert float(shown["val_loss"]) > 0
 
-    # One more goes on with the same study, elsewhere; as many as there are is nothing to do.
+    # A larger number continues the study from another folder; the same number does nothing.
     second = run(project, "tune", "2")
     assert f"== {name}" not in second
     assert len(trials_shown(project)) == 2
@@ -198,7 +198,7 @@ def test_every_trial_of_a_tuning_is_an_experiment_on_validation_alone(project):
     assert stages_run(run(project, "tune", "2")) == []
 
 
-# A test run in the background may have been started with Ctrl-C ignored, and what it starts, too.
+# A test run in the background may ignore Ctrl-C, and so would the processes that it starts.
 _TUNE_INTERRUPTIBLY = """
 import runpy, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -207,7 +207,7 @@ runpy.run_module("scripts.tune", run_name="__main__")
 """
 
 
-def test_a_tuning_that_was_interrupted_takes_its_trial_up_again(project):
+def test_an_interrupted_tuning_continues_its_trial(project):
     command = [sys.executable, "-c", _TUNE_INTERRUPTIBLY]
     drawn = []
     with subprocess.Popen(
@@ -220,7 +220,7 @@ def test_a_tuning_that_was_interrupted_takes_its_trial_up_again(project):
                 os.killpg(process.pid, signal.SIGINT)
     again = run(project, "tune", "3")
     drawn += [line.split(": ", 1)[1] for line in again.splitlines(True) if line.startswith("== ")]
-    # The first trial that goes on is the one that was stopped.
+    # The first trial to continue is the one that was stopped.
     assert drawn[1] == drawn[0]
 
 
@@ -238,7 +238,7 @@ def test_without_a_commit_there_are_no_experiments(tmp_path):
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many"])
-def test_numbers_are_whole_and_from_one_on(number):
+def test_numbers_must_be_whole_and_positive(number):
     of_suites = (("compare", "--epochs", number), ("trials", "--seeds", number))
     for arguments in (("scripts.tune", number), *(("scripts.suites", *each) for each in of_suites)):
         done = subprocess.run(
@@ -261,7 +261,7 @@ def test_a_trial_that_was_stopped_is_tried_again(studies):
 
 
 @pytest.mark.parametrize("name", ["default", "functionals", "resnet"])
-def test_whatever_is_drawn_suits_the_net(studies, name):
+def test_drawn_params_are_valid_for_the_net(studies, name):
     changes = experiments.read(name)
     settings = params.parse(experiments.resolve(changes), name)
     study = tune.open_study(settings, "c")
@@ -270,14 +270,14 @@ def test_whatever_is_drawn_suits_the_net(studies, name):
         params.parse(experiments.resolve(drawn), name)
 
 
-def test_other_code_and_other_params_are_other_studies(studies):
+def test_other_code_or_params_start_another_study(studies):
     names = {tune.open_study(studies, commit).study_name for commit in ("c", "d", "c")}
     other = studies.model_copy(update={"model": studies.model.model_copy(update={"width": 3})})
     names.add(tune.open_study(other, "c").study_name)
     assert len(names) == 3
 
 
-def test_only_layers_that_the_net_can_have_are_tried(studies):
+def test_only_valid_numbers_of_layers_are_tried(studies):
     def layers(**changes):
         of_features = {"kinds": ["logmel"], "n_mels": changes.pop("n_mels", 64)}
         features = studies.features.model_copy(update=of_features)
@@ -299,7 +299,7 @@ def test_a_failing_experiment_leaves_the_former_one(project):
     assert experiments_shown(project).keys() == before
 
 
-def test_text_beyond_ascii_arrives_as_it_is(project):
+def test_non_ascii_text_is_preserved(project):
     write(project / "experiments", odd="split: {emobox: /tmp/p\u00e4 th}\nmodel: {epochs: 1}")
     run(project, "experiments", "odd")
     assert experiments_shown(project)["odd"]["split.emobox"] == "/tmp/p\u00e4 th"

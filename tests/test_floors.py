@@ -1,4 +1,4 @@
-"""The packages of ser/ stand on floors: each imports from lower ones only."""
+"""The packages of ser/ are in layers (floors): each imports from lower floors only."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ FLOORS = [
     {"benchmarks"},
 ]
 FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in floor}
-FACE = "ser/__init__.py"  # hands on what a program that recognises emotions needs
+FACE = "ser/__init__.py"  # passes on `load` to programs that recognise emotions
 
 
 def package_of(name):
@@ -37,7 +37,7 @@ def files():
         yield from (path.relative_to(ROOT) for path in sorted((ROOT / top).rglob("*.py")))
 
 
-def test_every_package_stands_on_a_floor():
+def test_every_package_has_a_floor():
     standing = {package_of(".".join(path.parts)) for path in files() if path.as_posix() != FACE}
     assert standing == set(FLOOR)
 
@@ -51,6 +51,6 @@ def test_a_package_imports_from_lower_floors_only(path):
             assert FLOOR[package] < FLOOR[own], name
 
 
-def test_stages_know_nothing_of_what_uses_a_model():
+def test_stages_and_the_use_of_models_are_independent():
     for path in (ROOT / "stages").rglob("*.py"):
         assert not any(name.startswith("ser.use") for name in imported_names(path)), path

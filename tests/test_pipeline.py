@@ -24,7 +24,7 @@ IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.org")
 
 
 def run(folder, *arguments, env=None, ok=True):
-    """Run dvc as a user without any git identity or settings; return its output."""
+    """Run dvc as a user without git identity or settings; return its output."""
     environment = {
         "HOME": str(folder.parent / "home"),
         "XDG_CONFIG_HOME": str(folder.parent / "home"),
@@ -68,7 +68,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture
 def restored(project):
-    """The small pipeline, brought back to its commit after the test."""
+    """The small pipeline, reset to its commit after the test."""
     yield project
     git(project, "checkout", "--quiet", "--force", "main")
     git(project, "clean", "--quiet", "--force", "-d")
@@ -84,7 +84,7 @@ def test_dvc_sees_every_figure(project):
     metrics = sorted(path.relative_to(project).as_posix() for path in project.glob("metrics/*"))
     assert len(metrics) == 6
     assert_dvc_sees_every_figure(project, *metrics)
-    # Without names it shows what dvc.yaml calls metrics.
+    # Without names it shows the metrics of dvc.yaml.
     assert sorted(seen_by_dvc(project)) == metrics
 
 
@@ -106,7 +106,7 @@ def test_a_second_copy_with_two_processes_gives_the_same_lock(project, tmp_path)
         ("evaluate", {"bootstrap": 300}, {"evaluate"}),
     ],
 )
-def test_a_param_belongs_to_these_stages(restored, section, changes, expected):
+def test_a_param_reruns_only_these_stages(restored, section, changes, expected):
     change_params(restored / "params.yaml", {section: changes})
     assert set(json.loads(run(restored, "status", "--json"))) == expected
 
@@ -163,14 +163,14 @@ def test_queued_experiments_run(restored):
     assert '"dropout": 0.3' in text
 
 
-def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(restored):
+def test_a_killed_training_continues_and_ends_with_the_same_bytes(restored):
     longer = {"model": {"epochs": 12}}
     change_params(restored / "params.yaml", longer)
     run(restored, "repro")
     reference = (restored / "dvc.lock").read_text()
     git(restored, "checkout", "--quiet", "--force", "main")
     change_params(restored / "params.yaml", longer)
-    # Without the run cache nothing but training can bring the model back.
+    # Without the run cache only training can restore the model.
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "--no-run-cache"],
         cwd=restored,

@@ -41,7 +41,7 @@ def wav(tmp_path_factory):
 
 
 def run(folder, wav, changes):
-    """Pull and all that follows."""
+    """Pull the clips and run all later stages."""
     make_workspace(folder / "project", changes)
     with DagsHubServer(wav) as server:
         environment = {"DAGSHUB_CLIENT_HOST": server.url, "HOME": str(folder)}
@@ -59,7 +59,7 @@ def project(wav, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["as params.yaml has it", "resnet"])
 def trained(request, wav, tmp_path_factory):
-    """The default, and the other net."""
+    """The project after training with the default net, and with the other one."""
     if request.param == "resnet":
         return request.getfixturevalue("project")
     return run(tmp_path_factory.mktemp("default"), wav, {"augment": {"copies": 1}})
@@ -69,7 +69,7 @@ def figures(project, name):
     return json.loads((project / "metrics" / f"{name}.json").read_text())
 
 
-def test_all_but_the_broken_clip_are_kept(project):
+def test_all_clips_except_the_broken_one_are_kept(project):
     counts = figures(project, "clean")
     assert counts["kept"] == 5 * CLIPS_PER_EMOTION
     assert counts["rejected"] == counts["reasons"]["zero_length"] == 1
@@ -99,7 +99,7 @@ def test_the_net_learns_from_real_clips(project):
     assert figures(project, "train")["train_accuracy"] > 0.3  # guessing: 0.2
 
 
-def test_emobox_fold_of_the_clips_that_are_here(project):
+def test_emobox_fold_of_the_available_clips(project):
     if not EMOBOX.is_dir():
         pytest.skip("EmoBox's lists are not here")
     from ser.core.params import load
@@ -117,7 +117,7 @@ def test_emobox_fold_of_the_clips_that_are_here(project):
         assert (subset == "test") == (clip.split("/")[1] in published)
 
 
-def test_predict_says_of_every_test_clip_what_evaluate_said(trained):
+def test_predict_agrees_with_evaluate_on_every_test_clip(trained):
     done = ser("predict", "data/raw", "--json", cwd=trained)
     assert done.returncode == 1  # the broken clip
     answers = {answer["file"]: answer for answer in json.loads(done.stdout)}
@@ -134,7 +134,7 @@ def test_predict_says_of_every_test_clip_what_evaluate_said(trained):
             assert share == pytest.approx(float(row[emotion]), abs=1e-5)
 
 
-def test_the_exported_model_answers_alike_on_real_clips(trained):
+def test_the_exported_model_agrees_on_real_clips(trained):
     done = ser("export", "--onnx", cwd=trained)
     assert done.returncode == 0, done.stderr
     assert b"on 20 clips at their own lengths" in done.stdout

@@ -16,7 +16,7 @@ from ser.core.figures import read_figures
 
 
 class Page(HTMLParser):
-    """What a page would load, and its text."""
+    """Collects the addresses that a page would load, and its text."""
 
     def __init__(self, html):
         super().__init__()
@@ -34,12 +34,12 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A clone of the project at its last commit, of which the report is made."""
+    """A clone of the project at its last commit, for the report."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     git(clone, "config", "user.name", "Tester")
     git(clone, "config", "user.email", "tester@example.org")
-    for module in (report, report.readme, report.differences):
+    for module in (report, report.tables, report.differences):
         monkeypatch.setattr(module, "ROOT", clone)
     monkeypatch.setattr(report, "REPORT", clone / "report.html")
     return clone
@@ -60,7 +60,7 @@ def change(path, edit):
     path.write_text(json.dumps(values))
 
 
-def test_the_page_loads_nothing_and_holds_the_figures(project):
+def test_the_page_loads_nothing_and_contains_the_figures(project):
     html = made(project)
     page = Page(html)
     assert all(load.startswith(("data:image/png;base64,", "#")) for load in page.loads)
@@ -77,14 +77,14 @@ def test_the_page_loads_nothing_and_holds_the_figures(project):
         found = binomtest(round(figures.accuracy * n), n).proportion_ci(method="wilson")
         interval = f"{found.low * 100:.1f} to {found.high * 100:.1f}"
         assert f"{name} {figures.accuracy * 100:.1f} % {interval} {n}" in page.text
-    assert "data/mistakes.csv is not here" in page.text
+    assert "data/mistakes.csv is missing" in page.text
 
 
-def test_it_is_the_same_bytes_again(project):
+def test_a_second_report_has_the_same_bytes(project):
     assert made(project) == made(project)
 
 
-def test_it_says_what_differs_from_another_revision(project):
+def test_differences_from_another_revision_are_listed(project):
     git(project, "tag", "before")
     evaluated = read_figures(project / "metrics/evaluate.json")
     old = evaluated.accuracy
@@ -107,7 +107,7 @@ def test_it_says_what_differs_from_another_revision(project):
 
 
 def test_an_interval_of_a_revision_that_has_it_as_a_list_is_shown(project):
-    """As metrics/evaluate.json once had them."""
+    """Older versions of metrics/evaluate.json have lists."""
     listed = {"accuracy": [0.111, 0.222], "uar": [0.333, 0.444]}
 
     def edit(evaluated):
@@ -131,7 +131,7 @@ def test_an_interval_of_a_revision_that_has_it_as_a_list_is_shown(project):
         assert f"{name} {share} {old} {share} {new} " in text
 
 
-def test_a_revision_without_figures_is_said_to_have_none(project):
+def test_missing_figures_of_a_revision_are_reported(project):
     git(project, "rm", "--quiet", "metrics/split.json")
     git(project, "commit", "--quiet", "--message", "less")
     git(project, "tag", "less")
@@ -140,13 +140,13 @@ def test_a_revision_without_figures_is_said_to_have_none(project):
 
 
 @pytest.mark.parametrize("base", ["nowhere", "--output=x", "HEAD:params.yaml"])
-def test_what_is_no_revision_is_refused(project, base):
+def test_an_invalid_revision_is_refused(project, base):
     with pytest.raises(UserError, match=r"BASE=.*revision"):
         report.main(base)
     assert not (project / "report.html").exists()
 
 
-def test_names_are_text_whatever_they_hold(project):
+def test_names_are_escaped(project):
     hostile = "<script>alert('x')</script>"
     (project / "data").mkdir(exist_ok=True)
     (project / "data/mistakes.csv").write_text(
@@ -167,22 +167,23 @@ def test_names_are_text_whatever_they_hold(project):
     assert "90.0 %" in page.text
 
 
-def test_what_is_not_of_the_last_run_is_said(project):
+def test_changes_since_the_last_run_are_reported(project):
     lock = (project / "dvc.lock").read_text()
-    assert "split of params.yaml" not in report.differences.since_the_run().get("split", [])
+    assert "split of params.yaml" not in report.differences.changes_since_run().get("split", [])
     (project / "dvc.lock").write_text(lock.replace("scheme: random", "scheme: kfold"))
     warned = Page(made(project)).text
     assert re.search(
-        r"Not all of this page is of one run\..* for split: [^;]*split of params\.yaml", warned
+        r"Not everything on this page is from one run\..* for split: [^;]*split of params\.yaml",
+        warned,
     )
 
 
-def test_a_package_that_changed_counts_as_code(project):
+def test_a_changed_package_counts_as_code(project):
     lock = (project / "dvc.lock").read_text()
     (project / "dvc.lock").write_text(
         re.sub(r"(path: ser/core\n\s+hash: md5\n\s+md5: )\w+", r"\g<1>0", lock)
     )
-    assert "its code" in report.differences.since_the_run()["split"]
+    assert "its code" in report.differences.changes_since_run()["split"]
 
 
 def test_mistakes_of_another_run_are_left_out(project):
@@ -191,7 +192,7 @@ def test_mistakes_of_another_run_are_left_out(project):
         "clip,speaker,emotion,predicted,confidence,probability_of_emotion\na,a/1,sad,happy,0.9,0.05\n"
     )
     text = Page(made(project)).text
-    assert "data/mistakes.csv is of another run" in text
+    assert "data/mistakes.csv is from another run" in text
     assert "a/1" not in text
 
 
@@ -208,10 +209,10 @@ def test_the_confusions_are_counted(project):
     ("path", "text", "said"),
     [
         ("metrics/evaluate.json", "<<<<<<< HEAD\n{", "metrics/evaluate.json is damaged"),
-        ("metrics/evaluate.json", "{}", "evaluate.json is damaged .accuracy is missing"),
+        ("metrics/evaluate.json", "{}", "evaluate.json is damaged .accuracy: missing"),
         ("metrics/evaluate.json", "[]", "evaluate.json is damaged"),
         ("plots/confusion.csv", "is,was\na,b\n", "plots/confusion.csv has the columns is, was"),
-        ("plots/confusion.csv", "actual,predicted\n", "is not of the 120 test clips"),
+        ("plots/confusion.csv", "actual,predicted\n", "does not match the 120 test clips"),
         ("plots/confusion.csv", None, "No such file"),
         ("dvc.lock", "stages: [", "dvc.lock"),
         ("params.yaml", "model: [", "params.yaml"),
@@ -219,7 +220,7 @@ def test_the_confusions_are_counted(project):
         ("data/model/model.json", "{", "model.json is damaged"),
     ],
 )
-def test_damaged_files_are_a_sentence(project, path, text, said):
+def test_damaged_files_are_reported_in_a_sentence(project, path, text, said):
     (project / path).parent.mkdir(parents=True, exist_ok=True)
     if text is None:
         (project / path).unlink()
@@ -229,12 +230,12 @@ def test_damaged_files_are_a_sentence(project, path, text, said):
         report.main(None)
 
 
-def test_a_name_given_to_make_is_no_command(tmp_path):
+def test_names_given_to_make_are_not_run_by_the_shell(tmp_path):
     for name in ("report", "experiment", "protocols", "compare", "tune", "trials"):
         given = "x'; touch made; echo '\"; touch made; echo \""
         arguments = [f"{key}={given}" for key in ("BASE", "NAME", "SET", "NAMES", "EPOCHS")]
         arguments += [f"EMOBOX={given}", f"TRIALS={given}", f"PATH={tmp_path}:/usr/bin:/bin"]
-        # Nothing is run but what a shell would make of the names.
+        # The recipe only prints how the shell would read the names.
         (tmp_path / "python").write_text("#!/bin/sh\n")
         (tmp_path / "python").chmod(0o755)
         command = ["make", "-f", ROOT / "Makefile", "-o", "setup", name, *arguments]
@@ -245,7 +246,7 @@ def test_a_name_given_to_make_is_no_command(tmp_path):
 
 def test_before_the_first_run_there_is_nothing_to_report(project):
     shutil.rmtree(project / "metrics")
-    with pytest.raises(UserError, match="nothing to report before `dvc repro`"):
+    with pytest.raises(UserError, match="run `dvc repro` before the report"):
         report.main(None)
 
 
@@ -255,4 +256,4 @@ def test_a_mistake_ends_the_command_with_a_sentence():
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == "error: BASE=nowhere: git knows no such revision\n"
+    assert done.stderr == "error: BASE=nowhere: git has no such revision\n"

@@ -31,7 +31,7 @@ def row(clips, seconds, peak_mb=100.0, stage="clean", **others):
 
 
 def rows(start=1.0, each=0.01, growth=0.0):
-    """All stages at four sizes, exactly linear."""
+    """Make rows of all stages at four sizes, exactly linear."""
     return [
         row(clips, start + each * clips, 100 + growth * clips / 1e6, stage)
         for clips in (60, 600, 6000, 60000)
@@ -39,7 +39,7 @@ def rows(start=1.0, each=0.01, growth=0.0):
     ]
 
 
-# What is made
+# The recordings
 
 
 def sources(count=3, samples=400):
@@ -50,7 +50,7 @@ def sources(count=3, samples=400):
     ]
 
 
-def test_every_recording_has_a_name_of_its_own_that_the_corpus_knows():
+def test_every_recording_has_a_unique_name_that_the_corpus_parses():
     made = [path for path, _ in scale.recordings(sources(), 1000)]
     assert len(set(made)) == 1000
     assert made[:4] == [
@@ -63,7 +63,7 @@ def test_every_recording_has_a_name_of_its_own_that_the_corpus_knows():
     assert len({(one.speaker, one.utterance, one.take) for one in labels}) == 1000
 
 
-def test_no_recording_is_another_ones_duplicate_and_all_are_like_their_source(tmp_path):
+def test_recordings_are_not_duplicates_but_similar_to_their_sources(tmp_path):
     _, size = scale.make(sources(), 30, tmp_path)
     files = sorted(tmp_path.rglob("*.wav"))
     contents = {file.read_bytes() for file in files}
@@ -77,7 +77,7 @@ def test_no_recording_is_another_ones_duplicate_and_all_are_like_their_source(tm
         assert np.corrcoef(samples, original)[0, 1] > 0.999
 
 
-def test_the_same_number_of_recordings_are_the_same_bytes_and_more_begin_with_them():
+def test_recordings_are_reproducible_and_larger_sets_begin_with_smaller_ones():
     few, more = list(scale.recordings(sources(), 5)), list(scale.recordings(sources(), 9))
     for (path, waveform), (other_path, other) in zip(few, more, strict=False):
         assert path == other_path
@@ -101,7 +101,7 @@ def test_a_folder_without_clips_is_refused(tmp_path):
         scale.read_sources(tmp_path)
 
 
-# What is measured
+# The measurements
 
 
 def test_memory_counts_all_processes_of_a_tree():
@@ -115,12 +115,12 @@ def test_memory_counts_all_processes_of_a_tree():
     assert 50_000_000 < held < 100_000_000
 
 
-def test_a_run_tells_time_memory_and_where_it_was_computed(tmp_path):
+def test_a_run_measures_time_memory_and_the_drivers_share(tmp_path):
     work = "x = bytearray(b'1' * 40_000_000); sum(range(5_000_000)); print(file=open('out', 'w'))"
     taken = scale.run([sys.executable, "-c", work], tmp_path, [tmp_path / "out"])
     assert (tmp_path / "out").exists()
     assert taken.core_seconds > 0
-    assert taken.driver_seconds <= taken.core_seconds + 0.05  # which the system counts in ticks
+    assert taken.driver_seconds <= taken.core_seconds + 0.05  # the system counts in ticks
 
 
 def test_a_run_that_fails_ends_the_benchmark(tmp_path):
@@ -136,10 +136,10 @@ def test_the_size_of_a_folder_is_that_of_all_its_files(tmp_path):
     assert scale.size_of(tmp_path / "a/d") == 3
 
 
-# What is said of it
+# The verdicts
 
 
-def test_what_grows_with_the_clips_alone_is_linear_and_flat():
+def test_time_proportional_to_the_clips_is_linear_and_memory_flat():
     judged = judge(rows())
     assert [(one.row.clips, one.row.stage) for one in judged] == [
         (clips, stage) for stage in STAGES for clips in (6000, 60000)
@@ -151,7 +151,7 @@ def test_what_grows_with_the_clips_alone_is_linear_and_flat():
         assert one.least == 600
 
 
-def test_what_grows_with_the_square_of_the_clips_is_not_linear():
+def test_time_proportional_to_the_square_of_the_clips_is_not_linear():
     measured = [row(n, 1 + 1e-6 * n * n) for n in (60, 600, 6000)]
     (one,) = judge(measured)
     assert not one.linear
@@ -159,7 +159,7 @@ def test_what_grows_with_the_square_of_the_clips_is_not_linear():
 
 
 @pytest.mark.parametrize(("grown", "flat"), [(300, True), (2000, False)])
-def test_memory_is_held_against_the_smallest_size(grown, flat):
+def test_memory_is_compared_with_the_smallest_size(grown, flat):
     for one in judge(rows(growth=grown)):
         assert one.grown == pytest.approx(grown)
         assert one.flat == (flat or one.row.clips == 6000)
@@ -171,7 +171,7 @@ def test_rows_are_read_back_as_they_were_written(tmp_path):
     assert read(list(read_rows(tmp_path / "scale.csv"))) == written
 
 
-def test_limits_are_sorted_by_the_number_of_clips_and_say_why():
+def test_limits_are_sorted_by_the_number_of_clips_and_have_reasons():
     head, lines = scaling.limits(rows(growth=640))
     assert all(len(line) == len(head) for line in lines)
     sizes = [float(line[0].split()[0].replace(",", "")) for line in lines]
@@ -180,7 +180,7 @@ def test_limits_are_sorted_by_the_number_of_clips_and_say_why():
     assert found["memory of split"][0] == "100.0 million clips"
 
 
-def test_every_table_is_a_table():
+def test_all_rows_of_a_table_have_the_columns_of_its_head():
     for write in (scaling.measured, scaling.costs, scaling.limits):
         head, lines = write(rows(growth=100))
         assert lines
@@ -193,6 +193,6 @@ def test_the_conditions_are_those_of_the_largest_size():
     assert "4.0 s" in scaling.conditions(rows())
 
 
-def test_a_driver_feeds_as_many_cores_as_its_own_work_leaves_time_for():
+def test_cores_per_driver_is_the_ratio_of_their_times():
     cost = scaling.PerClip(core_seconds=0.08, driver_seconds=0.01, memory=0, bytes=0)
-    assert scaling.fed_cores(cost) == pytest.approx(8)
+    assert scaling.cores_per_driver(cost) == pytest.approx(8)

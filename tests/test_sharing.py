@@ -1,4 +1,4 @@
-"""What goes to DagsHub, GitHub and VS Code."""
+"""Sharing results with DagsHub, GitHub and VS Code."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ def run(folder, *command, check=True, **environment):
 
 @pytest.fixture
 def results(tmp_path):
-    """A project with one result, committed."""
+    """A committed project with one result."""
     folder = tmp_path / "mine"
     folder.mkdir()
     run(folder, "git", "init", "--quiet", "--initial-branch=main")
@@ -73,7 +73,7 @@ def test_results_go_to_a_dagshub_remote_and_come_back_in_another_clone(results, 
         assert ".dvc/config.local" not in run(folder, "git", "ls-files").stdout
 
 
-def test_the_experiments_tabs_file_has_the_form_of_dagshubs_own_logger(tmp_path):
+def test_the_file_for_the_experiments_tab_has_the_format_of_dagshubs_logger(tmp_path):
     dagshub_metrics.main(tmp_path / "ours_metrics.csv")
     with dagshub.logger.dagshub_logger(
         str(tmp_path / "metrics.csv"), str(tmp_path / "params.yml"), should_log_hparams=False
@@ -93,7 +93,7 @@ def test_the_experiments_tabs_file_has_the_form_of_dagshubs_own_logger(tmp_path)
     assert losses == {int(row["epoch"]): float(row["train_loss"]) for row in history}
 
 
-def test_the_committed_file_is_that_of_the_committed_figures():
+def test_the_committed_file_matches_the_committed_figures():
     with dagshub_metrics.TARGET.open(newline="") as file:
         rows = [
             (row["Name"], float(row["Value"]), int(row["Step"])) for row in csv.DictReader(file)
@@ -101,12 +101,12 @@ def test_the_committed_file_is_that_of_the_committed_figures():
     assert rows == list(dagshub_metrics.figures()), "run `make readme`"
 
 
-def test_the_workflow_is_one():
+def test_the_workflow_is_valid():
     tool = Path(sys.executable).with_name("check-jsonschema")
     run(ROOT, tool, "--builtin-schema", "vendor.github-workflows", WORKFLOW)
 
 
-def test_the_workflows_comment_says_what_differs(tmp_path):
+def test_the_workflows_comment_lists_the_differences(tmp_path):
     run(tmp_path, "git", "clone", "--quiet", ROOT, "clone")
     clone = tmp_path / "clone"
     run(clone, "git", "config", "user.name", "Tester")
@@ -155,7 +155,7 @@ def test_the_workflows_comment_says_what_differs(tmp_path):
         ("stage", "list", "--name-only"),
     ],
 )
-def test_what_vs_codes_extension_asks_dvc_is_answered(command):
+def test_dvc_answers_the_commands_of_the_vs_code_extension(command):
     done = run(ROOT, "dvc", *command)
     if "--json" in command:
         json.loads(done.stdout)

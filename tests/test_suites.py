@@ -1,4 +1,4 @@
-"""The suites of experiments: their lists, their runs and what is written of them."""
+"""Suites of experiments: their lists, runs and results."""
 
 import json
 import re
@@ -40,16 +40,9 @@ SUITES = {name: lists.read(name) for name in results.ADD}
 def test_every_entry_is_valid(suite, entry, tmp_path):
     planned = runs.plan(SUITES[suite], entry, emobox=tmp_path)
     assert len(planned) == max(1, len(SUITES[suite].seeds))
-
-
-def test_no_two_entries_are_one_dvc_experiment(tmp_path):
-    names = [
-        run
-        for suite in SUITES.values()
-        for entry in suite.entries
-        for run in runs.plan(suite, entry, emobox=tmp_path)
-    ]
-    assert len(names) == len(set(names))
+    assert suite == "compare" or SUITES[suite].entries[entry].description
+    # No DVC experiment is of two suites.
+    assert all(name.startswith("trial-") == (suite == "trials") for name in planned)
 
 
 def test_all_experiments_on_the_aesdd_are_compared_or_measured_over_seeds(tmp_path):
@@ -61,14 +54,9 @@ def test_all_experiments_on_the_aesdd_are_compared_or_measured_over_seeds(tmp_pa
     assert sorted([*SUITES["compare"].entries, *SUITES["protocols"].entries]) == on_aesdd
 
 
-def test_protocols_and_trials_say_what_is_special_of_each_entry():
-    for name in ("protocols", "trials"):
-        assert all(entry.description for entry in SUITES[name].entries.values())
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder of experiments, with one."""
+    """A folder with one experiment."""
     monkeypatch.setattr(experiments, "FOLDER", tmp_path)
     write(tmp_path, plain="model: {epochs: 5}")
     (tmp_path / "suites").mkdir()
@@ -83,25 +71,25 @@ def read_list(folder, text):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("sedes: [1]\nentries: {plain: {}}", r"sedes: unknown key, expected one of entries, exp"),
+        ("sedes: [1]\nentries: {plain: {}}", r"sedes: unknown key, allowed here: entries, exp"),
         ("entries: {plain: {colour: red}}", r"plain\.colour: unknown key, .*experiment, params"),
         (
             "entries:\n  plain: {}\n  plain: {}",
-            r"no valid YAML.*duplicate key \"plain\".*line 3",
+            r"not valid YAML.*duplicate key \"plain\".*line 3",
         ),
         ("entries: {new: {}, other: {}}", r"no experiment new, other: expected one of plain$"),
         ("entries: {new: {experiment: gone}}", r"no experiment gone: expected one of plain"),
         ("entries: {plain: {}}\nwithout_test_clips_of: [gone]", r"no experiment gone"),
-        ("entries: {plain: }", r"entries\.plain = None: a mapping of keys to values is expected"),
-        ("entries: {}", r"entries = \{\}: Dictionary should have at least 1 item"),
+        ("entries: {plain: }", r"entries\.plain = None: a mapping of keys to values expected"),
+        ("entries: {}", r"entries = \{\}: dictionary should have at least 1 item"),
         ("seeds: [0]", r"entries: missing"),
         (
             "seeds: [one]\nentries: {plain: {}}",
-            r"seeds\.0 = 'one': Input should be a valid int",
+            r"seeds\.0 = 'one': input should be a valid int",
         ),
-        ("entries: {: {experiment: plain}}", r"entries\.None = None: Input should be a valid str"),
-        ("entries: {a/b: {experiment: plain}}", r"entries\.a/b = 'a/b': String should match"),
-        ("- plain", r"the file = \['plain'\]: a mapping of keys to values is expected"),
+        ("entries: {: {experiment: plain}}", r"entries\.None = None: text expected"),
+        ("entries: {a/b: {experiment: plain}}", r"entries\.a/b = 'a/b': string should match"),
+        ("- plain", r"the file = \['plain'\]: a mapping of keys to values expected"),
     ],
 )
 def test_a_wrong_list_is_refused_with_the_place_and_what_is_valid(folder, text, expected):
@@ -118,34 +106,26 @@ def test_a_missing_list_is_named(folder):
 # The runs
 
 
-def test_an_entry_differs_from_its_experiment_by_its_params_those_of_the_suite_and_the_seed(folder):
+def test_an_entry_has_the_params_of_its_experiment_then_its_own_then_those_of_all(folder):
     suite = read_list(
         folder,
         "experiment: plain\nprefix: try-\nseeds: [3, 4]\nseeded: [model.seed, split.seed]\n"
         "params: {split: {val: 0.0}}\n"
-        "entries: {wide: {params: {model: {width: 8}, split: {val: 0.2}}}, plain: {}}",
+        "entries: {wide: {params: {model: {width: 8}, split: {val: 0.2}}}}",
     )
-    split = {"val": 0.0, "seed": 3}
-    assert runs.plan(suite, "wide")["try-wide-seed3"] == {
-        "model": {"epochs": 5, "width": 8, "seed": 3},
-        "split": split,
-    }
-    assert runs.plan(suite, "plain") == {
-        f"try-plain-seed{seed}": {
-            "model": {"epochs": 5, "seed": seed},
-            "split": split | {"seed": seed},
+    assert runs.plan(suite, "wide") == {
+        f"try-wide-seed{seed}": {
+            "model": {"epochs": 5, "width": 8, "seed": seed},
+            "split": {"val": 0.0, "seed": seed},
         }
         for seed in (3, 4)
     }
-
-
-def test_an_entry_without_seeds_is_the_experiment_of_its_name(folder):
     suite = read_list(folder, "entries: {plain: {}}")
     assert runs.plan(suite, "plain") == {"plain": {"model": {"epochs": 5}}}
 
 
 @pytest.mark.parametrize(("epochs", "expected"), [(3, 3), (None, 5), (10, 5)])
-def test_a_training_is_shortened_but_never_prolonged(folder, epochs, expected):
+def test_epochs_can_be_reduced_but_not_increased(folder, epochs, expected):
     suite = read_list(folder, "entries: {plain: {}}")
     (changes,) = runs.plan(suite, "plain", epochs).values()
     assert changes["model"]["epochs"] == expected
@@ -159,7 +139,7 @@ def test_a_training_is_shortened_but_never_prolonged(folder, epochs, expected):
         ("entries: {plain: {params: {split: {scheme: emobox}}}}", r"EMOBOX=<its folder data>"),
     ],
 )
-def test_an_entry_of_wrong_params_is_refused(folder, text, said):
+def test_an_entry_with_wrong_params_is_refused(folder, text, said):
     with pytest.raises(UserError, match=re.compile(said, re.DOTALL)):
         runs.plan(read_list(folder, text), "plain")
 
@@ -168,7 +148,9 @@ def test_an_entry_of_wrong_params_is_refused(folder, text, said):
     ("workers", "scheduler", "expected"),
     [("1", "", 1), ("2", "", 2), ("64", "", 5), ("1", "tcp://127.0.0.1:8786", 5)],
 )
-def test_as_many_seeds_run_at_once_as_there_is_room_for(monkeypatch, workers, scheduler, expected):
+def test_the_number_of_seeds_at_once_depends_on_the_workers(
+    monkeypatch, workers, scheduler, expected
+):
     monkeypatch.setenv("SER_WORKERS", workers)
     monkeypatch.setenv("SER_DASK_SCHEDULER", scheduler)
     assert runs.at_once(5) == expected
@@ -187,7 +169,7 @@ def table(tmp_path):
     return Table(tmp_path / "table.csv", COLUMNS)
 
 
-def test_rows_of_an_entry_are_replaced_and_all_stand_in_the_order_of_the_list(table):
+def test_rows_of_an_entry_are_replaced_and_sorted_in_the_order_of_the_list(table):
     rows = [{"seed": seed, "x": 0.5, "seconds": 3.0, "more": "left out"} for seed in (1, 0)]
     table.put("c", rows, ["a", "b", "c"])
     assert table.path.read_text().splitlines() == [
@@ -195,7 +177,7 @@ def test_rows_of_an_entry_are_replaced_and_all_stand_in_the_order_of_the_list(ta
     ]
 
 
-def test_a_time_that_was_not_measured_now_stays(table):
+def test_a_time_that_was_not_measured_again_is_kept(table):
     table.put("a", [{"seed": seed, "x": 0, "seconds": None} for seed in (0, 1, 2)], ["a"])
     assert [row["seconds"] for row in table.read()] == ["", "2", ""]
 
@@ -207,13 +189,13 @@ def test_a_damaged_table_is_refused(table, text):
         table.read()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "\xff"])
-def test_damaged_protocols_are_refused(monkeypatch, tmp_path, text):
+def test_damaged_protocols_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(results, "PROTOCOLS", tmp_path / "protocols.json")
     assert results.read_protocols() == {}
-    results.PROTOCOLS.write_bytes(text.encode("latin-1"))
-    with pytest.raises(UserError, match="is damaged"):
-        results.read_protocols()
+    for text in (b"", b"{", b"[1]", b"\xff"):
+        results.PROTOCOLS.write_bytes(text)
+        with pytest.raises(UserError, match="is damaged"):
+            results.read_protocols()
 
 
 # Protocols
@@ -249,7 +231,7 @@ def test_the_figures_of_all_seeds_have_names():
 
 @pytest.fixture
 def corpus(tmp_path, monkeypatch):
-    """Recordings of two speakers, and EmoBox's lists, which test what speaker 1 says first."""
+    """Recordings of two speakers, and EmoBox's lists, which test speaker 1's first sentence."""
     rows = []
     for emotion, letter in (("angry", "a"), ("sad", "s")):
         for utterance in range(1, 11):
@@ -277,7 +259,7 @@ def corpus(tmp_path, monkeypatch):
 
 
 def hide(corpus, *named):
-    """The folder that the corpus is read from, without the test clips of some experiments."""
+    """Return the folder with the corpus's recordings without some experiments' test clips."""
     update = {"without_test_clips_of": list(named)}
     changes = recordings.hide_test_clips(
         SUITES["trials"].model_copy(update=update), corpus / "emobox"
@@ -291,7 +273,7 @@ def names_in(folder):
     return {f"aesdd/{path.stem}" for path in folder.rglob("*.wav")}
 
 
-def test_no_test_clip_is_among_the_recordings(corpus):
+def test_the_recordings_contain_no_test_clip(corpus):
     clips = read_csv(corpus / "data/clips.csv")
     (fold,) = schemes.make_folds(clips, params.load(ROOT / "params.yaml").split)
     tested = {clip for clip, subset in fold.items() if subset == "test"}
@@ -300,7 +282,7 @@ def test_no_test_clip_is_among_the_recordings(corpus):
     assert names_in(folder) == set(clips["clip"]) - tested
 
 
-def test_other_recordings_lie_elsewhere_so_that_dvc_sees_them(corpus):
+def test_other_recordings_get_another_folder_so_that_dvc_reruns(corpus):
     some = hide(corpus, "emobox")
     assert hide(corpus, "emobox") == some
     assert hide(corpus, "default") != some
@@ -308,18 +290,18 @@ def test_other_recordings_lie_elsewhere_so_that_dvc_sees_them(corpus):
     assert hide(corpus, "emobox") != some
 
 
-def test_without_any_clip_left_there_is_nothing_to_try(corpus):
+def test_it_is_refused_if_no_clip_is_left(corpus):
     with pytest.raises(UserError, match="every clip is a test clip"):
         hide(corpus, "loso")
 
 
-def test_missing_recordings_and_other_corpora_are_named(corpus):
+def test_missing_recordings_and_other_corpora_are_reported(corpus):
     (corpus / "data/raw/aesdd/sad/s03 (2).wav").unlink()
     with pytest.raises(UserError, match=r"s03 \(2\)\.wav: No such file.*dvc repro"):
         hide(corpus, "emobox")
     clips = read_csv(corpus / "data/clips.csv").assign(corpus="tess")
     clips.to_csv(corpus / "data/clips.csv", index=False)
-    with pytest.raises(UserError, match=r"data/ holds tess, .* aesdd: set pull\.corpora \[aesdd\]"):
+    with pytest.raises(UserError, match=r"data/ has tess, .* aesdd: set pull\.corpora \[aesdd\]"):
         hide(corpus, "emobox")
 
 
@@ -328,7 +310,7 @@ def test_missing_recordings_and_other_corpora_are_named(corpus):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A small project with suites of its own, committed; its recordings are there, cleaned."""
+    """A small committed project with its own suites; pull and clean have run."""
     folder = make_small_project(tmp_path_factory.mktemp("suites") / "project")
     write(
         folder / "experiments",
@@ -352,7 +334,7 @@ def project(tmp_path_factory):
 
 
 def read_of(project, name, path):
-    """A file that git keeps of an experiment."""
+    """Read a file of an experiment from git."""
     found = ("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}")
     command = ("git", "-C", str(project))
     ref = subprocess.run([*command, *found], check=True, capture_output=True, text=True).stdout
@@ -371,13 +353,13 @@ def read_of(project, name, path):
         (("other",), "invalid choice: 'other'"),
     ],
 )
-def test_what_a_suite_does_not_have_is_refused_and_nothing_runs(project, arguments, said):
+def test_unknown_names_and_options_are_refused_and_nothing_runs(project, arguments, said):
     output = run(project, "suites", *arguments, ok=False)
     assert said in output
     assert stages_run(output) == []
 
 
-def test_a_comparison_says_what_its_experiments_measured(project):
+def test_a_comparison_contains_its_experiments_figures(project):
     run(project, "suites", "compare")
     table = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
     assert table.index.tolist() == ["snaps", "plain"]
@@ -385,7 +367,7 @@ def test_a_comparison_says_what_its_experiments_measured(project):
         figures = json.loads(read_of(project, name, "metrics/evaluate.json"))
         for figure in ("accuracy", "accuracy_low", "accuracy_high", "uar"):
             assert row[figure] == figures[figure]
-    # Each of three epochs was tested; the best is at least as good as the last.
+    # All three epochs were tested; the best one is at least as good as the last.
     assert table.loc["snaps", "oracle"] >= table.loc["snaps", "accuracy"]
     assert pd.isna(table.loc["plain", "oracle"])
     for column in ("epochs", "epochs_allowed", "epochs_wanted"):
@@ -396,7 +378,7 @@ def test_a_comparison_says_what_its_experiments_measured(project):
     assert history.loc["plain", "test_loss"].isna().all()
     assert (project / "plots/compare.png").stat().st_size > 10_000
 
-    # A second time nothing is trained, and nothing changes.
+    # A second run trains nothing and changes nothing.
     files = [project / name for name in ("metrics/compare.csv", "plots/compare_history.csv")]
     before = [path.read_bytes() for path in files]
     again = run(project, "suites", "compare")
@@ -404,7 +386,7 @@ def test_a_comparison_says_what_its_experiments_measured(project):
     assert again.count("done already") == 2
     assert [path.read_bytes() for path in files] == before
 
-    # Some names with fewer epochs: only those rows change.
+    # With some names and fewer epochs, only those rows change.
     run(project, "suites", "compare", "--epochs", "1", "snaps")
     shorter = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
     epochs = shorter.loc["snaps", ["epochs", "epochs_allowed", "epochs_wanted"]]
@@ -419,7 +401,7 @@ def test_a_protocol_is_measured_over_all_seeds(project):
     names = ["plain-seed0", "plain-seed7"]
     for name in names:
         assert f"{name}: Reproducing experiment '{name}'" in output
-    # What all share is done once; each line says whose it is.
+    # The shared stages run once; each line names its experiment.
     assert stages_run(output).count("augment") <= 1
     assert all(line.startswith("plain") for line in output.splitlines() if "Running" in line)
     figures = json.loads((project / "metrics/protocols.json").read_text("utf-8"))["plain"]
@@ -445,10 +427,14 @@ def test_a_protocol_is_measured_over_all_seeds(project):
 
 
 def test_trials_are_measured_and_timed_without_the_test_clips(project):
-    run(project, "suites", "trials", "wide")
-    run(project, "suites", "trials", "--seeds", "1", "plain")
+    run(project, "suites", "trials", "--seeds", "1", "wide")
+    # What is done is not run again, and keeps its time.
+    first = pd.read_csv(project / "metrics/trials.csv")
+    assert first["seed"].tolist() == [0]
+    assert stages_run(run(project, "suites", "trials", "wide")).count("train") == 1
     table = pd.read_csv(project / "metrics/trials.csv")
-    assert table[["trial", "seed"]].to_numpy().tolist() == [["plain", 0], ["wide", 0], ["wide", 1]]
+    assert table[["trial", "seed"]].to_numpy().tolist() == [["wide", 0], ["wide", 1]]
+    assert table.iloc[0].equals(first.iloc[0])
     assert (table["seconds"] > 0).all()
     clips = read_csv(project / "data/clips.csv")
     (fold,) = schemes.make_folds(clips, params.load(project / "params.yaml").split)
@@ -457,8 +443,3 @@ def test_trials_are_measured_and_timed_without_the_test_clips(project):
     split = json.loads(read_of(project, "trial-wide-seed1", "metrics/split.json"))
     assert split["clips_per_fold"]["test"] == len(left) / 2
     assert (project / "plots/accuracy_time.png").stat().st_size > 10_000
-
-    # A second time nothing is trained, and the times stay.
-    before = (project / "metrics/trials.csv").read_bytes()
-    assert stages_run(run(project, "suites", "trials", "wide")) == []
-    assert (project / "metrics/trials.csv").read_bytes() == before

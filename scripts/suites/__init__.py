@@ -1,1 +1,1 @@
-"""Suites: lists of named experiments, each run and measured by one command."""
+"""Suites: lists of named experiments that one command runs and measures."""

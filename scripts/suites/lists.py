@@ -1,40 +1,41 @@
-"""Which experiments make up a suite: experiments/suites/<suite>.yaml."""
+"""Read the experiments of a suite from experiments/suites/<suite>.yaml."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from scripts import experiments
 from ser.core.errors import UserError
 from ser.core.sections import Section, Seed
+from ser.core.validation import explain
 from ser.core.yaml_reader import read_yaml
 
-Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # also of a git reference
 
 
 class Entry(Section):
     """An experiment of a suite."""
 
-    experiment: str = ""  # of experiments/; that of the suite unless given
-    params: experiments.Changes = Field(default_factory=dict)  # what differs from it
+    experiment: str = ""  # of experiments/; default: the suite's
+    params: experiments.Changes = Field(default_factory=dict)  # differences from it
     description: str = ""
-    kept: bool = False  # whether params.yaml or an experiment has these params since
-    curve: str = ""  # of the picture, which it is a point of
+    kept: bool = False  # whether params.yaml or an experiment now has these params
+    curve: str = ""  # the picture's curve that has this point
     reported: str = ""  # by its own project: accuracy, choice of the epoch, corpus and split
 
 
 class Suite(Section):
-    """Experiments that are run and measured alike."""
+    """Experiments that are run and measured in the same way."""
 
     entries: Annotated[dict[Name, Entry], Field(min_length=1)]  # in the order of the results
-    experiment: str = ""  # of entries that have none; that of the entry's name unless given
-    params: experiments.Changes = Field(default_factory=dict)  # they go before an entry's own
+    experiment: str = ""  # of entries without one; default: the entry's name
+    params: experiments.Changes = Field(default_factory=dict)  # override an entry's own
     without_test_clips_of: list[str] = Field(default_factory=list)  # experiments
     prefix: str = ""  # of the names of the DVC experiments
-    seeds: list[Seed] = Field(default_factory=list)  # none: each runs once, as its params say
-    seeded: list[str] = Field(default_factory=lambda: ["model.seed"])  # what a seed is written to
+    seeds: list[Seed] = Field(default_factory=list)  # empty: each runs once, with its own seed
+    seeded: list[str] = Field(default_factory=lambda: ["model.seed"])  # the keys set to the seed
     parallel: bool = False  # whether the seeds of an entry run at the same time
-    resumes: bool = True  # whether a training that was stopped goes on, or begins anew
+    resumes: bool = True  # whether a stopped training continues, or starts again
 
     @model_validator(mode="after")
     def _names_experiments(self) -> Self:
@@ -51,7 +52,7 @@ class Suite(Section):
         return self.entries[name].experiment or self.experiment or name
 
     def changes(self, name: str) -> experiments.Changes:
-        """Return the params of an entry that differ from params.yaml, but for the seed."""
+        """Return the params of an entry that differ from params.yaml, except the seed."""
         base = experiments.read_file(self.experiment_of(name))
         return experiments.merge(experiments.merge(base, self.entries[name].params), self.params)
 
@@ -60,7 +61,7 @@ def read(suite: str) -> Suite:
     """Read and check the list of a suite.
 
     Raises:
-        UserError: it is missing or not valid; the text names every mistake and its place.
+        UserError: it is missing or not valid; the message lists every mistake and its place.
     """
     path = experiments.FOLDER / f"suites/{suite}.yaml"
     try:
@@ -68,20 +69,5 @@ def read(suite: str) -> Suite:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValidationError as error:
-        lines = "\n".join(f"  {_explain(dict(each))}" for each in error.errors())
+        lines = "\n".join(f"  {line}" for line in explain(error, Suite))
         raise UserError(f"{path} is not valid, nothing was run:\n{lines}") from None
-
-
-def _explain(error: dict[str, Any]) -> str:
-    """Write one of pydantic's errors as: place, value, what is expected."""
-    place = ".".join(str(part) for part in error["loc"] if part != "[key]") or "the file"
-    kind = error["type"]
-    if kind == "extra_forbidden":
-        keys = (Entry if len(error["loc"]) > 1 else Suite).model_fields
-        return f"{place}: unknown key, expected one of {', '.join(keys)}"
-    if kind == "value_error":
-        return str(error["ctx"]["error"])
-    if kind == "missing":
-        return f"{place}: missing"
-    expected = "a mapping of keys to values is expected" if kind == "model_type" else error["msg"]
-    return f"{place} = {error['input']!r}: {expected}"

@@ -1,4 +1,4 @@
-"""Pictures that hold experiments beside each other."""
+"""Draw pictures that compare experiments."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -15,12 +15,12 @@ _LOOKS = ((style.DARK, "o", "-"), (style.ACCENT, "s", "--"))
 
 
 def loss_curves(path: Path, history: pd.DataFrame) -> None:
-    """Draw the loss curves of every experiment, each in axes of its own.
+    """Draw the loss curves of every experiment, each in its own axes.
 
     Args:
         path: the picture.
-        history: experiment, fold, epoch, train_loss, val_loss and test_loss; empty where nothing
-            was measured.
+        history: columns experiment, fold, epoch, train_loss, val_loss and test_loss; losses that
+            were not measured are empty.
     """
     names = history["experiment"].unique()
     rows = -(-len(names) // _COLUMNS)
@@ -34,7 +34,7 @@ def loss_curves(path: Path, history: pd.DataFrame) -> None:
         style.whole_numbers(axes.xaxis)
     for axes in grid[len(names) :]:
         axes.set_axis_off()
-    # One legend for all: the subsets look alike everywhere.
+    # One legend for all axes, because the subsets look the same in each.
     lines = [line for axes in grid for line in axes.get_legend_handles_labels()[0]]
     drawn = {str(line.get_label()): line for line in lines}
     figure.legend(
@@ -45,13 +45,13 @@ def loss_curves(path: Path, history: pd.DataFrame) -> None:
 
 
 def accuracy_time(path: Path, trials: pd.DataFrame, curves: Mapping[str, str]) -> None:
-    """Draw accuracy by cross-validation over the seconds of one training.
+    """Draw the accuracy in cross-validation against the seconds of one training.
 
     Args:
         path: the picture.
-        trials: columns trial, accuracy (0..1) and seconds, a row per repetition; a trial whose
-            seconds are not known is left out.
-        curves: trial -> the net whose curve it is a point of; all others are single points.
+        trials: columns trial, accuracy (0..1) and seconds, a row per repetition; trials without
+            seconds are left out.
+        curves: trial -> the net whose curve has this point; all others are single points.
     """
     means = trials.groupby("trial", sort=False)[["accuracy", "seconds"]].mean().dropna()
     net = pd.Series(means.index.map(curves), index=means.index)

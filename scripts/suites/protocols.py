@@ -1,4 +1,4 @@
-"""What the trainings with several seeds measured together."""
+"""Summarise the trainings of one protocol with several seeds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _DURATIONS = (0.0, 3.0, 4.0, 5.0, 7.0, np.inf)  # seconds, edges of the groups
 
 
 def summarise(runs: Mapping[int, pd.DataFrame], seconds: pd.Series) -> dict[str, Any]:
-    """Put the predictions of all seeds together, every figure under a name, for DVC to show.
+    """Compute the figures over all seeds, as nested names that DVC can show.
 
     Args:
         runs: seed -> a table with the columns clip, fold, speaker, emotion, predicted, and the
@@ -21,9 +21,9 @@ def summarise(runs: Mapping[int, pd.DataFrame], seconds: pd.Series) -> dict[str,
         seconds: clip -> its length.
 
     Returns:
-        clips and folds, their numbers; accuracy (0..1) and uar: mean and std over the seeds, low
-        and high of accuracy, over the clips; per_seed.<seed>; the mean accuracy of each fold,
-        speaker, emotion and length; confusions.<emotion>.<predicted>, counted over all seeds.
+        The numbers of clips and folds; accuracy (0..1) and uar with mean and std over the seeds,
+        accuracy also with low and high over the clips; per_seed.<seed>; the mean accuracy of each
+        fold, speaker, emotion and length; confusions.<emotion>.<predicted>, summed over all seeds.
     """
     first = next(iter(runs.values()))
     hits = pd.DataFrame({seed: run["emotion"] == run["predicted"] for seed, run in runs.items()})
@@ -56,7 +56,11 @@ def summarise(runs: Mapping[int, pd.DataFrame], seconds: pd.Series) -> dict[str,
 
 
 def _name_length(seconds: pd.Interval) -> str:
-    """Name a group of clips by their lengths."""
+    """Return the name of a group of clips of similar lengths.
+
+    >>> _name_length(pd.Interval(3.0, 4.0)), _name_length(pd.Interval(7.0, np.inf))
+    ('3 to 4 s', '7 s and more')
+    """
     if np.isinf(seconds.right):
         return f"{seconds.left:g} s and more"
     return f"{seconds.left:g} to {seconds.right:g} s"

@@ -1,4 +1,4 @@
-"""The recordings of the corpus without some experiments' test clips."""
+"""Copy the corpus's recordings without the test clips of some experiments."""
 
 import hashlib
 import shutil
@@ -15,22 +15,23 @@ FOLDER = ROOT / ".trials"
 
 
 def hide_test_clips(suite: Suite, emobox: Path | None) -> experiments.Changes:
-    """Copy the recordings of data/ that are not test clips of the experiments that a suite names.
+    """Copy the recordings of data/ that are not test clips of the experiments in a suite's list.
 
-    Their folder is named after them: of other recordings there are other params, which DVC sees.
+    The folder's name contains a digest of the recordings, so that DVC sees other params if these
+    change.
 
     Returns:
-        The params that read the recordings in that folder.
+        The params that read the recordings from that folder.
 
     Raises:
-        UserError: an experiment is not valid; data/ holds other corpora than the suite is about;
-            no recording is left, or one is missing.
+        UserError: an experiment is not valid; data/ has other corpora than the suite; no recording
+            is left, or one is missing.
     """
     clips = read_csv(ROOT / "data/clips.csv")
     corpora = experiments.check(suite.params, "the params of the suite").pull.corpora
     if set(clips["corpus"]) != set(corpora):
         raise UserError(
-            f"data/ holds {', '.join(sorted(set(clips['corpus'])))}, this suite is about "
+            f"data/ has {', '.join(sorted(set(clips['corpus'])))}, but this suite needs "
             f"{', '.join(corpora)}: set pull.corpora [{', '.join(corpora)}] and run `dvc repro`"
         )
     tested: set[str] = set()
@@ -41,7 +42,7 @@ def hide_test_clips(suite: Suite, emobox: Path | None) -> experiments.Changes:
             tested |= {clip for clip, subset in fold.items() if subset == "test"}
     paths = clips.loc[~clips["clip"].isin(tested), "path"].tolist()
     if not paths:
-        raise UserError("every clip is a test clip of one of the experiments: none is left")
+        raise UserError("every clip is a test clip of one of the experiments: no clip is left")
     digest = hashlib.blake2b(digest_size=4)
     for path in paths:
         try:

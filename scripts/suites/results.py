@@ -1,8 +1,8 @@
-"""What is written of a finished entry of each suite."""
+"""Write the results of a suite's finished entries."""
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ from scripts.suites import pictures, protocols
 from scripts.suites.lists import Suite
 from scripts.suites.tables import Table, damaged
 from scripts.workspace import ROOT
+from ser.core.figures import Figures
 from ser.core.tables import write_json
 
 COMPARISON = Table(
@@ -36,64 +37,70 @@ TRIALS = Table(
 )
 PROTOCOLS = ROOT / "metrics/protocols.json"
 
-Runs = Mapping[str, experiments.Training | None]  # DVC experiment -> how long it trained, if it did
+Row = dict[str, Any]  # of a run, by the names of the columns that are made of it
 
 
-def collect(run: str, training: experiments.Training | None) -> dict[str, Any]:
-    """Read the figures of a finished run, by the names of the columns that are made of them."""
-    evaluate, train, split = (
-        experiments.read_metrics(run, name) for name in ("evaluate", "train", "split")
-    )
+def collect(run: str, training: experiments.Training | None) -> Row:
+    """Read what a finished run measured.
+
+    Args:
+        run: the DVC experiment.
+        training: how long it took, if it was trained now.
+    """
+    figures = Figures.from_json(experiments.read_result(run, "metrics/evaluate.json"))
+    train, split = (experiments.read_metrics(run, name) for name in ("train", "split"))
     model = experiments.read_params(run)["model"]
-    folds = evaluate["n_folds"]
+    folds = figures.n_folds
     return {
-        **evaluate,
+        **figures.for_dvc(),
         **split["clips_per_fold"],
-        "split": evaluate["split_scheme"],
+        "run": run,
+        "split": figures.split_scheme,
         "folds": folds,
-        "clips": evaluate["n_test"],
+        "clips": figures.n_test,
         "seed": model["seed"],
         "epochs": int(_history(run)["epoch"].max()),
         "epochs_allowed": model["epochs"],
         "parameters": train["parameters"],
-        "fold_std": evaluate["fold_accuracy"]["std"] if folds > 1 else None,
-        "oracle": evaluate.get("oracle", {}).get("accuracy"),
+        "fold_std": figures.fold_accuracy.std if folds > 1 else None,
+        "oracle": figures.oracle and figures.oracle.accuracy,
         "seconds_per_epoch": training.seconds_per_epoch if training else None,
         "seconds": round(training.seconds / folds, 6) if training else None,
     }
 
 
-def add_to_comparison(suite: Suite, name: str, runs: Runs) -> None:
-    """Write figures and learning curves, those on the test clips too where there are any."""
+def add_to_comparison(suite: Suite, name: str, figures: Sequence[Row]) -> None:
+    """Write figures and learning curves, including those on the test clips if any."""
     wanted = experiments.resolve(suite.changes(name))["model"]["epochs"]
-    figures = [collect(*run) | {"epochs_wanted": wanted} for run in runs.items()]
-    COMPARISON.put(name, figures, list(suite.entries))
-    curves = [_history(run).merge(_data(run, "test_history"), how="left") for run in runs]
+    rows = [{**run, "epochs_wanted": wanted} for run in figures]
+    COMPARISON.put(name, rows, list(suite.entries))
+    curves = [
+        _history(run["run"]).merge(_data(run["run"], "test_history"), how="left") for run in figures
+    ]
     CURVES.put(name, pd.concat(curves).to_dict("records"), list(suite.entries))
     pictures.loss_curves(ROOT / "plots/compare.png", pd.read_csv(CURVES.path))
 
 
-def add_to_trials(suite: Suite, name: str, runs: Runs) -> None:
+def add_to_trials(suite: Suite, name: str, figures: Sequence[Row]) -> None:
     """Write the figures of each seed."""
-    TRIALS.put(name, [collect(*run) for run in runs.items()], list(suite.entries))
+    TRIALS.put(name, figures, list(suite.entries))
     curves = {key: entry.curve for key, entry in suite.entries.items() if entry.curve}
     pictures.accuracy_time(ROOT / "plots/accuracy_time.png", pd.read_csv(TRIALS.path), curves)
 
 
-def add_to_protocols(suite: Suite, name: str, runs: Runs) -> None:
+def add_to_protocols(suite: Suite, name: str, figures: Sequence[Row]) -> None:
     """Write the figures of all seeds together."""
-    figures = [collect(*run) for run in runs.items()]
-    seeds = [of_run["seed"] for of_run in figures]
-    predictions = dict(zip(seeds, (_data(run, "predictions") for run in runs), strict=True))
-    seconds = _data(next(iter(runs)), "clips").set_index("clip")["seconds"]
-    # All but the weights is the same for every seed.
-    same = {key: figures[0][key] for key in ("parameters", "baseline") if key in figures[0]}
-    known = read_protocols() | {name: protocols.summarise(predictions, seconds) | same}
+    first = figures[0]  # all but the weights is the same for every seed
+    seconds = _data(first["run"], "clips").set_index("clip")["seconds"]
+    predictions = {run["seed"]: _data(run["run"], "predictions") for run in figures}
+    measured = protocols.summarise(predictions, seconds)
+    measured |= {key: first[key] for key in ("parameters", "baseline") if key in first}
+    known = read_protocols() | {name: measured}
     write_json(PROTOCOLS, {entry: known[entry] for entry in suite.entries if entry in known})
 
 
 def read_protocols() -> dict[str, Any]:
-    """Read the figures of the entries so far.
+    """Read the figures of the entries measured so far.
 
     Raises:
         UserError: the file is damaged.
@@ -109,7 +116,7 @@ def _history(run: str) -> pd.DataFrame:
 
 
 def _data(run: str, table: str) -> pd.DataFrame:
-    """Read a table that DVC keeps of a finished run; speakers and the like stay text."""
+    """Read a table of a finished run from DVC; names of clips, speakers and emotions stay text."""
     named = {"clip": str, "speaker": str, "emotion": str, "predicted": str}
     text = experiments.read_data(run, f"data/{table}.csv")
     return pd.read_csv(io.StringIO(text), dtype=named, keep_default_na=False)

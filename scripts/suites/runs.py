@@ -12,7 +12,7 @@ from scripts.workspace import ROOT, git
 from ser.parallel import scheduler_address, worker_count
 
 CODE = ("ser", "stages", "dvc.yaml", "dvc.lock")
-SHARED = ("explore", "augment", "split", "extract")  # the last stages that no net's seed changes
+SHARED = ("explore", "augment", "split", "extract")  # the last stages that do not use model.seed
 
 
 def plan(
@@ -21,9 +21,9 @@ def plan(
     """Plan the runs of an entry: DVC experiment -> changes of params.yaml.
 
     Args:
-        suite: that has the entry.
-        entry: its name.
-        epochs: no net is trained for longer.
+        suite: contains the entry.
+        entry: the entry's name.
+        epochs: maximum number of epochs; None: no maximum.
         emobox: folder of EmoBox's lists.
 
     Raises:
@@ -46,14 +46,14 @@ def plan(
 
 
 def run(runs: Mapping[str, Changes], suite: Suite) -> dict[str, Training | None]:
-    """Run what is not done yet.
+    """Run the experiments that are not finished yet.
 
     Returns:
-        DVC experiment -> how long its training took; None where nothing was trained, or others
-        that ran at the same time held it up.
+        DVC experiment -> how long its training took; None if nothing was trained, or if others ran
+        at the same time and slowed it down.
 
     Raises:
-        UserError: a stage failed; what has not begun by then never does.
+        UserError: a stage failed; experiments that have not begun are cancelled.
     """
     waiting = {name: changes for name, changes in runs.items() if not is_done(name, changes)}
     for name in runs:
@@ -61,7 +61,7 @@ def run(runs: Mapping[str, Changes], suite: Suite) -> dict[str, Training | None]
             print(f"{name}: done already", flush=True)
     times: dict[str, Training | None] = dict.fromkeys(runs)
     if suite.parallel and waiting:
-        _run_beside(waiting)
+        _run_in_parallel(waiting)
         return times
     experiments.CHECKPOINTS.mkdir(exist_ok=True)
     for name, changes in waiting.items():
@@ -72,30 +72,30 @@ def run(runs: Mapping[str, Changes], suite: Suite) -> dict[str, Training | None]
 
 
 def is_done(name: str, changes: Changes) -> bool:
-    """Check whether the current commit has this experiment, with the same params and code."""
+    """Return whether the current commit has this experiment, with the same params and code."""
     if git(ROOT, "status", "--porcelain", "--", *CODE) or not experiments.exists(name):
         return False
     return experiments.read_params(name) == experiments.resolve(changes)
 
 
 def at_once(runs: int) -> int:
-    """Return how many run at the same time: all on a cluster, else one for each process.
+    """Return how many experiments run at the same time: all on a cluster, else one per process.
 
     Raises:
-        UserError: SER_WORKERS is not a whole number from 1 on.
+        UserError: SER_WORKERS is not a whole number of at least 1.
     """
     return runs if scheduler_address() else min(runs, worker_count())
 
 
-def _run_beside(runs: Mapping[str, Changes]) -> None:
-    """Run several at the same time; no figure depends on how many."""
-    # What all seeds share is done first, by one alone.
+def _run_in_parallel(runs: Mapping[str, Changes]) -> None:
+    """Run several experiments at the same time; the figures do not depend on how many."""
+    # The stages that all seeds share run first, once.
     name = next(iter(runs))
-    experiments.run_beside(name, runs[name], worker_count(), *SHARED)
+    experiments.run_in_clone(name, runs[name], worker_count(), *SHARED)
     pool = ThreadPoolExecutor(at_once(len(runs)))
     workers = max(1, worker_count() // at_once(len(runs)))
     try:
-        started = [pool.submit(experiments.run_beside, *each, workers) for each in runs.items()]
+        started = [pool.submit(experiments.run_in_clone, *each, workers) for each in runs.items()]
         for ended in as_completed(started):
             ended.result()
     finally:

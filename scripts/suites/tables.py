@@ -1,4 +1,4 @@
-"""Tables of results, which are filled entry by entry."""
+"""Read and write tables of results, entry by entry."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ class Table:
 
     Attributes:
         path: of the file.
-        columns: the first is for the entry's name, those of times begin with `seconds`.
+        columns: the first holds the entry's name; columns of times begin with `seconds`.
     """
 
     path: Path
     columns: tuple[str, ...]
 
     def read(self) -> list[dict[str, str]]:
-        """Read what was written before, all cells as text; no rows if nothing was.
+        """Read the existing rows, all cells as text; no rows if the file does not exist.
 
         Raises:
             UserError: the file is not such a table.
@@ -38,14 +38,14 @@ class Table:
             raise damaged(self.path, error) from None
 
     def put(self, name: str, figures: Sequence[Mapping[str, Any]], order: Sequence[str]) -> None:
-        """Write the rows of an entry in the place of its former ones.
+        """Replace the rows of an entry.
 
-        Times that were not measured now stay as they were.
+        Times that were not measured this time keep their former values.
 
         Args:
             name: of the entry.
-            figures: of each row: column -> value, and what else there is.
-            order: of the entries; rows of what is not among them go.
+            figures: of each row: column -> value; other keys are ignored.
+            order: of the entries; rows of other entries are removed.
         """
         key, old, new = self.columns[0], self.read(), []
         times = [column for column in self.columns if column.startswith("seconds")]
@@ -56,14 +56,15 @@ class Table:
             kept_times = {time: former.get(time) for time in times if row[time] is None}
             new.append({**row, key: name, **kept_times})
         kept = [row for row in old if row[key] in order and row[key] != name]
-        whole = self.path.with_suffix(".part")  # it is whole, or it is the former one
+        part = self.path.with_suffix(".part")  # so that the file is never incomplete
         rows = sorted([*kept, *new], key=lambda row: order.index(row[key]))
-        write_csv(whole, rows, self.columns)
-        whole.replace(self.path)
+        write_csv(part, rows, self.columns)
+        part.replace(self.path)
 
 
 def damaged(path: Path, reason: object) -> UserError:
-    """Return the error of results that cannot be read."""
+    """Return the error for a file of results that cannot be read."""
     return UserError(
-        f"{path} is damaged ({reason}): remove it, and finished experiments are written to it anew"
+        f"{path} is damaged ({reason}): remove it, and the results of finished experiments are "
+        "written again"
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser.augment.vocoder import pitch_shift, time_stretch
-from ser.core.columns import blocks, mel_columns
+from ser.core.columns import column_slices, mel_columns
 from ser.core.sections import Augment
 from ser.core.typing import FloatArray
 
@@ -178,7 +178,7 @@ def add_feature_noise(
         float32 [frames, dims].
     """
     noise = np.random.default_rng(seed).standard_normal(features.shape, dtype=np.float32)
-    for _, columns in blocks(dims):
+    for _, columns in column_slices(dims):
         noise[:, columns] *= np.float32(deviation * features[:, columns].std(dtype=np.float64))
     return features + noise
 

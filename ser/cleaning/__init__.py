@@ -1,1 +1,1 @@
-"""Labels, duplicates and a reason for each recording that is rejected."""
+"""Labels, duplicates, and the reason for each rejected recording."""

@@ -1,23 +1,27 @@
-"""Recordings that are there more than once."""
+"""Recordings that occur more than once."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-_NAMED = 10  # of the others that are the same audio
+_NAMED = 10  # other recordings of the same audio
 
 
-def set_apart_duplicates(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Find all but the first of recordings that are the same audio, or that name the same clip.
+def find_duplicates(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Find all but the first of the recordings with the same audio or the same clip name.
 
-    Of the same audio under two emotions none is kept: nobody knows which label is right.
+    If the same audio has two emotions, none is kept: nobody knows which label is right.
 
     Args:
         rows: path, emotion, digest of the audio in its standard form, and identity of each
-            recording; the first of those alike is kept.
+            recording, the preferred ones first.
 
     Returns:
-        path, reason and detail of those that are not kept.
+        path, reason and detail of the recordings to reject.
+
+    >>> a = {"path": "a.wav", "emotion": "sad", "digest": b"1", "identity": "a"}
+    >>> find_duplicates([a, a | {"path": "b.wav", "identity": "b"}])
+    [{'path': 'b.wav', 'reason': 'duplicate_audio', 'detail': 'same audio as a.wav'}]
     """
     by_audio: dict[object, list[str]] = {}  # paths
     emotions: dict[object, set[str]] = {}
@@ -44,7 +48,7 @@ def set_apart_duplicates(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, st
 
 
 def _others(paths: Sequence[str], path: str) -> str:
-    """Name the other paths, or the first of them and how many more there are."""
+    """Return the other paths as text, or the first ones and how many more there are."""
     named = list(islice((other for other in paths if other != path), _NAMED))
     more = len(paths) - 1 - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

@@ -1,4 +1,4 @@
-"""Which recordings there are, and what a run takes each for: its emotion, and which clip it is."""
+"""Which recordings there are, and the labels of each: its emotion, and which clip it is."""
 
 import os
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ Row = dict[str, Any]
 
 
 def find_corpora(raw: Path) -> list[str]:
-    """List the corpora below a folder: their folders' names, sorted. Hidden ones are none.
+    """Return the corpora below a folder: the names of its folders, sorted, without hidden ones.
 
     Raises:
-        UserError: there are no files, or one lies in no corpus's folder.
+        UserError: there are no files, or one is outside the corpora's folders.
     """
     with suppress(FileNotFoundError), os.scandir(raw) as entries:
         visible = sorted(
@@ -35,20 +35,22 @@ def find_corpora(raw: Path) -> list[str]:
         )
         for name, is_folder in visible:
             if not is_folder:
-                raise UserError(f"{raw / name} belongs to no corpus: expected {raw}/<corpus>/...")
+                raise UserError(
+                    f"{raw / name} does not belong to a corpus: expected {raw}/<corpus>/..."
+                )
         if any(next(find_files(raw / name), None) for name, _ in visible):
             return [name for name, _ in visible]
     raise UserError(f"{raw} holds no files: run `dvc repro -f pull`")
 
 
 def find_files(folder: Path, below: str = "") -> Iterator[str]:
-    """List the files in a folder, in no order, as posix paths relative to it.
+    """Yield the files in a folder, in any order, as posix paths relative to it.
 
-    Hidden files are no recordings; a link to a folder is a file, and is not followed.
+    Hidden files are left out. A link to a folder counts as a file and is not followed.
 
     Args:
-        folder: where.
-        below: begin in this folder of it: "" or a path that ends with a slash.
+        folder: where to look.
+        below: subfolder to begin in, "" or a path that ends with a slash.
     """
     with os.scandir(folder / below) as entries:
         for entry in entries:
@@ -61,40 +63,40 @@ def find_files(folder: Path, below: str = "") -> Iterator[str]:
                 yield path
 
 
-def label(raw: Path, clean: Clean) -> Iterator[Row]:
+def label_recordings(raw: Path, clean: Clean) -> Iterator[Row]:
     """Label every recording below a folder.
 
     Args:
-        raw: the folder of the corpora's folders.
+        raw: the folder that contains the corpora's folders.
         clean: which clips are wanted.
 
     Yields:
-        What is known of each: its path, corpus and the corpus's word for its emotion; then the
-        columns of clips.csv that its labels fill and its identity, or reason and detail of its
-        rejection. In no order, and never all at once in memory.
+        For each: its path, corpus and the corpus's word for its emotion; then the columns of
+        clips.csv that its labels fill and its identity, or reason and detail of its rejection. In
+        any order, and never all at once in memory.
 
     Raises:
-        UserError: there are no files, or the table of one's own corpus is damaged.
+        UserError: there are no files, or the table of the user's own corpus is damaged.
     """
     for corpus in find_corpora(raw):
         for path, labels in _labelled(corpus, raw / corpus, clean):
             yield _row(corpus, path, labels, clean)
 
 
-def layouts(raw: Path, clean: Clean) -> Iterator[str]:
-    """Say what was understood of the folders of one's own corpora that have no table."""
+def folder_notes(raw: Path, clean: Clean) -> Iterator[str]:
+    """Yield how the folders of the user's own corpora were read if there is no table."""
     for corpus in find_corpora(raw):
         if corpus not in CORPORA:
             folder = raw / corpus
             files = list(find_files(folder))
-            labeller = own.labeller(folder, files, clean.relabel, clean.own_emotions)
+            labeller = own.make_labeller(folder, files, clean.relabel, clean.own_emotions)
             if labeller.note:
                 yield f"{corpus}: {labeller.note}"
 
 
 def _labelled(corpus: str, folder: Path, clean: Clean) -> Iterator[tuple[str, Labels | Rejected]]:
     files = find_files(folder)
-    # The name of a known corpus's file says it all; one's own table is about all files together.
+    # In a known corpus the file's name suffices; the user's own needs all paths together.
     at_once = _AT_ONCE if corpus in CORPORA else None
     while some := list(islice(files, at_once)):
         yield from label_files(corpus, folder, some, clean.relabel, clean.own_emotions)
@@ -112,15 +114,15 @@ def _row(corpus: str, file: str, labels: Labels | Rejected, clean: Clean) -> Row
         if isinstance(labels, Rejected):
             raise labels
         row["word"] = labels.emotion
-        settled = asdict(settle(labels, clean))
+        resolved = asdict(resolve_labels(labels, clean))
     except Rejected as verdict:
         return row | {"reason": verdict.reason, "detail": str(verdict)}
-    name, _ = settled.pop("name"), settled.pop("sung")
-    return row | settled | {"clip": f"{corpus}/{name}", "identity": identity(corpus, labels)}
+    name, _ = resolved.pop("name"), resolved.pop("sung")
+    return row | resolved | {"clip": f"{corpus}/{name}", "identity": identity(corpus, labels)}
 
 
-def settle(labels: Labels, clean: Clean) -> Labels:
-    """Name the emotion as this project does; refuse a clip that is not wanted.
+def resolve_labels(labels: Labels, clean: Clean) -> Labels:
+    """Return the labels with the project's name for the emotion, if the clip is wanted.
 
     Raises:
         Rejected: unknown_emotion, song or excluded_emotion.
@@ -134,15 +136,15 @@ def settle(labels: Labels, clean: Clean) -> Labels:
 
 
 def identity(corpus: str, labels: Labels) -> str:
-    """Say what two files that are one clip share, also where they are spelled in two ways.
+    """Return a key that all files of one clip share, even if their names are spelled differently.
 
-    Of a known corpus that is all that the name says; of one's own, the name.
+    In a known corpus it is all labels in the name; in the user's own corpus, the name itself.
     """
     return f"{corpus}/{labels.name if corpus not in CORPORA else replace(labels, name='')}"
 
 
-def words_for(emotion: str) -> set[str]:
-    """List the words by which clean.relabel may mean an emotion as its corpus words it."""
+def relabel_keys(emotion: str) -> set[str]:
+    """Return the keys of clean.relabel that match a corpus's word for an emotion."""
     words = {folded(emotion)}
     with suppress(Rejected):
         words.add(emotion_of(emotion, {}))

@@ -1,20 +1,20 @@
-"""What is known of every recording while the corpora are cleaned.
+"""A table of all recordings while the corpora are cleaned.
 
-It lies in a temporary database on disk, which finds duplicates and sorts: memory is the same for
-any number of recordings.
+It is a temporary database on disk, which finds duplicates and sorts, so that memory does not grow
+with the number of recordings.
 """
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ser.cleaning.duplicates import set_apart_duplicates
+from ser.cleaning.duplicates import find_duplicates
 from ser.core.tables import CLIP_COLUMNS
 from ser.corpora import CORPORA
 
 REJECTED_COLUMNS = ("path", "reason", "detail")
-# word: the corpus's own for the emotion; identity: what files that are one clip share; digest: of
-# the waveform in its standard form; reason: none where the recording is kept.
+# word: the corpus's own word for the emotion; identity: a key that files of one clip share; digest:
+# hash of the waveform in its standard form; reason: NULL if the recording is kept.
 _COLUMNS = (*CLIP_COLUMNS, "word", "identity", "digest", "reason", "detail")
 _KEPT = "FROM recordings WHERE reason IS NULL"
 
@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 
 
 class Tally(NamedTuple):
-    """How often a reason of rejection occurs, and the first recording of which it is said."""
+    """How often a reason for rejection occurs, and the first recording that has it."""
 
     reason: str
     times: int
@@ -33,11 +33,11 @@ class Tally(NamedTuple):
 class Ledger:
     """A table of recordings with the columns of clips.csv and of rejected.csv.
 
-    Its file is gone once it is closed.
+    Closing it deletes its file.
     """
 
     def __init__(self) -> None:
-        # The empty name: a file that SQLite makes where temporary files go, and removes.
+        # With an empty name, SQLite makes a temporary file and removes it.
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.row_factory = sqlite3.Row
         self._database.execute("PRAGMA journal_mode = OFF")
@@ -47,11 +47,11 @@ class Ledger:
         self._database.execute("BEGIN")
 
     def close(self) -> None:
-        """Remove the table."""
+        """Delete the table."""
         self._database.close()
 
-    def enter(self, rows: Iterable[Row]) -> None:
-        """Enter recordings: any of the columns, `path` and `corpus` among them."""
+    def insert(self, rows: Iterable[Row]) -> None:
+        """Add recordings: any of the columns, including `path` and `corpus`."""
         places = ", ".join(f":{column}" for column in _COLUMNS)
         empty = dict.fromkeys(_COLUMNS)
         self._database.executemany(
@@ -59,17 +59,17 @@ class Ledger:
             (empty | dict(row) for row in rows),
         )
 
-    def note(self, row: Row) -> None:
-        """Add what was found out about the recording at `path`: audio facts, or a rejection."""
+    def update(self, row: Row) -> None:
+        """Write columns of the recording at `path`: properties of its audio, or a rejection."""
         changes = ", ".join(f"{column} = :{column}" for column in row if column != "path")
         self._database.execute(
             f"UPDATE recordings SET {changes} WHERE path = :path AND reason IS NULL",  # noqa: S608
             row,
         )
 
-    def set_apart_duplicates(self) -> None:
-        """Reject what is there more than once."""
-        # Of the same audio, the corpus that is known by its names is the better labelled one.
+    def reject_duplicates(self) -> None:
+        """Reject recordings that occur more than once."""
+        # Of the same audio, keep the one in a corpus with a known naming, which is labelled better.
         known = ", ".join(f"'{corpus}'" for corpus in CORPORA)
         alike = self._database.execute(
             f"""SELECT path, emotion, identity, digest {_KEPT} AND (
@@ -77,37 +77,37 @@ class Ledger:
                 identity IN (SELECT identity {_KEPT} GROUP BY identity HAVING count(*) > 1)
             ) ORDER BY corpus NOT IN ({known}), path"""
         ).fetchall()
-        for row in set_apart_duplicates(alike):
-            self.note(row)
+        for row in find_duplicates(alike):
+            self.update(row)
 
     def __len__(self) -> int:
-        """How many recordings there are that nothing speaks against."""
+        """Count the recordings not rejected so far."""
         count: int = self._database.execute(f"SELECT count(*) {_KEPT}").fetchone()[0]
         return count
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """(clip, path) of the recordings that nothing speaks against, sorted by path."""
+        """Yield (clip, path) of the recordings not rejected so far, sorted by path."""
         for row in self._database.execute(f"SELECT clip, path {_KEPT} ORDER BY path"):
             yield row["clip"], row["path"]
 
     def has(self, clip: str, digest: bytes) -> bool:
-        """Whether a recording of that name and sound is noted."""
+        """Return whether a recording with that clip name and digest is kept."""
         query = f"SELECT 1 {_KEPT} AND clip = ? AND digest = ?"
         return self._database.execute(query, (clip, digest)).fetchone() is not None
 
     def clips(self) -> Iterator[Row]:
-        """The rows of clips.csv, sorted by name."""
+        """Yield the rows of clips.csv, sorted by name."""
         return self._rows(f"SELECT {', '.join(CLIP_COLUMNS)} {_KEPT} ORDER BY clip")
 
     def rejected(self) -> Iterator[Row]:
-        """The rows of rejected.csv, sorted by path."""
+        """Yield the rows of rejected.csv, sorted by path."""
         return self._rows(
             f"SELECT {', '.join(REJECTED_COLUMNS)} FROM recordings "  # noqa: S608
             "WHERE reason IS NOT NULL ORDER BY path"
         )
 
     def corpora(self) -> dict[str, tuple[int, int]]:
-        """Corpus -> (recordings kept, recordings rejected), sorted."""
+        """Return corpus -> (recordings kept, recordings rejected), sorted."""
         query = (
             "SELECT corpus, count(*) - count(reason), count(reason) FROM recordings "
             "GROUP BY corpus ORDER BY corpus"
@@ -115,19 +115,19 @@ class Ledger:
         return {corpus: (kept, lost) for corpus, kept, lost in self._database.execute(query)}
 
     def counts_by_emotion(self) -> dict[str, tuple[int, int]]:
-        """Emotion -> (recordings kept, recordings whose sound was rejected), sorted."""
+        """Return emotion -> (recordings kept, those rejected for their sound), sorted."""
         return self._counts_by("emotion")
 
     def counts_by_speaker(self) -> dict[str, tuple[int, int]]:
-        """`<corpus>/<speaker>` -> (recordings kept, recordings whose sound was rejected), sorted.
+        """Return `<corpus>/<speaker>` -> (recordings kept, those rejected for their sound).
 
-        Speakers who are not known are left out.
+        Sorted; unknown speakers are left out.
         """
         counts = self._counts_by("corpus || '/' || nullif(speaker, '')")
         return {speaker: count for speaker, count in counts.items() if speaker is not None}
 
     def _counts_by(self, group: str) -> dict[str, tuple[int, int]]:
-        # A recording that was refused for its label has no emotion. A duplicate is not lost.
+        # A recording rejected for its label has no emotion here. A duplicate is not a loss.
         query = (
             f"SELECT {group}, count(*) - count(reason), count(reason) FROM recordings "  # noqa: S608
             "WHERE emotion IS NOT NULL AND (reason IS NULL OR reason NOT LIKE 'duplicate%') "
@@ -136,13 +136,13 @@ class Ledger:
         return {name: (kept, lost) for name, kept, lost in self._database.execute(query)}
 
     def seconds(self) -> float:
-        """Length of all that is kept, in seconds."""
+        """Return the length of all recordings kept, in seconds."""
         total: float = self._database.execute(f"SELECT total(seconds) {_KEPT}").fetchone()[0]
         return total
 
     def reasons(self, corpus: str | None = None) -> list[Tally]:
-        """The reasons of rejection in all corpora or in one, the commonest first."""
-        # Beside min(), SQLite gives the other columns of that row.
+        """Count the reasons for rejection in all corpora or in one, the most frequent first."""
+        # With min(), SQLite takes the other columns from the same row.
         query = (
             "SELECT reason, count(*), min(path), detail FROM recordings "
             "WHERE reason IS NOT NULL AND (:corpus IS NULL OR corpus = :corpus) "
@@ -151,7 +151,7 @@ class Ledger:
         return [Tally(*row) for row in self._database.execute(query, {"corpus": corpus})]
 
     def emotions(self) -> dict[str, list[str]]:
-        """Emotion -> corpora that have it, of what is kept; both sorted."""
+        """Return emotion -> corpora that have it, among the recordings kept; both sorted."""
         found: dict[str, list[str]] = {}
         query = f"SELECT DISTINCT emotion, corpus {_KEPT} ORDER BY emotion, corpus"
         for emotion, corpus in self._database.execute(query):
@@ -159,7 +159,7 @@ class Ledger:
         return found
 
     def speakers(self) -> Iterator[tuple[str, str]]:
-        """(corpus, speaker) of all that are known, sorted."""
+        """Yield (corpus, speaker) of all known speakers, sorted."""
         query = (
             "SELECT DISTINCT corpus, speaker FROM recordings WHERE speaker != '' "
             "ORDER BY corpus, speaker"
@@ -167,7 +167,7 @@ class Ledger:
         yield from map(tuple, self._database.execute(query))
 
     def words(self) -> set[str]:
-        """The corpora's own words for the emotions."""
+        """Return the corpora's own words for the emotions."""
         query = "SELECT DISTINCT word FROM recordings WHERE word IS NOT NULL"
         return {row["word"] for row in self._database.execute(query)}
 

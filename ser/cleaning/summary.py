@@ -1,10 +1,10 @@
-"""What cleaning kept and what it did not, in figures and in words."""
+"""What cleaning kept and rejected, in figures and in messages."""
 
 from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from ser.cleaning.labelling import words_for
+from ser.cleaning.labelling import relabel_keys
 from ser.cleaning.ledger import Ledger
 from ser.core.errors import UserError
 from ser.core.rejection import REASONS
@@ -13,17 +13,17 @@ from ser.core.words import lookalike
 
 Counts = Mapping[str, tuple[int, int]]  # name -> (recordings kept, recordings rejected)
 
-# When a rejection falls on one emotion or speaker far more than on the others.
+# When one emotion or speaker loses far more recordings than the others.
 _FEWEST_LOST = 3  # recordings: fewer happen by chance
 _LEAST_SHARE = 0.02
-_TIMES, _POINTS = 3, 0.1  # more than so many times the share of the others, or so much more
+_TIMES, _POINTS = 3, 0.1  # times the share of the others, or that share plus this
 _SHOWN = 10  # groups in a line
 
 
-def describe(ledger: Ledger) -> dict[str, Any]:
-    """Count what was kept and what was not: in all, by corpus, emotion and speaker.
+def summarise_cleaning(ledger: Ledger) -> dict[str, Any]:
+    """Count the recordings kept and rejected: in all, by corpus, emotion and speaker.
 
-    Emotions and speakers count what was rejected for its sound, not copies.
+    By emotion and by speaker, only rejections for the sound count; duplicates do not.
     """
     corpora = ledger.corpora()
     counts = {tally.reason: tally.times for tally in ledger.reasons()}
@@ -43,7 +43,7 @@ def _named(counts: Counts) -> dict[str, dict[str, int]]:
 
 
 def warn_of_uneven_rejection(ledger: Ledger) -> None:
-    """Say how much of which emotions and speakers was rejected, and warn where that is a bias."""
+    """Print how much of which emotions and speakers was rejected; warn if that is a bias."""
     for what, counts in (
         ("emotion", ledger.counts_by_emotion()),
         ("speaker", ledger.counts_by_speaker()),
@@ -59,7 +59,7 @@ def warn_of_uneven_rejection(ledger: Ledger) -> None:
         for name, share, elsewhere in biased[:_SHOWN]:
             print(
                 f"  warning: {share:.1%} of {what} {name} was rejected, {elsewhere:.1%} of the "
-                f"others (median): what is learned and measured leaves out "
+                f"others (median): training and evaluation leave out "
                 f"{'all' if share == 1 else 'a part'} of {name}"
             )
         if biased:
@@ -76,7 +76,10 @@ def uneven(counts: Counts) -> list[tuple[str, float, float]]:
         counts: group -> (recordings kept, recordings rejected).
 
     Returns:
-        (group, share rejected of it, median share rejected of the others) of each, the worst first.
+        (group, its share rejected, median share rejected of the others) of each, the worst first.
+
+    >>> uneven({"sad": (60, 40), "angry": (99, 1), "happy": (98, 2)})
+    [('sad', 0.4, 0.015)]
     """
     found = []
     for name, (kept, lost) in counts.items():
@@ -95,10 +98,10 @@ def _share(count: tuple[int, int]) -> float:
 
 
 def require_clips(ledger: Ledger, wanted: Clean) -> None:
-    """Refuse a corpus, or a wanted emotion, of which nothing is left.
+    """Check that every corpus and every wanted emotion has a recording left.
 
     Raises:
-        UserError: with the reasons and how often each occurs.
+        UserError: one has none; the text counts the reasons.
     """
     for corpus, (kept, _) in ledger.corpora().items():
         if not kept:
@@ -120,14 +123,14 @@ def require_clips(ledger: Ledger, wanted: Clean) -> None:
 
 
 def warn_of_unused_words(ledger: Ledger, clean: Clean) -> None:
-    """Say which words of clean.relabel no clip is called by, unless no clip has a label at all."""
-    used = {word for own in ledger.words() for word in words_for(own)}
+    """Print the words of clean.relabel that match no clip, unless no clip has a label at all."""
+    used = {word for own in ledger.words() for word in relabel_keys(own)}
     if used and (unused := sorted(set(clean.relabel) - used)):
-        print(f"  note: no clip is called {' or '.join(unused)}, as clean.relabel names it")
+        print(f"  note: no clip is labelled {' or '.join(unused)}, which clean.relabel maps")
 
 
 def warn_of_like_speakers(ledger: Ledger) -> None:
-    """Say which speakers are called alike, and are taken for several people."""
+    """Print the speakers with similar names, who are taken for several people."""
     alike: dict[tuple[str, str], list[str]] = {}
     for corpus, speaker in ledger.speakers():
         alike.setdefault((corpus, lookalike(speaker)), []).append(speaker)
@@ -140,12 +143,12 @@ def warn_of_like_speakers(ledger: Ledger) -> None:
 
 
 def warn_of_lone_emotions(ledger: Ledger) -> None:
-    """Say which emotions only one of several corpora has."""
+    """Print the emotions that only one of several corpora has."""
     there = ledger.emotions()
     corpora = {corpus for having in there.values() for corpus in having}
     for emotion, having in there.items():
         if len(corpora) > len(having) == 1:
             print(
-                f"  note: only {having[0]} has {emotion}: a net may know it by its corpus instead "
-                f"of its sound; clean.relabel or clean.emotions can change that"
+                f"  note: only {having[0]} has {emotion}: a net may learn the corpus instead "
+                f"of the sound; clean.relabel or clean.emotions can change that"
             )

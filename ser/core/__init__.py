@@ -1,1 +1,1 @@
-"""What every part speaks: settings, tables, arrays on disk, errors, kinds of features."""
+"""What all packages share: settings, tables, arrays on disk, errors, kinds of features."""

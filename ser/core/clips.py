@@ -1,4 +1,4 @@
-"""Who and what the rows of clips.csv belong to."""
+"""Speakers, groups of takes and counts of the table clips.csv."""
 
 import pandas as pd
 
@@ -9,27 +9,31 @@ _UNKNOWN = "unknown"
 
 
 def speaker_of(clips: pd.DataFrame) -> pd.Series:
-    """Name each clip's speaker `<corpus>/<speaker>`: speaker 1 of two corpora is two people.
+    """Return each clip's speaker as `<corpus>/<speaker>`: speaker 1 of two corpora is two people.
 
-    One name is one person, whichever way its accents are stored.
+    Two encodings of the same accents are one name. A clip without a speaker gets `unknown`.
+
+    >>> clips = pd.DataFrame({"corpus": ["aesdd", "own"], "speaker": ["1", ""]})
+    >>> list(speaker_of(clips))
+    ['aesdd/1', 'own/unknown']
     """
     return clips["corpus"] + "/" + clips["speaker"].map(composed).replace("", _UNKNOWN)
 
 
 def group_of(clips: pd.DataFrame) -> pd.Series:
-    """Name the group of takes that each clip belongs to: who says what with which emotion."""
+    """Return each clip's group of takes: its speaker, utterance and emotion."""
     return speaker_of(clips) + "/" + clips["utterance"].map(composed) + "/" + clips["emotion"]
 
 
-class OfCorpus(Section):
-    """What the table of clips holds of one corpus."""
+class CorpusCounts(Section):
+    """The numbers of one corpus's clips and speakers, and its languages."""
 
     clips: Count
     speakers: Count
     languages: list[str]
 
 
-class Seconds(Section):
+class Durations(Section):
     """The lengths of clips, in seconds."""
 
     total: NonNegative
@@ -39,26 +43,26 @@ class Seconds(Section):
 
 
 class CorpusSummary(Section):
-    """What a table of clips holds.
+    """What the table clips.csv holds.
 
     Attributes:
-        corpora: by the name of each.
-        emotions: number of clips of each.
-        seconds: of a clip, and of all together.
+        corpora: name -> its counts.
+        emotions: emotion -> number of clips.
+        seconds: lengths of the clips.
     """
 
-    corpora: dict[str, OfCorpus]
+    corpora: dict[str, CorpusCounts]
     emotions: dict[str, Count]
-    seconds: Seconds
+    seconds: Durations
 
 
 def summarise_corpus(clips: pd.DataFrame) -> CorpusSummary:
-    """Count what the table clips.csv holds."""
+    """Count the clips, speakers and emotions of the table clips.csv, and measure the lengths."""
     seconds = clips["seconds"]
     emotions = clips["emotion"].value_counts().sort_index()
     return CorpusSummary(
         corpora={
-            str(name): OfCorpus(
+            str(name): CorpusCounts(
                 clips=len(own),
                 speakers=int(own["speaker"].nunique()),
                 languages=sorted(set(own["language"]) - {""}),
@@ -66,7 +70,7 @@ def summarise_corpus(clips: pd.DataFrame) -> CorpusSummary:
             for name, own in clips.groupby("corpus")
         },
         emotions={str(name): int(n) for name, n in emotions.items()},
-        seconds=Seconds(
+        seconds=Durations(
             total=float(seconds.sum()),
             min=float(seconds.min()),
             median=float(seconds.median()),

@@ -1,6 +1,6 @@
-"""The emotions that clips are labelled with, and the words that others use for them.
+"""The emotions that clips are labelled with, and other words for them.
 
-Eight are known by themselves; clean.emotions may list further ones, of a corpus's own.
+Eight are built in. clean.emotions may list others that a corpus uses.
 """
 
 import re
@@ -12,7 +12,7 @@ from ser.core.yaml_reader import IN_QUOTES
 
 EMOTIONS = ("angry", "calm", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
-# The noun, adjective or participle of the same emotion; anything further is the user's to decide.
+# The noun, adjective or participle of the same emotion. All other words are for the user to map.
 _SYNONYMS = {
     "anger": "angry",
     "calmness": "calm",
@@ -25,42 +25,53 @@ _SYNONYMS = {
 }
 
 _PLAIN = re.compile(r"[a-z][a-z0-9_-]{,15}")  # longer ones would overlap in the pictures
-# An emotion is a column beside these, in data/predictions.csv and what `ser predict --csv` writes.
+# Each emotion is a column of data/predictions.csv and of `ser predict --csv`, next to these.
 _OTHER_COLUMNS = {"actual", "clip", "detail", "emotion", "end", "file", "fold", "part", "path"}
 _OTHER_COLUMNS |= {"predicted", "reason", "seconds", "speaker", "start"}
 
 
 def problem_of_name(name: object) -> str:
-    """Say why an emotion cannot be called so; an empty string if it can."""
+    """Return why an emotion cannot have this name; an empty string if it can.
+
+    >>> problem_of_name("boredom")
+    ''
+    >>> problem_of_name("speaker")
+    'that name is reserved'
+    """
     if name in EMOTIONS:
         return ""
     if not isinstance(name, str):
         return IN_QUOTES
     if not _PLAIN.fullmatch(name):
         return (
-            "a name is of a to z, 0 to 9, _ and -, a letter first, 16 at most; clean.relabel can "
-            "take any word for it"
+            "a name has at most 16 of a to z, 0 to 9, _ and -, a letter first; clean.relabel can "
+            "map any word to it"
         )
     if name in _SYNONYMS:
-        return f"that is {_SYNONYMS[name]}"
+        return f"write it as {_SYNONYMS[name]}"
     if name in _OTHER_COLUMNS or name == "all":
-        return "that is not free to name an emotion"
+        return "that name is reserved"
     return ""
 
 
 def emotion_of(word: str, relabel: Mapping[str, str], own: Collection[str] = ()) -> str:
-    """Read a word for an emotion, whatever its case and the form of its accents.
+    """Return the emotion that a word means, ignoring its case and the encoding of its accents.
 
     Args:
-        word: as a corpus, a folder or a table has it.
-        relabel: word or emotion -> emotion that it is taken for.
-        own: emotions that are known beside EMOTIONS.
+        word: as written in a corpus, a table or the name of a folder.
+        relabel: word or emotion -> emotion to use instead.
+        own: emotions that are known besides EMOTIONS.
 
     Returns:
-        One of EMOTIONS, or of `own`.
+        One of EMOTIONS or of `own`.
 
     Raises:
         Rejected: unknown_emotion.
+
+    >>> emotion_of("Happiness", {})
+    'happy'
+    >>> emotion_of("Freude", {"freude": "happy"})
+    'happy'
     """
     plain = folded(word)
     taken_for = {folded(key): emotion for key, emotion in relabel.items()}

@@ -1,8 +1,8 @@
-"""The error that a user can mend."""
+"""The error for mistakes that a user can correct."""
 
 
 class UserError(Exception):
     """A mistake in the input: what is wrong, where, what was expected, what to do.
 
-    Stages print its text and exit with status 1; they show no traceback for it.
+    Stages print its text without a traceback and exit with status 1.
     """

@@ -1,8 +1,8 @@
 """The figures of an evaluation: every key of metrics/evaluate.json and of "metrics" in model.json.
 
-A share is in 0..1. Ends of intervals are those of 95 % bootstrap intervals over the test clips
-(`ser.evaluation.scores`). UAR, the unweighted average recall, is the mean of the recalls of those
-emotions that the clips in question hold: a fold's UAR is over the emotions of its test clips.
+A share is in 0..1. Intervals are 95 % bootstrap intervals over the test clips
+(`ser.evaluation.scores`). UAR, the unweighted average recall, is the mean of the recalls of the
+emotions that occur among the clips: a fold's UAR is over the emotions of its test clips.
 """
 
 import json
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ser.core.errors import UserError
 from ser.core.tables import rounded
-from ser.core.validation import first_problem
+from ser.core.validation import explain
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
@@ -27,13 +27,13 @@ class _Part(BaseModel):
 
 
 class ClassFigures(_Part):
-    """How one emotion is recognised.
+    """How well one emotion is recognised.
 
     Attributes:
-        precision: share of the clips taken for it that are of it; 0 if none were.
-        recall: share of the clips of it that were taken for it; 0 if there are none.
-        f1: harmonic mean of both; 0 if both are.
-        support: number of test clips of it.
+        precision: share of the clips predicted as this emotion that have it; 0 if none are.
+        recall: share of the clips with this emotion that are predicted as it; 0 if none have it.
+        f1: harmonic mean of both; 0 if both are 0.
+        support: number of test clips with this emotion.
     """
 
     precision: Share
@@ -43,10 +43,10 @@ class ClassFigures(_Part):
 
 
 class SpeakerFigures(_Part):
-    """How one speaker's clips are recognised.
+    """How well one speaker's clips are recognised.
 
     Attributes:
-        accuracy: share of them.
+        accuracy: share of the clips recognised.
         n: number of test clips.
     """
 
@@ -55,7 +55,7 @@ class SpeakerFigures(_Part):
 
 
 class AccuracyAndUar(_Part):
-    """Both figures of a set of clips.
+    """Accuracy and UAR of a set of clips.
 
     Attributes:
         accuracy: share of the clips recognised.
@@ -67,7 +67,7 @@ class AccuracyAndUar(_Part):
 
 
 class GroupFigures(AccuracyAndUar):
-    """How a group of clips, such as a corpus, is recognised.
+    """How well a group of clips, such as a corpus, is recognised.
 
     Attributes:
         n: number of test clips.
@@ -77,12 +77,12 @@ class GroupFigures(AccuracyAndUar):
 
 
 class FoldFigures(GroupFigures):
-    """How one fold's test clips are recognised by its net.
+    """How well one fold's test clips are recognised by its net.
 
     Attributes:
-        majority_accuracy: share recognised by always saying the commonest emotion of the fold's
+        majority_accuracy: accuracy of always predicting the most frequent emotion of the fold's
             train clips.
-        baseline: of the plain recogniser; None without one.
+        baseline: figures of the baseline classifier; None without one.
     """
 
     majority_accuracy: Share
@@ -90,11 +90,11 @@ class FoldFigures(GroupFigures):
 
 
 class FoldSpread(_Part):
-    """How far the folds differ.
+    """How much the folds differ.
 
     Attributes:
-        mean: of the folds' accuracies, a share.
-        std: their standard deviation, with the number of folds as divisor; 0..0.5.
+        mean: mean of the folds' accuracies, a share.
+        std: their standard deviation, divided by the number of folds, not one less; 0..0.5.
     """
 
     mean: Share
@@ -102,10 +102,10 @@ class FoldSpread(_Part):
 
 
 class Baseline(_Part):
-    """How a plain recogniser on the same features and clips does.
+    """How well a simple classifier does on the same features and clips.
 
     Attributes:
-        kind: as `evaluate.baseline` of params.yaml names it.
+        kind: its name in `evaluate.baseline` of params.yaml.
         accuracy: share of the test clips recognised.
         uar: a share.
     """
@@ -116,10 +116,10 @@ class Baseline(_Part):
 
 
 class BestEpoch(_Part):
-    """The first of a fold's epochs that are best on its test clips.
+    """The first epoch of a fold with the highest accuracy on its test clips.
 
     Attributes:
-        accuracy: share of the fold's test clips recognised after it.
+        accuracy: share of the fold's test clips recognised after this epoch.
         epoch: its number, from 1 on.
     """
 
@@ -128,10 +128,10 @@ class BestEpoch(_Part):
 
 
 class Oracle(_Part):
-    """What choosing the epoch on the test clips would have reported.
+    """The accuracy that would be reported if the epoch were chosen on the test clips.
 
     Attributes:
-        accuracy: share of all test clips, recognised after the best epoch of their fold.
+        accuracy: share of all test clips recognised after the best epoch of their fold.
         per_fold: number of the fold -> its best epoch.
     """
 
@@ -140,7 +140,7 @@ class Oracle(_Part):
 
 
 class OverallFigures(_Part):
-    """The figures over all test clips, which every version of the project has written.
+    """The figures over all test clips that every version of the project writes.
 
     Attributes:
         accuracy: share of the clips recognised.
@@ -154,7 +154,7 @@ class OverallFigures(_Part):
         f1_macro: mean of the emotions' F1, a share.
     """
 
-    # What else another version wrote is not looked at.
+    # Other versions write further keys, which are ignored.
     model_config = ConfigDict(extra="ignore")
 
     accuracy: Share
@@ -179,35 +179,35 @@ class OverallFigures(_Part):
 
     @property
     def headline(self) -> str:
-        """The accuracy with its interval as text."""
+        """The accuracy and its interval, as text."""
         low, high = self.accuracy_interval
         return f"Accuracy {self.accuracy:.1%} (95% interval {low:.1%} to {high:.1%})"
 
     @classmethod
     def from_values(cls, values: object) -> Self:
-        """Check what a JSON file holds.
+        """Check the values of a JSON file.
 
         Raises:
-            ValueError: naming the first key that is missing, unknown or wrong, in one line.
+            ValueError: one line that names the first key that is missing, unknown or wrong.
         """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ValueError(first_problem(error)) from None
+            raise ValueError(explain(error, cls)[0]) from None
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read a text.
+        """Read figures from JSON.
 
         Raises:
-            ValueError: it is not JSON, or as `from_values`.
+            ValueError: the text is not JSON, or as in `from_values`.
         """
         return cls.from_values(json.loads(text))
 
     @model_validator(mode="before")
     @classmethod
     def _name_interval_ends(cls, values: Any) -> Any:  # noqa: ANN401 - not checked yet
-        """Split <figure>_ci95, the list of both ends that older versions wrote."""
+        """Replace <figure>_ci95, the list of both ends that older versions wrote, by two keys."""
         if not isinstance(values, Mapping):
             return values
         named = {}
@@ -228,19 +228,20 @@ class Figures(OverallFigures):
         ece: expected calibration error, the mean gap between confidence and accuracy, a share.
         n_test: number of test clips of all folds.
         n_folds: number of folds.
-        split_scheme: as `split.scheme` of params.yaml names it.
-        fold_accuracy: mean and deviation over the folds.
+        split_scheme: `split.scheme` of params.yaml.
+        fold_accuracy: mean and standard deviation over the folds.
         per_fold: number of the fold -> its figures; None in models of format 3.
         per_corpus: corpus -> its figures.
         per_speaker: <corpus>/<speaker> -> its figures.
-        majority_accuracy: share recognised by always saying the commonest emotion of the train
+        majority_accuracy: accuracy of always predicting the most frequent emotion of the train
             clips.
-        baseline: of the plain recogniser; None without one.
-        oracle: of the epoch chosen on the test clips; None if no epoch's weights were kept.
-        uses_test_speakers_audio: whether the tested speakers' other recordings, without their
+        baseline: figures of the baseline classifier; None without one.
+        oracle: figures if the epoch were chosen on the test clips; None if the weights of the
+            epochs were not kept.
+        uses_test_speakers_audio: whether the test speakers' other recordings, without their
             emotions, were used to normalise.
-        confusion: numbers of clips of each emotion (rows) by predicted emotion (columns), both as
-            in per_class; None where it is read from metrics/evaluate.json.
+        confusion: numbers of clips by true emotion (rows) and predicted emotion (columns), in the
+            order of per_class; None if read from metrics/evaluate.json.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -268,15 +269,15 @@ class Figures(OverallFigures):
         return self
 
     def rounded(self) -> Self:
-        """Return the same with 6 decimals, as files have them."""
+        """Return the figures rounded to 6 decimals, as in the files."""
         return self.model_validate(rounded(self.model_dump()))
 
     def for_model(self) -> dict[str, Any]:
-        """Return what model.json holds."""
+        """Return the values for "metrics" in model.json."""
         return self.model_dump(exclude_none=True)
 
     def for_dvc(self) -> dict[str, Any]:
-        """Return what metrics/evaluate.json holds: DVC shows neither lists nor nulls."""
+        """Return the values for metrics/evaluate.json: DVC shows neither lists nor nulls."""
         return self.model_dump(exclude_none=True, exclude={"confusion"})
 
 
@@ -284,7 +285,7 @@ def read_figures(path: Path) -> Figures:
     """Read metrics/evaluate.json.
 
     Raises:
-        UserError: it is missing or damaged; names the file and the key.
+        UserError: the file is missing or damaged; the text names it and the key.
     """
     try:
         return Figures.from_json(path.read_text("utf-8"))

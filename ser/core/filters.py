@@ -1,8 +1,8 @@
-"""Filter banks: what spectra are weighted with.
+"""Filter banks: the weights that turn a spectrum into bands.
 
 librosa computes them (McFee et al.: librosa: Audio and music signal analysis in Python,
-SciPy 2015). It takes most of a second to import: the banks are computed once and kept with the
-features and with the model, so that whoever predicts does without it.
+SciPy 2015). Importing it takes most of a second. The banks are therefore computed once and stored
+with the features and with the model, and prediction works without librosa.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from ser.core.sections import Features
 from ser.core.typing import FloatArray
 
 # The weight of each frequency bin in each band, float32 [bands, 1 + n_fft // 2]: "mel", triangles
-# of equal area, evenly spaced in mel; "chroma", pitch classes from C, where they are wanted.
+# of equal area, evenly spaced in mel; "chroma", if it is wanted, pitch classes from C on.
 FilterBanks = Mapping[str, FloatArray]
 
 
 def filter_banks(sample_rate: int, features: Features) -> FilterBanks:
-    """Compute the filter banks that some features need.
+    """Compute the filter banks that features need.
 
     Args:
         sample_rate: in Hz.
@@ -42,7 +42,7 @@ def filter_banks(sample_rate: int, features: Features) -> FilterBanks:
 
 
 def mel_band_hertz(features: Features) -> NDArray[np.float64]:
-    """The middle of each mel band in Hz [n_mels]."""
+    """Return the centre of each mel band in Hz [n_mels]."""
     import librosa
 
     f = features
@@ -52,18 +52,18 @@ def mel_band_hertz(features: Features) -> NDArray[np.float64]:
 
 
 def to_json(banks: FilterBanks) -> dict[str, Any]:
-    """Write filter banks as what JSON knows: of each band its first bin and the weights from it on.
+    """Return filter banks as JSON values: for each band its first bin and the weights from there.
 
-    The weights come back to the last bit.
+    `from_json` restores the weights bit for bit.
     """
     return {name: [_trimmed(weights) for weights in bank] for name, bank in banks.items()}
 
 
 def from_json(described: Mapping[str, Sequence[Any]], features: Features) -> FilterBanks:
-    """Read what `to_json` wrote of the filter banks that some features need.
+    """Read the filter banks that `to_json` wrote for these features.
 
     Raises:
-        ValueError, LookupError, TypeError: it is damaged, or of other features.
+        ValueError, LookupError, TypeError: they are damaged, or belong to other features.
     """
     bins = 1 + features.n_fft // 2
     bands = {"mel": features.n_mels} | ({"chroma": N_CHROMA} if "chroma" in features.kinds else {})
@@ -79,7 +79,7 @@ def _trimmed(weights: FloatArray) -> list[Any]:
 
 def _bank(rows: Sequence[Any], bands: int, bins: int) -> FloatArray:
     if len(rows) != bands:
-        raise ValueError(f"a filter bank of {len(rows)} bands, {bands} are expected")
+        raise ValueError(f"a filter bank has {len(rows)} bands, expected {bands}")
     bank = np.zeros((bands, bins), dtype=np.float32)
     for band, (first, weights) in zip(bank, rows, strict=True):
         band[first : first + len(weights)] = weights

@@ -1,7 +1,7 @@
 """Waveform -> overlapping frames -> their spectra.
 
-Every frame is n_fft samples around a multiple of hop_length, the waveform padded by n_fft // 2 on
-both sides: there are 1 + samples // hop_length of them.
+Every frame has n_fft samples, centred on a multiple of hop_length. The waveform is padded by
+n_fft // 2 on both sides, so there are 1 + samples // hop_length frames.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,15 @@ from ser.core.typing import FloatArray
 
 Spectra = NDArray[np.complex64]  # [frames, 1 + n_fft // 2]
 
-_FRAMES_AT_ONCE = 64  # so that they and their spectra stay in the processor's cache
+_FRAMES_AT_ONCE = 64  # they and their spectra then stay in the processor's cache
 
 
 def frame_count(samples: int, hop_length: int) -> int:
-    """Count the frames of a waveform of so many samples."""
+    """Count the frames of a waveform of `samples` samples.
+
+    >>> frame_count(16000, hop_length=256)
+    63
+    """
     return 1 + samples // hop_length
 
 
@@ -39,32 +43,36 @@ def cut_frames(waveform: FloatArray, n_fft: int, hop_length: int) -> FloatArray:
 
 
 def in_blocks(frames: int) -> Iterator[slice]:
-    """Yield slices of so many frames, as large as are best transformed at once."""
+    """Yield slices that together cover `frames` frames, each small enough for the cache."""
     for start in range(0, frames, _FRAMES_AT_ONCE):
         yield slice(start, start + _FRAMES_AT_ONCE)
 
 
 def hann(length: int) -> FloatArray:
-    """Compute the periodic Hann window: float32 [length], its maximum of 1 in the middle."""
+    """Compute the periodic Hann window: float32 [length], its maximum of 1 in the middle.
+
+    >>> hann(4).tolist()
+    [0.0, 0.5, 1.0, 0.5]
+    """
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
 
 
 @cache
 def centred_hann(win_length: int, n_fft: int) -> FloatArray:
-    """Compute the Hann window of win_length samples in the middle of n_fft: float32 [n_fft]."""
+    """Compute a Hann window of win_length samples, centred in n_fft zeros: float32 [n_fft]."""
     window = np.zeros(n_fft, dtype=np.float32)
     start = (n_fft - win_length) // 2
     window[start : start + win_length] = hann(win_length)
-    window.setflags(write=False)  # all who ask get the same one
+    window.setflags(write=False)  # all callers share it
     return window
 
 
 def spectra_of(frames: FloatArray, win_length: int) -> Iterator[tuple[slice, Spectra]]:
-    """Yield blocks of frames, and the spectra of each block's windowed frames.
+    """Yield slices of the frames, each with the spectra of its windowed frames.
 
     Args:
         frames: float32 [frames, n_fft].
-        win_length: samples of the Hann window in the middle of each frame.
+        win_length: samples of the Hann window, which is centred in each frame.
     """
     window = centred_hann(win_length, frames.shape[1])
     for block in in_blocks(len(frames)):

@@ -1,4 +1,4 @@
-"""The names of a frame's descriptors and of a clip's functionals, without computing any."""
+"""The names of a frame's descriptors and of a clip's functionals; computes neither."""
 
 from itertools import combinations
 
@@ -27,13 +27,13 @@ PARTS = ("first", "second", "third")  # thirds of a clip
 
 
 def descriptor_names(n_mels: int, n_mfcc: int) -> list[str]:
-    """Name what is said of each frame, in the order of `ser.features.descriptors`."""
+    """Return the names of a frame's descriptors, in the order of `ser.features.descriptors`."""
     bands = [f"logmel_{i}" for i in range(1, n_mels + 1)]
     return [*bands, *broad_names(n_mfcc)]
 
 
 def broad_names(n_mfcc: int) -> list[str]:
-    """Name the descriptors but for the single mel bands, of which the cepstrum says the same."""
+    """Return the descriptors without the single mel bands, which the cepstrum summarises."""
     return [
         *(f"mfcc_{i}" for i in range(1, n_mfcc + 1)),
         "level",
@@ -47,13 +47,18 @@ def broad_names(n_mfcc: int) -> list[str]:
 
 
 def correlated_names(n_mfcc: int) -> list[str]:
-    """Name the descriptors of which correlations are taken: of the cepstrum, the lower half."""
+    """Return the descriptors whose correlations are taken: of the cepstrum, only the lower half."""
     broad = broad_names(n_mfcc)
     return broad[: min(n_mfcc, CORRELATED_MFCC)] + broad[n_mfcc:]
 
 
 def functional_names(n_mels: int, n_mfcc: int) -> list[str]:
-    """Name what is said of a clip, in the order of `ser.features.functionals`."""
+    """Return the names of a clip's functionals, in the order of `ser.features.functionals`.
+
+    >>> names = functional_names(n_mels=64, n_mfcc=24)
+    >>> len(names), names[0], names[-1]
+    (2308, 'active.logmel_1.mean', 'peaks_per_second')
+    """
     every, broad = descriptor_names(n_mels, n_mfcc), broad_names(n_mfcc)
     names = []
     for frames in ("active", "voiced"):

@@ -1,4 +1,4 @@
-"""The kinds of features: what is known of each without computing it."""
+"""The kinds of features, and what is known of each without computing it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ HIGHEST_PITCH = 500.0  # Hz, of the voice
 
 @dataclass(frozen=True)
 class Kind:
-    """What is known of a kind of features.
+    """The properties of a kind of features.
 
     Attributes:
-        columns: their number, of features.n_mels and features.n_mfcc.
-        spectrum: neighbouring columns belong together.
-        whole_clip: it describes the clip, in one row, not its frames.
-        unlike_units: its columns have no common scale.
-        pitch: it tells the pitch, of which a frame must hold two periods.
+        columns: features.n_mels and features.n_mfcc -> number of columns.
+        spectrum: whether neighbouring columns belong together.
+        whole_clip: whether one row describes the clip, instead of one per frame.
+        mixed_units: whether its columns have different units.
+        pitch: whether it measures the pitch, for which a frame must hold two periods.
     """
 
     columns: Callable[[int, int], int]
     spectrum: bool = False
     whole_clip: bool = False
-    unlike_units: bool = False
+    mixed_units: bool = False
     pitch: bool = False
 
 
@@ -40,13 +40,13 @@ KINDS: Mapping[str, Kind] = {
     "functionals": Kind(
         lambda n_mels, n_mfcc: len(functional_names(n_mels, n_mfcc)),
         whole_clip=True,
-        unlike_units=True,
+        mixed_units=True,
         pitch=True,
     ),
 }
 SPECTRA = tuple(name for name, kind in KINDS.items() if kind.spectrum)
 
 
-def describe_clips(kinds: Iterable[str]) -> bool:
-    """Return whether features describe clips as a whole, not their frames."""
+def describes_whole_clips(kinds: Iterable[str]) -> bool:
+    """Return whether any of these kinds describes a clip as a whole instead of its frames."""
     return any(KINDS[kind].whole_clip for kind in kinds)

@@ -1,6 +1,6 @@
-"""What each net needs of features and settings: a table that is read without loading torch.
+"""What each net needs of features and settings: a table that can be read without loading torch.
 
-params.yaml is checked against it, and training, export and tuning read it in place of a net's name.
+params.yaml is checked against it. Training, export and tuning read it instead of naming nets.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from typing import Literal, Protocol
 
 from ser.core.kinds import LOGMEL
 
-FIXED_LENGTHS = ("resize", "pad")  # ways to bring every clip to model.frames
-MIN_FRAMES = 16  # the longest chain of halvings in any net leaves one frame of these
+FIXED_LENGTHS = ("resize", "pad")  # values of model.length that bring every clip to model.frames
+MIN_FRAMES = 16  # the most halvings in any net reduce these to one frame
 
 
 class NetSettings(Protocol):
-    """The settings that a net's needs depend on; `ser.core.sections.Model` has them."""
+    """The settings that a net's needs depend on, as `ser.core.sections.Model` has them."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -34,21 +34,21 @@ class Needs:
 
     Attributes:
         whole_clip: whether it takes kinds of features that describe the clip, not its frames.
-        only: the one kind of features that it takes; None: any.
+        only: the only kind of features that it takes; None: any.
         spectrum: whether a spectrum must be among the kinds.
-        min_columns: columns of features.
-        why_columns: why there must be so many, for the refusal.
-        min_values: frames times columns of a clip.
-        length: fixed: clips of one length; own: clips that keep theirs; any: either.
-        why_length: the setting that makes the length fixed, if it is not the net's name.
-        min_frames: shorter clips are padded to these.
-        min_batch: clips.
-        standardises_pooled: whether it takes log-mel in dB as it is, measures what it pools of
-            clips, and standardises that. Mixed clips would be no voice's there.
+        min_columns: fewest columns of features.
+        why_columns: the reason for min_columns, for the error.
+        min_values: fewest values of a clip, frames times columns.
+        length: fixed: all clips have one length; own: clips keep their length; any: either.
+        why_length: the setting that requires one length, if it is not the net's name.
+        min_frames: shorter clips are padded to this number.
+        min_batch: fewest clips of a batch.
+        standardises_pooled: whether it takes log-mel in dB without normalisation, and standardises
+            the pooled values instead. A mix of two clips would be nobody's voice there.
         one_thread: whether its training steps are too short to be shared among threads.
-        blind_to_padding: whether a step gives the same, but for rounding, however far clips are
-            padded. Batch norms see padding, and dropout of frames draws for it.
-        sizes: the settings of its size that are worth a search.
+        blind_to_padding: whether a step gives the same result, except for rounding, however far
+            clips are padded. Batch norms see padding, and dropout of frames draws for it.
+        sizes: the settings of its size that are worth tuning.
     """
 
     whole_clip: bool = False
@@ -73,9 +73,9 @@ def _resnet(model: NetSettings) -> Needs:
             spectrum=True,
             min_columns=33,  # five halvings leave one of 32
             why_columns=(
-                "model.layers 4 shrinks the shortest clips of fewer to one value, of which its "
-                "batch norms cannot learn: model.batch_size of 2 or more or model.layers 3 would "
-                "do as well"
+                "with fewer, model.layers 4 shrinks the shortest clips to one value, from which "
+                "batch norm cannot learn; model.batch_size of 2 or more, or model.layers 3, would "
+                "also do"
             ),
             sizes=("layers",),
         )
@@ -94,12 +94,12 @@ def _cnn(model: NetSettings) -> Needs:
     )
 
 
-# model.name -> what that net needs with the other settings of the section.
+# model.name -> function from the settings of the section to what the net needs.
 NEEDS: dict[str, Callable[[NetSettings], Needs]] = {
     "statpool": lambda model: Needs(
         only=LOGMEL,
         min_columns=8,
-        why_columns="their modulation is taken of 8 groups",
+        why_columns="it measures the modulation of 8 groups of them",
         length="own",
         min_frames=1,
         standardises_pooled=True,
@@ -120,5 +120,5 @@ NEEDS: dict[str, Callable[[NetSettings], Needs]] = {
 
 
 def needs_of(model: NetSettings) -> Needs:
-    """Look up what a net needs with its settings."""
+    """Return what a net needs with its settings."""
     return NEEDS[model.name](model)

@@ -1,4 +1,4 @@
-"""Whether a net goes with the other params, so that what does not is refused before any work."""
+"""Whether a net fits the other params: checked before any work is done."""
 
 from collections.abc import Mapping
 
@@ -7,15 +7,15 @@ from ser.core.needs import FIXED_LENGTHS, NEEDS, needs_of
 from ser.core.sections import Model
 
 
-def problems(model: Model, dims: Mapping[str, int]) -> list[str]:
-    """List what a net lacks in order to be trained with its settings.
+def net_problems(model: Model, dims: Mapping[str, int]) -> list[str]:
+    """Return what prevents a net from being trained with its settings.
 
     Args:
         model: the net and how it is trained.
         dims: columns of each kind of features, such as {"logmel": 64}.
 
     Returns:
-        One text per problem, with what would be needed; empty if there is none.
+        One text per problem, with what would be needed; empty if there are none.
     """
     needs = needs_of(model)
     net, kinds, columns = f"model.name {model.name}", list(dims), sum(dims.values())
@@ -28,21 +28,21 @@ def problems(model: Model, dims: Mapping[str, int]) -> list[str]:
         ]
     found = []
     if needs.only is not None and kinds != [needs.only]:
-        found.append(f"{net} needs features.kinds [{needs.only}], it is {kinds}")
+        found.append(f"{net} needs features.kinds [{needs.only}], got {kinds}")
     elif needs.spectrum and not set(kinds) & set(SPECTRA):
         found.append(
             f"{net} looks for patterns in a spectrogram: features.kinds needs one of "
-            f"{', '.join(SPECTRA)}, it is {kinds}"
+            f"{', '.join(SPECTRA)}, got {kinds}"
         )
     elif columns < needs.min_columns:
         found.append(
-            f"{net} needs at least {needs.min_columns} columns of features, it got {columns} of "
+            f"{net} needs at least {needs.min_columns} columns of features, got {columns} of "
             f"{kinds} (features.kinds, n_mels, n_mfcc): {needs.why_columns}"
         )
     if needs.length == "fixed" and model.length not in FIXED_LENGTHS:
         found.append(
             f"{needs.why_length or net} needs clips of one length: model.length "
-            f"{' or '.join(FIXED_LENGTHS)} with model.frames, it is {model.length!r}"
+            f"{' or '.join(FIXED_LENGTHS)} with model.frames, got {model.length!r}"
         )
     elif model.frames * columns < needs.min_values:
         found.append(
@@ -51,13 +51,12 @@ def problems(model: Model, dims: Mapping[str, int]) -> list[str]:
         )
     if needs.length == "own" and model.length in FIXED_LENGTHS:
         found.append(
-            f"{net} takes clips at their own length: model.length own or crop, it is "
-            f"{model.length!r}"
+            f"{net} takes clips at their own length: model.length own or crop, got {model.length!r}"
         )
     if needs.standardises_pooled and model.mixup > 0:
         found.append(
-            f"model.mixup must be 0, it is {model.mixup:g}: {model.name} would pool mixed "
-            "spectrograms, which are no voice's"
+            f"model.mixup must be 0, got {model.mixup:g}: {model.name} would pool mixed "
+            "spectrograms, which are nobody's voice"
         )
     if model.batch_size < needs.min_batch:
         found.append(

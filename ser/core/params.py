@@ -1,17 +1,17 @@
-"""params.yaml as typed, validated objects: the only reader of that file.
+"""params.yaml as typed, validated objects; nothing else reads that file.
 
-`load` checks the whole file, whichever section the caller needs, so that a mistake in any section
-is refused before the first stage does any work.
+`load` checks the whole file, whichever section the caller needs. A mistake in any section is thus
+found before the first stage does any work.
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import ValidationError, model_validator
 
 from ser.core.errors import UserError
-from ser.core.kinds import HIGHEST_PITCH, KINDS, LOGMEL, describe_clips
-from ser.core.net_problems import problems
+from ser.core.kinds import HIGHEST_PITCH, KINDS, LOGMEL, describes_whole_clips
+from ser.core.net_problems import net_problems
 from ser.core.sections import (
     Augment,
     Clean,
@@ -22,7 +22,8 @@ from ser.core.sections import (
     Section,
     Split,
 )
-from ser.core.yaml_reader import IN_QUOTES, read_yaml
+from ser.core.validation import explain
+from ser.core.yaml_reader import read_yaml
 
 
 class Params(Section):
@@ -46,7 +47,7 @@ class Params(Section):
             )
         if self.clean.highpass >= self.features.fmax:
             raise ValueError(
-                f"clean.highpass {self.clean.highpass} Hz removes all up to features.fmax "
+                f"clean.highpass {self.clean.highpass} Hz removes everything up to features.fmax "
                 f"{self.features.fmax} Hz"
             )
         tested = self.split.test_corpora
@@ -61,12 +62,12 @@ class Params(Section):
             )
         if LOGMEL not in self.features.kinds and (keys := self._changes_of_bands()):
             raise ValueError(
-                f"{', '.join(keys)} must be 0: mel bands are changed, and features.kinds "
+                f"{', '.join(keys)} must be 0: mel bands would be changed, but features.kinds "
                 f"{self.features.kinds} has no {LOGMEL}"
             )
         if found := self._problems_of_kinds():
             raise ValueError("; ".join(found))
-        refused = problems(self.model, self.features.dims)
+        refused = net_problems(self.model, self.features.dims)
         if refused:
             raise ValueError("; ".join(refused))
         bands = self.features.n_mels
@@ -79,7 +80,7 @@ class Params(Section):
         return self
 
     def _changes_of_bands(self) -> list[str]:
-        """Name the settings that change mel bands."""
+        """Return the settings that change mel bands."""
         set_to = {
             "augment.frequency_mask.probability": self.augment.copies > 0
             and self.augment.frequency_mask.probability,
@@ -89,7 +90,7 @@ class Params(Section):
         return [key for key, value in set_to.items() if value]
 
     def _problems_of_kinds(self) -> list[str]:
-        """List the settings that make no sense with what the features are."""
+        """Return the settings that make no sense with these kinds of features."""
         augment, n_fft = self.augment, self.features.n_fft
         kinds = [KINDS[kind] for kind in self.features.kinds]
         shortest = 2 * self.clean.sample_rate / HIGHEST_PITCH
@@ -101,33 +102,32 @@ class Params(Section):
                 f"{self.clean.sample_rate} Hz"
             )
         noisy = augment.copies > 0 and augment.feature_noise.probability > 0
-        if any(kind.unlike_units for kind in kinds) and noisy:
+        if any(kind.mixed_units for kind in kinds) and noisy:
             found.append(
-                "augment.feature_noise.probability must be 0: its deviation is of all columns "
-                f"together, and those of features.kinds [{', '.join(self.features.kinds)}] are of "
-                "unlike units"
+                "augment.feature_noise.probability must be 0: one deviation is taken over all "
+                f"columns, but those of features.kinds [{', '.join(self.features.kinds)}] have "
+                "different units"
             )
         return [*found, *self._problems_of_whole_clips()]
 
     def _problems_of_whole_clips(self) -> list[str]:
-        """List the settings that make no sense where a clip is one row of features."""
+        """Return the settings that make no sense if a clip is one row of features."""
         augment, model = self.augment, self.model
-        if not describe_clips(self.features.kinds):
+        if not describes_whole_clips(self.features.kinds):
             return []
         named = ", ".join(self.features.kinds)
         found = []
         if augment.copies > 0 and augment.time_mask.probability > 0:
             found.append(
-                "augment.time_mask.probability must be 0: it hides frames, which features.kinds "
-                f"[{named}] has none of"
+                "augment.time_mask.probability must be 0: it hides frames, but features.kinds "
+                f"[{named}] has none"
             )
         takes_frames_away = {
             "crop.probability": model.crop.probability,
             "time_mask": model.time_mask,
         }
         found += [
-            f"model.{key} must be 0: it takes frames away, which features.kinds [{named}] has none "
-            "of"
+            f"model.{key} must be 0: it takes frames away, but features.kinds [{named}] has none"
             for key, value in takes_frames_away.items()
             if value > 0
         ]
@@ -139,64 +139,33 @@ class Params(Section):
         return found
 
 
-# What pydantic misses -> what is expected of a key that has no value.
-_EMPTY = {"dict_type": "a mapping expected, {}", "list_type": "a list expected, []"}
-
-
-def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that params.yaml allows where `loc` stands."""
-    section: Any = Params
-    for key in loc[:-1]:
-        section = section.model_fields[key].annotation
-    return list(section.model_fields)
-
-
-def _explain(error: dict[str, Any]) -> str:
-    """One line for one of pydantic's errors: key, value, what is allowed."""
-    key = ".".join(str(part) for part in error["loc"] if part != "[key]")
-    kind, message = error["type"], error["msg"]
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key, allowed here: {', '.join(_keys_beside(error['loc']))}"
-    if kind == "missing":
-        return f"{key}: missing"
-    if kind == "value_error":
-        return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
-    if kind == "model_type":
-        return f"{key or 'the file'} = {error['input']!r}: a mapping of keys to values expected"
-    if error["input"] is None and kind in _EMPTY:
-        return f"{key} = None: {_EMPTY[kind]} where there is nothing"
-    if kind == "string_type":
-        return f"{key} = {error['input']!r}: text expected; {IN_QUOTES}"
-    return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}"
-
-
 def parse(values: object, where: str) -> Params:
-    """Validate the values of a params file.
+    """Check the values of a params file.
 
     Args:
-        values: what the YAML file holds, a mapping of sections.
+        values: content of the YAML file, a mapping of sections.
         where: the file's name, for the error.
 
     Raises:
-        UserError: naming every wrong key, its value and what is allowed.
+        UserError: names every wrong key, its value and what is allowed.
     """
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        lines = "\n".join(f"  {_explain(dict(e))}" for e in error.errors())
+        lines = "\n".join(f"  {line}" for line in explain(error, Params))
         raise UserError(f"{where} is not valid, nothing was run:\n{lines}") from None
 
 
 def load(path: Path | str = "params.yaml") -> Params:
-    """Read and validate a params file.
+    """Read and check a params file.
 
     Raises:
-        UserError: the file is missing, is no YAML, or is not valid.
+        UserError: the file is missing, is not YAML, or is not valid.
     """
     try:
         text = Path(path).read_bytes()
     except OSError as error:
         raise UserError(
-            f"cannot read {path}: {error.strerror}; stages run from the project's own folder"
+            f"cannot read {path}: {error.strerror}; run stages from the project's folder"
         ) from None
     return parse(read_yaml(text, str(path)), str(path))

@@ -1,4 +1,4 @@
-"""How features were made of recordings: what a trained model must know to make them again."""
+"""How features were computed, which a trained model must know to compute them again."""
 
 from typing import Any, Self
 
@@ -9,12 +9,12 @@ from ser.core.sections import Clean, Features, Section
 
 
 class Preprocessing(Section):
-    """The settings and the filter banks of features, as data/features/store.json describes them.
+    """The settings and the filter banks of features, as stored in data/features/store.json.
 
     Attributes:
         clean: the form of the waveforms.
-        features: what was computed of them.
-        filter_banks: as `ser.core.filters.to_json` writes them.
+        features: what was computed from them.
+        filter_banks: as `ser.core.filters.to_json` returns them.
         dims: columns of each kind, in the order of stacking.
     """
 
@@ -25,7 +25,7 @@ class Preprocessing(Section):
 
     @classmethod
     def of(cls, clean: Clean, features: Features, banks: FilterBanks) -> Self:
-        """Describe features that are computed with these settings and filter banks."""
+        """Make the description of features computed with these settings and filter banks."""
         return cls(clean=clean, features=features, filter_banks=to_json(banks), dims=features.dims)
 
     @model_validator(mode="after")
@@ -40,7 +40,7 @@ class Preprocessing(Section):
 
     @property
     def banks(self) -> FilterBanks:
-        """What the features' spectra are weighted with."""
+        """The filter banks of the features."""
         return from_json(self.filter_banks, self.features)
 
     @property

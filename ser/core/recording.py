@@ -36,10 +36,10 @@ class Stream:
     """A file as it is decoded.
 
     Attributes:
-        blocks: float32 [samples, channels] one after the other; raises Rejected where the file
+        blocks: float32 [samples, channels], one after the other; raises Rejected when the file
             turns out to be damaged, at its end at the latest.
         sample_rate: in Hz.
-        subtype: as of `Recording`.
+        subtype: as in `Recording`.
     """
 
     blocks: Iterator[FloatArray]
@@ -48,7 +48,7 @@ class Stream:
 
 
 def check_form(sample_rate: int, channels: int) -> None:
-    """Refuse what no recording of speech has, but a damaged header: it can cost any memory.
+    """Check the numbers in a header: absurd ones mean damage, and could take any amount of memory.
 
     Raises:
         Rejected: undecodable.

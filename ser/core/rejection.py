@@ -1,6 +1,6 @@
-"""Why a recording is of no use."""
+"""Reasons for rejecting a recording."""
 
-# The whole list, in the order in which a recording is looked at.
+# The reasons of the clean stage, in the order of its checks.
 REASONS = (
     "unknown_name",
     "unlisted",
@@ -19,13 +19,13 @@ REASONS = (
     "duplicate_audio",
     "duplicate_name",
 )
-# Said of recordings that are to be recognised; the labels of a corpus are believed.
+# Only for recordings that are to be recognised: the labels of a corpus are trusted.
 NO_SPEECH = "no_speech"
 TOO_LONG = "too_long"
 
 
-class Rejected(Exception):  # noqa: N818 - a verdict on the recording, no fault of the program
-    """A recording of no use: `reason` is one of the above, the text is the detail."""
+class Rejected(Exception):  # noqa: N818 - a verdict on the recording, not a fault of the program
+    """A recording that cannot be used: `reason` is one of the above, the text is the detail."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)

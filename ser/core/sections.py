@@ -26,16 +26,16 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def _number(value: object) -> object:
-    """Undo YAML 1.1's reading of 1e-05 as a string; `dvc exp run -S` writes floats that way."""
+    """Convert 1e-05, which YAML 1.1 reads as text; `dvc exp run -S` writes floats that way."""
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
 def _all_or_emotions(value: object) -> object:
-    """Require `all`, or a list of names of emotions, known ones and one's own."""
+    """Check that a value is `all`, or a list of emotions, built in or the user's own."""
     if value == "all":
         return value
     if not isinstance(value, list) or not value or len(set(map(str, value))) < len(value):
-        raise ValueError(f"all, or a list of unlike emotions expected, got {value!r}")
+        raise ValueError(f"all, or a list of different emotions expected, got {value!r}")
     if problems := [f"{name!r}: {why}" for name in value if (why := problem_of_name(name))]:
         raise ValueError(
             f"one of {', '.join(EMOTIONS)}, or a name of your own, expected, got "
@@ -45,23 +45,23 @@ def _all_or_emotions(value: object) -> object:
 
 
 def _folded_keys(value: object) -> object:
-    """Fold the keys of a mapping, and refuse two that become one."""
+    """Return a mapping with its keys folded, after checking that no two become one."""
     if not isinstance(value, dict):
         return value
     for key in value:
         if not isinstance(key, str):
-            raise ValueError(f"the key {key!r} is no text; {IN_QUOTES}")
+            raise ValueError(f"the key {key!r} is not text; {IN_QUOTES}")
     words = {folded(key): kept for key, kept in value.items()}
     if len(words) < len(value):
         raise ValueError(
-            "a word stands in it twice, but for its case, blanks or the form of accents: "
+            "a word occurs twice, apart from its case, blanks or the form of accents: "
             f"{', '.join(value)}"
         )
     return words
 
 
 def _low_high(value: object) -> object:
-    """Make YAML's list a tuple, which is what a [low, high] range is."""
+    """Return YAML's list [low, high] as a tuple."""
     if not isinstance(value, list | tuple) or len(value) != 2:
         raise ValueError(f"a list [low, high] of two numbers expected, got {value!r}")
     return tuple(value)
@@ -73,19 +73,19 @@ def _ordered(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
-def _within(least: float, most: float) -> Callable[[tuple[float, float]], tuple[float, float]]:
-    """Make a validator of ranges that lie between two bounds."""
+def _within(low: float, high: float) -> Callable[[tuple[float, float]], tuple[float, float]]:
+    """Make a validator for ranges within two bounds."""
 
     def check(value: tuple[float, float]) -> tuple[float, float]:
-        if value[0] < least or value[1] > most:
-            raise ValueError(f"a range within {least} to {most} expected, got {list(value)}")
+        if value[0] < low or value[1] > high:
+            raise ValueError(f"a range within {low} to {high} expected, got {list(value)}")
         return value
 
     return check
 
 
 def _one_of(names: Iterable[str]) -> Callable[[str], str]:
-    """Make a validator of the names in a table; its refusal reads as that of a Literal."""
+    """Make a validator for the names in a table, with the same error as a Literal."""
     *first, last = map(repr, names)
 
     def check(value: str) -> str:
@@ -109,14 +109,14 @@ CountRange = Annotated[
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
-# Those with a module in ser/corpora, and whatever somebody calls their own.
+# The name of a module in ser/corpora, or any other name for recordings of one's own.
 Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
 NetName = Annotated[str, AfterValidator(_one_of(NEEDS))]
 FeatureKind = Annotated[str, AfterValidator(_one_of(KINDS))]
 
 
 class Section(BaseModel):
-    """A section of params.yaml: exactly its keys, of exactly their types."""
+    """A section of params.yaml: exactly these keys, of exactly these types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -143,7 +143,7 @@ class Pull(Section):
 
 
 class Clean(Section):
-    """Which clips are kept, and the form they are brought into."""
+    """Which clips are kept, and in which form."""
 
     sample_rate: Annotated[int, Field(ge=4000, le=192000)]  # Hz
     min_seconds: Annotated[NonNegative, Field(le=3600)]
@@ -157,7 +157,7 @@ class Clean(Section):
 
     @property
     def own_emotions(self) -> list[str]:
-        """Emotions that are listed beside those that are known by themselves."""
+        """The listed emotions that are not built in."""
         return [] if self.emotions == "all" else [e for e in self.emotions if e not in EMOTIONS]
 
     @model_validator(mode="after")
@@ -171,8 +171,8 @@ class Clean(Section):
         for word, emotion in self.relabel.items():
             if self.emotions != "all" and emotion not in self.emotions:
                 raise ValueError(
-                    f"relabel takes {word!r} for {emotion}, which emotions {self.emotions} leave "
-                    "out"
+                    f"relabel takes {word!r} for {emotion}, which is not in emotions "
+                    f"{self.emotions}"
                 )
         return self
 
@@ -191,7 +191,7 @@ class Features(Section):
 
     @property
     def dims(self) -> dict[str, int]:
-        """Number of columns of each wanted kind, in the order of stacking."""
+        """Kind -> number of columns, in the order of stacking."""
         return {kind: KINDS[kind].columns(self.n_mels, self.n_mfcc) for kind in self.kinds}
 
     @model_validator(mode="after")
@@ -249,13 +249,13 @@ class StretchChange(Change):
 
 
 class CropChange(Change):
-    """A part of the clip instead of the whole, as a share of its length."""
+    """A part of the clip, given as a share of its length."""
 
     share: Annotated[Range, AfterValidator(_within(0.05, 1))]
 
 
 class ShiftChange(Change):
-    """The clip moved in time; what leaves is lost, what enters is silence."""
+    """The clip moved in time: one end is cut off, the other is filled with silence."""
 
     seconds: Range
 
@@ -285,7 +285,7 @@ class TimeMaskChange(Change):
 
 
 class Augment(Section):
-    """Changed copies of every clip, used only where the clip itself is trained on."""
+    """Changed copies of every clip, used only in folds that train on the clip itself."""
 
     copies: Annotated[int, Field(ge=0, le=1000)]
     seed: Seed
@@ -301,7 +301,7 @@ class Augment(Section):
 
 
 class Split(Section):
-    """Who is trained on and who is tested."""
+    """Which clips are for training and which for testing."""
 
     scheme: Literal[
         "random",
@@ -334,7 +334,7 @@ class Split(Section):
             raise ValueError(f"test_corpora names a corpus twice: {self.test_corpora}")
         if self.scheme != "cross_corpus" and self.test_corpora:
             raise ValueError(
-                f"test_corpora {self.test_corpora} are tested by scheme cross_corpus alone, it is "
+                f"test_corpora {self.test_corpora} are tested by scheme cross_corpus alone, got "
                 f"{self.scheme!r}: set scheme: cross_corpus, or test_corpora: []"
             )
         return self
@@ -377,14 +377,14 @@ class Model(Section):
     def _consistent(self) -> Self:
         if self.balance in ("smote", "adasyn") and self.length not in FIXED_LENGTHS:
             raise ValueError(
-                f"balance {self.balance} makes clips by interpolation, so all need one length: "
-                f"length {' or '.join(FIXED_LENGTHS)} with frames, it is {self.length!r}"
+                f"balance {self.balance} interpolates between clips, so all need one length: "
+                f"length {' or '.join(FIXED_LENGTHS)} with frames, got {self.length!r}"
             )
         return self
 
 
 class Evaluate(Section):
-    """How sure the figures are."""
+    """Intervals, calibration, baseline and the list of mistakes."""
 
     bootstrap: Annotated[int, Field(ge=100, le=1_000_000)]
     calibration_bins: Annotated[int, Field(ge=2, le=1000)]

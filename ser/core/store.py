@@ -1,7 +1,7 @@
-"""Arrays of unlike lengths on disk, memory-mapped: waveforms [samples], features [frames, dims].
+"""Arrays of different lengths on disk, memory-mapped: waveforms [samples], features [frames, dims].
 
-A store is a folder of three files: values.npy holds the arrays one after the other along their
-first axis, offsets.npy [arrays + 1] says where each begins, store.json holds their keys and a
+A store is a folder of three files. values.npy holds the arrays one after the other along their
+first axis, offsets.npy [arrays + 1] the row where each begins, store.json their keys and a
 description of how they were made.
 """
 
@@ -21,7 +21,7 @@ from ser.core.typing import FloatArray
 
 
 class StoreWriter:
-    """Writes arrays to a store one by one: memory holds one, and 8 bytes of each before it.
+    """Writes arrays to a store one by one: memory holds one, and 8 bytes for each before it.
 
     Use as a context manager; the store is complete when the context is left without an error.
     """
@@ -30,8 +30,8 @@ class StoreWriter:
         """Begin a store.
 
         Args:
-            folder: where; made if it is not there.
-            row_shape: shape of an array without its first axis: () or (dims,).
+            folder: where to write; created if it is missing.
+            row_shape: shape of an array without its first axis, () or (dims,).
             meta: how the arrays were made; JSON.
         """
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,13 +93,13 @@ class StoreWriter:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an array lies: sent to another process, it costs nothing beside the array itself.
+class ArraySlice:
+    """Where an array is stored: small enough to send to a process that then reads the array.
 
     Attributes:
-        file: values.npy, by a path that other machines know it by.
-        offset: of the array's first byte.
-        shape: of the array.
+        file: values.npy, by a path that is valid on other machines too.
+        offset: position of the array's first byte.
+        shape: shape of the array.
     """
 
     file: Path
@@ -107,7 +107,7 @@ class Place:
     shape: tuple[int, ...]
 
     def read(self) -> FloatArray:
-        """Read the array into memory of its own."""
+        """Read a copy of the array into memory."""
         numbers = np.fromfile(self.file, "<f4", math.prod(self.shape), offset=self.offset)
         return numbers.reshape(self.shape)
 
@@ -139,8 +139,8 @@ class Store(Mapping[str, FloatArray]):
                 raise ValueError("its files do not belong together")
         except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
             raise UserError(
-                f"{folder} cannot be read ({error}): run `dvc repro`, or `dvc checkout` to get "
-                "back what was made before"
+                f"{folder} cannot be read ({error}): run `dvc repro`, or `dvc checkout` to "
+                "restore what was made before"
             ) from None
 
     def __getitem__(self, key: str) -> FloatArray:
@@ -148,21 +148,21 @@ class Store(Mapping[str, FloatArray]):
         values: FloatArray = self._values[self._offsets[i] : self._offsets[i + 1]]
         return values
 
-    def place(self, key: str) -> Place:
-        """Say where an array lies."""
+    def array_slice(self, key: str) -> ArraySlice:
+        """Return where an array is stored."""
         i = self._index[key]
         start, end = int(self._offsets[i]), int(self._offsets[i + 1])
         shape = (end - start, *self._values.shape[1:])
         row_bytes = self._values.itemsize * math.prod(self._values.shape[1:])
-        return Place(self._file, self._header_bytes + start * row_bytes, shape)
+        return ArraySlice(self._file, self._header_bytes + start * row_bytes, shape)
 
     def read(self, key: str) -> FloatArray:
-        """Read an array into memory of its own.
+        """Read a copy of an array into memory.
 
-        Reading all of them one after the other so holds one at a time; those that are mapped may
-        stay in memory for as long as the store is open.
+        Unlike a mapped array, the copy is freed when it is dropped: a loop over all keys needs
+        memory for one.
         """
-        return self.place(key).read()
+        return self.array_slice(key).read()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._index)
@@ -171,6 +171,6 @@ class Store(Mapping[str, FloatArray]):
         return len(self._index)
 
     def length(self, key: str) -> int:
-        """Length of an array's first axis, without reading it."""
+        """Return the length of an array's first axis, without reading the array."""
         i = self._index[key]
         return int(self._offsets[i + 1] - self._offsets[i])

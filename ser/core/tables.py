@@ -1,4 +1,4 @@
-"""The project's csv and json files: how they are written and read back."""
+"""Writing and reading the project's csv and json files."""
 
 import csv
 import json
@@ -29,12 +29,12 @@ CLIP_COLUMNS = (
     "subtype",
 )
 _ROWS_AT_ONCE = 5000
-# Everything else in any of the tables is text: an utterance "05" is no number, a take "" no gap.
+# All other columns of all tables are text: utterance "05" is not a number, take "" not a gap.
 _NUMERIC = {"seconds", "sample_rate", "channels", "fold", "copy", "epoch"}
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Write rows as csv with exactly these columns, in this order, each row as it comes.
+    """Write rows as csv with exactly these columns, in this order, without collecting the rows.
 
     None and NaN leave an empty cell.
     """
@@ -51,7 +51,7 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
     """Read one of the project's tables row by row, all cells as text.
 
     Raises:
-        UserError: the file is missing or is no table.
+        UserError: the file is missing or is not a table.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -61,7 +61,7 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def write_table(path: Path, table: "pd.DataFrame", decimals: int | None = None) -> None:
-    """Write a table as csv, its floats in full or with so many decimals."""
+    """Write a table as csv, its floats in full or with this many decimals."""
     path.parent.mkdir(parents=True, exist_ok=True)
     form = None if decimals is None else f"%.{decimals}f"
     table.to_csv(path, index=False, lineterminator="\n", float_format=form)
@@ -71,7 +71,7 @@ def count_rows(path: Path) -> int:
     """Count the rows of one of the project's tables.
 
     Raises:
-        UserError: the file is missing or is no table.
+        UserError: the file is missing or is not a table.
     """
     return sum(1 for _ in read_rows(path))
 
@@ -80,13 +80,13 @@ def read_csv(path: Path, columns: Sequence[str] | None = None) -> "pd.DataFrame"
     """Read one of the project's tables, or some of its columns; text columns stay text.
 
     Raises:
-        UserError: the file is missing, is no table or lacks a column.
+        UserError: the file is missing, is not a table or lacks a column.
     """
-    # Imported only here: who reads row by row need not wait for it.
+    # Imported only here: reading row by row does not need it.
     import pandas as pd
 
     try:
-        # In parts, which are freed as they are read: the whole text would take as much again.
+        # In parts, which are freed one by one: the whole text would need as much memory again.
         with pd.read_csv(
             path, dtype=str, keep_default_na=False, usecols=columns, chunksize=_ROWS_AT_ONCE
         ) as parts:
@@ -105,7 +105,11 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Round all floats in a value to 6 decimals."""
+    """Return a value with all its floats rounded to 6 decimals.
+
+    >>> rounded({"accuracy": 2 / 3, "n": 3})
+    {'accuracy': 0.666667, 'n': 3}
+    """
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, Mapping):

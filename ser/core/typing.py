@@ -1,4 +1,4 @@
-"""The array that samples and features are kept in."""
+"""The type of arrays of samples and features."""
 
 import numpy as np
 from numpy.typing import NDArray

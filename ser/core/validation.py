@@ -1,20 +1,60 @@
-"""What pydantic found wrong, in a line."""
+"""What pydantic finds wrong with a file's values, in a line for each mistake."""
 
-from pydantic import ValidationError
+from typing import Annotated, Any, get_args, get_origin
 
-_SHOWN = 80  # characters of a value
+from pydantic import BaseModel, ValidationError
+
+from ser.core.yaml_reader import IN_QUOTES
+
+_SHOWN = 200  # characters of a value
+# What pydantic misses -> what is expected of a key that has no value.
+_EMPTY = {"dict_type": "a mapping expected, {}", "list_type": "a list expected, []"}
 
 
-def first_problem(error: ValidationError) -> str:
-    """Write which key is wrong first, and why."""
-    first = error.errors()[0]
-    key = ".".join(map(str, first["loc"]))
-    if first["type"] == "missing":
-        return f"{key} is missing"
-    if first["type"] == "extra_forbidden":
-        return f"{key} is not a known key"
-    if first["type"] == "value_error":
-        return f"{key}: {first['ctx']['error']}" if key else str(first["ctx"]["error"])
-    if first["type"] in ("model_type", "dict_type"):
-        return f"{key or 'all'} = {repr(first['input'])[:_SHOWN]}: a mapping is expected"
-    return f"{key} = {repr(first['input'])[:_SHOWN]}: {first['msg'][0].lower()}{first['msg'][1:]}"
+def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Write a line for each mistake: key, value, what is expected.
+
+    Args:
+        error: what validating some values raised.
+        model: what they were to be.
+    """
+    return [_explain(dict(each), model) for each in error.errors()]
+
+
+def _explain(error: dict[str, Any], model: type[BaseModel]) -> str:
+    key = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    kind, message, value = error["type"], error["msg"], repr(error["input"])[:_SHOWN]
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key, allowed here: {', '.join(_keys_beside(error['loc'], model))}"
+    if kind == "missing":
+        return f"{key}: missing"
+    if kind == "value_error":
+        return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
+    if kind == "model_type":
+        return f"{key or 'the file'} = {value}: a mapping of keys to values expected"
+    if error["input"] is None and kind in _EMPTY:
+        return f"{key} = None: {_EMPTY[kind]} where there is nothing"
+    if kind == "string_type":
+        return f"{key} = {value}: text expected; {IN_QUOTES}"
+    return f"{key} = {value}: {message[0].lower()}{message[1:]}"
+
+
+def _keys_beside(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+    """List the keys that the model allows where `loc` is."""
+    section: Any = model
+    for key in loc[:-1]:
+        section = _plain(section)
+        if get_origin(section) is dict:
+            section = get_args(section)[1]
+        else:
+            section = section.model_fields[key].annotation
+    return list(_plain(section).model_fields)
+
+
+def _plain(annotation: Any) -> Any:  # noqa: ANN401 - a type
+    """Take Annotated and Optional off a type."""
+    if get_origin(annotation) is Annotated:
+        return _plain(get_args(annotation)[0])
+    others = [each for each in get_args(annotation) if each is not type(None)]
+    is_optional = type(None) in get_args(annotation) and len(others) == 1
+    return _plain(others[0]) if is_optional else annotation

@@ -6,24 +6,24 @@ from ruamel.yaml import YAML, YAMLError
 
 from ser.core.errors import UserError
 
-# What to do about a word that is another type of value, as YAML reads it.
-IN_QUOTES = "write what YAML takes for something else, such as 0, 01 or true, in quotes: '01'"
+# What to do about a word that YAML reads as another type of value.
+IN_QUOTES = "write words that YAML would read otherwise, such as 0, 01 or true, in quotes: '01'"
 
 
 def read_yaml(text: str | bytes, where: str) -> Any:  # noqa: ANN401 - any YAML value
     """Read YAML.
 
     Args:
-        text: of the file, in UTF-8.
+        text: the file's content, in UTF-8.
         where: the file's name, for the error.
 
     Raises:
-        UserError: it is no YAML, or a mapping has a key twice.
+        UserError: it is not YAML, or a mapping has a key twice.
     """
     try:
-        # DVC wants UTF-8; ruamel.yaml by itself would take other encodings too.
+        # DVC requires UTF-8; ruamel.yaml alone would accept other encodings too.
         return YAML(typ="safe", pure=True).load(text.decode() if isinstance(text, bytes) else text)
     except (YAMLError, ValueError) as error:
         # What follows an empty line is advice about ruamel.yaml.
         reason = str(error).partition("\n\n")[0]
-        raise UserError(f"{where} is no valid YAML: {reason}") from None
+        raise UserError(f"{where} is not valid YAML: {reason}") from None

@@ -1,7 +1,7 @@
-"""The corpora: which files are their clips, and what is known of each.
+"""The corpora: which files are their clips, and how each is labelled.
 
-A corpus with a module here is read by what its files are called; any other name is somebody's own,
-see `ser.corpora.own`.
+A corpus with a module here is labelled by the names of its files. Any other name is a corpus of the
+user's own: see `ser.corpora.own`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -28,19 +28,22 @@ CORPORA = {
 
 
 def select_files(corpus: str, seen: Collection[str], source: str) -> list[str]:
-    """Choose the files of a source that a corpus consists of.
+    """Return the files of a source that belong to a corpus.
 
     Args:
         corpus: its name.
-        seen: paths of all files that the source has.
+        seen: paths of all files of the source.
         source: its name, for the error.
 
     Returns:
-        Their paths, sorted: the recordings, by their names alone, and the table of one's own
-        corpus. Hidden files, and what macOS adds to archives, are no recordings.
+        Their paths, sorted: the recordings, chosen by their names alone, and the table of the
+        user's own corpus. Hidden files, and those that macOS adds to archives, are left out.
 
     Raises:
-        UserError: none of them is a clip of the corpus; it says what is there instead.
+        UserError: none of the files is a clip of the corpus; the text lists some of them.
+
+    >>> select_files("aesdd", ["a05 (3).wav", "readme.txt"], "archive.zip")
+    ['a05 (3).wav']
     """
     visible = [path for path in seen if not is_hidden(PurePosixPath(path))]
     suffixes, read = ((".wav",), ".wav") if corpus in CORPORA else (SUFFIXES, READ)
@@ -55,12 +58,12 @@ def select_files(corpus: str, seen: Collection[str], source: str) -> list[str]:
     if not any(_is_clip(corpus, path) for path in audio):
         others = [name for name in CORPORA if any(_is_clip(name, path) for path in audio)]
         guess = (
-            f"they are called like clips of {' or '.join(others)}"
+            f"they are named like clips of {' or '.join(others)}"
             if others
-            else "recordings of your own go under a name of their own, such as `own`"
+            else "recordings of your own need a corpus name of their own, such as `own`"
         )
         raise UserError(
-            f"{source} has no clip of {corpus}, whose clips are called like "
+            f"{source} has no clip of {corpus}, whose clips have names like "
             f"'{CORPORA[corpus].example}': {counted}; {guess}. Correct pull.sources.{corpus} in "
             "params.yaml"
         )
@@ -68,15 +71,15 @@ def select_files(corpus: str, seen: Collection[str], source: str) -> list[str]:
 
 
 def check_table(corpus: str, folder: Path, paths: Sequence[str]) -> list[str]:
-    """Read the table of one's own corpus, if it has one.
+    """Check the table of the user's own corpus, if it has one.
 
     Returns:
-        Its columns that are not used.
+        The columns of the table that are not used.
 
     Raises:
         UserError: it is damaged.
     """
-    return [] if corpus in CORPORA else own.labeller(folder, paths, {}).unused
+    return [] if corpus in CORPORA else own.make_labeller(folder, paths, {}).unused
 
 
 def label_files(
@@ -86,25 +89,26 @@ def label_files(
     relabel: Mapping[str, str],
     own_emotions: Collection[str] = (),
 ) -> list[tuple[str, Labels | Rejected]]:
-    """Say of each file of a corpus what it is, or why it is no clip.
+    """Return the labels of each file of a corpus, or why it is not a clip.
 
     Args:
         corpus: its name.
-        folder: of its recordings.
-        paths: all files in it, relative to it.
+        folder: the folder of its recordings.
+        paths: all files in the folder, relative to it.
         relabel: see `ser.core.emotions.emotion_of`.
         own_emotions: see `ser.core.emotions.emotion_of`.
 
     Returns:
-        (path, labels or verdict), sorted by path; what a table lists in vain stands there too.
+        (path, labels or rejection), sorted by path, including files that a table lists but that do
+        not exist.
 
     Raises:
-        UserError: the table of one's own corpus is damaged.
+        UserError: the table of the user's own corpus is damaged.
     """
     if corpus in CORPORA:
         parse, files, missing = CORPORA[corpus].parse, list(paths), dict[str, str]()
     else:
-        labeller = own.labeller(folder, paths, relabel, own_emotions)
+        labeller = own.make_labeller(folder, paths, relabel, own_emotions)
         parse, missing = labeller.parse, labeller.missing
         files = [path for path in paths if PurePosixPath(path).name.lower() != own.TABLE]
     labelled: list[tuple[str, Labels | Rejected]] = [
@@ -119,7 +123,11 @@ def label_files(
 
 
 def clip_name(corpus: str, path: str) -> str | None:
-    """Name the clip that a path means, wherever the corpus lies; None if it means none."""
+    """Return the name of the clip at a path, wherever the corpus is stored; None if not a clip.
+
+    >>> clip_name("savee", "AudioData/DC/a01.wav")
+    'DC_a01'
+    """
     if corpus not in CORPORA:
         return own.clip_name(path)
     try:

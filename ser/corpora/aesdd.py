@@ -23,7 +23,7 @@ def parse(path: str) -> Labels:
     """Read emotion, utterance, speaker and take from a file name such as `a05 (3)b.wav`.
 
     Raises:
-        Rejected: unknown_name: it is not of that form, or its utterance is none of the 20.
+        Rejected: unknown_name: it is not of that form, or its utterance is not one of the 20.
     """
     file = PurePosixPath(path)
     match = _NAME.fullmatch(file.name)

@@ -1,4 +1,4 @@
-"""What a module of ser/corpora says of its corpus."""
+"""What each module of ser/corpora defines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from ser.corpora.labels import Labels
 
 @dataclass(frozen=True)
 class Licence:
-    """Under which terms a corpus is offered, and what to cite.
+    """The terms of use of a corpus, and what to cite.
 
     Attributes:
         title: the corpus's name in full.
-        spdx: identifier of the licence as the Hugging Face Hub writes it; other: none of its list.
-        terms: the same in words.
+        spdx: identifier of the licence on the Hugging Face Hub; other: not on its list.
+        terms: the licence in words.
         reference: the publication to cite.
     """
 
@@ -25,12 +25,12 @@ class Licence:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus whose files' names say what they are.
+    """A corpus whose files are labelled by their names.
 
     Attributes:
         parse: path below the corpus's folder -> labels; raises `Rejected`.
         example: one such path.
-        licence: its terms.
+        licence: its terms of use.
     """
 
     parse: Callable[[str], Labels]

@@ -1,8 +1,8 @@
 """CREMA-D: 91 actors of many origins, twelve English sentences, six emotions.
 
 Cao, Cooper, Keutmann, Gur, Nenkova, Verma: CREMA-D: Crowd-sourced Emotional Multimodal Actors
-Dataset. IEEE Transactions on Affective Computing 5(4), 2014. Ages and genders: the corpus's own
-VideoDemographics.csv.
+Dataset. IEEE Transactions on Affective Computing 5(4), 2014. Ages and genders are taken from the
+corpus's VideoDemographics.csv.
 """
 
 import re
@@ -13,7 +13,7 @@ from ser.corpora.labels import Labels, require_known, unknown_name
 
 EXAMPLE = "1001_DFA_ANG_XX.wav"
 
-# `1040_ITH_SAD_X.wav` is called so in the corpus: a level of one X.
+# The corpus has a file `1040_ITH_SAD_X.wav`, whose level is a single X.
 _NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})\.wav", re.IGNORECASE | re.ASCII)
 _SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
 _EMOTIONS = {

@@ -1,4 +1,4 @@
-"""The synthesised corpus of ser/sources/demo.py, whose files are called like the AESDD's."""
+"""The synthesised corpus of ser/sources/demo.py, whose files are named like the AESDD's."""
 
 from dataclasses import replace
 
@@ -8,10 +8,10 @@ from ser.corpora.labels import Labels
 
 
 def parse(path: str) -> Labels:
-    """Read the name of a file as the AESDD's, in no language.
+    """Read a file name as one of the AESDD, but without a language.
 
     Raises:
-        Rejected: as `ser.corpora.aesdd.parse`.
+        Rejected: as in `ser.corpora.aesdd.parse`.
     """
     return replace(aesdd.parse(path), language="")
 

@@ -37,7 +37,7 @@ _EMOTIONS = {
     "T": "sad",
     "N": "neutral",
 }
-# Of the recordings' second edition: electroglottograms, called like what was said meanwhile.
+# Folder of the second edition: electroglottograms, named like the recordings made with them.
 _THROAT = "laryngo"
 
 
@@ -53,7 +53,7 @@ def parse(path: str) -> Labels:
     if match is None:
         raise unknown_name(f"expected a name like '{EXAMPLE}'")
     if file.parent.name.lower() == _THROAT:
-        raise unknown_name(f"in a folder {_THROAT}: an electroglottogram, no speech")
+        raise unknown_name(f"in a folder {_THROAT}: an electroglottogram, not speech")
     speaker, text, emotion, take = match[1], match[2].lower(), match[3].upper(), match[4].lower()
     require_known("speaker", speaker, _SPEAKERS, f"one of {', '.join(_SPEAKERS)}")
     require_known("text", text, _TEXTS, f"one of {', '.join(_TEXTS)}")

@@ -1,4 +1,4 @@
-"""What is known of a clip from its corpus."""
+"""The labels of a clip in its corpus."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from ser.core.rejection import Rejected
 
 @dataclass(frozen=True)
 class Labels:
-    """What a corpus says of one clip; an empty string where it says nothing.
+    """The labels of one clip; an empty string if the corpus does not state one.
 
     Attributes:
-        name: unique in the corpus; the name of the file without its suffix where that is.
-        emotion: the corpus's word for it, see `ser.core.emotions.emotion_of`.
+        name: unique in the corpus; the file's name without its suffix, if that is unique.
+        emotion: the corpus's own word, see `ser.core.emotions.emotion_of`.
         speaker: who speaks.
         utterance: what is said.
         take: which repetition of it.
@@ -20,7 +20,7 @@ class Labels:
         age: of the speaker, in years.
         intensity: of the emotion: low, medium or high; normal or strong.
         language: ISO 639-1.
-        sung: whether it is song, not speech.
+        sung: whether it is sung, not spoken.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Labels:
 
 
 def unknown_name(detail: str) -> Rejected:
-    """Make the verdict on a file that is called like no clip of its corpus."""
+    """Return the rejection of a file whose name is not that of a clip of its corpus."""
     return Rejected("unknown_name", detail)
 
 
 def require_known(what: str, code: str, known: Collection[str], expected: str) -> None:
-    """Refuse a part of a name that has the right form and does not exist.
+    """Check that a part of a name, which has the right form, exists in the corpus.
 
     Raises:
         Rejected: unknown_name.

@@ -1,6 +1,6 @@
-"""Anyone's own recordings: a table labels.csv beside them, or a folder per emotion.
+"""A corpus of the user's own: recordings with a table labels.csv, or a folder for each emotion.
 
-What people type enters here, in one form: see `ser.core.words`.
+Words that people typed are normalised here: see `ser.core.words`.
 """
 
 import csv
@@ -28,9 +28,9 @@ class Labeller:
 
     Attributes:
         parse: path below the folder -> labels; raises `Rejected`.
-        missing: the paths that a table lists and that are not there -> what is there instead.
-        unused: columns of the table that say nothing known.
-        note: what was understood of the folders, or why they say no speakers; may be empty.
+        missing: path that the table lists but that does not exist -> which file may be meant.
+        unused: columns of the table that are not used.
+        note: how the folders were read, or why they do not name the speakers; may be empty.
     """
 
     parse: Callable[[str], Labels]
@@ -43,7 +43,7 @@ def find_table(paths: Collection[str], where: str) -> str | None:
     """Find the labels.csv that is nearest to the root of a folder.
 
     Raises:
-        UserError: there are several, equally near.
+        UserError: there are several at the same depth.
     """
     tables = sorted(
         (path for path in paths if PurePosixPath(path).name.lower() == TABLE),
@@ -51,20 +51,20 @@ def find_table(paths: Collection[str], where: str) -> str | None:
     )
     if len(tables) > 1 and tables[0].count("/") == tables[1].count("/"):
         raise UserError(
-            f"{where} has both {tables[0]} and {tables[1]}: keep one {TABLE}, with the paths of "
+            f"{where} has both {tables[0]} and {tables[1]}: keep one {TABLE} with the paths of "
             "all recordings"
         )
     return tables[0] if tables else None
 
 
-def labeller(
+def make_labeller(
     folder: Path, paths: Collection[str], relabel: Mapping[str, str], own: Collection[str] = ()
 ) -> Labeller:
-    """Say how the files of a folder are labelled: by its labels.csv if there is one.
+    """Return the labeller of a folder: its labels.csv if there is one, else its subfolders.
 
     Args:
-        folder: of the recordings.
-        paths: all files in it.
+        folder: the folder of the recordings.
+        paths: all files in it, relative to it.
         relabel: see `ser.core.emotions.emotion_of`.
         own: see `ser.core.emotions.emotion_of`.
 
@@ -76,7 +76,7 @@ def labeller(
         rows, unused = _read_table(folder / table, PurePosixPath(table).parent)
         return Labeller(lambda path: _by_table(path, rows), _missing(rows, paths), unused, "")
 
-    @cache  # a few names, of many files
+    @cache  # few folders hold many files
     def emotion(name: str) -> str | None:
         try:
             return emotion_of(name, relabel, own)
@@ -88,7 +88,7 @@ def labeller(
 
 
 def clip_name(path: str) -> str:
-    """Name the clip that a path below the corpus's folder means."""
+    """Return the name of the clip at a path below the corpus's folder."""
     return composed(PurePosixPath(path).with_suffix("").as_posix())
 
 
@@ -97,12 +97,12 @@ def _is_recording(path: str) -> bool:
 
 
 def _by_folder(path: str, emotion: Callable[[str], str | None], speaker: str) -> Labels:
-    """Label a recording by the one of its folders that is called like an emotion.
+    """Return a recording's labels, with the emotion of the folder that is named for one.
 
     Args:
-        path: of the recording.
-        emotion: the one that a folder is called like, or None.
-        speaker: who is known to speak, if anyone is.
+        path: path of the recording.
+        emotion: name of a folder -> emotion, or None.
+        speaker: the speaker, or an empty string.
     """
     folders = PurePosixPath(path).parts[:-1]
     found = {known: name for name in folders if (known := emotion(name)) is not None}
@@ -110,9 +110,9 @@ def _by_folder(path: str, emotion: Callable[[str], str | None], speaker: str) ->
         named = f"both {' and '.join(found.values())} are" if found else "none is"
         raise Rejected(
             "unknown_emotion",
-            f"of its folders, {named} called like an emotion: expected <emotion>/<file>, or a "
-            f"{TABLE} with the columns path and emotion; clean.relabel can take a folder's name "
-            "for an emotion, clean.emotions can list emotions of your own",
+            f"of its folders, {named} named for an emotion: expected <emotion>/<file>, or a "
+            f"{TABLE} with the columns path and emotion; clean.relabel can map a folder's name "
+            "to an emotion, clean.emotions can list emotions of your own",
         )
     name = clip_name(path)
     return Labels(name, next(iter(found.values())), speaker=speaker, utterance=name)
@@ -124,15 +124,15 @@ def _by_table(path: str, rows: Mapping[str, Mapping[str, str]]) -> Labels:
         raise Rejected("unlisted", f"not in {TABLE}")
     name = clip_name(path)
     labels = replace(Labels(name, ""), **row)  # type: ignore[arg-type]
-    # Without an utterance, each clip is one of its own: none needs to stay beside another.
+    # Without this column, every clip is an utterance of its own: no two must stay on one side.
     return replace(labels, utterance=labels.utterance or name)
 
 
 def _missing(rows: Collection[str], paths: Collection[str]) -> dict[str, str]:
-    """Say of each path that a table lists in vain which recording may be meant."""
+    """Find the recordings that may be meant by paths that a table lists but that do not exist."""
     there = {composed(path) for path in paths}
     unlisted = sorted(path for path in there - set(rows) if _is_recording(path))
-    # Of several that could be meant, the first in order.
+    # If several could be meant, the first in sorted order.
     by_path = {_loosely(path): path for path in reversed(unlisted)}
     by_name = {PurePosixPath(_loosely(path)).name: path for path in reversed(unlisted)}
     missing = {}
@@ -140,16 +140,16 @@ def _missing(rows: Collection[str], paths: Collection[str]) -> dict[str, str]:
         key = _loosely(path)
         near = by_path.get(key) or by_name.get(PurePosixPath(key).name)
         missing[path] = (
-            f"{TABLE} lists it, and there is {near}: write each path from the folder of {TABLE} "
-            "on, with its suffix, in capitals and small letters as the file has them"
+            f"{TABLE} lists it, but the file is {near}: write each path relative to the folder of "
+            f"{TABLE}, with its suffix, in the file's upper and lower case"
             if near
-            else f"{TABLE} lists it, and no recording ({READ}) is called so"
+            else f"{TABLE} lists it, but no recording ({READ}) has that name"
         )
     return missing
 
 
 def _loosely(path: str) -> str:
-    """Bring a path into a form that it shares with what people write instead of it."""
+    """Return a key that a path shares with what people write instead of it."""
     lower = folded(path)
     suffix = next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
     return lower.removesuffix(suffix)
@@ -162,14 +162,14 @@ def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, 
         (path below the corpus's folder -> its other columns, columns that are not used).
 
     Raises:
-        UserError: it is no table, lacks a column, names a path twice or one outside of its folder.
+        UserError: it is not a table, lacks a column, or lists a path twice or outside its folder.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
     except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{file} is no csv table in UTF-8: {error}") from None
+        raise UserError(f"{file} is not a csv table in UTF-8: {error}") from None
     header = list(map(folded, lines[0][1])) if lines else []
     used = [column for column in (*_REQUIRED, *_OPTIONAL) if column in header]
     if not set(_REQUIRED) <= set(used) or any(header.count(column) > 1 for column in used):
@@ -185,7 +185,7 @@ def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, 
         row = dict.fromkeys(header, "") | dict(zip(header, map(str.strip, cells), strict=False))
         path = composed((parent / _below(row["path"], where)).as_posix())
         if path in rows:
-            raise UserError(f"{where}: {row['path']!r} stands in a line before")
+            raise UserError(f"{where}: {row['path']!r} is already listed")
         rows[path] = {column: tidied(row[column]) for column in used if column != "path"}
     if not rows:
         raise UserError(f"{file} lists no recordings")
@@ -193,12 +193,12 @@ def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, 
 
 
 def _below(path: str, where: str) -> PurePosixPath:
-    """Read a path of the table, which may be written as Windows does."""
+    """Read a path of the table, which may have the backslashes of Windows."""
     listed = PurePosixPath(path.replace("\\", "/"))
     outside = listed.is_absolute() or PureWindowsPath(path).drive or ".." in listed.parts
     if outside or not listed.name:
         raise UserError(
-            f"{where}: {path!r} is no file below its folder: give the path from the folder of "
-            f"{TABLE} on"
+            f"{where}: {path!r} is not a file below its folder: give the path relative to the "
+            f"folder of {TABLE}"
         )
     return listed

@@ -1,7 +1,7 @@
 """RAVDESS: 24 North American actors, two sentences, eight emotions, spoken and sung.
 
 Livingstone, Russo: The Ryerson Audio-Visual Database of Emotional Speech and Song. PLoS ONE 13(5),
-2018. Its files are called by seven numbers: modality, vocal channel, emotion, intensity, statement,
+2018. A file name consists of seven numbers: modality, vocal channel, emotion, intensity, statement,
 repetition, actor.
 """
 
@@ -36,7 +36,7 @@ def parse(path: str) -> Labels:
 
     Raises:
         Rejected: unknown_name: it is not of that form, or one of its numbers does not exist;
-            video_only: it is of a recording without sound.
+            video_only: the recording has no sound.
     """
     file = PurePosixPath(path)
     match = _NAME.fullmatch(file.name)

@@ -29,10 +29,10 @@ _EMOTIONS = {
 def parse(path: str) -> Labels:
     """Read speaker, emotion and sentence from `DC_a01.wav`, or from `a01.wav` in a folder `DC`.
 
-    Either way the clip's name is DC_a01. The numbers count the sentences of one emotion.
+    Either way the clip's name is DC_a01. Each emotion numbers its own sentences.
 
     Raises:
-        Rejected: unknown_name: it is not of that form, or there is no such sentence.
+        Rejected: unknown_name: it is not of that form, or the sentence does not exist.
     """
     file = PurePosixPath(path)
     match = _NAME.fullmatch(file.name)

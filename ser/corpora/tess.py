@@ -1,4 +1,4 @@
-"""TESS: two Canadian women, one of 64 and one of 26 years, 200 words, seven emotions.
+"""TESS: two Canadian women, aged 64 and 26, 200 words, seven emotions.
 
 Pichora-Fuller, Dupuis: Toronto emotional speech set (TESS). Borealis, 2020.
 """
@@ -11,9 +11,9 @@ from ser.corpora.labels import Labels, require_known, unknown_name
 
 EXAMPLE = "OAF_back_angry.wav"
 
-# The file says all: folders are called OAF_Fear or YAF_fear, and one `pleasant_surprised`.
+# The file name has every label; folders are named OAF_Fear or YAF_fear, one `pleasant_surprised`.
 _NAME = re.compile(r"([A-Z]+)_([A-Z]+)_([A-Z]+)\.wav", re.IGNORECASE | re.ASCII)
-# `OA_bite_neutral.wav` is called so in the corpus.
+# The corpus has a file `OA_bite_neutral.wav`.
 _SPEAKERS = {"OAF": "OAF", "YAF": "YAF", "OA": "OAF"}
 _AGES = {"OAF": "64", "YAF": "26"}  # the older adult female and the younger
 _EMOTIONS = {

@@ -1,4 +1,4 @@
-"""Which folders of a tree of recordings are called like their speakers."""
+"""Which folders of a tree of recordings are named for the speakers."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 from ser.core.words import folded, tidied
 
 _EXPECTED = (
-    "expected are <speaker>/<emotion>/<file> or <emotion>/<speaker>/<file>, alike for all, or a "
+    "expected <speaker>/<emotion>/<file> or <emotion>/<speaker>/<file>, the same for all, or a "
     "labels.csv with the column speaker"
 )
-# Parts of a corpus, takes, intensities, and words that stand beside these: such folders hold the
-# same people, or other people of other names.
+# Parts of a corpus, takes, intensities, and words that accompany these. A name that occurs in two
+# such folders is one person.
 _PARTS = {
     *("train", "training", "val", "valid", "validation", "dev", "devel", "development", "test"),
     *("testing", "eval", "evaluation", "held", "out", "heldout", "holdout", "seen", "unseen"),
@@ -22,17 +22,17 @@ _PARTS = {
     *("utterances", "sentences", "raw", "original", "clean", "noisy"),
     *("low", "medium", "high", "weak", "normal", "strong", "faible", "fort"),
 }
-# One name in two of these is one person who came twice, or two people.
+# A name that occurs in two of these is one person who came twice, or two people.
 _MEETINGS = {"session", "part", "set", "batch", "group", "day", "week"}
-# One name in two of these is two people.
+# A name that occurs in two of these is two people.
 _KINDS = {
     *("female", "females", "woman", "women", "girl", "girls"),
     *("male", "males", "man", "men", "boy", "boys"),
     *("young", "old", "elderly", "adult", "adults", "child", "children", "kids"),
 }
-_LETTERS = {"f", "m", "w"}  # of genders, where they stand alone
+_LETTERS = {"f", "m", "w"}  # genders, if they are the whole name
 
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # begins a word, as in testSet
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # a word begins here, as in testSet
 _WORD = re.compile(r"\d+(?:st|nd|rd|th)?|[^\W\d_]+", re.IGNORECASE)
 _COUNTER = re.compile(r"\d.*|[a-z]|[ivx]+|one|two|three|four|five|first|second|third")
 _SHOWN = 3
@@ -41,21 +41,29 @@ _SHOWN = 3
 def find_speakers(
     paths: Sequence[str], emotion: Callable[[str], str | None]
 ) -> tuple[dict[str, str], str]:
-    """Find the folders that are called like speakers.
+    """Find the folders that are named for speakers.
 
-    Recordings in no folder of an emotion do not count. Folders of parts, such as train and test,
-    are passed over, and so are those that hold everything. Speakers are known where the folders of
-    one level are then called like emotions, and those of one other level neither like emotions nor
-    like several people. Below genders and ages the names of both are the speaker's; below sessions
-    no name may recur. Anything else is not guessed.
+    Recordings outside the folders of emotions are ignored. Folders of parts, such as train and
+    test, are skipped, and so are those that hold everything. Speakers are known if one level of
+    folders is then named for emotions, and one other level neither for emotions nor for several
+    people. Below genders and ages, both names together are the speaker; below sessions, no name may
+    recur. Nothing else is guessed.
 
     Args:
-        paths: of the recordings.
-        emotion: the one that a folder is called like, or None.
+        paths: paths of the recordings.
+        emotion: name of a folder -> emotion, or None.
 
     Returns:
-        (path -> speaker, empty if speakers are not known; what was understood, in words, or nothing
-        where recordings lie in one folder at most).
+        (path -> speaker, empty if speakers are not known; how the folders were read, in words,
+        empty if recordings are at most one folder deep).
+
+    >>> speakers, note = find_speakers(
+    ...     ["Eva/sad/1.wav", "Max/sad/1.wav"], {"sad": "sad"}.get
+    ... )
+    >>> speakers
+    {'Eva/sad/1.wav': 'Eva', 'Max/sad/1.wav': 'Max'}
+    >>> note
+    'speaker from the folder above the emotion, 2 speakers: Eva, Max'
     """
     folders = {path: [tidied(name) for name in PurePosixPath(path).parts[:-1]] for path in paths}
     folders = {path: own for path, own in folders.items() if any(map(emotion, own))}
@@ -70,7 +78,7 @@ def find_speakers(
     names = [sorted(set(level)) for level in zip(*places.values(), strict=True)]
     emotional = [level for level, own in enumerate(names) if any(map(emotion, own))]
     if len(emotional) > 1:
-        return _unknown(f"{len(emotional)} levels of folders are called like emotions")
+        return _unknown(f"{len(emotional)} levels of folders are named for emotions")
     others = [level for level, own in enumerate(names) if level not in emotional and len(own) > 1]
     candidates = [level for level in others if not all(map(_kind, names[level]))]
     if len(candidates) > 1:
@@ -81,10 +89,10 @@ def find_speakers(
     if not candidates:
         strange = names[others[-1]] if others else sorted(parts)
     if strange:
-        return _unknown(f"{_listed(strange)} would be no speaker's name")
+        return _unknown(f"{_listed(strange)} would not be a speaker's name")
     if not candidates:
         constant = next(own[0] for level, own in enumerate(names) if level not in emotional)
-        return _unknown(f"all recordings lie in {constant}")
+        return _unknown(f"all recordings are in {constant}")
 
     (own_names,) = candidates
     kinds = [level for level in others if all(_kind(name) == "kind" for name in names[level])]
@@ -103,15 +111,15 @@ def find_speakers(
         f"speakers: {_listed(found)}"
     )
     if passed := sorted(parts.union(*(names[level] for level in meetings))):
-        note += f"; passed over: {_listed(passed)}"
+        note += f"; skipped: {_listed(passed)}"
     if rest := sorted(set(paths) - set(places)):
-        note += f"; without {len(rest)} in no folder of an emotion, such as {rest[0]}"
+        note += f"; without {len(rest)} outside the folders of emotions, such as {rest[0]}"
     return speakers, note
 
 
 @cache
 def _kind(name: str) -> str:
-    """Say what a folder's name tells that is no speaker's: a part, meeting or kind; or nothing."""
+    """Return what a folder's name means if not a speaker: part, meeting or kind; else empty."""
     words = {folded(word) for word in _WORD.findall(_HUMP.sub(" ", name))}
     counters = {word for word in words if _COUNTER.fullmatch(word)}
     if words <= _LETTERS:
@@ -125,15 +133,15 @@ def _kind(name: str) -> str:
 
 
 def _unlike_depths(places: Mapping[str, Sequence[str]], parts: Collection[str]) -> str:
-    """Say how deep recordings lie, with an example of each."""
+    """Return how deep recordings are, with an example of each depth."""
     first = {len(places[path]): path for path in sorted(places, reverse=True)}
     deep = [f"{depth}, such as {first[depth]}" for depth in sorted(first)]
     without = f"without the folders {_listed(sorted(parts))}, " if parts else ""
-    return f"{without}recordings lie at unlike depths: {'; '.join(deep)}"
+    return f"{without}recordings are at different depths: {'; '.join(deep)}"
 
 
 def _in_two(places: Mapping[str, Sequence[str]], speakers: Mapping[str, str], level: int) -> str:
-    """Say which speaker is in two folders of a level, and in which; nothing if none is."""
+    """Return which speaker is in two folders of a level, and in which; else an empty string."""
     within: dict[str, set[str]] = {}
     for path, speaker in speakers.items():
         within.setdefault(speaker, set()).add(places[path][level])
@@ -144,7 +152,7 @@ def _in_two(places: Mapping[str, Sequence[str]], speakers: Mapping[str, str], le
 
 
 def _unknown(why: str) -> tuple[dict[str, str], str]:
-    return {}, f"the folders say no speakers: {why}; {_EXPECTED}"
+    return {}, f"the folders do not name the speakers: {why}; {_EXPECTED}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,1 +1,1 @@
-"""A file -> the recording in it: containers, codecs, what is damaged."""
+"""A file -> the recording in it: containers, codecs, checks for damage."""

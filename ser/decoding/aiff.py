@@ -1,4 +1,4 @@
-"""What the headers of an AIFF state, and of its elder kin 8SVX.
+"""What the headers of an AIFF, and of the older 8SVX, state.
 
 They are described in "Audio Interchange File Format AIFF-C" (Apple, 1991) and in 'EA IFF 85'.
 """
@@ -14,19 +14,19 @@ _LIBSNDFILE = (
     *(b"fl32", b"FL32", b"fl64", b"FL64", b"alaw", b"ALAW", b"ulaw", b"ULAW"),
     *(b"GSM ", b"DWVW"),
 )
-_PACKED = (b"GSM ", b"DWVW")  # a sample has no whole number of bytes
-# Where sox cannot go back to fill in the size, it writes the whole number of samples next to this.
+_PACKED = (b"GSM ", b"DWVW")  # a sample is not a whole number of bytes
+# If sox cannot go back to fill in the size, it writes a whole number of samples near this.
 _UNKNOWN = range(0x7F000008 - 1024, 0x7F000008 + 1)
 
 
 def read(file: BinaryIO, end: int) -> Stated:
     """Compare what an AIFF, AIFF-C, 8SVX or 16SV states with what it holds.
 
-    libsndfile reads one that was cut off as if it were merely shorter.
+    libsndfile reads a file that was cut off as if it were merely shorter.
 
     Args:
         file: a file that begins as one.
-        end: its size.
+        end: its size in bytes.
 
     Raises:
         Rejected: zero_length, truncated or undecodable.
@@ -57,12 +57,12 @@ def _of_aiff(file: BinaryIO, common: Chunk, sound: Chunk, end: int) -> Stated:
     form = content(file, common)
     channels, frames, bits = (int.from_bytes(form[i:j], "big") for i, j in ((0, 2), (2, 6), (6, 8)))
     codec = form[18:22] or b"NONE"
-    # libsndfile's IMA ADPCM drifts: QuickTime's carries on from block to block, as FFmpeg does.
+    # libsndfile's IMA ADPCM drifts: QuickTime's continues from block to block, as FFmpeg does.
     decoder = "" if codec in _LIBSNDFILE else "aiff"
     is_plain = not decoder and codec not in _PACKED
     width = {b"alaw": 1, b"ulaw": 1}.get(codec.lower(), -(-bits // 8))
     block = max(1, channels * width) if is_plain else 1
-    # An offset, as a rule 0, and a size that nobody uses stand before the samples.
+    # Before the samples are an offset, usually 0, and a block size that nobody uses.
     start = sound.start + 8 + int.from_bytes(content(file, sound)[:4], "big")
     size, held = sound.size - (start - sound.start), end - start
     if size <= 0 and frames == 0:

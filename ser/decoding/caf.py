@@ -19,7 +19,7 @@ def read(file: BinaryIO, end: int) -> Stated:
 
     Args:
         file: a file that begins as one.
-        end: its size.
+        end: its size in bytes.
 
     Raises:
         Rejected: zero_length, truncated or undecodable.
@@ -32,13 +32,13 @@ def read(file: BinaryIO, end: int) -> Stated:
     data = found[b"data"]
     form = content(file, found[b"desc"]) if b"desc" in found else b""
     codec, packet = form[8:12], int.from_bytes(form[16:20], "big")
-    # libsndfile reads no codec but Apple Lossless, that only as it writes it itself, and makes
-    # noise of packets that could not be made smaller.
+    # The only codec that libsndfile reads is Apple Lossless, as it writes it itself; packets that
+    # could not be compressed become noise.
     decoder = "" if codec in (b"", *_SAMPLES) else "caf"
     block = max(1, packet) if codec in _SAMPLES else 1
     start = data.start + _EDIT_COUNT
     held, size = end - start, data.size - _EDIT_COUNT
-    if size <= 0:  # _UNKNOWN; or, 0, whoever wrote it was stopped
+    if size <= 0:  # _UNKNOWN; or 0: the writer was stopped
         held = end_of_samples(file, CAF, data.start + max(0, data.size), end) - start
         if held < block:
             raise Rejected("zero_length", f"{end} bytes with an empty data chunk")
@@ -50,9 +50,9 @@ def read(file: BinaryIO, end: int) -> Stated:
     if not decoder or b"pakt" not in found:
         return Stated(decoder)
     packets = found[b"pakt"]
-    # FFmpeg leaves out the first samples as the chunk says, but takes those that the last packet
-    # lacks from its end even where the packet itself, as of Apple Lossless, says that it is
-    # shorter; and libsndfile states a whole packet of them where none lacks.
+    # FFmpeg skips the first samples as the chunk says. But it also cuts the padding of the last
+    # packet off its end if the packet itself is shorter, as in Apple Lossless; and libsndfile
+    # states a whole packet of padding if there is none.
     return Stated(
         decoder,
         samples=int.from_bytes(content(file, packets)[8:16], "big") or None,

@@ -1,4 +1,4 @@
-"""Files that are made of chunks, each with its name and size: RIFF and its kin, AIFF, CAF."""
+"""Files that consist of chunks, each with its name and size: the RIFF family, AIFF, CAF."""
 
 import struct
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from typing import BinaryIO, Literal
 from ser.core.rejection import Rejected
 
 _TAIL = 1 << 16  # bytes
-_MOST_CHUNKS = 10_000  # a file of zeros is a chunk every 8 bytes
+_MOST_CHUNKS = 10_000  # a file of zeros has a chunk every 8 bytes
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the chunks of a kind of file lie.
+    """How the chunks of a kind of file are laid out.
 
     Attributes:
-        order: of the bytes of its numbers.
-        header: name and size of a chunk.
+        order: byte order of its numbers.
+        header: format of a chunk's name and size.
         first: where the first chunk begins.
-        align: the next chunk begins at a multiple of so many bytes behind the last.
+        align: the content of a chunk is padded to a multiple of this many bytes.
         counts_header: whether the size of a chunk includes its header.
     """
 
@@ -39,7 +39,7 @@ CAF = Layout("big", struct.Struct(">4sq"), 8, align=1)
 
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk: its name, where its content begins, and the size of that, as its header says."""
+    """A chunk: its name, where its content begins, and the size of the content in its header."""
 
     name: bytes
     start: int
@@ -47,11 +47,11 @@ class Chunk:
 
 
 def walk(file: BinaryIO, layout: Layout, end: int, first: int = 0) -> Iterator[Chunk]:
-    """List the chunks of a file; the last may state that it ends behind the file.
+    """Yield the chunks of a file; the last may state that it ends after the file.
 
     Args:
         file: open file.
-        layout: of its chunks.
+        layout: layout of its chunks.
         end: size of the file.
         first: where to begin; 0: at the first chunk.
 
@@ -81,20 +81,20 @@ def content(file: BinaryIO, chunk: Chunk, most: int = 64) -> bytes:
 
 
 def end_of_samples(file: BinaryIO, layout: Layout, start: int, end: int) -> int:
-    """Say where samples of an unknown number end: before the chunks at the end of the file.
+    """Return where samples of unknown number end: before the chunks at the end of the file.
 
-    Taken for chunks are only such as have readable names and sizes that lead from one to the next
-    and to the very end of the file: a size of 32 bits that is right by chance is rare. They are
-    looked for from `start` on, and in the last 64 kB.
+    Bytes count as chunks only if their names are readable and their sizes lead from one to the next
+    and exactly to the end of the file: a 32-bit size is rarely right by chance. The search covers
+    `start` and the last 64 kB.
 
     Args:
         file: open file.
-        layout: of its chunks.
+        layout: layout of its chunks.
         start: where the samples begin.
         end: size of the file.
 
     Returns:
-        `start` where no samples are left; `end` where no chunks are found.
+        `start` if there are no samples; `end` if there are no chunks.
     """
     if _chunks_fill(file, layout, start, end):
         return start
@@ -112,7 +112,7 @@ def end_of_samples(file: BinaryIO, layout: Layout, start: int, end: int) -> int:
 
 
 def _chunks_fill(file: BinaryIO, layout: Layout, start: int, end: int) -> bool:
-    """Whether the rest of a file consists of whole chunks with readable names: no samples do."""
+    """Return whether the rest of a file is whole chunks with readable names, unlike samples."""
     last = None
     for last in walk(file, layout, end, start):
         if not _is_readable(last.name):

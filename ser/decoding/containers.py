@@ -1,4 +1,4 @@
-"""What the first bytes of a file say of it: its container, and who reads its headers."""
+"""What the first bytes of a file tell: its container, and which module reads its headers."""
 
 from typing import BinaryIO
 
@@ -10,36 +10,36 @@ from ser.decoding.stated import Stated
 
 
 def container_of(file: BinaryIO) -> str:
-    """Name, as FFmpeg does, the container that a file's first bytes tell of; empty: none of its.
+    """Return FFmpeg's name of the container that a file's first bytes show; empty: not FFmpeg's.
 
     Raises:
-        Rejected: undecodable: it is of a kind that is not read.
+        Rejected: undecodable: files of its kind are not read.
     """
     kind = kind_of(file)
     if kind and not kind.reader:
         raise Rejected("undecodable", f"{kind.name} is not read: convert it to WAV or FLAC")
     file.seek(mp3.end_of_tags(file))
     head = file.read(26)
-    # RFC 9639, 8.2: the low 36 bits are the number of samples; 0: it was not known yet.
+    # RFC 9639, 8.2: the low 36 bits are the number of samples; 0: unknown when written.
     if head[:8] == b"fLaC\0\0\0\x22" and not int.from_bytes(head[18:26], "big") & (1 << 36) - 1:
         return "flac"
     if kind and kind != TAGGED:
         return "" if kind.reader == LIBSNDFILE else kind.reader
-    # It is called a recording: one frame is enough.
+    # The user calls it a recording, so one frame is enough.
     if mp3.begins_frame(head):
         return "mp3"
     if begins_adts(head):
         return "aac"
     file.seek(mp3.end_of_tags(file))
-    return "mp3" if has_mp3(file.read(mp3.LOOKED_THROUGH)) else ""  # behind padding or junk
+    return "mp3" if has_mp3(file.read(mp3.LOOKED_THROUGH)) else ""  # after padding or junk
 
 
-def stated_in(file: BinaryIO, end: int) -> Stated | None:
-    """Compare what a file's headers state with what the file holds; None: nothing that is known.
+def read_headers(file: BinaryIO, end: int) -> Stated | None:
+    """Compare what a file's headers state with what it holds; None: a kind without a reader here.
 
     Args:
         file: open file.
-        end: its size.
+        end: its size in bytes.
 
     Raises:
         Rejected: zero_length, truncated or undecodable.

@@ -1,10 +1,10 @@
-"""Files -> decoded recordings, whole or block by block; what is damaged is refused.
+"""Files -> decoded recordings, whole or block by block; damaged files are rejected.
 
-A file must hold all samples that its headers state (`containers.stated_in`, `ogg`). Then
-libsndfile decodes WAV and its kin, FLAC, Vorbis and Opus; FFmpeg, by PyAV, MP3 (of which libsndfile
-only guesses the length where no header states it), the codecs in WAV, AIFF and CAF of which
-libsndfile gives too much or too little, what phones and browsers record (AAC in MP4, .m4a, or on
-its own; WebM), FLAC that was streamed or lies in Ogg, and what else `signatures` says.
+A file must hold all samples that its headers state (`containers.read_headers`, `ogg`). Then
+libsndfile decodes the WAV family, FLAC, Vorbis and Opus. FFmpeg, by PyAV, decodes MP3 (libsndfile
+only guesses its length if no header states it), the codecs in WAV, AIFF and CAF from which
+libsndfile returns too much or too little, the recordings of phones and browsers (AAC in MP4, .m4a,
+or alone; WebM), FLAC that was streamed or is in Ogg, and the other formats in `signatures`.
 """
 
 import os
@@ -22,12 +22,12 @@ from ser.core.recording import Recording, Stream, check_form
 from ser.core.rejection import Rejected
 from ser.core.typing import FloatArray
 from ser.decoding import ogg
-from ser.decoding.containers import container_of, stated_in
+from ser.decoding.containers import container_of, read_headers
 from ser.decoding.ffmpeg import open_with_ffmpeg
 from ser.decoding.stated import Stated
 from ser.decoding.views import view
 
-# Of libsndfile, and of soundfile where a header is beyond what it takes.
+# Raised by libsndfile, and by soundfile for numbers in a header beyond its limits.
 _ERRORS = (soundfile.LibsndfileError, TypeError, ValueError)
 
 
@@ -45,9 +45,9 @@ def decode(path: Path) -> Recording:
 
 @contextmanager
 def open_stream(path: Path) -> Iterator[Stream]:
-    """Open a file to decode it in blocks: memory holds as much as the caller keeps.
+    """Open a file to decode it in blocks: memory holds only what the caller keeps.
 
-    What a file is, its first bytes say, not its name.
+    The first bytes decide what a file is, not its name.
 
     Raises:
         Rejected: zero_length, truncated or undecodable.
@@ -64,7 +64,7 @@ def _open(path: Path, stack: ExitStack) -> Stream:
     """Open a file for as long as the stack is open.
 
     Raises:
-        Rejected: as `open_stream`.
+        Rejected: as in `open_stream`.
         OSError: it cannot be read.
     """
     file = stack.enter_context(path.open("rb"))
@@ -74,14 +74,14 @@ def _open(path: Path, stack: ExitStack) -> Stream:
         raise Rejected("zero_length", "an empty file")
     if head == b"OggS":
         return _open_ogg(file, stack)
-    stated = stated_in(file, end)
+    stated = read_headers(file, end)
     if stated is not None:
         return _open_stated(view(file, 0, end, stated.patches), stated, stack)
     file.seek(0)
     if container := container_of(file):
         return open_with_ffmpeg(file, container, stack)
     opened = _open_soundfile(view(file, 0, end), stack)
-    if opened.format == "MP3":  # behind bytes that are none
+    if opened.format == "MP3":  # after other bytes
         return open_with_ffmpeg(file, "mp3", stack)
     return _stream(opened)
 
@@ -90,7 +90,7 @@ def _open_stated(file: BinaryIO, stated: Stated, stack: ExitStack) -> Stream:
     """Open a file whose headers were compared with what it holds.
 
     Raises:
-        Rejected: as `open_stream`.
+        Rejected: as in `open_stream`.
     """
     if stated.decoder:
         stream = open_with_ffmpeg(file, stated.decoder, stack)
@@ -105,12 +105,12 @@ def _open_ogg(file: BinaryIO, stack: ExitStack) -> Stream:
     """Open an Ogg file, which may be a chain of several.
 
     Raises:
-        Rejected: as `open_stream`.
+        Rejected: as in `open_stream`.
     """
     first, *others = ogg.links(file)
     if any(link.codec != first.codec for link in others):
         raise Rejected("undecodable", "its codec changes")
-    if first.codec in (ogg.FLAC, ogg.SPEEX):  # libsndfile does not read FFmpeg's FLAC, nor Speex
+    if first.codec in (ogg.FLAC, ogg.SPEEX):  # libsndfile reads neither FFmpeg's FLAC nor Speex
         file.seek(0)
         return open_with_ffmpeg(file, "ogg", stack)
     opened = _open_soundfile(view(file, first.start, first.end), stack)
@@ -124,10 +124,10 @@ def _chained(
     file: BinaryIO,
     others: Sequence[ogg.Link],
 ) -> Iterator[FloatArray]:
-    """Decode all files of a chain: libsndfile decodes the first and says nothing of the others.
+    """Decode all files of a chain: libsndfile decodes the first and ignores the others.
 
     Raises:
-        Rejected: as `_blocks`, or undecodable.
+        Rejected: as in `_blocks`, or undecodable.
     """
     yield from blocks
     for link in others:
@@ -139,11 +139,11 @@ def _chained(
 
 
 def _open_soundfile(file: BinaryIO, stack: ExitStack) -> soundfile.SoundFile:
-    """Open a file by libsndfile.
+    """Open a file with libsndfile.
 
     Args:
-        file: a view, which has no name: where libsndfile does not know the content, it, and
-            soundfile before it, take a file for what its name says.
+        file: a view, which has no name: soundfile, and libsndfile for unknown content, would
+            otherwise judge a file by its name.
         stack: closes what is opened here.
 
     Raises:
@@ -161,7 +161,7 @@ def _stream(opened: soundfile.SoundFile) -> Stream:
 
 
 def _cut(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
-    """Leave out what was decoded beyond so many samples per channel.
+    """Yield the first `samples` samples per channel of the blocks.
 
     Raises:
         Rejected: truncated.
@@ -176,7 +176,7 @@ def _cut(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
 
 
 def _undecodable(error: Exception) -> Rejected:
-    # What it says of damaged files is at times of no use, such as that there is no file.
+    # Its message about damaged files is sometimes useless, such as that the file does not exist.
     said = getattr(error, "error_string", str(error)).rstrip(".")
     vague = ("File does not exist", "Unspecified", "Internal")
     detail = "damaged, or of a kind that is not read" if said.startswith(vague) else said
@@ -184,7 +184,7 @@ def _undecodable(error: Exception) -> Rejected:
 
 
 def _blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
-    """Read what libsndfile decodes.
+    """Yield the blocks that libsndfile decodes.
 
     Raises:
         Rejected: zero_length or truncated.

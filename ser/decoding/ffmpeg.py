@@ -1,4 +1,4 @@
-"""Recordings that FFmpeg decodes, by PyAV."""
+"""Recordings that FFmpeg decodes, with PyAV."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -16,39 +16,39 @@ from ser.decoding.sizes import check_size
 if TYPE_CHECKING:
     import av
 
-_MOST_LOST = 0.1  # seconds that a whole file of FFmpeg's may lack: encoders pad their first frame
+_MOST_LOST = 0.1  # seconds that a complete file may lack: encoders pad their first frame
 _MP3_FRAME = 1152  # samples per channel, at most
-_MOST_LOST_OF_A_FILM = 1.0  # seconds: nothing states how long its last picture is shown
-_MOST_STRANGE = 10  # frames of another form that an MP3 may have: junk that looks like frames
+_MOST_LOST_OF_A_FILM = 1.0  # seconds: no header states how long the last picture is shown
+_MOST_STRANGE = 10  # frames of another form allowed in an MP3: junk that looks like frames
 
-# Containers that say nothing of their length: FFmpeg guesses it from their size.
+# Containers that do not state their length: FFmpeg guesses it from their size.
 _STATE_NO_LENGTH = ("aac", "ac3", "amr", "eac3", "mpeg", "mpegts")
-# What these state was compared with what they hold before: see `ser.decoding.containers.stated_in`.
+# Their headers were compared with the content before: see `ser.decoding.containers.read_headers`.
 _COMPARED = ("aiff", "au", "caf", "voc", "w64", "wav")
-# Whose sound other bytes lie between: an MP3's tags, and the padding that FFmpeg counts in a W64.
+# Other bytes may be among the frames: an MP3's tags, the padding that FFmpeg counts in a W64.
 _LENIENT = ("mp3", "w64")
-_MPEG = ("mp3", "mp2", "mp1")  # what the names of codecs begin with; so too in a WAV
+_MPEG = ("mp3", "mp2", "mp1")  # how the names of these codecs begin, also in a WAV
 
 
 def open_with_ffmpeg(file: BinaryIO, container: str, stack: ExitStack) -> Stream:
-    """Decode an open file by FFmpeg, for as long as the stack is open.
+    """Decode an open file with FFmpeg, for as long as the stack is open.
 
-    Of several tracks of sound it is the one that the file marks as its default, or the first.
+    If there are several audio tracks, the file's default track is decoded, or else the first.
 
     Args:
         file: open file.
-        container: FFmpeg's name of what it is: nothing else is tried.
+        container: FFmpeg's name of the container; no other is tried.
         stack: closes what is opened here.
 
     Raises:
-        Rejected: undecodable or truncated; from the blocks zero_length too.
+        Rejected: undecodable or truncated; the blocks may also raise zero_length.
         OSError: it cannot be read.
     """
-    # Imported only here: most recordings do without.
+    # Imported only here: most recordings do not need it.
     import av
 
     av.logging.set_level(None)
-    # An open file and one container: no name within it makes FFmpeg open anything else.
+    # With an open file and one container, no name inside it makes FFmpeg open another file.
     check_size(file, container)
     stated = mp3.stated_samples(file) if container == "mp3" else 0
     file.seek(0)
@@ -101,18 +101,18 @@ class _Reader:
     """Decodes a track of a file.
 
     Attributes:
-        reached: the end, in seconds, of what any track holds, as far as the file was read.
+        reached: latest end of any track, in seconds, in what was read of the file.
     """
 
     def __init__(
         self, opened: "av.container.InputContainer", track: "av.AudioStream", lenient: bool
     ) -> None:
-        """Take a file and its sound.
+        """Prepare to decode a track.
 
         Args:
             opened: the file.
-            track: its sound.
-            lenient: pass over what is no frame, as MP3s have tags and other bytes between theirs.
+            track: its audio track.
+            lenient: skip bytes that are not frames, such as tags in an MP3.
         """
         self.reached = 0.0
         self._opened, self._track, self._lenient = opened, track, lenient
@@ -155,13 +155,13 @@ class _Reader:
 
 
 def _blocks(reader: _Reader, rate: int, sound: float, film: float) -> Iterator[FloatArray]:
-    """Gather what FFmpeg decodes, in the file's own rate, as float32.
+    """Yield what FFmpeg decodes, at the file's own rate, as float32 [samples, channels].
 
     Args:
-        reader: of the file.
-        rate: in Hz.
-        sound: seconds that the sound should have; 0: nothing states it.
-        film: likewise of the longest track.
+        reader: reader of the file.
+        rate: sample rate in Hz.
+        sound: stated length of the sound in seconds; 0: not stated.
+        film: stated length of the longest track in seconds; 0: not stated.
 
     Raises:
         Rejected: zero_length, truncated or undecodable.

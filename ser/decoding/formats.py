@@ -1,8 +1,8 @@
-"""How files that can be read as recordings are called, and which files of a folder are.
+"""The suffixes of recordings, and which files of a folder are recordings.
 
-One that was cut off is refused where its format tells how long it was, in time or in bytes. These
-do not: an MP3 or a WebM that was streamed, AAC, MP2, AC-3 and AMR on their own, MPEG's program and
-transport streams, a Matroska or FLV film whose last second is missing.
+A file that was cut off is rejected if its format states its length, in time or in bytes. These do
+not: an MP3 or a WebM that was streamed, AAC, MP2, AC-3 and AMR without a container, MPEG program
+and transport streams, and a Matroska or FLV film that lacks only its last second.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from ser.decoding.signatures import kind_of
 
-# Of films, the sound is read. MPEG-TS by its content alone: .ts and .mts are programs, too.
+# In films, the sound is read. MPEG-TS only by its content: .ts and .mts are also source code.
 SUFFIXES = (
     ".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
     ".sph", ".voc", ".flac", ".ogg", ".oga", ".opus", ".spx", ".mp2", ".mp3", ".m4a", ".m4b",
@@ -19,7 +19,7 @@ SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".ogv", ".avi", ".wmv", ".asf",
     ".flv", ".mpg", ".mpeg", ".vob", ".m2ts",
 )  # fmt: skip
-# The same for people.
+# The same, for messages.
 READ = (
     "WAV, FLAC, MP3, M4A, AAC, Ogg, Opus, WMA, AMR, AIFF, CAF and others; of films (MP4, MOV, 3GP, "
     "MKV, WebM, AVI and others) the sound"
@@ -27,15 +27,19 @@ READ = (
 
 
 def is_hidden(path: PurePath) -> bool:
-    """Whether a path within a folder is one that people do not see, as macOS adds them."""
+    """Return whether a path within a folder is hidden, or one that macOS adds to archives.
+
+    >>> is_hidden(PurePath("sad/.DS_Store")), is_hidden(PurePath("sad/1.wav"))
+    (True, False)
+    """
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def find_recordings(folder: Path) -> tuple[list[Path], int]:
-    """Find the recordings in a folder and those below it: by their names, or by their contents.
+    """Find the recordings in a folder and its subfolders, by their names or by their contents.
 
-    What is called like a recording is one, whatever it holds. Folders that are links are not
-    followed, pipes and devices not opened.
+    A file with a recording's suffix is one, whatever it holds. Links to folders are not followed;
+    pipes and devices are not opened.
 
     Returns:
         (recordings, sorted; number of other files and links, hidden ones left out).
@@ -56,13 +60,13 @@ def find_recordings(folder: Path) -> tuple[list[Path], int]:
 
 
 def _is_recording(path: Path) -> bool:
-    called_so = path.suffix.lower() in SUFFIXES
+    has_suffix = path.suffix.lower() in SUFFIXES
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return False
-        if called_so:
+        if has_suffix:
             return True
         with path.open("rb", buffering=0) as file:
             return kind_of(file) is not None
     except OSError:
-        return called_so
+        return has_suffix

@@ -1,13 +1,13 @@
-"""The frames of MPEG audio, AAC in ADTS, AC-3 and E-AC-3: their heads and sizes."""
+"""The frames of MPEG audio, AAC in ADTS, AC-3 and E-AC-3: their headers and sizes."""
 
 import re
 from dataclasses import dataclass
 
 from ser.decoding import mp3
 
-# kbit/s by the index in the head, from 1 on: ISO/IEC 11172-3, 2.4.2.3, of layers II and III, and
-# ISO/IEC 13818-3, 2.4.2.3, of both at the low rates. Nothing is written in layer I, whose head is
-# the mark of texts in UTF-16.
+# kbit/s by the index in the header, from 1 on: ISO/IEC 11172-3, 2.4.2.3, of layers II and III, and
+# ISO/IEC 13818-3, 2.4.2.3, of both at the low rates. Layer I is left out: nobody writes it, and its
+# header is the byte order mark of UTF-16.
 _MPEG1_KBITS = {
     2: (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
     1: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -24,13 +24,13 @@ _AC3_RATES = (48_000, 44_100, 32_000)
 
 @dataclass(frozen=True)
 class Frame:
-    """The head of a frame.
+    """The header of a frame.
 
     Attributes:
         kind: mp3 (of layer II or III), aac, ac3 or eac3.
         size: in bytes.
         head: its first bytes.
-        same: the bits of them that all frames of a file share.
+        same: mask of the bits that all frames of a file share.
     """
 
     kind: str
@@ -39,14 +39,14 @@ class Frame:
     same: bytes
 
     def agrees_with(self, other: bytes) -> bool:
-        """Whether other bytes begin a frame of the same form."""
+        """Return whether other bytes begin a frame of the same form."""
         return len(other) == len(self.head) and not any(
             (a ^ b) & bits for a, b, bits in zip(self.head, other, self.same, strict=True)
         )
 
 
 def has_mp3(data: bytes) -> bool:
-    """Whether an MP3 begins somewhere in some bytes: three frames, one behind the other."""
+    """Return whether an MP3 begins somewhere in the bytes: three frames in a row."""
     return any(_three_agree(data, found.start()) for found in re.finditer(b"\xff[\xe0-\xff]", data))
 
 
@@ -64,7 +64,7 @@ def _three_agree(data: bytes, at: int) -> bool:
 
 
 def first(data: bytes) -> Frame | None:
-    """Read the head of a frame at the beginning of some bytes; None: there is none."""
+    """Read the header of a frame at the beginning of the bytes; None: there is none."""
     if len(data) < 6:
         return None
     if mp3.begins_frame(data):
@@ -80,12 +80,12 @@ def first(data: bytes) -> Frame | None:
 
 
 def begins_adts(data: bytes) -> bool:
-    """Whether bytes begin like a frame of AAC: the mark of MPEG audio, and no layer."""
+    """Return whether bytes begin like an AAC frame: the sync word of MPEG audio without a layer."""
     return len(data) > 1 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0
 
 
 def _mpeg_size(data: bytes) -> int:
-    """Compute the size of a frame of MPEG audio; 0: its head says none, or makes no sense."""
+    """Compute the size of a frame of MPEG audio; 0: its header states none or makes no sense."""
     version, layer = data[1] >> 3 & 3, data[1] >> 1 & 3
     index, rate_index, padding = data[2] >> 4, data[2] >> 2 & 3, data[2] >> 1 & 1
     if version not in _MPEG_DIVISORS or layer == 3 or index in (0, 15) or rate_index == 3:
@@ -96,7 +96,7 @@ def _mpeg_size(data: bytes) -> int:
 
 
 def _ac3_size(data: bytes) -> int:
-    """Compute the size of a frame of AC-3 or E-AC-3; 0: its head makes no sense.
+    """Compute the size of a frame of AC-3 or E-AC-3; 0: its header makes no sense.
 
     ETSI TS 102 366, 4.4.1 and E.1.3.1.3.
     """

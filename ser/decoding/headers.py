@@ -1,8 +1,8 @@
 """What headers of a fixed form state: AU, NIST SPHERE, VOC, and older ones that libsndfile reads.
 
 The forms are those of libsndfile's sources. An IRCAM, PAF or PVF file does not state its length,
-nor does a FastTracker instrument as libsndfile writes it. Where whoever wrote a file was stopped
-before the number of samples was filled in, those that are there are read.
+nor does a FastTracker instrument as libsndfile writes it. If a file's writer was stopped before
+filling in the number of samples, the samples in the file are read.
 """
 
 import re
@@ -15,14 +15,23 @@ from ser.decoding.signatures import HTK
 from ser.decoding.stated import Stated, check_held
 
 _AU_UNKNOWN = 0xFFFFFFFF
-_AU_WIDTHS = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}  # bytes; else of no whole number
-_AU_LIBSNDFILE = (*_AU_WIDTHS, 23, 25, 26)  # and G.721 and G.723, of which FFmpeg's decoder drifts
-_MOST_TEXT = 1 << 16  # bytes of a NIST header: as a rule 1024
-_MAT4_WIDTHS = {0: 8, 1: 4, 2: 4, 3: 2, 4: 2, 5: 1}  # bytes by the tens of the kind of number
-_MAT5_EXCESS = 8  # bytes that libsndfile states and does not write
-_VOC_HEADS = {1: 2, 9: 12}  # bytes by the kind of a block of samples
+_AU_WIDTHS = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 3,
+    5: 4,
+    6: 4,
+    7: 8,
+    27: 1,
+}  # bytes; other codecs: not a whole number
+_AU_LIBSNDFILE = (*_AU_WIDTHS, 23, 25, 26)  # and G.721 and G.723, for which FFmpeg's decoder drifts
+_MOST_TEXT = 1 << 16  # bytes of a NIST header: usually 1024
+_MAT4_WIDTHS = {0: 8, 1: 4, 2: 4, 3: 2, 4: 2, 5: 1}  # bytes by the tens digit of the type
+_MAT5_EXCESS = 8  # bytes that libsndfile states but does not write
+_VOC_HEADS = {1: 2, 9: 12}  # bytes by the type of a block of samples
 _SDS_SAMPLES = slice(10, 13)
-_MOST_BLOCKS = 1_000_000  # of a VOC: they are of some kB
+_MOST_BLOCKS = 1_000_000  # of a VOC: each has some kB
 
 
 def read_au(file: BinaryIO, end: int) -> Stated:
@@ -52,8 +61,8 @@ def read_nist(file: BinaryIO, end: int) -> Stated:
     if packed := re.search(rb"\nsample_coding -s\d+ (\w+,[\w.,-]+)", text):
         raise Rejected(
             "undecodable",
-            f"NIST SPHERE of the coding {packed[1].decode()} is not read: unpack it to WAV by "
-            "LDC's sph2pipe",
+            f"NIST SPHERE with the coding {packed[1].decode()} is not read: convert it to WAV "
+            "with LDC's sph2pipe",
         )
     count, channels, width = (
         int(found[1]) if (found := re.search(rb"\n%s -\w+ (\d{1,15})" % name, text)) else 0
@@ -66,10 +75,10 @@ def read_nist(file: BinaryIO, end: int) -> Stated:
 def read_voc(file: BinaryIO, end: int) -> Stated:
     """Follow the blocks of a Creative Voice file to its end.
 
-    FFmpeg decodes it: libsndfile takes the heads of all blocks but the first for samples.
+    FFmpeg decodes it: libsndfile takes the headers of all blocks but the first for samples.
     """
     at = int.from_bytes(_head(file, 26, end)[20:22], "little")
-    # The first block without samples, as it is written before there are any, and its end.
+    # The first block without samples, as written before there are any, and its end.
     unfilled, samples = None, 0
     for _ in range(_MOST_BLOCKS):
         file.seek(at)
@@ -180,8 +189,8 @@ def _head(file: BinaryIO, size: int, end: int) -> bytes:
     return file.read(size)
 
 
-# (what a file begins with, who compares its header with the file of such a size), each of whom
-# raises Rejected: truncated or undecodable.
+# (how a file begins, function that compares its header with its size and raises Rejected: truncated
+# or undecodable)
 READERS: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, int], Stated]], ...] = tuple(
     (re.compile(mark, re.DOTALL), read)
     for mark, read in (

@@ -1,4 +1,4 @@
-"""The pages of an Ogg file: whether all of them are there, and undamaged.
+"""The pages of an Ogg file: whether all of them are there and undamaged.
 
 RFC 3533: The Ogg encapsulation format, version 0.
 """
@@ -21,12 +21,12 @@ _CUT = "the last page of the Ogg stream is missing or cut off"
 
 @dataclass(frozen=True)
 class Link:
-    """One of the files that a chain consists of.
+    """One of the files in a chain.
 
     Attributes:
-        codec: what its first page begins with.
-        start: of its bytes.
-        end: of its bytes.
+        codec: how its first page begins.
+        start: position of its first byte.
+        end: position after its last byte.
     """
 
     codec: bytes
@@ -35,10 +35,11 @@ class Link:
 
 
 def links(file: BinaryIO) -> list[Link]:
-    """Read all pages: libsndfile takes a file of which some are missing for a shorter one.
+    """Read all pages and return the files in a chain.
 
-    Files written one behind the other are a chain; streams may lie side by side in each. Those of
-    sound must be whole. Bytes behind the last page are no part of it, as some programs add tags.
+    libsndfile takes a file with missing pages for a shorter one. Files written one after the other
+    are a chain, and each may have several streams at once. Streams of sound must be complete. Bytes
+    after the last page are ignored, because some programs add tags there.
 
     Args:
         file: a file that begins with a page.
@@ -47,7 +48,7 @@ def links(file: BinaryIO) -> list[Link]:
         Rejected: truncated: pages are missing; or undecodable: one is damaged, or none holds sound.
     """
     found: list[Link] = []
-    numbers: dict[int, int] = {}  # serial number of a stream that lasts -> number of its next page
+    numbers: dict[int, int] = {}  # serial number of an open stream -> number of its next page
     others: set[int] = set()  # serial numbers: pictures, text
     codec, start, at = b"", 0, 0
     file.seek(0)
@@ -81,7 +82,7 @@ def links(file: BinaryIO) -> list[Link]:
 
 
 def _read_page(file: BinaryIO, at: int) -> bytes:
-    """Read the page at the position `at` of a file; empty: there is none.
+    """Read the page at position `at` of a file; empty: there is none.
 
     Raises:
         Rejected: truncated or undecodable.
@@ -101,10 +102,10 @@ def _read_page(file: BinaryIO, at: int) -> bytes:
 
 
 def checksum(page: bytes) -> int:
-    """Compute the checksum of a page: a CRC-32 of polynomial 0x04C11DB7 that begins with 0.
+    """Compute the checksum of a page: a CRC-32 with polynomial 0x04C11DB7 that begins with 0.
 
-    zlib's has the same polynomial, takes each byte's lowest bit first, begins with all bits set and
-    inverts the result.
+    zlib's CRC-32 has the same polynomial, but takes the lowest bit of each byte first, begins with
+    all bits set and inverts the result.
     """
     blank = page[: _CHECKSUM.start] + bytes(4) + page[_CHECKSUM.stop :]
     reflected = zlib.crc32(blank.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF

@@ -1,7 +1,7 @@
 """What the headers of a WAV state: RIFF, RIFX, RF64, BW64 and W64.
 
 The chunks are described in "Multimedia Programming Interface and Data Specifications 1.0" (IBM and
-Microsoft, 1991), those of more than 4 GB in EBU Tech 3306 and in Sonic Foundry's text on W64.
+Microsoft, 1991), files of more than 4 GB in EBU Tech 3306 and in Sonic Foundry's text on W64.
 """
 
 from dataclasses import dataclass, replace
@@ -12,30 +12,30 @@ from ser.decoding import mp3
 from ser.decoding.chunks import BIG, LITTLE, W64, Chunk, Layout, content, end_of_samples, walk
 from ser.decoding.stated import Stated, check_held
 
-_EXTENSIBLE = 0xFFFE  # the codec stands further behind
+_EXTENSIBLE = 0xFFFE  # the codec is stored further on
 _PCM, _MS_ADPCM, _FLOAT, _ALAW, _ULAW, _IMA_ADPCM = 1, 2, 3, 6, 7, 0x11
 _GSM, _NMS_ADPCM, _G721, _MPEG, _MP3 = 0x31, 0x38, 0x40, 0x50, 0x55
 _SAMPLES = (_PCM, _FLOAT, _ALAW, _ULAW)  # a block is a sample of all channels
-# FFmpeg decodes all others. Of a GSM with an odd number of blocks libsndfile gives a block more
-# than there is, and of an MP3 as many samples as its average bit rate would make; FFmpeg gives what
-# is there. But it takes G.721 for another packing of the bits, and does not know NMS.
+# FFmpeg decodes all others. libsndfile returns a block too many from a GSM with an odd number of
+# blocks, and from an MP3 as many samples as its average bit rate implies; FFmpeg returns what is
+# there. But FFmpeg misreads the packing of G.721, and does not know NMS.
 _LIBSNDFILE = (*_SAMPLES, _MS_ADPCM, _IMA_ADPCM, _NMS_ADPCM, _G721)
-# What is written where the size is not known yet: ffmpeg 2^32 - 1, sox 0x7FFFF000, arecord 2^31,
-# others something near these.
+# Sizes written before the size is known: ffmpeg 2^32 - 1, sox 0x7FFFF000, arecord 2^31, others
+# something near these.
 _UNKNOWN = (range(0x7FFFF000, 2**31 + 1), range(2**32 - 4096, 2**32))
-_UNKNOWN_64 = (range(2**62, 2**64),)  # libsndfile 2^63 - 10001 and something near it
-_IN_DS64 = 2**32 - 1  # size in an RF64: it stands in the chunk ds64
+_UNKNOWN_64 = (range(2**62, 2**64),)  # libsndfile 2^63 - 10001 and values near it
+_IN_DS64 = 2**32 - 1  # size in an RF64: see the chunk ds64
 
 
 @dataclass(frozen=True)
 class _Form:
-    """What the chunk fmt states.
+    """The content of the chunk fmt.
 
     Attributes:
         tag: number of the codec.
-        channels: their number.
-        block: bytes of a block.
-        samples: per channel, of a block; 0 where they change or are not known.
+        channels: number of channels.
+        block: bytes per block.
+        samples: samples per channel and block; 0: they vary or are unknown.
     """
 
     tag: int
@@ -51,7 +51,7 @@ def read(file: BinaryIO, end: int) -> Stated:
 
     Args:
         file: a file that begins as a WAV.
-        end: its size.
+        end: its size in bytes.
 
     Raises:
         Rejected: zero_length, truncated or undecodable.
@@ -63,7 +63,7 @@ def read(file: BinaryIO, end: int) -> Stated:
     for chunk in walk(file, layout, end):
         if chunk.name == b"data":
             stated = _stated(file, layout, found | {b"data": chunk}, end)
-            # An RF64 by another name, which libsndfile does not know.
+            # A BW64 is an RF64 under a name that libsndfile does not know.
             renamed = ((0, b"RF64"),) if head[:4] == b"BW64" else ()
             return replace(stated, patches=(*stated.patches, *renamed))
         found[chunk.name] = chunk
@@ -85,11 +85,11 @@ def _is_unknown(size: int, layout: Layout) -> bool:
 
 
 def _stated(file: BinaryIO, layout: Layout, found: dict[bytes, Chunk], end: int) -> Stated:
-    """Judge the chunk of samples by the chunks before it."""
+    """Compare the chunk of samples with the chunks before it."""
     form = _form(content(file, found[b"fmt "]), layout) if b"fmt " in found else _Form(0, 1, 1, 0)
     data = found[b"data"]
     size, unknown = data.size, _is_unknown(data.size, layout)
-    # Where the size stands, in how many bytes, and what it counts beside the samples.
+    # Where the size is stored, in how many bytes, and what it counts besides the samples.
     place, width, more = data.start - 4, 4, 0
     patches: tuple[tuple[int, bytes], ...] = ()
     if layout is W64:
@@ -100,15 +100,13 @@ def _stated(file: BinaryIO, layout: Layout, found: dict[bytes, Chunk], end: int)
         size = int.from_bytes(content(file, found[b"ds64"])[8:16], "little")
         unknown = size in _UNKNOWN_64[0]
     held = end - data.start
-    if unknown or size <= 0:  # whoever wrote it was stopped before the size was filled in
+    if unknown or size <= 0:  # the writer was stopped before it filled in the size
         unknown = True
         held = end_of_samples(file, layout, data.start, end) - data.start
         if held < form.block:
             raise Rejected("zero_length", f"{end} bytes with an empty data chunk")
-    if form.tag in (
-        _MPEG,
-        _MP3,
-    ):  # of a tag and the frame behind it FFmpeg makes one, which is none
+    if form.tag in (_MPEG, _MP3):
+        # FFmpeg would join a tag and the frame after it to one invalid frame.
         tags = min(end, mp3.end_of_tags(file, data.start)) - data.start
         patches = (*patches, (data.start, bytes(tags)))
     decoder = "" if form.tag in (0, *_LIBSNDFILE) else "w64" if layout is W64 else "wav"
@@ -140,10 +138,10 @@ def _form(fmt: bytes, layout: Layout) -> _Form:
 def _samples(
     file: BinaryIO, layout: Layout, found: dict[bytes, Chunk], form: _Form, size: int
 ) -> int | None:
-    """Say how many samples per channel are no padding of the last block; None: no header does.
+    """Return the samples per channel without the padding of the last block; None: not stated.
 
-    Some programs write nonsense into the chunk fact: it is believed where it is less than a block
-    below what the size says. libsndfile divides that of IMA ADPCM by the number of channels.
+    Some programs write nonsense into the chunk fact. It is used only if it is less than a block
+    below the number that the size implies. For IMA ADPCM, libsndfile divides it by the channels.
     """
     if b"fact" not in found:
         return None

@@ -1,8 +1,8 @@
-"""Files -> what kind of recording their first bytes tell of, and what reads it.
+"""The kind of recording that a file's first bytes show, and what reads it.
 
-A file of text, a picture, an archive or a table is none of them. Of what libsndfile knows, two are
-not read, for nothing in them tells what they are: Sound Designer II, whose header is kept beside
-the file, and headerless samples (.raw, .pcm, .gsm, .vox).
+Texts, pictures, archives and tables match none. Two kinds that libsndfile knows are not read,
+because nothing in them shows what they are: Sound Designer II, whose header is in a separate file,
+and headerless samples (.raw, .pcm, .gsm, .vox).
 """
 
 import os
@@ -18,7 +18,7 @@ W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"  # Sonic Foundry: Wave
 # The HTK Book, 5.7.1: a period of at most 9999 of 100 ns, samples of 2 bytes, a waveform.
 HTK = rb".{4}\0\0[\0-\x27].\0\x02\0\0"
 # MPEG-TS: ISO/IEC 13818-1, 2.4.3.2; on discs and in cameras, 4 bytes of time precede each packet.
-_PACKETS = ((0, 188), (4, 192))  # where the mark stands in it, its size in bytes
+_PACKETS = ((0, 188), (4, 192))  # position of the sync byte in a packet, size of a packet in bytes
 _FEWEST_PACKETS = 5
 
 
@@ -27,8 +27,8 @@ class Kind:
     """A kind of file.
 
     Attributes:
-        name: as people call it.
-        reader: libsndfile (for some codecs FFmpeg, see `containers.stated_in`), or FFmpeg's
+        name: its common name.
+        reader: libsndfile (for some codecs FFmpeg, see `containers.read_headers`), or FFmpeg's
             name of the container; empty: it is not read.
     """
 
@@ -43,10 +43,10 @@ _OF_FRAMES = {
     "eac3": Kind("E-AC-3", "eac3"),
 }
 _PACKED = Kind("MPEG-TS", "mpegts")
-TAGGED = Kind("sound behind ID3 tags", LIBSNDFILE)  # which looks further for an MP3's first frame
+TAGGED = Kind("sound behind ID3 tags", LIBSNDFILE)  # it searches further for an MP3's first frame
 
-# The first that fits is it. FFmpeg's containers in it are all that may be opened: none opens
-# another file, as playlists and the like do. Read is what the tests could write, or put together.
+# The first match counts. No FFmpeg container but these may be opened: none of them opens another
+# file, as playlists and the like do. A kind is read only if the tests could write or assemble it.
 SIGNATURES = tuple(
     (re.compile(pattern, re.DOTALL), kind)
     for pattern, kind in (
@@ -81,7 +81,7 @@ SIGNATURES = tuple(
         # Adobe: Flash Video 10.1, E.2; ISO/IEC 13818-1, 2.5.3.3.
         (rb"FLV\x01", Kind("FLV", "flv")),
         (rb"\0\0\x01\xba", Kind("MPEG-PS", "mpeg")),
-        # What libsndfile's documentation lists beside.
+        # Further formats in libsndfile's documentation.
         (rb"Creative Voice File\x1a", Kind("VOC", LIBSNDFILE)),
         (rb"NIST_1A\n", Kind("NIST SPHERE", LIBSNDFILE)),
         (rb"\x64\xa3[\x01-\x04]\0|\0[\x01-\x04]\xa3\x64", Kind("IRCAM", LIBSNDFILE)),
@@ -92,14 +92,14 @@ SIGNATURES = tuple(
         (rb"2BIT.{8}(\0\0|\xff\xff)", Kind("AVR", LIBSNDFILE)),
         (rb"\xf0\x7e.\x01", Kind("MIDI Sample Dump", LIBSNDFILE)),
         (rb"Extended Instrument: ", Kind("FastTracker 2", LIBSNDFILE)),
-        # As libsndfile writes them; the rest of MATLAB's files holds other numbers.
+        # As libsndfile writes them; other MATLAB files hold other numbers.
         (rb"(\0\0\0\0|\0\0\x03\xe8).{12}(\0\0\0\x0b|\x0b\0\0\0)samplerate\0",
          Kind("MATLAB 4", LIBSNDFILE)),
         (rb"MATLAB 5\.0 MAT-file.{157}samplerate\0", Kind("MATLAB 5", LIBSNDFILE)),
-        # A name, the level in percent, how it is tuned, whether it is stereo.
+        # A name, the level in percent, the tuning, whether it is stereo.
         (rb"\x01\x04[ -~]{16}[ \0][\0-\x64].[\0\x01]", Kind("MPC 2000", LIBSNDFILE)),
         (HTK, Kind("HTK", LIBSNDFILE)),
-        # What is not read, by the marks that FFmpeg's demuxers look for (libavformat).
+        # Kinds that are not read, by the marks that FFmpeg's demuxers look for (libavformat).
         (rb"MAC .[\x0c-\x10]", Kind("Monkey's Audio")),
         (rb"MP\+[\x07\x17\x27]|MPCK", Kind("Musepack")),
         (rb"tBaK", Kind("TAK")),
@@ -122,9 +122,9 @@ SIGNATURES = tuple(
 
 
 def kind_of(file: BinaryIO) -> Kind | None:
-    """Say what kind of recording a file is, by its first bytes; None: nothing tells that it is one.
+    """Return the kind of recording that a file's first bytes show; None: they show none.
 
-    What has no mark but its frames must have two of them: by chance other files begin like one.
+    A format that is marked only by its frames must have two: other files begin like one by chance.
     """
     start = mp3.end_of_tags(file)
     file.seek(start)
@@ -143,9 +143,9 @@ def kind_of(file: BinaryIO) -> Kind | None:
 
 
 def _begins_quicktime(head: bytes, file: BinaryIO) -> bool:
-    """Whether a file begins with an atom, as films did before there was ftyp.
+    """Return whether a file begins with an atom, as films did before ftyp existed.
 
-    Apple: QuickTime File Format, "Atoms". Its size stands before its name: text has none.
+    Apple: QuickTime File Format, "Atoms". Its size comes before its name, which rules out text.
     """
     if head[4:8] not in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
         return False
@@ -154,7 +154,7 @@ def _begins_quicktime(head: bytes, file: BinaryIO) -> bool:
 
 
 def _is_packed(file: BinaryIO, head: bytes, start: int) -> bool:
-    """Whether the mark of MPEG-TS stands at the same place of several packets."""
+    """Return whether several packets have the sync byte of MPEG-TS at the same position."""
     return any(
         head[mark : mark + 1] == b"\x47"
         and all(

@@ -1,6 +1,6 @@
-"""How many bytes a film should have, as it says itself: FFmpeg does not look.
+"""The size that a film states, which FFmpeg does not check.
 
-Of what was cut off, FFmpeg takes the length from what is left, or says only that it is damaged.
+If a film was cut off, FFmpeg measures what is left, or reports only that it is damaged.
 """
 
 import os
@@ -8,13 +8,13 @@ from typing import BinaryIO
 
 from ser.core.rejection import Rejected
 
-_HEAD = 4096  # bytes, with all objects that are looked for
-# Microsoft: Advanced Systems Format 01.20.06, 3.2: the mark of the file properties; how far behind
-# its beginning the size of the file and the flags stand; the flag that it was broadcast.
+_HEAD = 4096  # bytes, which contain all objects that are needed
+# Microsoft: Advanced Systems Format 01.20.06, 3.2: the mark of the file properties; from its start,
+# the positions of the file's size and of the flags; the flag for a broadcast.
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_SIZE, _ASF_FLAGS, _ASF_BROADCAST = 40, 88, 1
 # ISO/IEC 14496-12, 4.2, and Apple's QuickTime File Format: what a file consists of; other bytes
-# may stand behind it.
+# may follow.
 _BOXES = (
     b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp", b"sidx",
     b"moof", b"mfra",
@@ -34,7 +34,7 @@ def check_size(file: BinaryIO, container: str) -> None:
 
 
 def _avi_size(file: BinaryIO) -> int:
-    """Read the size of a RIFF chunk, the first of those of a large AVI; 0: it is not known."""
+    """Read the size of the first RIFF chunk, of which a large AVI has several; 0: unknown."""
     file.seek(4)
     size = int.from_bytes(file.read(4), "little")
     return 8 + size if 0 < size < 0xFFFFFFFF else 0
@@ -52,7 +52,7 @@ def _asf_size(file: BinaryIO) -> int:
 
 
 def _mp4_size(file: BinaryIO) -> int:
-    """Add up the sizes of the boxes, as far as the file goes."""
+    """Add up the sizes of the boxes, up to the end of the file."""
     size, end = file.seek(0, os.SEEK_END), 0
     while end < size:
         file.seek(end)
@@ -60,7 +60,7 @@ def _mp4_size(file: BinaryIO) -> int:
         if head[4:8] not in _BOXES:
             break
         length = int.from_bytes(head[:4], "big")
-        if length == 1:  # it stands behind the name
+        if length == 1:  # it follows the name
             length = int.from_bytes(head[8:], "big")
         if length < 8:  # 0: up to the end of the file, wherever that is
             break

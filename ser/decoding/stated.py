@@ -1,4 +1,4 @@
-"""What the headers of a file state of its samples, and whether the file holds them."""
+"""What a file's headers state about its samples, and whether the file holds them."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from ser.core.rejection import Rejected
 
 @dataclass(frozen=True)
 class Stated:
-    """What a file states, after it was compared with what the file holds.
+    """What a file's headers state, after a comparison with what the file holds.
 
     Attributes:
         decoder: FFmpeg's name of the container; empty: libsndfile decodes it.
-        samples: per channel; None: all that can be decoded.
-        patches: (place in the file, bytes that are to be read there): sizes that were never filled
-            in, and what the decoder would take amiss.
+        samples: samples per channel; None: all that can be decoded.
+        patches: (position in the file, bytes to read there instead): sizes that were never filled
+            in, and bytes that the decoder would misread.
     """
 
     decoder: str = ""
@@ -22,11 +22,11 @@ class Stated:
 
 
 def never_completed(held: int) -> Rejected:
-    """Say that whoever wrote so many bytes of samples was stopped before the header was whole."""
+    """Return the rejection of a file whose writer was stopped before it completed the header."""
     return Rejected(
         "undecodable",
-        f"{held} bytes of samples, of which the header, never completed, does not say how many "
-        "there are",
+        f"{held} bytes of samples, but the header was never completed and does not state the "
+        "number of samples",
     )
 
 
@@ -34,13 +34,17 @@ def check_held(held: int, stated: int, block: int = 1, unit: str = "bytes of sam
     """Compare what a file holds with what its header states.
 
     Args:
-        held: bytes that are there.
-        stated: bytes that should be.
-        block: bytes of a sample of all channels; 1 where that is no whole number.
-        unit: of what there is a number, where `block` is 1.
+        held: bytes in the file.
+        stated: bytes according to the header.
+        block: bytes of a sample of all channels; 1 if that is not a whole number.
+        unit: unit for the message if `block` is 1.
 
     Raises:
         Rejected: truncated.
+
+    >>> check_held(held=100, stated=400, block=4)
+    Traceback (most recent call last):
+    ser.core.rejection.Rejected: 25 of 100 samples per channel
     """
     if held // block < stated // block:
         unit = "samples per channel" if block > 1 else unit

@@ -1,4 +1,4 @@
-"""A part of a file, read as if it were a file of its own."""
+"""A part of a file, read like a file of its own."""
 
 import io
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ def view(
     """Open a part of a file to read.
 
     Args:
-        file: open file; others may read it meanwhile.
+        file: open file, which may also be read elsewhere meanwhile.
         start: where the part begins.
         end: where it ends.
-        patches: (place in the file, bytes that are read there instead).
+        patches: (position in the file, bytes to read there instead).
     """
     return io.BufferedReader(_View(file, start, end, patches), _BUFFER)
 
@@ -39,7 +39,7 @@ class _View(io.RawIOBase):
         return self._at - self._start
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]  # noqa: ANN001
-        if self._at >= self._end:  # by far, where a damaged header says so
+        if self._at >= self._end:  # possibly far beyond, if a damaged header says so
             return 0
         self._file.seek(self._at)
         data = self._file.read(min(len(buffer), self._end - self._at))

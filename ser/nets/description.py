@@ -15,7 +15,7 @@ from ser.core.figures import Figures
 from ser.core.filters import filter_banks, to_json
 from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Features, Model, Section
-from ser.core.validation import first_problem
+from ser.core.validation import explain
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
 FORMAT = 5
@@ -133,7 +133,7 @@ def parse(text: str, source: str | Path) -> Description:
     try:
         return Description.model_validate(described)
     except ValidationError as error:
-        raise ValueError(first_problem(error)) from None
+        raise ValueError(explain(error, Description)[0]) from None
 
 
 def versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.core.columns import blocks
+from ser.core.columns import column_slices
 from ser.core.kinds import KINDS
 from ser.core.typing import FloatArray
 
@@ -32,9 +32,9 @@ def measure(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:
     """
     merged: dict[str, _Moments] = dict.fromkeys(dims, (0, 0.0, 0.0))
     for features in clips:
-        for kind, columns in blocks(dims):
+        for kind, columns in column_slices(dims):
             values = features[:, columns].astype(np.float64)
-            axis = 0 if KINDS[kind].unlike_units else None
+            axis = 0 if KINDS[kind].mixed_units else None
             mean = values.mean(axis=axis)
             squares = np.square(values - mean).sum(axis=axis)
             merged[kind] = _merge(merged[kind], (values.size // mean.size, mean, squares))
@@ -74,7 +74,7 @@ def check_statistics(statistics: Statistics | None, dims: Mapping[str, int]) -> 
         kind: tuple(np.shape(scale) for scale in scales)
         for kind, scales in (statistics or {}).items()
     }
-    expected = {kind: ((n,) if KINDS[kind].unlike_units else (),) * 2 for kind, n in dims.items()}
+    expected = {kind: ((n,) if KINDS[kind].mixed_units else (),) * 2 for kind, n in dims.items()}
     if found != expected:
         raise ValueError(f"statistics of the shapes {found}, expected are {expected}")
     with np.errstate(over="ignore"):
@@ -114,7 +114,7 @@ def normalise(
     if statistics is None:
         statistics = measure([features], dims)
     normalised = np.empty_like(features)
-    for kind, columns in blocks(dims):
+    for kind, columns in column_slices(dims):
         mean, deviation = statistics[kind]
         scale = np.maximum(deviation, LEAST_DEVIATION).astype(np.float32)
         normalised[:, columns] = (features[:, columns] - np.float32(mean)) / scale

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ser.core.errors import UserError
 from ser.sources import archives, dagshub, demo
 from ser.sources.dagshub import Verify
-from ser.sources.files import Check, Pulled, Select, inside, mark, whole
+from ser.sources.files import Check, Pulled, Select, atomic_write, safe_target, write_origin
 
 Kind = Literal["dagshub", "kaggle", "https", "http", "path", "builtin"]
 
@@ -27,7 +27,7 @@ _FORMS = (
 _REPO = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _REVISION = re.compile(r"(?!.*\.\.)[^\s/][^\s]*")
 _DATASET = re.compile(r"[\w-]+/[\w-]+(/versions/[1-9]\d*)?", re.ASCII)
-# <user>:<password>@, also where a character of the password ends the part it should stand in.
+# <user>:<password>@, even if a character of the password ends that part of the URL.
 _CREDENTIALS = re.compile(r"//[^/]*@|:/{1,2}[^/]*:(?!\d+/).*@")
 _SECRET = re.compile(
     r"(^|[&;])[^=&;]*(signature|sig|token|key|secret|passw|credential)[^=&;]*=", re.IGNORECASE
@@ -41,11 +41,11 @@ _CHECKSUM = re.compile(
 
 @dataclass(frozen=True)
 class Source:
-    """A source string, taken apart.
+    """A parsed source string.
 
     Attributes:
         kind: its first part.
-        place: what is meant there.
+        place: repository, dataset, URL or path.
         revision: dagshub: branch or commit; https: the checksum, <algorithm>:<digits>.
     """
 
@@ -55,10 +55,13 @@ class Source:
 
 
 def parse(text: str) -> Source:
-    """Take a source string apart.
+    """Parse a source string.
 
     Raises:
-        UserError: it is none of the known forms.
+        UserError: it has none of the known forms.
+
+    >>> parse("dagshub:owner/repository@main")
+    Source(kind='dagshub', place='owner/repository', revision='main')
     """
     text = text.strip()
     kind, _, place = text.partition(":")
@@ -95,12 +98,12 @@ def _parse_url(text: str) -> Source:
             "query: no secrets in params.yaml; fetch the file by hand and use a `path:` source"
         )
     if not parts.hostname or not parts.path.strip("/"):
-        raise UserError(f"source {text!r} in pull.sources names no file: expected {_FORMS}")
+        raise UserError(f"source {text!r} in pull.sources does not name a file: expected {_FORMS}")
     checksum = _CHECKSUM.fullmatch(fragment)
     if checksum is None:
         raise UserError(
-            f"source {text!r} in pull.sources has no checksum, and nothing unverified is trained "
-            "on: add the one that its publisher states, <url>#md5=<32 digits> or "
+            f"source {text!r} in pull.sources has no checksum, but downloads must be verified: "
+            "add the one that its publisher states, <url>#md5=<32 digits> or "
             "#sha256=<64 digits>"
         )
     algorithm = next(filter(None, checksum.groups()[:-1]))
@@ -111,17 +114,17 @@ def _parse_url(text: str) -> Source:
     )
 
 
-def bring(
+def pull(
     source: Source, folder: Path, select: Select, verify: Verify, redirect_hosts: Sequence[str]
 ) -> Pulled:
-    """Bring the wanted files of a source into a corpus's folder, keeping their paths.
+    """Copy the wanted files of a source into a corpus's folder, keeping their paths.
 
-    What else lies in that folder stays: see `prune`.
+    Other files in that folder stay: see `prune`.
 
     Args:
         source: what `parse` returned.
-        folder: the corpus's own folder, beside those of other corpora.
-        select: chooses the files that the corpus consists of.
+        folder: the corpus's own folder, next to those of other corpora.
+        select: chooses the files that belong to the corpus.
         verify: see `dagshub.fetch`.
         redirect_hosts: other hosts that a download may be redirected to.
 
@@ -137,23 +140,25 @@ def bring(
                 source.place, source.revision, folder, select, verify, redirect_hosts
             )
 
-        def select_and_mark(seen: Collection[str], name: str) -> list[str]:
+        def select_and_write_origin(seen: Collection[str], name: str) -> list[str]:
             wanted = select(seen, name)
-            mark(folder, f"{source.kind}\n", ())  # before the first file is another source's
+            write_origin(
+                folder, f"{source.kind}\n", ()
+            )  # before any file of another source is replaced
             return wanted
 
-        return _bring_files(source, folder, select_and_mark, redirect_hosts)
+        return _pull_files(source, folder, select_and_write_origin, redirect_hosts)
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror or error}") from None
 
 
-def _bring_files(
+def _pull_files(
     source: Source, folder: Path, select: Select, redirect_hosts: Sequence[str]
 ) -> Pulled:
     if source.kind == "path":
-        return _bring_path(Path(source.place).expanduser(), folder, select)
+        return _pull_path(Path(source.place).expanduser(), folder, select)
     if source.kind == "kaggle":
-        from ser.sources import kaggle  # only who asks for it waits for its import
+        from ser.sources import kaggle  # slow to import, and rarely needed
 
         dataset, version = kaggle.download(source.place)
         pulled = _copy(dataset, folder, select, f"kaggle:{source.place}")
@@ -164,7 +169,7 @@ def _bring_files(
         advice = web.Advice(
             hosts="pull.redirect_hosts in params.yaml",
             missing="correct pull.sources",
-            changed="if its publisher has replaced it, look what changed and correct the checksum "
+            changed="if its publisher has replaced it, see what changed and correct the checksum "
             "in pull.sources",
             offline="fetch the file by hand and use a `path:` source",
         )
@@ -181,7 +186,7 @@ def prune(folder: Path, keep: Collection[str]) -> int:
     Links are removed, never followed.
 
     Returns:
-        How many files were removed.
+        Number of files removed.
     """
     removed = 0
     for parent, folders, files in os.walk(folder, topdown=False):
@@ -196,12 +201,12 @@ def prune(folder: Path, keep: Collection[str]) -> int:
     return removed
 
 
-def _bring_path(path: Path, folder: Path, select: Select) -> Pulled:
+def _pull_path(path: Path, folder: Path, select: Select) -> Pulled:
     here, raw = path.resolve(), folder.parent.resolve()
     if here.is_relative_to(raw) or raw.is_relative_to(here):
         raise UserError(
-            f"path:{path} and {folder.parent}, which is filled from it, lie in each other: "
-            "move the recordings elsewhere"
+            f"path:{path} and {folder.parent}, which is filled from it, must not contain each "
+            "other: move the recordings elsewhere"
         )
     if path.is_dir():
         return _copy(path, folder, select, str(path))
@@ -219,18 +224,18 @@ def _copy(source: Path, folder: Path, select: Select, origin: str) -> Pulled:
         for link in (Path(parent, name) for name in sorted(folders)):
             if link.is_symlink():
                 raise UserError(
-                    f"{link} is a link to a folder, and such links are not followed: put the "
-                    "folder itself there, or remove the link"
+                    f"{link} is a link to a folder, and such links are not followed: replace it "
+                    "by the folder, or remove it"
                 )
         seen += [Path(parent, name).relative_to(source).as_posix() for name in files]
     wanted = select(seen, origin)
     for path in wanted:
-        target = inside(folder, path, str(source))
+        target = safe_target(folder, path, str(source))
         if not (source / path).exists():
             raise UserError(f"{source / path} is a link to nothing: remove it")
         if target.is_file() and filecmp.cmp(source / path, target, shallow=False):
             continue
-        with whole(target) as part:
+        with atomic_write(target) as part:
             shutil.copyfile(source / path, part)
     return Pulled(None, dict.fromkeys(wanted, "unverified"), len(seen) - len(wanted))
 

@@ -13,15 +13,15 @@ from typing import IO
 from tqdm import tqdm
 
 from ser.core.errors import UserError
-from ser.sources.files import Select, inside, refuse_to_leave, whole
+from ser.sources.files import Select, atomic_write, require_relative, safe_target
 
-# Lossless audio halves, silence aside: an archive that grows like this is a trap, or none of ours.
+# Lossless compression about halves audio: an archive that grows more is a trap, or not of audio.
 _MOST_GROWTH = 20
 _ALWAYS_ALLOWED = 64 * 2**20  # bytes, whatever the archive's own size
 _BLOCK = 2**20  # bytes read at once
 
 # RuntimeError: encrypted, or a compression that Python does not know; ValueError: a name's bytes.
-# Those of gzip and bz2 are OSErrors, which have no errno unlike those of the disk.
+# gzip and bz2 raise OSErrors too; unlike those of the disk, they have no errno.
 _DAMAGED = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -44,14 +44,14 @@ def unpack(archive: Path, folder: Path, select: Select) -> tuple[list[str], int]
         select: chooses the files that are wanted.
 
     Returns:
-        (paths of the files unpacked, number of files that the archive has beside them).
+        (paths of the files unpacked, number of other files in the archive).
 
     Raises:
-        UserError: it is no archive, damaged or cut off, has links or files that would leave the
-            folder, or would grow more than twentyfold.
+        UserError: it is not an archive, is damaged or cut off, has links or files that would leave
+            the folder, or would grow more than twentyfold.
     """
     try:
-        if tarfile.is_tarfile(archive):  # first: one that ends with a zip looks like a zip, too
+        if tarfile.is_tarfile(archive):  # first: a tar that ends with a zip also looks like a zip
             return _unpack_tar(archive, folder, select)
         if zipfile.is_zipfile(archive):
             return _unpack_zip(archive, folder, select)
@@ -75,18 +75,18 @@ def _unpack_zip(archive: Path, folder: Path, select: Select) -> tuple[list[str],
             if not info.is_dir()
         }
         for path, info in members.items():
-            refuse_to_leave(path, str(archive))
+            require_relative(path, str(archive))
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise UserError(f"{archive}: {path!r} is a link: refused")
         wanted = select(members, str(archive))
         _refuse_growth(archive, sum(members[path].file_size for path in wanted))
-        targets = {path: inside(folder, path, str(archive)) for path in wanted}
+        targets = {path: safe_target(folder, path, str(archive)) for path in wanted}
         for path, target in _progress(targets.items(), archive):
             member = members[path]
             if _is_there(target, member):
                 continue
-            # zipfile reads no more than the size in the header, and refuses what is cut off so.
-            with whole(target) as part, opened.open(member) as packed:
+            # zipfile reads no more than the size in the header, and raises if the CRC then differs.
+            with atomic_write(target) as part, opened.open(member) as packed:
                 _write(packed, part)
     return wanted, len(members) - len(wanted)
 
@@ -105,7 +105,7 @@ def _unpack_tar(archive: Path, folder: Path, select: Select) -> tuple[list[str],
         size = 0
         for member in opened:
             path = PurePosixPath(member.name).as_posix()
-            refuse_to_leave(path, str(archive))
+            require_relative(path, str(archive))
             if member.isdir():
                 continue
             if not member.isreg():
@@ -115,22 +115,22 @@ def _unpack_tar(archive: Path, folder: Path, select: Select) -> tuple[list[str],
             members[path] = member
         _require_end(opened)
         wanted = select(members, str(archive))
-        # In their order in the archive: going back would unpack it again from its beginning.
+        # In the order of the archive: going back would decompress it again from its beginning.
         in_order = sorted(wanted, key=lambda path: members[path].offset)
-        targets = {path: inside(folder, path, str(archive)) for path in in_order}
+        targets = {path: safe_target(folder, path, str(archive)) for path in in_order}
         for path, target in _progress(targets.items(), archive):
             packed = opened.extractfile(members[path])
             if packed is None:
                 raise ValueError(f"{path!r} has no content")
-            with packed, whole(target) as part:
+            with packed, atomic_write(target) as part:
                 _write(packed, part)
     return wanted, len(members) - len(wanted)
 
 
 def _require_end(opened: tarfile.TarFile) -> None:
-    """Refuse a tar that was cut off between two files: Python takes it for complete.
+    """Check that a tar was not cut off between two files, which Python takes for complete.
 
-    Read to its end, a compressed one is held against its checksum.
+    Reading a compressed one to its end also verifies its checksum.
     """
     if opened.fileobj is not None:
         opened.fileobj.seek(opened.offset)
@@ -141,7 +141,7 @@ def _require_end(opened: tarfile.TarFile) -> None:
 
 
 def _refuse_growth(archive: Path, size: int) -> None:
-    """Refuse to unpack so many bytes from an archive."""
+    """Check that `size` bytes are not too many to unpack from an archive."""
     packed = archive.stat().st_size
     if size > max(_ALWAYS_ALLOWED, _MOST_GROWTH * packed):
         raise UserError(

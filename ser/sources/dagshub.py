@@ -1,4 +1,4 @@
-"""The audio files of a DagsHub repository, as of one commit, verified against its listing."""
+"""The audio files of a DagsHub repository at one commit, verified against its listing."""
 
 import hashlib
 import re
@@ -14,7 +14,15 @@ from tqdm import tqdm
 
 from ser.core.errors import UserError
 from ser.sources.dagshub_client import Client, NotFoundError, TransientError
-from ser.sources.files import Check, Pulled, Select, inside, mark, refuse_to_leave, whole
+from ser.sources.files import (
+    Check,
+    Pulled,
+    Select,
+    atomic_write,
+    require_relative,
+    safe_target,
+    write_origin,
+)
 
 Verify = Literal["hash", "size"]
 
@@ -23,7 +31,7 @@ _SHOWN = 20
 
 
 class _MismatchError(Exception):
-    """A file that arrived whole and is not the listed one."""
+    """A file that arrived completely but is not the listed one."""
 
 
 class _Repository(BaseModel):
@@ -31,7 +39,7 @@ class _Repository(BaseModel):
 
 
 class _Commit(BaseModel):
-    """A commit, bare or as a member of a branch."""
+    """A commit, alone or as part of a branch."""
 
     id: str = Field(
         validation_alias=AliasChoices(AliasPath("commit", "id"), "id"),
@@ -45,13 +53,13 @@ class _Entry(BaseModel):
     path: Annotated[str, AfterValidator(lambda path: PurePosixPath(path).as_posix())]
     type: str
     versioning: str | None = None
-    # The server counts sizes only on request, and may answer 0 for "not counted".
+    # The server states sizes only on request, and may answer 0 for "unknown".
     size: Annotated[int, BeforeValidator(lambda n: n if isinstance(n, int) and n > 0 else 0)] = 0
     hash: Annotated[str, BeforeValidator(lambda h: h.lower() if isinstance(h, str) else "")] = ""
 
     @property
     def check(self) -> Check:
-        """What a copy of this file can be verified by."""
+        """How a copy of this file can be verified."""
         if re.fullmatch("[0-9a-f]{32}", self.hash):
             return "md5"
         if re.fullmatch("[0-9a-f]{40}", self.hash):
@@ -59,7 +67,7 @@ class _Entry(BaseModel):
         return "size" if self.size else "unverified"
 
     def mismatch(self, local: Path) -> str | None:
-        """How a local file differs from this one, None where it does not."""
+        """Return how a local file differs from the listed one; None if it does not."""
         content = local.read_bytes()
         if self.size and len(content) != self.size:
             return f"{len(content)} bytes, expected {self.size}"
@@ -81,20 +89,20 @@ def fetch(
     verify: Verify,
     redirect_hosts: Sequence[str],
 ) -> Pulled:
-    """Bring the audio files of a repository into a folder, as of one commit.
+    """Download the audio files of a repository at one commit into a folder.
 
-    Files that are there already and are right are kept.
+    Files that exist already and are correct are kept.
 
     Args:
         repo: owner/name.
-        revision: branch or commit, None for the tip of the default branch.
+        revision: branch or commit; None: the latest commit of the default branch.
         folder: where the files go; their paths in the repository are kept.
         select: chooses the files that are wanted.
         verify: whether files must have the listed hash, or only the listed size.
         redirect_hosts: other hosts that a download may be redirected to.
 
     Raises:
-        UserError: what was missing, wrong or not allowed, and what to do.
+        UserError: something is missing, wrong or not allowed; the text says what to do.
     """
     with closing(Client(repo, redirect_hosts)) as client:
         commit = _commit(client, revision)
@@ -102,22 +110,22 @@ def fetch(
         files = [listed[path] for path in select(listed, client.api.repo_url)]
         if verify == "size":
             files = [file.model_copy(update={"hash": ""}) for file in files]
-        targets = {inside(folder, file.path, client.api.repo_url): file for file in files}
+        targets = {safe_target(folder, file.path, client.api.repo_url): file for file in files}
         unsure = [t for t, file in targets.items() if file.check in ("size", "unverified")]
-        mark(folder, f"{client.api.repo_url}@{commit}\n", unsure)
+        write_origin(folder, f"{client.api.repo_url}@{commit}\n", unsure)
         _download(client, commit, targets)
     return Pulled(commit, {file.path: file.check for file in files}, len(listed) - len(files))
 
 
 def _commit(client: Client, revision: str | None) -> str:
-    """The id of the commit that a revision means now."""
+    """Return the id of the commit that a revision means now."""
     api = client.api
     try:
         repository = client.first_contact(TypeAdapter(_Repository))
     except NotFoundError:
         raise UserError(
             f"{api.repo_url} does not exist, or is private: correct pull.sources in params.yaml, "
-            "or set DAGSHUB_USER_TOKEN to the token of somebody who may read it"
+            "or set DAGSHUB_USER_TOKEN to a token with access to it"
         ) from None
     branch = revision or repository.default_branch
     if not branch:
@@ -131,18 +139,18 @@ def _commit(client: Client, revision: str | None) -> str:
 
 
 def _list(client: Client, commit: str) -> dict[str, _Entry]:
-    """Every file of the repository by its path; connected buckets are left out."""
+    """Return path -> entry of all files in the repository, without connected buckets."""
     source = client.api.repo_url
     files: dict[str, _Entry] = {}
     folders = [""]
-    for folder in folders:  # those found below are appended
+    for folder in folders:  # grows while it is iterated
         url = client.api.content_api_url(folder, commit)
         try:
             entries = client.ask(url, TypeAdapter(list[_Entry]), include_size="true")
         except NotFoundError:
-            raise UserError(f"{source} lists a folder {folder!r} and does not have it") from None
+            raise UserError(f"{source} lists a folder {folder!r} that does not exist") from None
         for entry in entries:
-            refuse_to_leave(entry.path, source)
+            require_relative(entry.path, source)
             if entry.versioning == "bucket":
                 continue
             if entry.type == "file":
@@ -153,7 +161,7 @@ def _list(client: Client, commit: str) -> dict[str, _Entry]:
 
 
 def _download(client: Client, commit: str, targets: dict[Path, _Entry]) -> None:
-    """Download what is not there yet, and tell of everything that failed at once."""
+    """Download what is missing; raise one error for all the files that failed."""
     missing: dict[str, str] = {}
     invalid: dict[str, str] = {}
     silent = 0
@@ -178,7 +186,7 @@ def _download(client: Client, commit: str, targets: dict[Path, _Entry]) -> None:
                     if silent == _THREADS:
                         raise UserError(
                             f"{client.api.host} no longer answers ({error}): the files that have "
-                            "arrived are kept, run again to go on"
+                            "arrived are kept, run again to continue"
                         ) from None
                 bar.update()
         except BaseException:
@@ -192,8 +200,8 @@ def _download(client: Client, commit: str, targets: dict[Path, _Entry]) -> None:
 def _download_one(client: Client, commit: str, file: _Entry, target: Path) -> None:
     if target.is_file() and file.mismatch(target) is None:
         return
-    with whole(target) as part:
-        for _ in range(2):  # the same wrong bytes twice are no accident of the way
+    with atomic_write(target) as part:
+        for _ in range(2):  # a transfer error does not happen twice
             client.save(file.path, commit, part)
             mismatch = file.mismatch(part)
             if mismatch is None:
@@ -202,7 +210,7 @@ def _download_one(client: Client, commit: str, file: _Entry, target: Path) -> No
 
 
 def _failures(source: str, n: int, missing: dict[str, str], invalid: dict[str, str]) -> str:
-    lines = [f"{source}: {len(missing) + len(invalid)} of {n} files could not be had"]
+    lines = [f"{source}: {len(missing) + len(invalid)} of {n} files could not be downloaded"]
     for name, files in (("missing", missing), ("invalid", invalid)):
         if files:
             lines.append(f"{len(files)} {name}:")

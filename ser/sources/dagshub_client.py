@@ -1,7 +1,7 @@
-"""Requests to DagsHub's REST interface about one repository, repeated where that may help.
+"""Requests to DagsHub's REST API about one repository, repeated if that may help.
 
-The package `dagshub` knows the host and the addresses. It makes no request here, because it starts
-a login when it has no token, and neither verifies nor resumes what it downloads.
+The package `dagshub` knows the host and the addresses. It makes no requests here: without a token
+it starts a login, and it neither verifies nor resumes downloads.
 """
 
 import os
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 _TRIES = 5
 _TIMEOUT = httpx.Timeout(15, connect=8)  # seconds
-_FIRST_TRIES = 3  # a computer without a network is told so soon
+_FIRST_TRIES = 3  # so that a computer without a network gets the error soon
 _FIRST_CONTACT = 15  # seconds, all tries and the name look-up included
 _LONGEST_WAIT = 30  # seconds, whatever Retry-After says
 _BACK_OFF = tenacity.wait_exponential(0.25, max=8) + tenacity.wait_random(0, 0.25)  # seconds
@@ -38,7 +38,7 @@ _OFFLINE = (
 
 
 class TransientError(Exception):
-    """No answer, or one that another try may mend."""
+    """No answer, or an error that another try may cure."""
 
     def __init__(self, text: str, retry_after: float = 0.0) -> None:
         super().__init__(text)
@@ -50,12 +50,12 @@ class NotFoundError(Exception):
 
 
 class Client:
-    """What DagsHub answers about one repository. DAGSHUB_USER_TOKEN is sent if it is set."""
+    """Requests about one repository. DAGSHUB_USER_TOKEN is sent if it is set."""
 
     def __init__(self, repo: str, redirect_hosts: Sequence[str]) -> None:
-        # An explicit auth keeps the package from starting a login; this one adds nothing.
+        # An explicit auth prevents the package from starting a login; this one adds nothing.
         self.api = RepoAPI(repo, host=config.host, auth=httpx.Auth())
-        self.stopped = Event()  # once it is set, nobody waits for another try
+        self.stopped = Event()  # once it is set, no request is tried again
         self._redirect_hosts = redirect_hosts
         self._token = _token()
         headers = {**config.requests_headers, "Accept-Encoding": "identity"}
@@ -70,15 +70,15 @@ class Client:
         )
 
     def close(self) -> None:
-        """End all waiting for another try, and all connections."""
+        """End all tries and all connections."""
         self.stopped.set()
         self._http.close()
 
     def first_contact(self, form: TypeAdapter[T]) -> T:
-        """Ask about the repository itself; gives up sooner than the other requests.
+        """Get the repository itself; gives up sooner than the other requests.
 
         Raises:
-            UserError, NotFoundError: see `ask`.
+            UserError, NotFoundError: as in `ask`.
         """
         url = self.api.repo_api_url
         try:
@@ -89,11 +89,11 @@ class Client:
             ) from None
 
     def ask(self, url: str, form: TypeAdapter[T], tries: int = _TRIES, **params: str) -> T:
-        """Get what JSON of the given form says.
+        """Get JSON of the given form.
 
         Raises:
-            UserError: no answer, one that needs a token, or none of that form.
-            NotFoundError: there is no such thing.
+            UserError: no answer, one that needs a token, or one of another form.
+            NotFoundError: the address does not exist.
         """
 
         def attempt() -> bytes:
@@ -106,15 +106,15 @@ class Client:
             raise UserError(f"no usable answer from {url} ({error}): {_OFFLINE}") from None
         except ValidationError as error:
             problem = error.errors()[0]["msg"]
-            raise UserError(f"{url} does not answer what was expected: {problem}") from None
+            raise UserError(f"{url} gave an unexpected answer: {problem}") from None
 
     def save(self, path: str, commit: str, target: Path) -> None:
         """Download a file of the repository.
 
         Raises:
             UserError: the answer needs a token.
-            NotFoundError: there is no such file.
-            TransientError: no answer, or only the beginning of one.
+            NotFoundError: the file does not exist.
+            TransientError: no answer, or only a part of one.
         """
         url = self.api.raw_api_url(path, commit)
 
@@ -137,7 +137,7 @@ class Client:
 
     @contextmanager
     def _answer(self, url: str, params: dict[str, str] | None = None) -> Iterator[httpx.Response]:
-        """Send one request and follow its redirections; the body is not read yet."""
+        """Send one request and follow its redirections, without reading the body yet."""
         try:
             with self._http.stream("GET", url, params=params or None) as response:
                 yield response
@@ -146,10 +146,10 @@ class Client:
         except httpx.RequestError as error:
             raise TransientError(f"{type(error).__name__}: {error}") from None
         except httpx.InvalidURL as error:
-            raise UserError(f"{url} or where it redirects to is no address: {error}") from None
+            raise UserError(f"{url} or where it redirects to is not an address: {error}") from None
 
     def _check(self, response: httpx.Response) -> None:
-        """Let only content and redirections that are allowed pass; httpx calls this for each."""
+        """Check that a response is content or an allowed redirection; httpx calls this for each."""
         url, status = response.url, response.status_code
         if response.has_redirect_location:
             self._check_redirection(url, url.join(response.headers["location"]))
@@ -187,21 +187,23 @@ class Client:
 
 def _token() -> str:
     token = os.environ.get("DAGSHUB_USER_TOKEN", "").strip()
-    # A header that cannot be sent would end in an exception that shows it.
+    # A header that cannot be sent would raise an exception that shows the token.
     if not token.isascii() or any(c.isspace() or not c.isprintable() for c in token):
-        raise UserError("DAGSHUB_USER_TOKEN is no token: it has blanks or unprintable characters")
+        raise UserError(
+            "DAGSHUB_USER_TOKEN is not a token: it has blanks or unprintable characters"
+        )
     return token
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Seconds until the next try: exponential, with jitter, and no sooner than the server asks."""
+    """Return the seconds until the next try: exponential, but no sooner than the server asks."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, TransientError) else 0.0
     return max(_BACK_OFF(state), min(asked, _LONGEST_WAIT))
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Call with a limit in time, which no timeout of a socket gives a name look-up or a drip."""
+    """Call with a time limit; socket timeouts cover neither name look-ups nor a slow trickle."""
     future: Future[T] = Future()
 
     def run() -> None:

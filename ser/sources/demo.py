@@ -1,12 +1,12 @@
-"""An artificial corpus: speech-like clips made by a source and a filter, named like the AESDD.
+"""An artificial corpus: speech-like clips from a source-filter synthesiser, named like the AESDD's.
 
-Nobody speaks in them and no emotion is felt: six invented voices, five invented ways of speaking,
-eight rows of nonsense syllables. They let the whole pipeline run without a download; the figures
-measured on them say nothing about people.
+It has six invented voices, five invented ways of speaking and eight rows of nonsense syllables; no
+person speaks. The whole pipeline can run on it without a download, but figures measured on it say
+nothing about people.
 
 The source is a train of glottal pulses with breath noise, the filter a cascade of resonators, as
 in Klatt: Software for a cascade/parallel formant synthesizer. JASA 67(3), 1980. The bytes are the
-same on every run: each clip has its own random numbers, keyed on what the clip is.
+same on every run: the random numbers of each clip are seeded with its labels.
 """
 
 import io
@@ -35,11 +35,11 @@ VOWELS = {
     "o": (570.0, 840.0, 2410.0),
     "u": (300.0, 870.0, 2240.0),
 }
-_HIGHER_FORMANTS = (3500.0, 4500.0)  # Hz, of a uniform tube of _TRACT
+_HIGHER_FORMANTS = (3500.0, 4500.0)  # Hz, of a uniform tube of length _TRACT
 _BANDWIDTHS = (60.0, 90.0, 150.0, 250.0, 300.0)  # Hz
 _TRACT = 17.5  # cm, the vocal tract that the formants above belong to
 
-# Centre and bandwidth in Hz, level against the vowels. The centres follow the spectral peaks in
+# Centre and bandwidth in Hz, level relative to the vowels. The centres follow the spectral peaks in
 # Jongman, Wayland, Wong: Acoustic characteristics of English fricatives. JASA 108(3), 2000; S as
 # in "ship". That of f is lowered to stay below half the sample rate.
 _FRICATIVES = {"s": (6800.0, 1500.0, 0.5), "S": (3800.0, 1000.0, 0.4), "f": (7200.0, 4000.0, 0.2)}
@@ -60,7 +60,7 @@ _UTTERANCES = (
 
 
 class Voice(NamedTuple):
-    """What a speaker brings to every clip."""
+    """What is the same in all clips of a speaker."""
 
     tract: float  # cm
     pitch: float  # Hz
@@ -101,13 +101,13 @@ _DELIVERIES = {
     "sadness": Delivery(-1.5, 1.0, -2.0, 0.90, -9.0, 16.0, 0.10, 0.2, 0.008),
 }
 # Standard deviations: between the voices' versions of a delivery, and between the clips of one.
-# They are what keeps a recogniser that has not heard a voice well above chance and below 1.
+# Because of them, accuracy on a new voice is well above chance and below 1.
 _VOICE_SPREAD = Delivery(0.8, 0.7, 0.8, 0.03, 1.0, 1.2, 0.015, 0.1, 0.002)
 _CLIP_SPREAD = Delivery(0.8, 0.7, 0.8, 0.03, 0.8, 1.2, 0.015, 0.1, 0.002)
 _LOWEST = Delivery(-6.0, 0.0, -8.0, 0.86, -12.0, 0.5, 0.0, 0.0, 0.0)
 _HIGHEST = Delivery(12.0, 9.0, 8.0, 1.30, -1.0, 24.0, 0.4, 1.5, 0.04)
 
-# Takes by emotion, utterance and speaker, where they are not one take without a letter. As in the
+# (emotion, utterance, speaker) -> takes, unless there is one take without a letter. As in the
 # AESDD, the first take of s05 (3) is broken.
 _TAKES = {
     ("anger", 3, 2): ("a", "b"),
@@ -120,7 +120,7 @@ _BROKEN_BYTES = 36  # a WAV header up to where the samples should begin
 
 
 class Clip(NamedTuple):
-    """Which clip of the corpus: the numbers count from 1, as in the file names."""
+    """A clip of the corpus; the numbers count from 1, as in the file names."""
 
     emotion: str
     utterance: int
@@ -129,7 +129,7 @@ class Clip(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Where the clip lies in the corpus."""
+        """The path of the clip in the corpus."""
         return (
             f"{self.emotion}/{self.emotion[0]}{self.utterance:02d} ({self.speaker}){self.take}.wav"
         )
@@ -144,7 +144,11 @@ class Phone(NamedTuple):
 
 
 def clips() -> Iterator[Clip]:
-    """Every clip that can be read, in order."""
+    """Yield every clip that can be read, in order.
+
+    >>> next(clips()).path
+    'anger/a01 (1).wav'
+    """
     for emotion in _DELIVERIES:
         for speaker in range(1, len(_VOICES) + 1):
             for utterance in range(1, len(_UTTERANCES) + 1):
@@ -158,7 +162,7 @@ def _generator(emotion: str, speaker: int, utterance: int, take: str) -> np.rand
 
 
 def _delivery(clip: Clip, rng: np.random.Generator) -> Delivery:
-    """The emotion's delivery as this speaker has it, and as this clip has it."""
+    """Draw the delivery of a clip: the emotion's, varied by speaker and by clip."""
     habits = _generator(clip.emotion, clip.speaker, 0, "").standard_normal(len(_LOWEST))
     chance = rng.standard_normal(len(_LOWEST))
     values = np.array(_DELIVERIES[clip.emotion])
@@ -180,7 +184,7 @@ def _kind(symbol: str) -> str:
 
 
 def _phones(utterance: str, rate: float, rng: np.random.Generator) -> list[Phone]:
-    """Lay an utterance's sounds out in time, after a short silence."""
+    """Compute when each sound of an utterance begins and ends, after a short silence."""
     symbols = utterance.replace(" ", "")
     phones = []
     start = rng.uniform(0.06, 0.14)
@@ -196,9 +200,9 @@ def _phones(utterance: str, rate: float, rng: np.random.Generator) -> list[Phone
 def _pitch(
     vowels: list[Phone], seconds: Signal, spoken: Delivery, rng: np.random.Generator
 ) -> Signal:
-    """Fundamental frequency over time, in semitones above the voice's."""
+    """Compute the fundamental frequency over time, in semitones above the voice's."""
     middles = [(phone.start + phone.end) / 2 for phone in vowels]
-    # Every other syllable is stressed, and never twice to the same degree.
+    # Every other syllable is stressed, each to a different degree.
     accents = [spoken.accent * (i % 2) * rng.uniform(0.6, 1.4) for i in range(len(vowels))]
     slope = np.linspace(-spoken.slope / 2, spoken.slope / 2, len(vowels))
     tremor = spoken.tremor * np.sin(2 * np.pi * (rng.uniform(5, 7) * seconds + rng.uniform()))
@@ -206,7 +210,7 @@ def _pitch(
 
 
 def _voicing(vowels: list[Phone], seconds: Signal) -> Signal:
-    """Amplitude of the glottal source over time: on in the vowels, with soft edges."""
+    """Compute the amplitude of the glottal source: on in the vowels, with soft edges."""
     times: list[float] = []
     amplitudes: list[float] = []
     for start, end in ((phone.start, phone.end) for phone in vowels):
@@ -216,7 +220,7 @@ def _voicing(vowels: list[Phone], seconds: Signal) -> Signal:
 
 
 def _flow(phase: Signal) -> Signal:
-    """Flow of air through the glottis over one period, phase in [0, 1).
+    """Compute the flow of air through the glottis over one period, phase in [0, 1).
 
     Pulse C of Rosenberg: Effect of glottal pulse shape on the quality of natural vowels. JASA
     49(2), 1971: opens for 40 % of the period, closes for 16 %.
@@ -229,13 +233,13 @@ def _flow(phase: Signal) -> Signal:
 def _source(
     pitch: Signal, breath: float, jitter: float, tilt: float, rng: np.random.Generator
 ) -> Signal:
-    """Glottal pulses at `pitch` Hz, uneven by `jitter`, with breath noise while it is open."""
+    """Compute glottal pulses at `pitch` Hz with `jitter`, and breath noise while it is open."""
     cycles = np.cumsum(pitch / SAMPLE_RATE)
     uneven = rng.standard_normal((2, int(cycles[-1]) + 2))
     cycles = np.cumsum(pitch * (1 + jitter * uneven[0, cycles.astype(int)]) / SAMPLE_RATE)
     number = np.minimum(cycles.astype(int), uneven.shape[1] - 1)
     flow = _flow(cycles % 1) * (1 + 10 * jitter * uneven[1, number])
-    # A closing as fast at every pitch; the lips radiate the flow's derivative.
+    # The glottis closes equally fast at every pitch; the lips radiate the derivative of the flow.
     pulses = np.diff(flow, prepend=flow[0]) * SAMPLE_RATE / pitch / 10
     noise = breath * (0.3 + 0.7 * flow) * rng.standard_normal(len(pitch))
     return _tilted(pulses, tilt) + noise
@@ -250,13 +254,13 @@ def _tilted(signal: Signal, tilt: float) -> Signal:
 
 
 def _poles(frequency: float, bandwidth: float) -> tuple[float, float]:
-    """Denominator of a second-order resonance, less its leading 1."""
+    """Compute the denominator of a second-order resonance, without its leading 1."""
     radius = math.exp(-math.pi * bandwidth / SAMPLE_RATE)
     return -2 * radius * math.cos(2 * math.pi * frequency / SAMPLE_RATE), radius * radius
 
 
 def _resonator(frequency: float, bandwidth: float) -> list[float]:
-    """Klatt's second-order resonator with gain 1 at 0 Hz, as a section for SciPy's sosfilt."""
+    """Compute Klatt's second-order resonator, gain 1 at 0 Hz, as a section for SciPy's sosfilt."""
     a1, a2 = _poles(frequency, bandwidth)
     return [1 + a1 + a2, 0.0, 0.0, 1.0, a1, a2]
 
@@ -287,7 +291,7 @@ def _vocal_tract(source: Signal, vowels: list[Phone], length: float) -> Signal:
 
 
 def _friction(phones: list[Phone], samples: int, rng: np.random.Generator) -> Signal:
-    """The fricatives: noise through one resonator each, rising and falling."""
+    """Compute the fricatives: noise through one resonator each, rising and falling."""
     friction = np.zeros(samples)
     for phone in phones:
         first, last = int(phone.start * SAMPLE_RATE), int(phone.end * SAMPLE_RATE)
@@ -304,13 +308,13 @@ def _friction(phones: list[Phone], samples: int, rng: np.random.Generator) -> Si
 def synthesise(
     utterance: str, voice: Voice, spoken: Delivery, rng: np.random.Generator
 ) -> NDArray[np.int16]:
-    """Speak an utterance: 16-bit samples at SAMPLE_RATE.
+    """Synthesise an utterance: 16-bit samples at SAMPLE_RATE.
 
     Args:
         utterance: fricatives (s, S, f), vowels (i, e, a, o, u) and pauses (-); spaces are ignored.
-        voice: who speaks; its breath, rate and level are taken to be in `spoken` already.
-        spoken: how.
-        rng: where every random number is taken from.
+        voice: who speaks; its breath, rate and level must be in `spoken` already.
+        spoken: how it is spoken.
+        rng: source of all random numbers.
     """
     phones = _phones(utterance, spoken.rate, rng)
     vowels = [phone for phone in phones if _kind(phone.symbol) == "vowel"]
@@ -322,20 +326,20 @@ def synthesise(
     speech = _vocal_tract(source * _voicing(vowels, seconds), vowels, voice.tract)
     speech = speech / np.max(np.abs(speech)) + _friction(fricatives, samples, rng)
     speech = speech + 0.001 * rng.standard_normal(samples)  # the room
-    # What differs between machines in a last bit of a double is lost in this rounding.
+    # Rounding removes the differences between machines in the last bits of doubles.
     peak = 32767 * 10 ** (spoken.level / 20)
     return np.round(speech * (peak / np.max(np.abs(speech)))).astype(np.int16)
 
 
 def render(clip: Clip) -> NDArray[np.int16]:
-    """A clip's samples."""
+    """Synthesise a clip: int16 [samples] at SAMPLE_RATE."""
     rng = _generator(clip.emotion, clip.speaker, clip.utterance, clip.take)
     spoken = _delivery(clip, rng)
     return synthesise(_UTTERANCES[clip.utterance - 1], _VOICES[clip.speaker - 1], spoken, rng)
 
 
 def _wav(samples: NDArray[np.int16]) -> bytes:
-    """The bytes of a WAV file, 16-bit and mono."""
+    """Return the bytes of a WAV file, 16-bit and mono."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
@@ -352,7 +356,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def write(folder: Path) -> None:
-    """Write the corpus into a folder: one folder per emotion, one of the clips broken.
+    """Write the corpus into a folder: one folder per emotion, and one broken clip.
 
     A file appears under its name only when it is complete.
     """

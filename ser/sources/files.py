@@ -1,4 +1,4 @@
-"""Where the files of a source may go, how they are written, and what is said of them."""
+"""Where the files of a source may be written, and how."""
 
 import filecmp
 import unicodedata
@@ -10,24 +10,24 @@ from typing import Literal
 
 from ser.core.errors import UserError
 
-# Which commit a folder was filled from: see `mark`.
-MARK = ".source"
+# What a folder was filled from: see `write_origin`.
+ORIGIN_FILE = ".source"
 
 Check = Literal["md5", "git_hash", "archive", "size", "unverified"]
 
-# (paths of all files that a source has, its name) -> those that the corpus consists of, sorted;
-# raises UserError if there are none.
+# (paths of all files of a source, its name) -> those that belong to the corpus, sorted; raises
+# UserError if there are none.
 Select = Callable[[Collection[str], str], list[str]]
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """What a source brought.
+    """The files that were pulled from a source.
 
     Attributes:
-        revision: commit or version of the source, None if it has none.
-        files: path -> what it was verified by; `archive`: with the archive that it came in.
-        others: number of files that the source has beside them.
+        revision: commit or version of the source; None if it has none.
+        files: path -> how it was verified; `archive`: with the archive that it came in.
+        others: number of other files in the source.
     """
 
     revision: str | None
@@ -35,24 +35,27 @@ class Pulled:
     others: int
 
 
-def refuse_to_leave(path: str, source: str) -> None:
-    """Refuse a path that leaves the folder it is relative to.
+def require_relative(path: str, source: str) -> None:
+    """Check that a path does not leave the folder it is relative to.
 
     Raises:
-        UserError: naming the path.
+        UserError: it does; names the path.
     """
     if path.startswith("/") or ".." in PurePosixPath(path).parts or "\0" in path:
         raise UserError(f"{source} names a file {path!r} outside of its own folders: refused")
 
 
-def inside(folder: Path, path: str, source: str) -> Path:
-    """Where a file of a source goes, keeping its path inside the source.
+def safe_target(folder: Path, path: str, source: str) -> Path:
+    """Return where to write a file of a source, which keeps its path.
 
     Raises:
-        UserError: it would leave the folder, or its name cannot stand in a table.
+        UserError: it would leave the folder, or its name cannot be written in a table.
+
+    >>> safe_target(Path("data"), "sad/1.wav", "archive.zip").as_posix()
+    'data/sad/1.wav'
     """
-    refuse_to_leave(path, source)
-    # Bytes of another encoding are surrogates here (Cs).
+    require_relative(path, source)
+    # Bytes that are not UTF-8 are surrogates here (Cs).
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
         raise UserError(
             f"{source}: the name {path!r} is not readable as UTF-8, or has control characters: "
@@ -65,11 +68,11 @@ def inside(folder: Path, path: str, source: str) -> Path:
 
 
 @contextmanager
-def whole(target: Path) -> Iterator[Path]:
-    """Give the name to write a file under; it gets its final one only when nothing failed.
+def atomic_write(target: Path) -> Iterator[Path]:
+    """Yield a temporary name to write a file under; it is renamed only if nothing failed.
 
-    The file is replaced, never written into: DVC may have linked it to its cache. One that is the
-    same stays.
+    An existing file is replaced, never written into: DVC may have linked it to its cache. It stays
+    if the content is the same.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
@@ -81,19 +84,19 @@ def whole(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def mark(folder: Path, origin: str, unsure: Iterable[Path]) -> None:
+def write_origin(folder: Path, origin: str, unsure: Iterable[Path]) -> None:
     """Write into a folder what it is filled from.
 
     Args:
         folder: the folder of one corpus.
-        origin: names the source and its commit.
-        unsure: files that cannot be told from those of another origin; they are removed if the
-            folder was filled from one.
+        origin: the source and its commit.
+        unsure: files that cannot be distinguished from those of another origin; they are removed
+            if the folder was filled from one.
     """
-    marked = folder / MARK
-    if marked.is_file() and marked.read_text(encoding="utf-8") == origin:
+    written = folder / ORIGIN_FILE
+    if written.is_file() and written.read_text(encoding="utf-8") == origin:
         return
     for path in unsure:
         path.unlink(missing_ok=True)
-    with whole(marked) as part:
+    with atomic_write(written) as part:
         part.write_text(origin, encoding="utf-8")

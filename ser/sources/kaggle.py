@@ -1,4 +1,4 @@
-"""A dataset from Kaggle, by the package kagglehub: it caches, resumes and authenticates itself."""
+"""A dataset from Kaggle, by the package kagglehub, which caches, resumes and authenticates."""
 
 import os
 import tarfile
@@ -16,12 +16,12 @@ from ser.core.errors import UserError
 _NOT_ALLOWED = (401, 403)
 _NOT_FOUND = 404
 _VARIABLES = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY")
-_LONGEST = 255  # characters: kagglesdk also tries the token as the name of a file
+_LONGEST = 255  # characters: kagglesdk also tries the token as a file name
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, DataCorruptionError)
 
 
 def download(handle: str) -> tuple[Path, str]:
-    """Download a dataset into kagglehub's cache, unless it is there.
+    """Download a dataset into kagglehub's cache, unless it is there already.
 
     Args:
         handle: <owner>/<dataset>, or <owner>/<dataset>/versions/<number>.
@@ -30,8 +30,8 @@ def download(handle: str) -> tuple[Path, str]:
         (folder of its files, its version).
 
     Raises:
-        UserError: it cannot be had; the text never shows credentials, nor what kagglehub says of
-            them.
+        UserError: it cannot be downloaded; the text never shows credentials, nor kagglehub's own
+            errors about them.
     """
     has_credentials = _check_credentials()
     try:
@@ -53,16 +53,17 @@ def download(handle: str) -> tuple[Path, str]:
 
 
 def _check_credentials() -> bool:
-    """Tell whether kagglehub finds credentials, before it does anything with them.
+    """Return whether kagglehub finds credentials, after checking those it would use.
 
     Raises:
-        UserError: they cannot be read, or not be sent: its own exceptions would show them.
+        UserError: they cannot be read or cannot be sent; kagglehub's own exceptions would show
+            them.
     """
     for variable in _VARIABLES:
         value = os.environ.get(variable, "")
         if not (value.isascii() and value.isprintable() and len(value) <= _LONGEST):
             raise UserError(
-                f"{variable} is no token: it is too long or has line breaks or unprintable "
+                f"{variable} is not a token: it is too long or has line breaks or unprintable "
                 "characters"
             )
     try:

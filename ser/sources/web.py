@@ -1,4 +1,4 @@
-"""One file from the web, verified by a checksum that is known beforehand (the package pooch)."""
+"""One file from the web, verified by a known checksum, with the package pooch."""
 
 import sys
 import time
@@ -22,12 +22,12 @@ _ABANDONED = 3600  # seconds since anything was written
 
 @dataclass(frozen=True)
 class Advice:
-    """What a user can change where a download fails.
+    """What a user can do if a download fails.
 
     Attributes:
-        hosts: what names the hosts that it may come from.
-        missing: what to do where the file is not there.
-        changed: what to do where it is another file.
+        hosts: the setting that lists the hosts it may come from.
+        missing: what to do if the file does not exist.
+        changed: what to do if it is another file.
         offline: what to do without a network.
     """
 
@@ -38,40 +38,42 @@ class Advice:
 
 
 class _BusyError(Exception):
-    """An answer, or none, that another try may mend."""
+    """No answer, or an error that another try may cure."""
 
 
 def cache_folder() -> Path:
-    """Name the folder that downloads are kept in."""
+    """Return the folder where downloads are cached."""
     return Path(pooch.os_cache("ser"))
 
 
 def download(url: str, checksum: str, redirect_hosts: Sequence[str], advice: Advice) -> Path:
-    """Download a file into the user's cache folder, unless it is there and right.
+    """Download a file into the user's cache folder, unless it is there with the right checksum.
 
     Args:
-        url: of the file.
+        url: address of the file.
         checksum: <algorithm>:<hexadecimal digits>.
         redirect_hosts: other hosts that the download may be redirected to.
         advice: for the errors.
 
     Returns:
-        Where it lies.
+        Path of the file.
 
     Raises:
-        UserError: it cannot be had, is not the one that is meant, or comes from another host.
+        UserError: it cannot be downloaded, has another checksum, or comes from another host.
     """
     allowed = {urlsplit(url).hostname, *redirect_hosts}
 
     def check(response: requests.Response, **_: Any) -> None:  # noqa: ANN401
-        # A packed file stays packed, also where the server calls that an encoding.
+        # A compressed file stays compressed, even if the server calls that an encoding.
         response.raw.headers.pop("content-encoding", None)
         if not response.is_redirect:
             return
         try:
             there = urlsplit(urljoin(response.url, response.headers["location"]))
         except ValueError:
-            raise UserError(f"{url} is redirected to what is no address: refused") from None
+            raise UserError(
+                f"{url} is redirected to something that is not an address: refused"
+            ) from None
         if allowed.isdisjoint({there.hostname, there.netloc}):
             raise UserError(
                 f"{url} is redirected to {there.netloc}, which {advice.hosts} does not name: "
@@ -100,7 +102,7 @@ def download(url: str, checksum: str, redirect_hosts: Sequence[str], advice: Adv
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what pooch had begun to download when it was killed."""
+    """Remove unfinished downloads of a pooch that was killed."""
     for path in folder.glob("tmp*"):
         if time.time() - path.stat().st_mtime > _ABANDONED:
             path.unlink(missing_ok=True)
@@ -115,11 +117,11 @@ def _retrieve(url: str, checksum: str, downloader: pooch.HTTPDownloader, advice:
         status = error.response.status_code if error.response is not None else 0
         if status == 429 or status >= 500:
             raise _BusyError(f"HTTP {status}") from None
-        raise UserError(f"{url} cannot be had: HTTP {status}; {advice.missing}") from None
+        raise UserError(f"{url} cannot be downloaded: HTTP {status}; {advice.missing}") from None
     except requests.RequestException as error:
         raise _BusyError(type(error).__name__) from None
     except ValueError:
-        # pooch has removed it.
+        # pooch has already removed it.
         raise UserError(
             f"{url} is not the file with the checksum {checksum}: {advice.changed}"
         ) from None

@@ -1,1 +1,1 @@
-"""Which clips are trained on, which validate, which test."""
+"""Which clips are for training, validation and testing."""

@@ -1,9 +1,9 @@
 """EmoBox's published folds: which clips of a corpus are for train, val and test.
 
 Ma et al.: EmoBox: Multilingual Multi-corpus Speech Emotion Recognition Toolkit and Benchmark,
-Interspeech 2024. A corpus's folder holds fold_1, fold_2, ... with one list a subset, called
-<corpus>_{train,valid,test}_fold_<n>.jsonl. Beside them may lie lists in an older form, called
-<corpus>_{train,valid,test}_fold<n>.jsonl (of Emo-DB they do).
+Interspeech 2024. A corpus's folder holds fold_1, fold_2, ... with one list per subset, named
+<corpus>_{train,valid,test}_fold_<n>.jsonl. There may also be lists in an older form, named
+<corpus>_{train,valid,test}_fold<n>.jsonl, as for Emo-DB.
 """
 
 import json
@@ -17,16 +17,16 @@ from ser.corpora import clip_name
 
 _FOLD = re.compile(r"fold_\d+", re.ASCII)
 _SUBSETS = {"train": "train", "valid": "val", "test": "test"}
-_KEYS = ("wav", "audio")  # of a path: in the newer and in the older form
+_KEYS = ("wav", "audio")  # key of a path in the newer and in the older form
 
 
 class Published(NamedTuple):
-    """One fold of a corpus as it is published.
+    """One published fold of a corpus.
 
     Attributes:
         fold: clip -> train, val or test.
-        absent: the listed paths that name none of the clips.
-        passed_over: names of the lists in the older form, where there are others in the newer.
+        absent: listed paths that match none of the clips.
+        passed_over: names of lists in the older form that were skipped for newer ones.
     """
 
     fold: dict[str, str]
@@ -35,14 +35,14 @@ class Published(NamedTuple):
 
 
 def fold_folders(path: Path, corpus: str) -> list[Path]:
-    """List a corpus's folders fold_1, fold_2, ... below a path, in the order of their numbers.
+    """Return a corpus's folders fold_1, fold_2, ... below a path, in the order of their numbers.
 
     Args:
         path: the corpus's folder, the folder of all corpora, or one fold.
-        corpus: whose folds are wanted.
+        corpus: the corpus whose folds are wanted.
 
     Raises:
-        UserError: there are none, one lacks, or they are not all in one form.
+        UserError: there are none, one is missing, or they are not all in one form.
     """
     found = [path] if _FOLD.fullmatch(path.name) else path.glob("**/fold_*")
     lists = {folder: _lists(folder, corpus) for folder in found if _FOLD.fullmatch(folder.name)}
@@ -61,8 +61,8 @@ def fold_folders(path: Path, corpus: str) -> list[Path]:
         raise UserError(
             f"split.emobox {str(path)!r} has lists of {corpus} in the newer form "
             f"(…_fold_<n>.jsonl) of the folds {', '.join(newer)}, and in the older "
-            f"(…_fold<n>.jsonl) alone of {', '.join(older)}: the two may be unlike splits; add "
-            "the newer lists that lack, or take the newer ones out"
+            f"(…_fold<n>.jsonl) alone of {', '.join(older)}: the two may be different "
+            "splits; add the missing newer lists, or remove the newer ones"
         )
     for folder in folders:
         there = lists[folder][0] or lists[folder][1]
@@ -70,13 +70,13 @@ def fold_folders(path: Path, corpus: str) -> list[Path]:
         for subset, other in (("test", "train"), ("train", "test")):
             if subset not in there:
                 lack = f"{corpus}_{subset}_{fold}{_number(folder)}.jsonl"
-                raise UserError(f"{folder} has no {lack} beside its {other}")
+                raise UserError(f"{folder} has no {lack}, but a list of {other}")
     numbers = sorted(map(_number, folders))
     expected = sorted(str(n) for n in range(1, len(folders) + 1))
     if path not in folders and numbers != expected:
         raise UserError(
             f"split.emobox {str(path)!r} has the folds {', '.join(numbers)} of {corpus}: expected "
-            f"{', '.join(expected)}, each once; give the folder of one copy, whole"
+            f"{', '.join(expected)}, each once; give the folder of one complete copy"
         )
     return folders
 
@@ -99,21 +99,21 @@ def _lists(folder: Path, corpus: str) -> tuple[dict[str, Path], dict[str, Path]]
 
 
 def read_fold(folder: Path, corpus: str, clips: Collection[str]) -> Published:
-    """Read one fold of a corpus, of lists in two forms the newer.
+    """Read one fold of a corpus; if there are lists in both forms, the newer.
 
     Args:
         folder: one of `fold_folders`.
-        corpus: whose lists are wanted.
+        corpus: the corpus whose lists are wanted.
         clips: the clips of that corpus, `<corpus>/<name>`.
 
     Raises:
-        UserError: a clip is in two subsets, or no line means a clip.
+        UserError: a clip is in two subsets, or no line matches a clip.
     """
     known = set(clips)
     fold: dict[str, str] = {}
     absent: list[str] = []
     newer, older = _lists(folder, corpus)
-    # Never some of each: what is val in the older form may be in train in the newer.
+    # Never some of each: a val clip of the older form may be a train clip of the newer.
     for subset, file in (newer or older).items():
         for path in read_list(file):
             found = _find(path, corpus, known)
@@ -122,7 +122,7 @@ def read_fold(folder: Path, corpus: str, clips: Collection[str]) -> Published:
             elif fold.setdefault(found, subset) != subset:
                 raise UserError(f"{file}: {found} is in {fold[found]} as well")
     if not fold:
-        raise UserError(f"{folder}: none of its lines names a clip of {corpus}")
+        raise UserError(f"{folder}: no line names a clip of {corpus}")
     return Published(fold, absent, [file.name for file in older.values()] if newer else [])
 
 
@@ -130,7 +130,7 @@ def read_list(file: Path) -> list[str]:
     """Read the paths of one of EmoBox's jsonl files.
 
     Raises:
-        UserError: a line is no JSON object with the key wav, or audio in the older form.
+        UserError: a line is not a JSON object with the key wav, or audio in the older form.
     """
     paths = []
     for number, line in enumerate(file.read_bytes().splitlines(), start=1):

@@ -1,8 +1,8 @@
-"""Who is trained on and who is tested.
+"""Which clips are for training and which for testing.
 
-A split is a list of folds; a fold gives each of its clips a subset: train, val or test. All takes
-of one speaker saying one utterance with one emotion (a group) stay on one side. Of several corpora,
-each gives its share to every subset, unless whole corpora are tested.
+A split is a list of folds. A fold assigns each of its clips to a subset: train, val or test. All
+takes of one speaker, utterance and emotion (a group) stay in one subset. Every subset gets its
+share of each corpus, unless whole corpora are tested.
 """
 
 from collections import Counter
@@ -19,10 +19,16 @@ from ser.splits import emobox
 
 SUBSETS = ("train", "val", "test")
 _LOWER_VAL = "split.val lower, or to 0"
-_DRAWS = 100  # of val speakers, until they leave the others every emotion
-COLUMNS = ("clip", "corpus", "emotion", "speaker", "utterance")  # of clips.csv, all that counts
+_DRAWS = 100  # of val speakers, until the train speakers have every emotion
+COLUMNS = (
+    "clip",
+    "corpus",
+    "emotion",
+    "speaker",
+    "utterance",
+)  # the columns of clips.csv that matter here
 
-# A voice that is tested, or validates, is not trained on.
+# Test speakers and val speakers are not trained on.
 KEEP_SPEAKERS_APART = ("speaker", "speaker_kfold", "leave_one_speaker_out", "cross_corpus")
 
 Fold = dict[str, str]  # clip -> subset
@@ -39,9 +45,9 @@ def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
         split: scheme, sizes and seed.
 
     Returns:
-        One dict a fold, clip -> train | val | test. Each fold trains on every emotion that it
-        tests, all together test every emotion of the corpora that they test. What a single one of
-        several lacks beyond that tells `folds_lacking`.
+        One dict per fold, clip -> train | val | test. Each fold trains on every emotion that it
+        tests. All together test every emotion of the corpora that they test. `folds_lacking`
+        returns what else a single fold lacks.
 
     Raises:
         UserError: the clips do not allow such a split; the text gives the numbers.
@@ -51,7 +57,7 @@ def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
     if clips["emotion"].nunique() < 2:
         raise UserError(
             f"all clips are {clips['emotion'].iloc[0]}: a recogniser needs at least two emotions "
-            "to tell apart; see clean.emotions and clean.relabel"
+            "to distinguish; see clean.emotions and clean.relabel"
         )
     if split.scheme == "emobox":
         folds = _emobox(clips, split)
@@ -64,7 +70,7 @@ def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
 
 
 def _by_group(clips: pd.DataFrame, split: Split) -> list[Fold]:
-    """Test clips stratified by emotion: one test set (random), or each clip tested once (kfold)."""
+    """Make folds stratified by emotion: one test set (random), or each clip tested once (kfold)."""
     rng = np.random.default_rng(split.seed)
     wanted = 2 if split.val == 0 else 3
     for emotion, own in clips.groupby("emotion"):
@@ -89,7 +95,7 @@ def _by_group(clips: pd.DataFrame, split: Split) -> list[Fold]:
 
 
 def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
-    """Test and train on different people; validate on others again where two are left."""
+    """Make folds that train, test and, if two speakers are left, validate on different people."""
     rng = np.random.default_rng(split.seed)
     speakers = speaker_of(clips)
     spoken: Spoken = clips["emotion"].groupby(speakers).agg(set).to_dict()
@@ -115,7 +121,7 @@ def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
         test = set(clips["clip"][speakers.isin(part)])
         total = sum(map(len, names.values()))
         if part and len(part) == total - 1:
-            # Who is left can be trained on or validate: of one voice, some clips do either.
+            # The one speaker left must do both: some clips for val, the others for train.
             folds.append(_fold(clips, test, _draw_val(clips, test, split.val, rng)))
             continue
         val = _val_speakers(others, names, spoken, split.val, rng)
@@ -130,14 +136,14 @@ def _by_speaker(clips: pd.DataFrame, split: Split) -> list[Fold]:
 
 
 def _test_speakers(names: Names, split: Split, rng: np.random.Generator) -> list[list[str]]:
-    """Choose the test speakers of each fold, of each corpus its share."""
+    """Draw the test speakers of each fold, a share of each corpus."""
     total = sum(map(len, names.values()))
     if split.scheme == "leave_one_speaker_out":
         return [[name] for own in names.values() for name in own]
     if split.scheme == "speaker":
         part = []
         for own in names.values():
-            # A corpus of one speaker among others is trained on.
+            # Among several corpora, one with a single speaker is trained on.
             most = len(own) if len(names) == 1 else len(own) - 1
             n = min(max(1, round(split.test * len(own))), most)
             part += [str(name) for name in rng.permutation(own)[:n]]
@@ -154,10 +160,10 @@ def _test_speakers(names: Names, split: Split, rng: np.random.Generator) -> list
 def _val_speakers(
     others: Names, names: Names, spoken: Spoken, share: float, rng: np.random.Generator
 ) -> list[str]:
-    """Draw the val speakers among those who are not tested, of each corpus its share.
+    """Draw the val speakers among those who are not tested, a share of each corpus.
 
-    At least one in all. One of several corpora keeps at least one speaker to train on, unless all
-    have only one left. Where it can be, those who are trained on say every emotion.
+    At least one is drawn. Each of several corpora keeps at least one speaker for training, unless
+    all have only one left. If possible, the train speakers have every emotion.
     """
     if share == 0 or not others:
         return []
@@ -190,7 +196,7 @@ def _require_known_speakers(clips: pd.DataFrame, scheme: str) -> None:
     if len(unknown):
         corpora = ", ".join(sorted(unknown["corpus"].unique()))
         raise UserError(
-            f"split.scheme {scheme} keeps speakers apart, and who speaks is not known of "
+            f"split.scheme {scheme} keeps speakers apart, but the speaker is unknown for "
             f"{len(unknown)} clip(s) of {corpora}: give labels.csv a column speaker, or choose "
             "scheme random, kfold or cross_corpus"
         )
@@ -212,7 +218,7 @@ def _require_several_speakers(names: Names, scheme: str) -> None:
 
 
 def _require_shared_emotions(clips: pd.DataFrame, test_corpora: Sequence[str]) -> None:
-    """Across corpora, refuse an emotion that one side has and the other has not."""
+    """Check that the test corpora and the others have the same emotions."""
     tested = clips["corpus"].isin(test_corpora)
     if missing := sorted(set(test_corpora) - set(clips["corpus"])):
         raise UserError(f"split.test_corpora names {', '.join(missing)}, which has no clips")
@@ -225,14 +231,14 @@ def _require_shared_emotions(clips: pd.DataFrame, test_corpora: Sequence[str]) -
         shared = ", ".join(sorted(train & test))
         raise UserError(
             f"split.scheme cross_corpus: only one side has {', '.join(lone)}. Set clean.emotions "
-            f"to what both have, [{shared}], or take an emotion for another with clean.relabel"
+            f"to what both have, [{shared}], or map an emotion to another with clean.relabel"
         )
 
 
 def _draw_val(
     clips: pd.DataFrame, test: Collection[str], share: float, rng: np.random.Generator
 ) -> set[str]:
-    """Draw val, a share of all clips, from those that are not tested."""
+    """Draw the val clips, a share of all clips, from those that are not tested."""
     rest = clips[~clips["clip"].isin(test)]
     return _draw(rest, min(1.0, share * len(clips) / max(1, len(rest))), rng)
 
@@ -240,7 +246,7 @@ def _draw_val(
 def _draw(clips: pd.DataFrame, share: float, rng: np.random.Generator) -> set[str]:
     """Draw a share of every emotion's clips, at least one clip each, in whole groups.
 
-    Of several corpora, each gives its share.
+    Each of several corpora contributes its share.
     """
     drawn: set[str] = set()
     if share == 0:
@@ -262,9 +268,9 @@ def _draw(clips: pd.DataFrame, share: float, rng: np.random.Generator) -> set[st
 
 
 def _deal(clips: pd.DataFrame, folds: int, rng: np.random.Generator) -> list[set[str]]:
-    """Deal every emotion's groups to the folds, each to the one that has the fewest clips.
+    """Distribute every emotion's groups to the folds, each to the fold with the fewest clips.
 
-    Of several corpora, each is dealt evenly.
+    Each of several corpora is distributed evenly.
     """
     tests: list[set[str]] = [set() for _ in range(folds)]
     for _, same in clips.groupby("emotion"):
@@ -283,7 +289,7 @@ def _deal(clips: pd.DataFrame, folds: int, rng: np.random.Generator) -> list[set
 
 
 def _shuffled_groups(clips: pd.DataFrame, rng: np.random.Generator) -> Iterator[list[str]]:
-    """Give the clips of each group in turn, the groups in an order that is drawn."""
+    """Yield the clips of each group, the groups in random order."""
     numbers, names = pd.factorize(group_of(clips), sort=True)
     by_group = clips["clip"].to_numpy()[np.argsort(numbers, kind="stable")]
     ends = np.cumsum(np.bincount(numbers, minlength=len(names)))
@@ -299,12 +305,12 @@ def _fold(clips: pd.DataFrame, test: set[str], val: set[str]) -> Fold:
 
 
 def _is_in(clips: pd.DataFrame, fold: Mapping[str, str], subset: str) -> np.ndarray:
-    """Say of each clip whether a fold has it in a subset: bool [clips]."""
+    """Return whether a fold has each clip in a subset: bool [clips]."""
     return np.fromiter((fold.get(clip) == subset for clip in clips["clip"]), bool, len(clips))
 
 
 def _require_emotions(clips: pd.DataFrame, folds: Sequence[Fold], where: str) -> None:
-    """Refuse folds that leave an emotion untested, untrained, or tested where none is trained on.
+    """Check that every emotion is tested and trained on, and no fold tests one that train lacks.
 
     One fold may lack an emotion that others test: figures are over the test clips of all.
     """
@@ -326,12 +332,12 @@ def _require_emotions(clips: pd.DataFrame, folds: Sequence[Fold], where: str) ->
             ]
             raise _lacks(f"{fold}: its train", there, missing, ", ".join(held_by))
         if len(there) < 2:
-            why = "there is nothing to tell apart"
+            why = "there is nothing to distinguish"
             raise _lacks(f"{fold}: its train", there, everything - there, why)
         if not tested:
             raise _lacks(f"{fold}: its test", (), everything, "there is nothing to measure")
     for subset, needed, why in (
-        ("test", _emotions_to_test(clips, folds), "figures over all emotions cannot be had"),
+        ("test", _emotions_to_test(clips, folds), "figures over all emotions cannot be computed"),
         ("train", everything, "nothing of it can be learned"),
     ):
         there = {emotion for own in held for emotion in own[subset]}
@@ -352,7 +358,7 @@ def _lacks(clips: str, there: Collection[str], missing: Collection[str], why: st
 
 
 def _emotions_to_test(clips: pd.DataFrame, folds: Sequence[Mapping[str, str]]) -> set[str]:
-    """Give all emotions of the corpora of which these folds test clips."""
+    """Return all emotions of the corpora from which these folds test clips."""
     tested = np.logical_or.reduce([_is_in(clips, fold, "test") for fold in folds])
     corpora = clips["corpus"][tested].unique()
     return set(clips["emotion"][clips["corpus"].isin(corpora)])
@@ -364,13 +370,13 @@ def _emotions_held(clips: pd.DataFrame, fold: Mapping[str, str]) -> dict[str, Co
 
 
 def folds_lacking(clips: pd.DataFrame, folds: Sequence[Mapping[str, str]]) -> Lacking:
-    """Say which folds lack which emotions in which subset.
+    """Find which folds lack which emotions in which subset.
 
-    Val and train lack what the clips hold; test lacks what the corpora hold that the fold tests. A
-    fold without val clips lacks none there.
+    Val and train should have all emotions of the clips, test those of the corpora that the fold
+    tests. A fold without val clips lacks none there.
 
     Returns:
-        Subset -> emotion -> numbers of the folds, from 1 on; only emotions that some fold lacks.
+        Subset -> emotion -> numbers of the folds, from 1 on; only emotions that a fold lacks.
     """
     everything = set(clips["emotion"])
     lacking: Lacking = {subset: {} for subset in SUBSETS}
@@ -383,17 +389,17 @@ def folds_lacking(clips: pd.DataFrame, folds: Sequence[Mapping[str, str]]) -> La
 
 
 def validates_train_speakers(clips: pd.DataFrame, fold: Mapping[str, str]) -> bool:
-    """Tell whether some val clips of a fold are of speakers that it trains on."""
+    """Return whether some val clips of a fold are of speakers that it trains on."""
     speakers = speaker_of(clips)
     train, val = (set(speakers[_is_in(clips, fold, subset)]) for subset in ("train", "val"))
     return not train.isdisjoint(val)
 
 
 def _emobox(clips: pd.DataFrame, split: Split) -> list[Fold]:
-    """Read EmoBox's folds; val is drawn from train where they publish none.
+    """Read EmoBox's folds; val is drawn from train if none is published.
 
-    Its lists are kept as they are, also where takes of one group are on both sides: see
-    `shared_groups`. Several corpora are joined fold by fold.
+    The lists are kept even if takes of one group are on both sides: see `shared_groups`. Several
+    corpora are joined fold by fold.
     """
     rng = np.random.default_rng(split.seed)
     published = read_published(clips, split.emobox)
@@ -401,8 +407,8 @@ def _emobox(clips: pd.DataFrame, split: Split) -> list[Fold]:
     if len(set(numbers.values())) > 1:
         counts = ", ".join(f"{n} of {corpus}" for corpus, n in numbers.items())
         raise UserError(
-            f"split.scheme emobox joins the folds of several corpora one by one, and there are "
-            f"unlike numbers of them: {counts}; run these corpora one at a time"
+            f"split.scheme emobox joins the folds of several corpora one by one, but their "
+            f"numbers differ: {counts}; run these corpora one at a time"
         )
     folds = []
     for parts in zip(*published.values(), strict=True):
@@ -431,7 +437,9 @@ def read_published(clips: pd.DataFrame, path: Path | str) -> dict[str, list[emob
 def shared_groups(clips: pd.DataFrame, fold: Mapping[str, str]) -> int:
     """Count the groups that have takes both among the test clips and among the others."""
     shared = 0
-    for _, own in clips.groupby("emotion"):  # a group has one: never the names of all in memory
+    for _, own in clips.groupby(
+        "emotion"
+    ):  # each group has one emotion: memory never holds all names
         groups = group_of(own)
         is_test = _is_in(own, fold, "test")
         is_other = _is_in(own, fold, "train") | _is_in(own, fold, "val")
@@ -440,6 +448,10 @@ def shared_groups(clips: pd.DataFrame, fold: Mapping[str, str]) -> int:
 
 
 def subset_sizes(folds: Sequence[Mapping[str, str]]) -> dict[str, float]:
-    """Give the mean number of clips per fold in each subset."""
+    """Compute the mean number of clips per fold in each subset.
+
+    >>> subset_sizes([{"a": "train", "b": "test"}, {"a": "test", "b": "train"}])
+    {'train': 1.0, 'val': 0.0, 'test': 1.0}
+    """
     counts = [Counter(fold.values()) for fold in folds]
     return {subset: sum(count[subset] for count in counts) / len(folds) for subset in SUBSETS}

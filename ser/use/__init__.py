@@ -1,1 +1,1 @@
-"""A trained model at work: the command `ser`, the page, ONNX, explanations."""
+"""Use of a trained model: the command `ser`, the page, ONNX export, explanations."""

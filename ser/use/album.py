@@ -1,4 +1,4 @@
-"""A folder of pictures: where a model looked in recordings."""
+"""Write a folder of pictures that show where a model looked in recordings."""
 
 import re
 from pathlib import Path
@@ -11,26 +11,26 @@ from ser.use.recogniser import Prediction, Recogniser
 from ser.use.spectrogram_picture import draw_explanation
 from ser.use.windows import Windows
 
-_LONGEST_NAME = 60  # characters, of up to 4 bytes of the 255 that a file system takes
+_LONGEST_NAME = 60  # characters of up to 4 bytes; file systems take 255 bytes
 
 
 class Album:
-    """Draws predicted recordings into a folder, each picture under a name of its own.
+    """Draws predicted recordings into a folder, one uniquely named file per picture.
 
     Attributes:
-        pictures: how many were drawn.
+        pictures: the number of pictures drawn.
     """
 
     def __init__(self, recogniser: Recogniser, windows: Windows, folder: Path) -> None:
-        """Begin an album; the folder is made if it is not there.
+        """Begin an album and make its folder if it does not exist.
 
         Args:
-            recogniser: of a model that sees mel spectrograms.
+            recogniser: its model must use mel spectrograms.
             windows: how recordings are cut.
-            folder: of the pictures. Those of a former album of the same names are replaced.
+            folder: for the pictures. Existing files of the same names are overwritten.
 
         Raises:
-            UserError: it is a file.
+            UserError: the folder is a file.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -44,12 +44,12 @@ class Album:
         self._band_hertz = mel_band_hertz(recogniser.description.preprocessing.features)
 
     def add(self, name: str, path: Path, prediction: Prediction) -> None:
-        """Draw a recording; of a long one, each window in which an emotion is told.
+        """Draw a recording, or each window of a long one that has a prediction.
 
         Args:
-            name: of the recording, as it is shown.
-            path: where it lies.
-            prediction: what was told of it.
+            name: the recording's name as shown.
+            path: the recording's file.
+            prediction: of the recording.
         """
         windows = windows_of(prediction)
         for window, x in explain_file(self._recogniser, path, prediction, self._windows, windows):
@@ -64,7 +64,7 @@ class Album:
             self.pictures += 1
 
     def _free(self, base: str) -> str:
-        """Make a name for a picture that no other has, on whatever file system."""
+        """Return an unused file name for a picture that is valid on every file system."""
         stem = re.sub(r"[^\w.-]+", "_", base)[-_LONGEST_NAME:].lstrip("-.") or "recording"
         count, name = 1, stem
         while name.casefold() in self._names:

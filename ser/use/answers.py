@@ -1,4 +1,4 @@
-"""How answers about recordings are written: a table, JSON or CSV, one by one as they come."""
+"""Write answers about recordings as a table, JSON or CSV, each as soon as it is known."""
 
 import csv
 import json
@@ -12,13 +12,13 @@ from ser.use.recogniser import Prediction, Window
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of a recording.
+    """The answer about a recording.
 
     Attributes:
-        file: its name.
-        prediction: None if no emotion can be told.
-        reason: why not, in a word.
-        detail: why not, in words.
+        file: the recording's name.
+        prediction: None if the recording cannot be classified.
+        reason: why it cannot, as a code such as silent.
+        detail: why it cannot, in words.
     """
 
     file: str
@@ -36,13 +36,13 @@ Write = Callable[[Answer], None]
 Format = Callable[[TextIO, Sequence[str]], AbstractContextManager[Write]]
 
 _DIGITS = 7
-_WIDTH = 10  # of the columns of the table, at least
+_MIN_WIDTH = 10  # of the table's columns, in characters
 
 
 @contextmanager
-def table(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
+def as_table(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
     """Write a table for people: a line per recording, and one per window of long ones."""
-    width = max(_WIDTH, 2 + max(map(len, emotions)))
+    width = max(_MIN_WIDTH, 2 + max(map(len, emotions)))
     print(_columns(("emotion", *emotions, "seconds"), width) + "file", file=out)
 
     def write(answer: Answer) -> None:
@@ -82,47 +82,64 @@ def _columns(cells: Sequence[str], width: int) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a time as minutes:seconds, with hours if there are any."""
+    """Return a time as minutes:seconds, or hours:minutes:seconds from one hour on.
+
+    >>> clock(75.25)
+    '1:15.2'
+    >>> clock(3725)
+    '1:02:05.0'
+    """
     minutes, rest = divmod(round(seconds, 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02d}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
 def printable(name: str) -> str:
-    """Keep control characters of a name from doing anything in a terminal."""
+    r"""Escape the control characters of a name, so that a terminal does not obey them.
+
+    >>> print(printable("café\x1b[2J.wav"))
+    café\x1b[2J.wav
+    """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 @contextmanager
 def as_json(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
-    """Write one JSON array, an object per recording and line."""
+    """Write one JSON array with one object, on one line, per recording."""
     count = 0
 
     def write(answer: Answer) -> None:
         nonlocal count
         out.write(",\n" if count else "[\n")
-        json.dump(described(answer), out, ensure_ascii=True)
+        json.dump(to_json_object(answer), out, ensure_ascii=True)
         count += 1
 
     yield write
     out.write("\n]\n" if count else "[]\n")
 
 
-def described(answer: Answer) -> dict[str, Any]:
-    """Give an answer as JSON has it: every key is always there."""
+def to_json_object(answer: Answer) -> dict[str, Any]:
+    """Return an answer as the object that JSON output holds; every key is always present.
+
+    >>> answer = to_json_object(Answer("a.wav", Prediction(1.5, {"angry": 0.75, "sad": 0.25})))
+    >>> answer["emotion"], answer["probabilities"], answer["windows"]
+    ('angry', {'angry': 0.75, 'sad': 0.25}, [])
+    >>> to_json_object(Answer("b.wav", None, "silent", "no sound"))["emotion"] is None
+    True
+    """
     p = answer.prediction
     return {
         "file": answer.file,
         "seconds": p and round(p.seconds, 6),
         "emotion": answer.emotion,
         "probabilities": p and _rounded(p.probabilities),
-        "windows": [_described_window(window) for window in p.windows] if p else [],
+        "windows": [_window_to_json_object(window) for window in p.windows] if p else [],
         "reason": answer.reason,
         "detail": p.note if p else answer.detail,
     }
 
 
-def _described_window(window: Window) -> dict[str, Any]:
+def _window_to_json_object(window: Window) -> dict[str, Any]:
     return {
         "start": round(window.start, 6),
         "end": round(window.end, 6),
@@ -138,7 +155,7 @@ def _rounded(probabilities: Mapping[str, float]) -> dict[str, float]:
 
 @contextmanager
 def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
-    """Write CSV: a row per recording (part: whole), and one per window of long ones (window)."""
+    """Write CSV: one row per recording (part: whole) and one per window of it (part: window)."""
     head = ("file", "part", "start", "end", "emotion", *emotions, "reason", "detail")
     writer = csv.DictWriter(out, head, restval="", lineterminator="\n")
     writer.writeheader()
@@ -159,11 +176,11 @@ def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
             }
         )
         for window in p.windows:
-            cells = {**_described_window(window), **_rounded(window.probabilities or {})}
+            cells = {**_window_to_json_object(window), **_rounded(window.probabilities or {})}
             del cells["probabilities"]
             writer.writerow({"file": answer.file, "part": "window", **cells})
 
     yield write
 
 
-FORMATS: dict[str, Format] = {"table": table, "json": as_json, "csv": as_csv}
+FORMATS: dict[str, Format] = {"table": as_table, "json": as_json, "csv": as_csv}

@@ -1,4 +1,4 @@
-"""The command `ser`: what can be done with a trained model."""
+"""The command `ser`: use a trained model."""
 
 import argparse
 import os
@@ -9,25 +9,26 @@ from typing import TextIO
 
 from ser.core.errors import UserError
 
-# Imported when asked for: what one command needs, the others need not wait for.
+# A command's module is imported only when it runs, so that no command waits for another's imports.
 COMMANDS = {
-    "predict": "Say which emotion is heard in recordings",
+    "predict": "Predict the emotion in recordings",
     "export": "Write a model as one ONNX file, or as a page that runs in the browser",
-    "serve": "Open a page to try a model on one's own voice",
+    "serve": "Serve a page on which to try a model on your own voice",
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and give its exit status: 1 if it could not do all that was asked.
+    """Run a command and return its exit status: 1 if it could not do everything asked of it.
 
     Args:
         arguments: of the command line; None: those of this process.
     """
-    # Whoever starts this may have closed them; nothing else may take their places.
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
+    # stdout or stderr may be closed. Give them a sink, so that no file opened later gets their
+    # descriptor.
+    sys.stdout = sys.stdout or _open_sink()
+    sys.stderr = sys.stderr or _open_sink()
     for stream in (sys.stdout, sys.stderr):
-        # Names of files may be no text.
+        # File names need not be valid text.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -37,8 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever reads has enough, as `head` does.
-        _write_no_more()
+        # The reader closed the pipe, as `head` does.
+        _discard_output()
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             sys.stdout.flush()
         except OSError:
-            _write_no_more()
+            _discard_output()
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -54,12 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
     return status
 
 
-def _nowhere() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - as long as the program
+def _open_sink() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - open until the program ends
 
 
-def _write_no_more() -> None:
-    """Have what is still to be written to standard output, at exit at the latest, go nowhere."""
+def _discard_output() -> None:
+    """Redirect stdout to /dev/null so that flushing at exit cannot fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,7 +1,7 @@
-"""Waveform -> the features that a net reads, in PyTorch: for files that need nothing before them.
+"""Compute a net's input from a waveform in PyTorch, for ONNX files that take waveforms.
 
-Each module does what a function elsewhere does, which it names, for waveforms of any length, in
-operations that ONNX has too.
+Each module computes the same as the NumPy function that its docstring names, for waveforms of any
+length, with operations that ONNX has too.
 """
 
 import numpy as np
@@ -19,21 +19,21 @@ from ser.nets.lengths import min_frames
 from ser.nets.normalisation import LEAST_DEVIATION, Statistics
 
 _LOGMEL = "logmel"
-_REACH = 40  # of the low-pass filter to either side, in periods of its transition's width
-_TAPS = 10  # of the resampling filter to either side, in samples of the lower rate
-_KAISER_BETA = 15.0  # of its window: what it must stop is 150 dB down
+_REACH = 40  # half-length of the low-pass filter, in periods of its transition's width
+_TAPS = 10  # half-length of the resampling filter, in samples of the lower rate
+_KAISER_BETA = 15.0  # of its window: 150 dB of attenuation in the stop band
 
 
 class HighPass(nn.Module):
     """`ser.audio.highpass.remove_below`, as convolutions. Shapes: [samples] -> [samples].
 
-    A gain on a cosine transform is a convolution with the waveform as it goes on beyond its ends,
-    mirrored again and again. What that function removes is what a raised-cosine filter lets pass
-    (Proakis, Salehi: Digital communications, 5th edition, section 9.2-1), which fades away so fast
-    that a few seconds of it, here at a rate just high enough for it, come within 1e-6.
+    A gain on a cosine transform is a convolution of the waveform, mirrored again and again beyond
+    its ends. That function removes what a raised-cosine filter lets pass (Proakis, Salehi: Digital
+    communications, 5th edition, section 9.2-1). The filter decays so fast that a few seconds of it,
+    here at the lowest rate that holds it, come within 1e-6.
 
-    (ONNX has a Fourier transform, but onnxruntime 1.32 computes it in single precision with errors
-    of a percent where the length is no power of two.)
+    (ONNX has a Fourier transform, but onnxruntime 1.32 computes it in single precision, with errors
+    of a percent where the length is not a power of two.)
     """
 
     def __init__(self, sample_rate: int, cutoff: float) -> None:
@@ -57,34 +57,34 @@ class HighPass(nn.Module):
         self.register_buffer(name, kernel)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """Subtract what lies below."""
+        """Subtract the frequencies below the cutoff."""
         samples = waveform.shape[0]
         before = (_TAPS - 1 + self.reach + _TAPS) * self.step
-        places = torch.arange(-before, samples + before + self.step)
-        # A tensor, as the exporter of torch 2.13 knows no remainder by a length.
-        places = places.remainder(torch.full((1,), 2 * samples))
-        places = torch.minimum(places, 2 * samples - 1 - places)
-        mirrored = waveform.index_select(0, places)
+        indices = torch.arange(-before, samples + before + self.step)
+        # A tensor, because torch 2.13 cannot export a remainder by a length.
+        indices = indices.remainder(torch.full((1,), 2 * samples))
+        indices = torch.minimum(indices, 2 * samples - 1 - indices)
+        mirrored = waveform.index_select(0, indices)
         low = F.conv1d(F.conv1d(mirrored[None], self.decimator, stride=self.step), self.low_pass)
         below = F.conv1d(low, self.interpolator).T.flatten()
         return waveform - below[:samples]
 
 
-def _resampler(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute a windowed sinc at places up to _TAPS away, in samples of the lower rate."""
-    window = np.i0(_KAISER_BETA * np.sqrt(1 - np.square(places / _TAPS))) / np.i0(_KAISER_BETA)
-    return np.asarray(np.sinc(places) * window)
+def _resampler(offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute a windowed sinc at offsets of up to _TAPS samples of the lower rate."""
+    window = np.i0(_KAISER_BETA * np.sqrt(1 - np.square(offsets / _TAPS))) / np.i0(_KAISER_BETA)
+    return np.asarray(np.sinc(offsets) * window)
 
 
 def _raised_cosine(
     seconds: NDArray[np.float64], middle: float, width: float
 ) -> NDArray[np.float64]:
-    """Compute the impulse response, per second, of a low-pass filter that ends in half a cosine.
+    """Compute the impulse response, per second, of a raised-cosine low-pass filter.
 
     Args:
-        seconds: when.
-        middle: where the gain is a half, in Hz.
-        width: from a gain of 1 to one of 0, in Hz.
+        seconds: times at which to compute it.
+        middle: frequency at which the gain is 0.5, in Hz.
+        width: of the transition from gain 1 to gain 0, in Hz.
     """
     twice = 2 * width * seconds
     pole = np.isclose(np.abs(twice), 1)
@@ -97,7 +97,7 @@ def _raised_cosine(
 class StandardForm(nn.Module):
     """`standard.standard_form` of one channel at its rate. Shapes: [samples] -> [samples].
 
-    It refuses nothing: silence stays silence.
+    It rejects nothing: silence stays silence.
     """
 
     def __init__(self, sample_rate: int, highpass: float) -> None:
@@ -105,7 +105,7 @@ class StandardForm(nn.Module):
         self.highpass = HighPass(sample_rate, highpass) if highpass > 0 else nn.Identity()
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """Remove the offset and what lies below voices, scale to peak 1."""
+        """Remove the offset and the frequencies below voices, scale to peak 1."""
         waveform = self.highpass(waveform - waveform.mean())
         return waveform / waveform.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
 
@@ -114,11 +114,11 @@ class LogMel(nn.Module):
     """`extract.logmel`. Shapes: [samples] -> [frames, n_mels], in dB, its maximum 0."""
 
     def __init__(self, features: Features, bank: FloatArray) -> None:
-        """Take the settings, and the mel filter bank [n_mels, 1 + n_fft // 2]."""
+        """Store the settings and the mel filter bank [n_mels, 1 + n_fft // 2]."""
         super().__init__()
         f = features
         self.n_fft, self.hop_length = f.n_fft, f.hop_length
-        # Frames are n_fft long, but the window leaves less of them.
+        # Frames are n_fft long, but the window covers win_length of them only.
         before = f.n_fft // 2 - (f.n_fft - f.win_length) // 2
         self.padding = (before, f.win_length - before)
         turn = 2 * np.pi * np.arange(f.n_fft) / f.n_fft
@@ -133,7 +133,8 @@ class LogMel(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """Compute the log-mel spectrogram."""
         bins = self.n_fft // 2 + 1
-        # The Fourier transform's matrix: made here of a single turn, it would fill the file.
+        # The matrix of the Fourier transform is computed here from one turn: stored, it would make
+        # the file large.
         turns = torch.outer(torch.arange(bins), torch.arange(len(self.window))) % self.n_fft
         waves = (self.turn[:, turns] * self.window).reshape(2 * bins, 1, -1)
         padded = F.pad(waveform[None], self.padding)
@@ -147,23 +148,25 @@ class Normalise(nn.Module):
     """`normalisation.normalise` for each fold. Shapes: [frames, dims] -> [folds, frames, dims].
 
     Args:
-        statistics: of each fold's train clips; None: a clip's own.
+        statistics: of each fold's train clips; None: each clip is normalised by its own.
     """
 
     def __init__(self, statistics: list[Statistics | None]) -> None:
         super().__init__()
         self.folds = len(statistics)
-        of_train = [each[_LOGMEL] for each in statistics if each is not None]
-        self.of_train: Tensor | None
-        self.register_buffer("of_train", torch.tensor(of_train) if of_train else None)
+        train_statistics = [each[_LOGMEL] for each in statistics if each is not None]
+        self.train_statistics: Tensor | None
+        self.register_buffer(
+            "train_statistics", torch.tensor(train_statistics) if train_statistics else None
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """Shift and scale."""
-        if self.of_train is None:
+        if self.train_statistics is None:
             centred = features - features.mean()
             deviation = centred.square().mean().sqrt()
             return (centred / deviation.clamp(min=LEAST_DEVIATION)).expand(self.folds, -1, -1)
-        mean, deviation = self.of_train.T[:, :, None, None]
+        mean, deviation = self.train_statistics.T[:, :, None, None]
         return (features - mean) / deviation.clamp(min=LEAST_DEVIATION)
 
 
@@ -175,7 +178,7 @@ class FitLength(nn.Module):
         self.length, self.min_frames = model.length, min_frames(model)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Put zeros behind, cut off or interpolate."""
+        """Pad with zeros, cut off or interpolate."""
         frames = features.shape[1]
         padded_frames = torch.sym_max(frames, self.min_frames)
         padded = F.pad(features, (0, 0, 0, padded_frames - frames))
@@ -183,7 +186,7 @@ class FitLength(nn.Module):
             return padded[:, : self.min_frames]
         if self.length != "resize":
             return padded
-        # As ser.nets.lengths.shorten; they are 0, 1, 2 ... where nothing is too long.
+        # As ser.nets.lengths.shorten; the positions are 0, 1, 2 ... in clips that are short enough.
         n = torch.full((1,), padded_frames, dtype=torch.float64)
         middle = (torch.arange(self.min_frames) + 0.5) * (n / self.min_frames) - 0.5
         middle = torch.minimum(middle.clamp(min=0), n - 1)

@@ -1,4 +1,4 @@
-"""Open a trained model, however it is kept. An ONNX file needs no torch."""
+"""Open a trained model from a folder or an ONNX file. An ONNX file needs no torch."""
 
 from pathlib import Path
 
@@ -7,24 +7,26 @@ from ser.use.recogniser import Recogniser
 
 
 def load(path: str | Path, fold: int | None = None) -> Recogniser:
-    """Open a trained model: a folder such as data/model, or an ONNX file that was made of one.
+    """Open a trained model: a folder such as data/model, or an ONNX file exported from one.
 
     Args:
         path: of the folder or file.
-        fold: use the net of this fold alone; None: those of all folds.
+        fold: use only the net of this fold; None: the nets of all folds.
 
     Raises:
-        UserError: there is none, it is damaged, of an unknown format, or has no such fold.
+        UserError: the model is missing, damaged, of an unknown format, or has no such fold.
     """
     path = Path(path)
     if path.is_file() and path.suffix != ".onnx":
-        raise UserError(f"{path} is no model: a folder such as data/model, or an .onnx file is one")
+        raise UserError(
+            f"{path} is not a model: a folder such as data/model or an .onnx file is expected"
+        )
     if path.suffix == ".onnx":
         from ser.use.onnx_model import open_onnx
 
         description, nets = open_onnx(path)
     else:
-        # torch takes a second to import, which an ONNX file has no use for.
+        # Importing torch takes a second, and an ONNX file does not need it.
         try:
             from ser.use.torch_nets import open_folder
         except ModuleNotFoundError as error:

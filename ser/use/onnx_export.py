@@ -15,7 +15,7 @@ from ser.core.needs import FIXED_LENGTHS, needs_of
 from ser.nets import model_folder
 from ser.nets.description import Description
 from ser.use.front_end import FitLength, LogMel, Normalise, StandardForm
-from ser.use.onnx_model import METADATA, OF_FOLDS, PROBABILITIES
+from ser.use.onnx_model import FOLD_PROBABILITIES, METADATA, PROBABILITIES
 from ser.use.recogniser import FEATURES, WAVEFORM
 from ser.use.torch_nets import Folds
 
@@ -24,7 +24,7 @@ _EXAMPLE_SAMPLES = 50_000
 
 
 class FromWaveform(nn.Module):
-    """The nets of all folds, with all that makes their input of what is heard.
+    """The nets of all folds, with the layers that compute their input from a waveform.
 
     Shapes: [samples] -> (mean of the folds' probabilities [emotions], each fold's [folds,
     emotions]).
@@ -43,15 +43,15 @@ class FromWaveform(nn.Module):
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the probabilities."""
-        of_folds = self.layers(waveform)
-        return of_folds.mean(dim=0), of_folds
+        fold_probabilities = self.layers(waveform)
+        return fold_probabilities.mean(dim=0), fold_probabilities
 
 
 def takes_waveforms(description: Description) -> bool:
-    """Whether a model's file needs nothing before it.
+    """Return whether a model's ONNX file takes waveforms, not features.
 
-    Functionals are no operations that ONNX has, nor is the reduction of noise; what is normalised
-    by a voice asks for its recordings first.
+    ONNX has no operations for functionals and noise reduction. A model with model.normalisation
+    speaker needs the speaker's recordings first.
     """
     made = description.preprocessing
     return (
@@ -62,40 +62,41 @@ def takes_waveforms(description: Description) -> bool:
 
 
 def adapts_to_voices(description: Description) -> bool:
-    """Whether a model hears a voice's recordings before it answers."""
+    """Return whether a model adapts to a speaker's recordings before it predicts."""
     return description.model.normalisation == "speaker"
 
 
 def export(folder: Path, path: Path) -> None:
-    """Export all folds' nets, with what makes their input where it can be.
+    """Export the nets of all folds, including the computation of their input where possible.
 
-    Either waveform [samples], as `standard.sound` gives it -> probabilities [emotions], the mean
-    of the folds, and of_folds [folds, emotions]; or features [folds, frames, dims] -> probabilities
-    [folds, emotions]: see `takes_waveforms`. samples is free, and frames is for nets that take
-    clips of any length.
+    See `takes_waveforms` for which of the two signatures the file has:
+    waveform [samples], as `standard.sound` returns it -> probabilities [emotions], the mean of the
+    folds, and of_folds [folds, emotions];
+    or features [folds, frames, dims] -> probabilities [folds, emotions].
+    The size of samples is free, and that of frames for nets that take clips of any length.
 
     Args:
         folder: of the model.
         path: of the file to write.
 
     Raises:
-        UserError: as `ser.nets.model_folder.load`; or the net adapts to a voice by itself.
+        UserError: see `ser.nets.model_folder.load`; or the net itself adapts to a voice.
     """
     description, modules = model_folder.load(folder)
     if needs_of(description.model).standardises_pooled and adapts_to_voices(description):
         raise UserError(
-            f"{folder} adapts to a voice by what it pools of its recordings, which a file cannot: "
-            "use the folder, or train with model.normalisation train"
+            f"{folder} adapts to a voice by what it pools from its recordings, which a file "
+            "cannot: use the folder, or train with model.normalisation train"
         )
     folds = Folds(modules)
     if takes_waveforms(description):
         net: nn.Module = FromWaveform(description, folds)
         example, free = torch.zeros(_EXAMPLE_SAMPLES), [0]
-        inputs, outputs = [WAVEFORM], [PROBABILITIES, OF_FOLDS]
+        inputs, outputs = [WAVEFORM], [PROBABILITIES, FOLD_PROBABILITIES]
     else:
         net, inputs, outputs = folds, [FEATURES], [PROBABILITIES]
         example, free = _example_features(description)
-    # The exporter tells of every step, and warns of its own parts.
+    # The exporter reports every step, and warns about its own parts.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -118,7 +119,7 @@ def export(folder: Path, path: Path) -> None:
 
 
 def _example_features(description: Description) -> tuple[Tensor, list[int]]:
-    """Make features as the nets take them; say which of their dimensions are free."""
+    """Make features of the shape that the nets take; return them and their free dimensions."""
     model = description.model
     frames, free = _EXAMPLE_FRAMES, [1]
     if model.length in FIXED_LENGTHS:
@@ -130,7 +131,7 @@ def _example_features(description: Description) -> tuple[Tensor, list[int]]:
 
 
 def _forget_origin(graph: onnx.GraphProto) -> None:
-    """Remove where in whose files each operation was written: nothing that a file should tell."""
+    """Remove the source file of each operation from the metadata: it names the user's folders."""
     del graph.metadata_props[:], graph.value_info[:]
     for part in (*graph.node, *graph.initializer, *graph.input, *graph.output):
         del part.metadata_props[:]

@@ -13,8 +13,8 @@ from ser.use.recogniser import FEATURES, WAVEFORM, Nets
 if TYPE_CHECKING:
     import onnxruntime
 
-METADATA = "ser"  # the key of the description
-PROBABILITIES, OF_FOLDS = "probabilities", "of_folds"
+METADATA = "ser"  # the description's key in the file's metadata
+PROBABILITIES, FOLD_PROBABILITIES = "probabilities", "of_folds"
 
 
 def open_onnx(path: Path) -> tuple[Description, Nets]:
@@ -28,7 +28,7 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
     except ImportError:
         raise UserError(f"{path} needs onnxruntime: pip install onnxruntime") from None
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what is wrong is said below
+    options.log_severity_level = 4  # errors are reported below
     options.intra_op_num_threads = 1  # one clip at a time: more threads only wait for each other
     try:
         session = onnxruntime.InferenceSession(
@@ -36,17 +36,17 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
         )
         described = session.get_modelmeta().custom_metadata_map.get(METADATA)
         if described is None:
-            raise ValueError("no description in it: `ser export` did not write it")
+            raise ValueError("without a description: `ser export` did not write it")
         description = parse(described, path)
         _check_shapes(session, description)
     except UserError:
         raise
     except Exception as error:
-        # onnxruntime's own errors have no class in common but this.
+        # onnxruntime's own errors have no other class in common.
         raise UserError(f"{path} holds no usable model ({_first_line(error)})") from None
 
     (taken,) = (node.name for node in session.get_inputs())
-    given = OF_FOLDS if taken == WAVEFORM else PROBABILITIES
+    given = FOLD_PROBABILITIES if taken == WAVEFORM else PROBABILITIES
 
     def answer(values: FloatArray) -> FloatArray:
         try:
@@ -59,23 +59,27 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
 
 
 def _check_shapes(session: "onnxruntime.InferenceSession", description: Description) -> None:
-    """Compare what the nets take in and give with what is said of them.
+    """Check that the shapes of inputs and outputs are those of the description.
 
     Raises:
         ValueError: they differ.
     """
     nodes = (*session.get_inputs(), *session.get_outputs())
-    # What is free has a name in place of a size.
+    # A free dimension has a name in place of a size.
     found = {node.name: [n if isinstance(n, int) else None for n in node.shape] for node in nodes}
     folds, emotions = len(description.folds), len(description.emotions)
     if WAVEFORM in found:
-        expected = {WAVEFORM: [None], PROBABILITIES: [emotions], OF_FOLDS: [folds, emotions]}
+        expected = {
+            WAVEFORM: [None],
+            PROBABILITIES: [emotions],
+            FOLD_PROBABILITIES: [folds, emotions],
+        }
     else:
-        frames = found[FEATURES][1:2]  # free, or of one length
+        frames = found[FEATURES][1:2]  # free, or fixed
         dims = sum(description.preprocessing.dims.values())
         expected = {FEATURES: [folds, *frames, dims], PROBABILITIES: [folds, emotions]}
     if found != expected:
-        raise ValueError(f"its nets take and give {found}, described are {expected}")
+        raise ValueError(f"its nets take and return {found}, described are {expected}")
 
 
 def _first_line(error: Exception) -> str:

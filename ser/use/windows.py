@@ -15,7 +15,7 @@ class Windows:
     """How a recording is cut, in seconds.
 
     Attributes:
-        whole: recordings up to this length stay whole.
+        whole: recordings up to this length are not cut.
         length: of a window.
         hop: from the start of one window to the next.
     """
@@ -28,12 +28,18 @@ class Windows:
 def cut(
     blocks: Iterable[FloatArray], sample_rate: int, windows: Windows
 ) -> Iterator[tuple[int, FloatArray, bool]]:
-    """Cut a recording: memory holds a window, or the longest recording that stays whole.
+    """Cut a recording into windows while it is read.
 
-    All windows have one length; the last one ends where the recording ends.
+    All windows have the same length; the last one ends where the recording ends. Memory holds one
+    window, or the longest recording that is not cut.
+
+    >>> second = np.zeros((10, 1), np.float32)
+    >>> windows = cut([second] * 5, 10, Windows(whole=3.0, length=2.0, hop=1.5))
+    >>> [(first, len(samples)) for first, samples, _ in windows]
+    [(0, 20), (15, 20), (30, 20)]
 
     Args:
-        blocks: float32 [samples, channels] one after the other.
+        blocks: float32 [samples, channels], consecutive.
         sample_rate: in Hz.
         windows: lengths in seconds.
 
@@ -56,7 +62,7 @@ def cut(
         if kept:
             yield 0, np.concatenate(kept), True
         return
-    # begin, end: the recording's samples that buffer holds; start: the next window's first.
+    # buffer holds the recording's samples begin..end; the next window begins at start.
     buffer, begin, end, start = np.concatenate(kept), 0, read, 0
     while True:
         while start + length <= end:

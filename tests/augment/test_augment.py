@@ -18,7 +18,7 @@ from ser.augment.copies import (
     white_noise,
 )
 from ser.core import params
-from ser.core.columns import blocks
+from ser.core.columns import column_slices
 
 RATE = 16000
 # change in params -> the key of its range, the field of a draw
@@ -260,7 +260,7 @@ DIMS = {"rms": 1, "logmel": 16, "chroma": 12}
 def stacked(frames=4000):
     """Features whose kinds differ in mean and deviation."""
     values = np.random.default_rng(0).standard_normal((frames, 29))
-    for (_, columns), deviation in zip(blocks(DIMS), (0.05, 12.0, 0.3), strict=True):
+    for (_, columns), deviation in zip(column_slices(DIMS), (0.05, 12.0, 0.3), strict=True):
         values[:, columns] = deviation * (values[:, columns] - 2)
     return values.astype(np.float32)
 
@@ -269,7 +269,7 @@ def stacked(frames=4000):
 def test_feature_noise_has_the_wanted_deviation_within_each_kind(deviation):
     features = stacked()
     noise = add_feature_noise(features, DIMS, deviation, seed=5).astype(np.float64) - features
-    for _, columns in blocks(DIMS):
+    for _, columns in column_slices(DIMS):
         measured = noise[:, columns] / features[:, columns].std(dtype=np.float64)
         # The deviation of n values is off by 1 / sqrt(2 n) of itself, their mean by 1 / sqrt(n).
         n = measured.size

@@ -761,7 +761,7 @@ def test_a_word_that_no_clip_has_is_noted(project, capsys):
     put_ravdess(project, "03-01-02-01-01-01-01", "03-01-05-01-01-01-01")
     project.put("own/anger/x.wav", speech(5))
     project.run()
-    assert "no clip is called clam, as clean.relabel" in capsys.readouterr().out
+    assert "no clip is labelled clam, which clean.relabel" in capsys.readouterr().out
 
 
 def test_words_are_not_missed_where_no_clip_was_labelled(project, capsys):
@@ -879,7 +879,9 @@ def test_what_is_understood_of_folders_is_said(project, capsys):
     ]
     noted = notes(capsys)
     assert noted[0] == "note: aown: speaker from the folder above the emotion, 2 speakers: anna, bo"
-    assert noted[1].startswith("note: bown: the folders say no speakers: all recordings lie in x;")
+    assert noted[1].startswith(
+        "note: bown: the folders do not name the speakers: all recordings are in x;"
+    )
     assert len(noted) == 2
 
 
@@ -888,6 +890,7 @@ def test_paths_without_their_suffix_are_refused_with_the_recordings_there(projec
     project.put("own/clip01.wav", speech(1))
     project.put("own/clip02.wav", speech(2))
     with pytest.raises(
-        UserError, match=r"own/clip01: labels\.csv lists it, and there is clip01\.wav: write each"
+        UserError,
+        match=r"own/clip01: labels\.csv lists it, but the file is clip01\.wav: write each",
     ):
         project.run()

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from ser.cleaning.duplicates import set_apart_duplicates
+from ser.cleaning.duplicates import find_duplicates
 
 
 def row(path, clip, digest, emotion="angry"):
@@ -13,7 +13,7 @@ def row(path, clip, digest, emotion="angry"):
 def set_apart(*rows):
     """Paths kept, and path -> (reason, detail) of the others."""
     given = copy.deepcopy(rows)
-    rejected = set_apart_duplicates(rows)
+    rejected = find_duplicates(rows)
     assert rows == given
     assert all(one.keys() == {"path", "reason", "detail"} for one in rejected)
     verdicts = {one["path"]: (one["reason"], one["detail"]) for one in rejected}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ser.cleaning.labelling import find_corpora, find_files, label
+from ser.cleaning.labelling import find_corpora, find_files, label_recordings
 from ser.core.errors import UserError
 from ser.core.sections import Clean
 
@@ -53,7 +53,7 @@ def test_folders_without_files_are_no_recordings(tmp_path):
 def test_more_files_than_are_labelled_at_once_are_all_labelled(tmp_path):
     names = {f"aesdd/a01 ({speaker}).wav" for speaker in range(1, 2502)}
     put(tmp_path, *names)
-    rows = list(label(tmp_path, CLEAN))
+    rows = list(label_recordings(tmp_path, CLEAN))
     assert {row["path"] for row in rows} == names
     assert {row["clip"] for row in rows} == {name.removesuffix(".wav") for name in names}
     assert len(rows) == len({row["identity"] for row in rows}) == len(names)
@@ -63,14 +63,14 @@ def test_a_table_is_about_all_files_however_many(tmp_path):
     lines = [f"{i:04}.wav,sad" for i in range(1500)]
     put(tmp_path, *(f"own/{i:04}.wav" for i in range(1, 1500)))
     (tmp_path / "own/labels.csv").write_text("\n".join(["path,emotion", *lines]))
-    rows = list(label(tmp_path, CLEAN))
+    rows = list(label_recordings(tmp_path, CLEAN))
     assert len(rows) == 1500
     assert [row["path"] for row in rows if "reason" in row] == ["own/0000.wav"]
 
 
 def test_a_row_has_what_its_labels_say_or_why_it_is_rejected(tmp_path):
     put(tmp_path, "aesdd/x/s05 (3)b.wav", "aesdd/y.wav")
-    good, bad = sorted(label(tmp_path, CLEAN), key=lambda row: row["path"])
+    good, bad = sorted(label_recordings(tmp_path, CLEAN), key=lambda row: row["path"])
     assert good.pop("identity")
     assert good == {
         "path": "aesdd/x/s05 (3)b.wav",
@@ -92,6 +92,6 @@ def test_a_row_has_what_its_labels_say_or_why_it_is_rejected(tmp_path):
 
 def test_a_name_that_would_break_a_table_is_rejected(tmp_path):
     put(tmp_path, "aesdd/x/s05 (3).wav", "aesdd/x\r/s06 (3).wav")
-    rows = sorted(label(tmp_path, CLEAN), key=lambda row: row["path"])
+    rows = sorted(label_recordings(tmp_path, CLEAN), key=lambda row: row["path"])
     assert [row.get("reason") for row in rows] == ["unknown_name", None]
     assert "carriage return" in rows[0]["detail"]

@@ -43,8 +43,8 @@ def test_an_empty_ledger_has_nothing(ledger):
 
 def test_rows_come_back_with_their_columns_sorted_as_python_sorts(ledger):
     names = ["a b/x", "a/x", "a/é", "a/z", "a/𝄞", "a/\uffff", "a/10", "a/9"]
-    ledger.enter(row(f"{name}.wav", clip=f"c/{name[::-1]}") for name in names)
-    ledger.enter(bad(f"{name}.txt") for name in names)
+    ledger.insert(row(f"{name}.wav", clip=f"c/{name[::-1]}") for name in names)
+    ledger.insert(bad(f"{name}.txt") for name in names)
     assert [path for _, path in ledger.names()] == sorted(f"{name}.wav" for name in names)
     assert paths(ledger.rejected()) == sorted(f"{name}.txt" for name in names)
     clips = [one["clip"] for one in ledger.clips()]
@@ -54,14 +54,14 @@ def test_rows_come_back_with_their_columns_sorted_as_python_sorts(ledger):
 
 
 def test_what_is_found_out_is_noted_while_the_names_are_read(ledger):
-    ledger.enter(row(f"a/{i:04}.wav") for i in range(3000))
+    ledger.insert(row(f"a/{i:04}.wav") for i in range(3000))
     seen = []
     for _, path in ledger.names():
         seen.append(path)
         if path.endswith("7.wav"):
-            ledger.note({"path": path, "reason": "silent", "detail": "no sound"})
+            ledger.update({"path": path, "reason": "silent", "detail": "no sound"})
         else:
-            ledger.note({"path": path, "seconds": 0.1, "digest": path.encode()})
+            ledger.update({"path": path, "seconds": 0.1, "digest": path.encode()})
     assert seen == [f"a/{i:04}.wav" for i in range(3000)]
     assert len(ledger) == 2700
     assert ledger.seconds() == pytest.approx(270)
@@ -69,22 +69,22 @@ def test_what_is_found_out_is_noted_while_the_names_are_read(ledger):
 
 
 def test_a_verdict_stands(ledger):
-    ledger.enter([bad("a/x.wav", "unlisted", "not in labels.csv")])
-    ledger.note({"path": "a/x.wav", "reason": "silent", "detail": "no sound"})
+    ledger.insert([bad("a/x.wav", "unlisted", "not in labels.csv")])
+    ledger.update({"path": "a/x.wav", "reason": "silent", "detail": "no sound"})
     assert ledger.reasons() == [Tally("unlisted", 1, "a/x.wav", "not in labels.csv")]
 
 
 def test_a_name_and_a_sound_are_known_once_they_are_noted_together(ledger):
-    ledger.enter([row("a/x.wav", "a/x"), row("a/b/x.wav", "a/x"), row("a/y.wav", "a/y")])
-    ledger.note({"path": "a/x.wav", "digest": b"1"})
-    ledger.note({"path": "a/y.wav", "digest": b"2"})
+    ledger.insert([row("a/x.wav", "a/x"), row("a/b/x.wav", "a/x"), row("a/y.wav", "a/y")])
+    ledger.update({"path": "a/x.wav", "digest": b"1"})
+    ledger.update({"path": "a/y.wav", "digest": b"2"})
     assert ledger.has("a/x", b"1")
     assert not ledger.has("a/x", b"2")
     assert not ledger.has("a/z", b"1")
 
 
 def test_duplicates_are_set_apart_and_the_known_corpus_is_kept(ledger):
-    ledger.enter(
+    ledger.insert(
         [
             row("aown/x.wav", digest=b"1"),
             row("savee/x.wav", digest=b"1"),
@@ -96,7 +96,7 @@ def test_duplicates_are_set_apart_and_the_known_corpus_is_kept(ledger):
             bad("tess/e.wav"),
         ]
     )
-    ledger.set_apart_duplicates()
+    ledger.reject_duplicates()
     assert paths(ledger.clips()) == ["savee/x.wav", "savee/y.wav", "tess/a.wav"]
     reasons = {one["path"]: (one["reason"], one["detail"]) for one in ledger.rejected()}
     assert reasons == {
@@ -110,7 +110,7 @@ def test_duplicates_are_set_apart_and_the_known_corpus_is_kept(ledger):
 
 
 def test_reasons_are_counted_with_their_first_recording_the_commonest_first(ledger):
-    ledger.enter(
+    ledger.insert(
         [
             bad("b/2.wav", "silent", "two"),
             bad("b/1.wav", "silent", "one"),
@@ -125,7 +125,7 @@ def test_reasons_are_counted_with_their_first_recording_the_commonest_first(ledg
 
 
 def test_emotions_are_those_of_what_is_kept_and_words_those_of_all(ledger):
-    ledger.enter(
+    ledger.insert(
         [
             row("b/1.wav", emotion="sad", word="sadness"),
             row("a/1.wav", emotion="sad", word="sad"),

@@ -41,14 +41,14 @@ def test_all_levels_are_rounded():
         ({"uar": "0.5"}, "uar = '0.5'"),
         ({"n_test": 24.0}, "n_test = 24.0"),
         ({"n_test": 0}, "n_test = 0"),
-        ({"per_class": None}, "per_class = None: a mapping is expected"),
-        ({"per_speaker": {"a/1": 3}}, "per_speaker.a/1 = 3: a mapping is expected"),
-        ({"per_fold": {"1": {"accuracy": 0.5}}}, "per_fold.1.uar is missing"),
-        ({"baseline": {"kind": "svm"}}, "baseline.accuracy is missing"),
+        ({"per_class": None}, "per_class = None: a mapping expected"),
+        ({"per_speaker": {"a/1": 3}}, "per_speaker.a/1 = 3: a mapping of keys"),
+        ({"per_fold": {"1": {"accuracy": 0.5}}}, "per_fold.1.uar: missing"),
+        ({"baseline": {"kind": "svm"}}, "baseline.accuracy: missing"),
         ({"confusion": [[1]]}, "confusion is not 3 rows of 3"),
         ({"confusion": [[1] * 3] * 2}, "confusion is not 3 rows of 3"),
-        ({"acuracy": 0.5}, "acuracy is not a known key"),
-        ({"accuracy_ci95": [0.1, 0.2, 0.3]}, "accuracy_ci95 is not a known key"),
+        ({"acuracy": 0.5}, "acuracy: unknown key"),
+        ({"accuracy_ci95": [0.1, 0.2, 0.3]}, "accuracy_ci95: unknown key"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file(tmp_path, change, said):
@@ -63,7 +63,7 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path, change, said):
 @pytest.mark.parametrize("key", [key for key in METRICS if key not in ("per_fold", "confusion")])
 def test_a_missing_key_is_named(key):
     values = {name: value for name, value in METRICS.items() if name != key}
-    with pytest.raises(ValueError, match=f"^{key} is missing$"):
+    with pytest.raises(ValueError, match=f"^{key}: missing$"):
         Figures.from_values(values)
 
 

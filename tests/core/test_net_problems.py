@@ -9,7 +9,7 @@ from settings import PLAIN_MODEL
 
 from ser.core.kinds import SPECTRA
 from ser.core.needs import FIXED_LENGTHS, MIN_FRAMES, NEEDS
-from ser.core.net_problems import problems
+from ser.core.net_problems import net_problems
 from ser.core.sections import Model
 from ser.nets.build import NETS, build
 
@@ -21,7 +21,7 @@ FLAT_CNN = {"name": "cnn", "pooling": "flatten"}
 
 
 def refused(changes, dims=LOGMEL):
-    return problems(Model.model_validate(PLAIN_MODEL | changes), dims)
+    return net_problems(Model.model_validate(PLAIN_MODEL | changes), dims)
 
 
 def refusal(changes, dims=LOGMEL):
@@ -61,7 +61,7 @@ def test_the_cnn_needs_a_column_for_every_halving(layers, least, others):
     too_few = {"mfcc": least - 1 - len(others)} | others
     text = refusal(net, too_few)
     assert f"model.layers {layers} halves them {layers} times" in text
-    assert f"at least {least} columns of features, it got {least - 1}" in text
+    assert f"at least {least} columns of features, got {least - 1}" in text
     with pytest.raises(RuntimeError):
         trained(net, too_few)
 
@@ -71,7 +71,7 @@ def test_the_cnn_needs_a_column_for_every_halving(layers, least, others):
 def test_nets_for_spectrograms_need_one(name, dims):
     text = refusal({"name": name}, dims)
     assert f"model.name {name} looks for patterns in a spectrogram" in text
-    assert f"needs one of logmel, mfcc, chroma, it is {list(dims)}" in text
+    assert f"needs one of logmel, mfcc, chroma, got {list(dims)}" in text
 
 
 @pytest.mark.parametrize("kind", SPECTRA)
@@ -85,8 +85,8 @@ def test_any_spectrum_will_do_for_nets_for_spectrograms(name, kind):
 def test_a_deep_resnet_trains_one_clip_at_a_time_on_more_than_32_columns():
     net = {"name": "resnet", "layers": 4, "batch_size": 1}
     (problem,) = refused(net, {"logmel": 32})
-    assert "at least 33 columns of features, it got 32" in problem
-    assert "model.batch_size of 2 or more or model.layers 3" in problem
+    assert "at least 33 columns of features, got 32" in problem
+    assert "model.batch_size of 2 or more, or model.layers 3" in problem
     assert refused(net | {"batch_size": 2}, {"logmel": 32}) == []
     assert refused(net, {"logmel": 33}) == []
     trained(net, {"logmel": 33})
@@ -102,7 +102,7 @@ def test_the_rezonet_needs_8_bands():
     assert refused({"name": "rezonet"}, {"logmel": 8}) == []
     trained({"name": "rezonet"}, {"logmel": 8})
     text = refusal({"name": "rezonet"}, {"logmel": 7})
-    assert "at least 8 columns of features, it got 7 of ['logmel']" in text
+    assert "at least 8 columns of features, got 7 of ['logmel']" in text
     with pytest.raises(RuntimeError):
         trained({"name": "rezonet"}, {"logmel": 7})
 
@@ -112,7 +112,7 @@ def test_the_rezonet_needs_8_bands():
 )
 def test_the_rezonet_takes_nothing_but_mel_bands(dims):
     text = refusal({"name": "rezonet"}, dims)
-    assert text == f"model.name rezonet needs features.kinds [logmel], it is {list(dims)}"
+    assert text == f"model.name rezonet needs features.kinds [logmel], got {list(dims)}"
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -132,7 +132,7 @@ def test_nets_that_flatten_need_clips_of_one_length(net, what, length):
     else:
         text = refusal(net)
         assert text.startswith(f"{what} needs clips of one length: model.length resize or pad with")
-        assert text.endswith(f"it is '{length}'")
+        assert text.endswith(f"got '{length}'")
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -270,12 +270,12 @@ def test_statpool_takes_spectrograms_of_8_bands_or_more_at_their_own_length():
 @pytest.mark.parametrize(
     ("changes", "dims", "said"),
     [
-        ({}, {"logmel": 7}, "at least 8 columns of features, it got 7 of ['logmel']"),
+        ({}, {"logmel": 7}, "at least 8 columns of features, got 7 of ['logmel']"),
         ({}, {"mfcc": 24}, "needs features.kinds [logmel]"),
-        ({}, {"logmel": 64, "rms": 1}, "[logmel], it is ['logmel', 'rms']"),
-        ({"length": "pad"}, LOGMEL, "model.length own or crop, it is 'pad'"),
-        ({"length": "resize"}, LOGMEL, "model.length own or crop, it is 'resize'"),
-        ({"mixup": 0.2}, LOGMEL, "model.mixup must be 0, it is 0.2"),
+        ({}, {"logmel": 64, "rms": 1}, "[logmel], got ['logmel', 'rms']"),
+        ({"length": "pad"}, LOGMEL, "model.length own or crop, got 'pad'"),
+        ({"length": "resize"}, LOGMEL, "model.length own or crop, got 'resize'"),
+        ({"mixup": 0.2}, LOGMEL, "model.mixup must be 0, got 0.2"),
     ],
 )
 def test_what_statpool_cannot_take_is_refused(changes, dims, said):

@@ -351,20 +351,20 @@ def test_values_out_of_range_are_refused_with_their_key(values, key, wrong):
         ),
         (
             {"split.scheme": "speaker", "split.test_corpora": ["aesdd"]},
-            "split: test_corpora ['aesdd'] are tested by scheme cross_corpus alone, it is 'speaker'"
+            "split: test_corpora ['aesdd'] are tested by scheme cross_corpus alone, got 'speaker'"
             ": set scheme: cross_corpus, or test_corpora: []",
         ),
         (
             {"clean.emotions": ["sad", "happy", "sad"]},
-            "clean.emotions: all, or a list of unlike emotions",
+            "clean.emotions: all, or a list of different emotions",
         ),
         (
             {"clean.emotions": ["happy", "sad"], "clean.relabel": {"calm": "neutral"}},
-            "clean: relabel takes 'calm' for neutral, which emotions ['happy', 'sad'] leave out",
+            "clean: relabel takes 'calm' for neutral, which is not in emotions ['happy', 'sad']",
         ),
         (
             {"clean.emotions": ["sad"], "clean.relabel": {"Grief": "sad", "Joy": "happy"}},
-            "clean: relabel takes 'joy' for happy, which emotions ['sad'] leave out",
+            "clean: relabel takes 'joy' for happy, which is not in emotions ['sad']",
         ),
     ],
 )
@@ -445,7 +445,11 @@ def test_what_an_emotion_may_be_called_is_said_once(values):
     put(values, "clean.emotions", ["Boredom", "sadness", 1, "sad"])
     text = refusal(values)
     assert text.count("angry, calm, disgust") == 1
-    for said in ("'Boredom': a name is of a to z", "'sadness': that is sad", "1: write what YAML"):
+    for said in (
+        "'Boredom': a name has at most 16 of a to z",
+        "'sadness': write it as sad",
+        "1: write words that YAML",
+    ):
         assert said in text
 
 
@@ -468,8 +472,8 @@ def test_all_contradictions_of_a_section_are_reported_at_once(values):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("pull: [aesdd\n", "no valid YAML"),
-        ("pull:\n\t- tab", "no valid YAML"),
+        ("pull: [aesdd\n", "not valid YAML"),
+        ("pull:\n\t- tab", "not valid YAML"),
         ("", "the file = "),
         ("# only a comment\n", "the file = "),
         ("- pull\n- clean\n", "the file = "),
@@ -506,13 +510,13 @@ def test_a_key_is_the_word_that_the_file_has(tmp_path, values, key):
 @pytest.mark.parametrize("key", OTHER_THAN_TEXT)
 def test_a_key_that_is_no_text_to_yaml_is_refused_with_how_to_write_it(tmp_path, values, key):
     file = with_relabel(tmp_path, values, f"{{{key}: neutral}}")
-    with pytest.raises(UserError, match=r"clean\.relabel: the key .* is no text; write .* '01'"):
+    with pytest.raises(UserError, match=r"clean\.relabel: the key .* is not text; write .* '01'"):
         load(file)
 
 
 @pytest.mark.parametrize("keys", ["{1: sad, 01: neutral}", "{1: sad, true: neutral}"])
 def test_keys_that_are_one_value_to_yaml_are_refused(tmp_path, values, keys):
-    with pytest.raises(UserError, match=r"is no valid YAML[\s\S]*duplicate key"):
+    with pytest.raises(UserError, match=r"is not valid YAML[\s\S]*duplicate key"):
         load(with_relabel(tmp_path, values, keys))
 
 
@@ -574,7 +578,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path):
     file = tmp_path / "p.yaml"
     file.write_text("clean: {song: true}\nclean: {song: false}\n", encoding="utf-8")
     with pytest.raises(
-        UserError, match=r"p\.yaml is no valid YAML[\s\S]*duplicate key .cl"
+        UserError, match=r"p\.yaml is not valid YAML[\s\S]*duplicate key .cl"
     ) as text:
         load(file)
     assert "suppress" not in str(text.value)
@@ -583,7 +587,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path):
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     file = tmp_path / "p.yaml"
     file.write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(UserError, match="no valid YAML"):
+    with pytest.raises(UserError, match="not valid YAML"):
         load(file)
 
 
@@ -683,7 +687,7 @@ def test_every_valid_name_is_accepted(values, key, valid):
 def test_corpora_to_test_are_not_ignored_by_another_scheme(values, scheme):
     values["pull"]["corpora"] = ["aesdd", "demo"]
     values["split"] |= {"scheme": scheme, "emobox": "folder", "test_corpora": ["demo"]}
-    assert f"by scheme cross_corpus alone, it is {scheme!r}" in refusal(values)
+    assert f"by scheme cross_corpus alone, got {scheme!r}" in refusal(values)
 
 
 @pytest.mark.parametrize("scheme", NAMES["split.scheme"])
@@ -713,19 +717,22 @@ def test_all_or_some_emotions_are_kept(values, emotions):
 @pytest.mark.parametrize(
     ("emotions", "said"),
     [
-        (["sad", "Angry"], "got 'Angry': a name is of a to z, 0 to 9, _ and -, a letter first"),
-        (["sad", "Ärger"], "got 'Ärger': a name is of a to z"),
-        (["sad", "so so"], "got 'so so': a name is of a to z"),
-        (["sad", "2nd"], "got '2nd': a name is of a to z"),
-        (["sad", "x\n"], "a name is of a to z"),
-        (["sad", ""], "got '': a name is of a to z"),
-        (["sad", "anger"], "got 'anger': that is angry"),
-        (["sad", "all"], "got 'all': that is not free to name an emotion"),
-        (["sad", "speaker"], "got 'speaker': that is not free"),
-        (["sad", 3], "got 3: write what YAML takes for something else, such as 0, 01 or true"),
+        (
+            ["sad", "Angry"],
+            "got 'Angry': a name has at most 16 of a to z, 0 to 9, _ and -, a letter first",
+        ),
+        (["sad", "Ärger"], "got 'Ärger': a name has at most 16 of a to z"),
+        (["sad", "so so"], "got 'so so': a name has at most 16 of a to z"),
+        (["sad", "2nd"], "got '2nd': a name has at most 16 of a to z"),
+        (["sad", "x\n"], "a name has at most 16 of a to z"),
+        (["sad", ""], "got '': a name has at most 16 of a to z"),
+        (["sad", "anger"], "got 'anger': write it as angry"),
+        (["sad", "all"], "got 'all': that name is reserved"),
+        (["sad", "speaker"], "got 'speaker': that name is reserved"),
+        (["sad", 3], "got 3: write words that YAML would read otherwise, such as 0, 01 or true"),
         (["sad", True], "got True: write"),
         (["sad", None], "got None: write"),
-        (["sad", "boredom", "boredom"], "unlike emotions"),
+        (["sad", "boredom", "boredom"], "different emotions"),
         ([], "[]"),
         ("angry", "'angry'"),
         ("All", "'All'"),
@@ -777,9 +784,9 @@ def test_words_are_taken_for_emotions_whatever_their_case_and_form(values, relab
         ({"calm": 3}, "clean.relabel.calm = 3: text expected; write"),
         ({"calm": None}, "clean.relabel.calm = None: "),
         ({"calm": ["sad"]}, "clean.relabel.calm = ['sad']: "),
-        ({3: "sad"}, "clean.relabel: the key 3 is no text; write"),
-        ({False: "sad"}, "clean.relabel: the key False is no text; write"),
-        ({None: "sad"}, "clean.relabel: the key None is no text; write"),
+        ({3: "sad"}, "clean.relabel: the key 3 is not text; write"),
+        ({False: "sad"}, "clean.relabel: the key False is not text; write"),
+        ({None: "sad"}, "clean.relabel: the key None is not text; write"),
         ([], "clean.relabel = []: "),
         (["calm"], "clean.relabel = ['calm']: "),
         ("calm", "clean.relabel = 'calm': "),
@@ -843,8 +850,8 @@ def test_interpolating_between_clips_needs_one_length(on_frames, balance):
     for length in ("own", "crop"):
         values["model"]["length"] = length
         text = refusal(values)
-        assert f"\n  model: balance {balance} makes clips by interpolation" in text
-        assert f"length resize or pad with frames, it is '{length}'" in text
+        assert f"\n  model: balance {balance} interpolates between clips" in text
+        assert f"length resize or pad with frames, got '{length}'" in text
     for length in ("resize", "pad"):
         values["model"]["length"] = length
         assert parse(values, "p").model.balance == balance
@@ -861,16 +868,16 @@ def test_other_balances_take_clips_of_their_own_length(values, balance):
     [
         (
             {"features.n_mels": 7, "features.n_mfcc": 7, "model.name": "cnn"},
-            ["at least 8 columns of features, it got 7"],
+            ["at least 8 columns of features, got 7"],
         ),
         (
             {"features.kinds": ["zcr", "rms"], "model.frequency_mask": 0},
-            ["model.name resnet looks for patterns", "logmel, mfcc, chroma, it is ['zcr', 'rms']"],
+            ["model.name resnet looks for patterns", "logmel, mfcc, chroma, got ['zcr', 'rms']"],
         ),
         ({"model.name": "cnn", "model.pooling": "flatten"}, ["model.length resize or pad"]),
         (
             {"model.name": "rezonet", "features.kinds": ["logmel", "zcr"]},
-            ["features.kinds [logmel], it is ['logmel', 'zcr']"],
+            ["features.kinds [logmel], got ['logmel', 'zcr']"],
         ),
         (
             {"model.name": "exponet", "model.batch_size": 1},
@@ -941,13 +948,13 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
     [
         (
             {"augment.feature_noise.probability": 0.1},
-            "augment.feature_noise.probability must be 0: its deviation is of all columns "
-            "together, and those of features.kinds [functionals] are of unlike units",
+            "augment.feature_noise.probability must be 0: one deviation is taken over all "
+            "columns, but those of features.kinds [functionals] have different units",
         ),
         (
             {"augment.time_mask.probability": 1.0, "augment.copies": 1},
-            "augment.time_mask.probability must be 0: it hides frames, which features.kinds "
-            "[functionals] has none of",
+            "augment.time_mask.probability must be 0: it hides frames, but features.kinds "
+            "[functionals] has none",
         ),
         (
             {"augment.frequency_mask.probability": 0.5},
@@ -955,19 +962,22 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
         ),
         (
             {"model.frequency_mask": 1},
-            "model.frequency_mask must be 0: mel bands are changed, and features.kinds "
+            "model.frequency_mask must be 0: mel bands would be changed, but features.kinds "
             "['functionals'] has no logmel",
         ),
         (
             {"model.crop.probability": 0.5},
-            "model.crop.probability must be 0: it takes frames away, which features.kinds "
-            "[functionals] has none of",
+            "model.crop.probability must be 0: it takes frames away, but features.kinds "
+            "[functionals] has none",
         ),
-        ({"model.frequency_shift": 0.5}, "model.frequency_shift must be 0: mel bands are changed"),
+        (
+            {"model.frequency_shift": 0.5},
+            "model.frequency_shift must be 0: mel bands would be changed",
+        ),
         (
             {"model.time_mask": 1},
-            "model.time_mask must be 0: it takes frames away, which features.kinds [functionals] "
-            "has none of",
+            "model.time_mask must be 0: it takes frames away, but features.kinds [functionals] "
+            "has none",
         ),
         (
             {"model.normalisation": "clip"},
@@ -1042,7 +1052,7 @@ def test_a_frequency_mask_without_mel_bands_is_refused_whichever_it_is(on_functi
     put(on_functionals, "model.frequency_shift", 1.0)
     text = refusal(on_functionals)
     names = "augment.frequency_mask.probability, model.frequency_mask, model.frequency_shift"
-    assert f"\n  {names} must be 0: mel bands are changed" in text
+    assert f"\n  {names} must be 0: mel bands would be changed" in text
 
 
 @pytest.mark.parametrize("key", ["frequency_shift", "frequency_mask"])

@@ -220,7 +220,7 @@ def test_an_array_is_read_from_its_place_alone(tmp_path, monkeypatch):
     arrays = features()
     write(tmp_path / "store", arrays, (3,))
     monkeypatch.chdir(tmp_path)
-    places = {key: Store(Path("store")).place(key) for key in arrays}
+    places = {key: Store(Path("store")).array_slice(key) for key in arrays}
     monkeypatch.chdir("/")
     for key, place in pickle.loads(pickle.dumps(places)).items():
         assert place.shape == arrays[key].shape

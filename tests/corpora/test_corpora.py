@@ -730,8 +730,8 @@ def test_a_source_of_no_clips_is_refused_with_the_number_of_its_files_and_three_
     with pytest.raises(UserError) as caught:
         select_files("savee", seen, "kaggle:x/y")
     assert str(caught.value).startswith(
-        "kaggle:x/y has no clip of savee, whose clips are called like 'DC/a01.wav': 5 files seen, "
-        "for example 1.wav, 2.wav, 3.wav; recordings of your own go under a name of their own, "
+        "kaggle:x/y has no clip of savee, whose clips have names like 'DC/a01.wav': 5 files seen, "
+        "for example 1.wav, 2.wav, 3.wav; recordings of your own need a corpus name of their own, "
     )
     assert str(caught.value).endswith(". Correct pull.sources.savee in params.yaml")
 
@@ -741,7 +741,7 @@ def test_a_source_of_another_corpus_is_refused_with_its_name(corpus, other):
     guess = "aesdd or demo" if other == "aesdd" else other
     with pytest.raises(UserError) as caught:
         select_files(corpus, ["a.wav", *NAMES[other]], "x.zip")
-    assert f"; they are called like clips of {guess}. Correct" in str(caught.value)
+    assert f"; they are named like clips of {guess}. Correct" in str(caught.value)
     assert f"has no clip of {corpus}, " in str(caught.value)
     assert f"{len(NAMES[other]) + 1} files seen" in str(caught.value)
 

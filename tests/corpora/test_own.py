@@ -122,7 +122,7 @@ def test_a_file_that_is_listed_and_not_there_is_rejected_and_the_others_are_not(
     result = labelled(tmp_path, ["b.wav"], "path,emotion\na.wav,sad\nb.wav,sad\n")
     assert result["a.wav"] == (
         "missing_file",
-        f"labels.csv lists it, and no recording ({READ}) is called so",
+        f"labels.csv lists it, but no recording ({READ}) has that name",
     )
     assert result["b.wav"].name == "b"
 
@@ -132,7 +132,7 @@ def test_a_table_says_any_word_for_an_emotion_and_is_no_recording_itself(tmp_pat
     assert result == {"a.wav": Labels(name="a", emotion="bored", utterance="a")}
 
 
-NEAR = "labels.csv lists it, and there is {}: write each path from the folder of labels.csv on, "
+NEAR = "labels.csv lists it, but the file is {}: write each path relative to "
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_of_several_recordings_that_may_be_meant_the_one_of_the_same_folder_is_n
 def test_a_recording_that_is_listed_or_called_otherwise_is_not_meant(tmp_path, there):
     table = "path,emotion\nclip1.wav,sad\nclip01.wav,sad\nx/clip1.wav,sad\n"
     detail = labelled(tmp_path, [there], table)["clip1.wav"][1]
-    assert "is called so" in detail
+    assert "has that name" in detail
 
 
 # Which table
@@ -223,13 +223,13 @@ def test_a_table_further_down_is_no_recording_and_says_nothing(tmp_path):
 @pytest.mark.parametrize("line", ["a.wav,sad", "./a.wav,happy", ".\\a.wav,sad"])
 def test_a_path_that_is_listed_twice_is_refused_with_its_line(tmp_path, line):
     text = refusal(tmp_path, f"path,emotion\na.wav,sad\n{line}\n")
-    assert f"labels.csv, line 3: {line.split(',')[0]!r} stands in a line before" in text
+    assert f"labels.csv, line 3: {line.split(',')[0]!r} is already listed" in text
 
 
 @pytest.mark.parametrize("path", ["/a.wav", "\\a.wav", "../a.wav", "x/../a.wav", "..\\a.wav", "."])
 def test_a_path_that_is_not_below_the_folder_is_refused_with_its_line(tmp_path, path):
     text = refusal(tmp_path, f"path,emotion\nb.wav,sad\n{path},sad\n")
-    assert f"labels.csv, line 3: {path!r} is no file below its folder" in text
+    assert f"labels.csv, line 3: {path!r} is not a file below its folder" in text
 
 
 def test_an_empty_path_is_refused(tmp_path):
@@ -279,7 +279,7 @@ def test_rows_that_are_longer_than_the_header_are_refused(tmp_path, rows):
     ids=["Latin-1", "UTF-16", "open quote"],
 )
 def test_what_is_no_table_is_refused(tmp_path, table):
-    assert "is no csv table in UTF-8" in refusal(tmp_path, table)
+    assert "is not a csv table in UTF-8" in refusal(tmp_path, table)
 
 
 @pytest.mark.parametrize("table", [b"", b"\n\n", b"\xef\xbb\xbf"])
@@ -297,7 +297,7 @@ def test_columns_that_say_nothing_known_are_told(tmp_path):
 
 
 def test_a_windows_drive_is_refused(tmp_path):
-    assert "line 2: 'C:\\\\x.wav' is no file below" in refusal(
+    assert "line 2: 'C:\\\\x.wav' is not a file below" in refusal(
         tmp_path, "path,emotion\nC:\\x.wav,sad\n"
     )
 
@@ -344,7 +344,7 @@ def test_a_table_without_rows_is_refused(tmp_path):
 
 
 def test_a_table_that_cannot_be_opened_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"labels\.csv is no csv table"):
+    with pytest.raises(UserError, match=r"labels\.csv is not a csv table"):
         label_files("own", tmp_path, ["a.wav", "labels.csv"], {})
 
 
@@ -375,7 +375,7 @@ def test_the_folder_says_the_emotion(tmp_path, path, word):
 def test_a_recording_in_no_emotions_folder_is_rejected(tmp_path, path):
     reason, detail = labelled(tmp_path, [path])[path]
     assert reason == "unknown_emotion"
-    assert detail.startswith("of its folders, none is called like an emotion: expected <emotion>/")
+    assert detail.startswith("of its folders, none is named for an emotion: expected <emotion>/")
     assert "labels.csv with the columns path and emotion" in detail
 
 
@@ -383,7 +383,7 @@ def test_a_recording_in_the_folders_of_two_emotions_is_rejected_with_both(tmp_pa
     result = labelled(tmp_path, ["Happy/x/sadness/1.wav", "happy/1.wav"])
     reason, detail = result["Happy/x/sadness/1.wav"]
     assert reason == "unknown_emotion"
-    assert "both Happy and sadness are called like an emotion" in detail
+    assert "both Happy and sadness are named for an emotion" in detail
     assert result["happy/1.wav"].emotion == "happy"
 
 
@@ -420,7 +420,7 @@ def grid(path, people=PEOPLE, words=WORDS):
 def speakers(folder, paths):
     """Path -> speaker, and what is said of the folders."""
     result = labelled(folder, paths, emotions=["boredom"])
-    note = own.labeller(folder, paths, {}, ["boredom"]).note
+    note = own.make_labeller(folder, paths, {}, ["boredom"]).note
     return {path: labels.speaker for path, labels in result.items()}, note
 
 
@@ -464,14 +464,14 @@ def test_folders_that_hold_everything_and_those_of_parts_are_passed_over(tmp_pat
     found, note = speakers(tmp_path, paths)
     assert all(who in path.split("/") for path, who in found.items())
     assert set(found.values()) == set(PEOPLE)
-    assert note.endswith(f"2 speakers: 0011, 0012; passed over: {', '.join(sorted(parts))}")
+    assert note.endswith(f"2 speakers: 0011, 0012; skipped: {', '.join(sorted(parts))}")
 
 
 def test_a_few_recordings_in_folders_of_parts_are_of_their_speaker(tmp_path):
     paths = [*grid("{who}/{word}/1.wav"), "0011/Angry/take2/1.wav", "0012/wav/sadness/2.wav"]
     found, note = speakers(tmp_path, paths)
     assert found == {path: path.split("/")[0] for path in paths}
-    assert note.endswith("2 speakers: 0011, 0012; passed over: take2, wav")
+    assert note.endswith("2 speakers: 0011, 0012; skipped: take2, wav")
 
 
 @pytest.mark.parametrize(
@@ -485,9 +485,9 @@ def test_recordings_in_no_emotions_folder_do_not_hide_the_speakers(tmp_path, pat
     assert {path: labels.speaker for path, labels in result.items()} == {
         path: who for path in paths for who in PEOPLE if who in path
     }
-    note = own.labeller(tmp_path, [*paths, stray], {}, ["boredom"]).note
+    note = own.make_labeller(tmp_path, [*paths, stray], {}, ["boredom"]).note
     assert note.endswith(
-        f"2 speakers: 0011, 0012; without 1 in no folder of an emotion, such as {stray}"
+        f"2 speakers: 0011, 0012; without 1 outside the folders of emotions, such as {stray}"
     )
 
 
@@ -499,8 +499,8 @@ def test_an_emotion_that_is_not_listed_does_not_hide_the_speakers(tmp_path, path
     assert set(kept.values()) == set(PEOPLE)
     assert len(kept) == 4
     assert (
-        ": 0011, 0012; without 2 in no folder of an emotion"
-        in own.labeller(tmp_path, paths, {}).note
+        ": 0011, 0012; without 2 outside the folders of emotions"
+        in own.make_labeller(tmp_path, paths, {}).note
     )
 
 
@@ -544,8 +544,8 @@ def test_one_name_below_two_sessions_is_not_guessed_to_be_one_person_or_two(tmp_
     found, note = speakers(tmp_path, paths)
     assert set(found.values()) == {""}
     assert note.startswith(
-        f"the folders say no speakers: 0011 is in both {' and '.join(groups)}, which may be one "
-        "person or several"
+        f"the folders do not name the speakers: 0011 is in both {' and '.join(groups)}, "
+        "which may be one person or several"
     )
 
 
@@ -555,14 +555,14 @@ def test_sessions_in_a_speakers_folder_are_of_one_person(tmp_path, path):
     paths = [p for group in groups for p in grid(path.replace("{group}", group))]
     found, note = speakers(tmp_path, paths)
     assert found == {path: path.split("/")[0] for path in paths}
-    assert note.endswith("2 speakers: 0011, 0012; passed over: session1, session2")
+    assert note.endswith("2 speakers: 0011, 0012; skipped: session1, session2")
 
 
 def test_speakers_of_sessions_are_called_by_their_own_names(tmp_path):
     paths = [*grid("session1/{who}/{word}/1.wav", "ab"), *grid("session2/{who}/{word}/1.wav", "c")]
     found, note = speakers(tmp_path, paths)
     assert found == {path: path.split("/")[1] for path in paths}
-    assert note.endswith("3 speakers: a, b, c; passed over: session1, session2")
+    assert note.endswith("3 speakers: a, b, c; skipped: session1, session2")
 
 
 def test_genders_tell_the_speakers_of_sessions_apart(tmp_path):
@@ -595,37 +595,43 @@ def test_a_speakers_folder_is_one_speaker_in_whatever_form_its_name_is_stored(tm
         ),
         (
             [*grid("{who}/{word}/1.wav"), "sad/2.wav"],
-            "recordings lie at unlike depths: 1, such as sad/2.wav; 2, such as 0011/Angry/1.wav",
+            "recordings are at different depths: 1, such as sad/2.wav; 2, such as 0011/Angry/1.wav",
         ),
         (
             [*grid("{who}/{word}/1.wav"), "2/sad/x/2.wav", "3/sad/x/take1/3.wav"],
-            "without the folders take1, recordings lie at unlike depths: 2, such as "
+            "without the folders take1, recordings are at different depths: 2, such as "
             "0011/Angry/1.wav; 3, such as 2/sad/x/2.wav",
         ),
-        (grid("{word}/{who}/1.wav", ["train", "test"]), "test, train would be no speaker's name"),
+        (
+            grid("{word}/{who}/1.wav", ["train", "test"]),
+            "test, train would not be a speaker's name",
+        ),
         (grid("{word}/{who}/1.wav", ["train", "x"]), "without the folders train, recordings lie"),
-        (grid("{word}/{who}/1.wav", ["Male", "x"]), "Male would be no speaker's name"),
-        (grid("{who}/{word}/1.wav", ["m", "f"]), "f, m would be no speaker's name"),
-        (grid("{word}/{who}/1.wav", ["Faible", "Fort"]), "Faible, Fort would be no speaker's name"),
+        (grid("{word}/{who}/1.wav", ["Male", "x"]), "Male would not be a speaker's name"),
+        (grid("{who}/{word}/1.wav", ["m", "f"]), "f, m would not be a speaker's name"),
+        (
+            grid("{word}/{who}/1.wav", ["Faible", "Fort"]),
+            "Faible, Fort would not be a speaker's name",
+        ),
         (grid("{who}/{word}/1.wav", ["fold_1", "Fold 2"]), "Fold 2, fold_1 would be no speaker's"),
         (grid("{who}/{word}/1.wav", ["set_a", "set_b"]), "set_a, set_b would be no speaker's"),
         (grid("{who}/{word}/1.wav", ["setA", "2nd set"]), "2nd set, setA would be no speaker's"),
         (grid("{who}/{word}/1.wav", ["session 1", "session II"]), "session 1, session II would be"),
         (grid("session1/{who}/{word}/1.wav", ["male", "female"]), "female, male would be no spea"),
-        (grid("{who}/{word}/1.wav", ["wavs"]), "wavs would be no speaker's name"),
-        (grid("{who}/{word}/1.wav", ["mine"]), "all recordings lie in mine"),
-        (["sad/mine/1.wav", "sad/mine/2.wav"], "all recordings lie in mine"),
-        (["sad/fearful/1.wav", "x/angry/2.wav"], "2 levels of folders are called like emotions"),
-        (["sad/sadness/1.wav", "fear/Fearful/2.wav"], "2 levels of folders are called like emo"),
-        (["sad/sadness/1.wav", "fear/anna/2.wav"], "2 levels of folders are called like emo"),
-        (["sad/anna/1.wav", "bo/sad/2.wav"], "2 levels of folders are called like emotions"),
+        (grid("{who}/{word}/1.wav", ["wavs"]), "wavs would not be a speaker's name"),
+        (grid("{who}/{word}/1.wav", ["mine"]), "all recordings are in mine"),
+        (["sad/mine/1.wav", "sad/mine/2.wav"], "all recordings are in mine"),
+        (["sad/fearful/1.wav", "x/angry/2.wav"], "2 levels of folders are named for emotions"),
+        (["sad/sadness/1.wav", "fear/Fearful/2.wav"], "2 levels of folders are named for emo"),
+        (["sad/sadness/1.wav", "fear/anna/2.wav"], "2 levels of folders are named for emo"),
+        (["sad/anna/1.wav", "bo/sad/2.wav"], "2 levels of folders are named for emotions"),
     ],
 )
 def test_other_trees_say_no_speakers_and_why(tmp_path, paths, why):
     result = labelled(tmp_path, paths, emotions=["boredom"])
     assert all(isinstance(labels, tuple) or not labels.speaker for labels in result.values())
-    note = own.labeller(tmp_path, paths, {}, ["boredom"]).note
-    assert note.startswith(f"the folders say no speakers: {why}")
+    note = own.make_labeller(tmp_path, paths, {}, ["boredom"]).note
+    assert note.startswith(f"the folders do not name the speakers: {why}")
     assert note.endswith("or a labels.csv with the column speaker")
 
 
@@ -645,12 +651,14 @@ def test_of_many_speakers_the_first_are_named(tmp_path):
 def test_a_folder_per_emotion_says_nothing_of_speakers_and_is_not_remarked_on(tmp_path):
     paths = ["sad/1.wav", "angry/1.wav"]
     assert speakers(tmp_path, paths) == (dict.fromkeys(paths, ""), "")
-    assert own.labeller(tmp_path, [], {}).note == ""
+    assert own.make_labeller(tmp_path, [], {}).note == ""
 
 
 def test_other_files_do_not_decide_how_a_tree_is_understood(tmp_path):
     paths = [*grid("{who}/{word}/1.wav"), "readme.txt", "0011/Angry/x/notes.txt"]
-    assert own.labeller(tmp_path, paths, {}, ["boredom"]).note.endswith("2 speakers: 0011, 0012")
+    assert own.make_labeller(tmp_path, paths, {}, ["boredom"]).note.endswith(
+        "2 speakers: 0011, 0012"
+    )
 
 
 def test_a_file_that_is_no_recording_may_lie_above_the_speakers(tmp_path):
@@ -659,11 +667,11 @@ def test_a_file_that_is_no_recording_may_lie_above_the_speakers(tmp_path):
 
 
 def test_folders_of_no_emotion_at_all_are_not_remarked_on(tmp_path):
-    assert own.labeller(tmp_path, grid("{who}/{word}/1.wav", "ab", "cd"), {}).note == ""
+    assert own.make_labeller(tmp_path, grid("{who}/{word}/1.wav", "ab", "cd"), {}).note == ""
 
 
 def test_a_table_decides_alone_who_speaks(tmp_path):
     table = "path,emotion,speaker\n0011/Angry/1.wav,sad,\n0012/Angry/1.wav,sad,anna\n"
     result = labelled(tmp_path, ["0011/Angry/1.wav", "0012/Angry/1.wav"], table)
     assert [labels.speaker for labels in result.values()] == ["", "anna"]
-    assert own.labeller(tmp_path, [*result, "labels.csv"], {}).note == ""
+    assert own.make_labeller(tmp_path, [*result, "labels.csv"], {}).note == ""

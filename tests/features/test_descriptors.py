@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from ser.core.columns import blocks
+from ser.core.columns import column_slices
 from ser.core.filters import filter_banks
 from ser.core.framing import frame_count
 from ser.core.functional_names import descriptor_names
@@ -524,7 +524,7 @@ def test_bands_coefficients_and_zero_crossings_are_those_of_the_features(sound, 
     f = features(setting, kinds=["logmel", "mfcc", "zcr", "rms"])
     expected = extract(SOUNDS[sound], RATE, f, filter_banks(RATE, f))
     found = described(SOUNDS[sound], RATE, f)
-    columns = dict(blocks(f.dims))
+    columns = dict(column_slices(f.dims))
     bands = np.transpose([found[f"logmel_{i}"] for i in range(1, 41)])
     np.testing.assert_array_equal(bands, expected[:, columns["logmel"]])
     coefficients = np.transpose([found[f"mfcc_{i}"] for i in range(1, 21)])

@@ -5,7 +5,7 @@ import librosa
 import numpy as np
 import pytest
 
-from ser.core.columns import blocks, mel_columns
+from ser.core.columns import column_slices, mel_columns
 from ser.core.filters import filter_banks
 from ser.core.framing import cut_frames, frame_count
 from ser.core.kinds import KINDS, N_CHROMA
@@ -193,8 +193,8 @@ def test_kinds_are_stacked_in_the_order_asked_for(order):
     alone = {kind: extracted(chirp(), features([kind])) for kind in order}
     result = extracted(chirp(), f)
     assert result.shape[1] == sum(f.dims.values())
-    assert [kind for kind, _ in blocks(f.dims)] == order
-    for kind, columns in blocks(f.dims):
+    assert [kind for kind, _ in column_slices(f.dims)] == order
+    for kind, columns in column_slices(f.dims):
         assert np.array_equal(result[:, columns], alone[kind])
 
 

@@ -1,4 +1,4 @@
-"""A real Chromium without a screen, and the real server of the page."""
+"""Run a real headless Chromium, and the real server of the page."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = os.environ.get("CHROMEDRIVER") or shutil.which("chromedriver")
-PATIENCE = 60  # seconds: for machines that do much else
-# A microphone, and somebody who allows its use.
+PATIENCE = 60  # seconds, enough on a busy machine
+# A fake microphone, whose use is always allowed.
 MEDIA = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")
 
 
 @contextmanager
 def serve(project, *arguments, temporary=None, stderr=None):
-    """Start `ser serve` in a project; gives the page's address.
+    """Start `ser serve` in a project; yield the page's address.
 
     `temporary` is the folder below which it keeps uploads, `stderr` the file that it writes to.
     """
@@ -33,7 +33,7 @@ def serve(project, *arguments, temporary=None, stderr=None):
 
 @contextmanager
 def started(project, *arguments, temporary=None, stderr=None):
-    """The same, with the process."""
+    """Start `ser serve` as `serve` does; yield the address and the process."""
     ser = Path(sys.executable).with_name("ser")
     command = [ser, "serve", "--port", "0", *arguments]
     environment = {**os.environ, **({"TMPDIR": str(temporary)} if temporary else {})}
@@ -56,7 +56,7 @@ def started(project, *arguments, temporary=None, stderr=None):
 
 @contextmanager
 def browse(microphone=None, media=MEDIA):
-    """Open a browser; `microphone` is a WAV file that it hears."""
+    """Open a browser; `microphone` is a WAV file that its microphone plays."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     switches = [
@@ -77,7 +77,7 @@ def browse(microphone=None, media=MEDIA):
 
 
 def look_like(driver, width, height, dark=False, colours="none"):
-    """Make the window as wide and high as a device's, in its colours; active: forced ones."""
+    """Set the window's size and colour scheme; colours "active": forced colours."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     looks = {"prefers-color-scheme": "dark" if dark else "light", "forced-colors": colours}
@@ -86,7 +86,7 @@ def look_like(driver, width, height, dark=False, colours="none"):
 
 
 def assert_fits(driver, width, dark, css):
-    """Nothing is wider than the page, and what is named is to be read in the colours asked for."""
+    """Check that nothing is wider than the page, and that an element is legible on it."""
     size = driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
     assert size[0] <= size[1] == width
     ink, paper = driver.execute_script(
@@ -101,7 +101,7 @@ def assert_fits(driver, width, dark, css):
 
 
 def contrast(driver, css, part):
-    """The contrast (WCAG 2.2) of a colour of an element with the page's background: 1..21."""
+    """Compute the contrast (WCAG 2.2) of an element's colour with the page's background, 1..21."""
     colours = driver.execute_script(
         "const of = (css, part) => getComputedStyle(document.querySelector(css))[part];"
         "return [of(arguments[0], arguments[1]), of('body', 'backgroundColor')]",
@@ -118,14 +118,14 @@ def _luminance(colour):
 
 
 def wait_for(driver, css):
-    """Wait until something is there and to be seen; gives it."""
+    """Wait until an element is visible; return it."""
     return WebDriverWait(driver, PATIENCE).until(
         lambda d: next((e for e in d.find_elements(By.CSS_SELECTOR, css) if e.is_displayed()), None)
     )
 
 
 def upload(driver, address, file):
-    """Open the page and give it a recording."""
+    """Open the page and upload a recording."""
     driver.get(address)
     field = WebDriverWait(driver, PATIENCE).until(
         lambda d: next(iter(d.find_elements(By.CSS_SELECTOR, "#recording input[type=file]")), None)
@@ -134,12 +134,12 @@ def upload(driver, address, file):
 
 
 def hosts_asked(driver):
-    """The hosts of all requests so far."""
+    """Return the hosts of all requests so far."""
     return {urlsplit(url).hostname for url in addresses_asked(driver)} - {None}
 
 
 def addresses_asked(driver):
-    """The addresses of all requests so far."""
+    """Return the addresses of all requests so far."""
     messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     return {
         message["params"]["request"]["url"]

@@ -4,8 +4,8 @@
     DAGSHUB_CLIENT_HOST=http://127.0.0.1:N dvc repro
 
 In tests: `with DagsHubServer(folder) as server:`, then `server.url`, `server.commit`,
-`server.faults[key] = Fault(...)` and `server.log`. A key is what follows the repository in the
-address, without the revision: "" (the repository itself), "branches/main", "commits/<id>",
+`server.faults[key] = Fault(...)` and `server.log`. A key is the part of the address after the
+repository, without the revision: "" (the repository itself), "branches/main", "commits/<id>",
 "content/<folder>", "raw/<path>".
 """
 
@@ -26,15 +26,15 @@ REPO = "kingabzpro/Acted-Emotional-Speech-Dynamic-Database"
 
 @dataclass
 class Fault:
-    """What goes wrong with the requests for one key."""
+    """A fault in the answers to the requests for one key."""
 
-    times: int = sys.maxsize  # how many requests it goes wrong with
+    times: int = sys.maxsize  # number of faulty answers
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | None = None  # sent instead of the right one
+    body: bytes | None = None  # sent instead of the correct body
     cut: int | None = None  # bytes sent before the connection is dropped
     drip: float = 0.0  # seconds before each byte
-    hold: Event | None = None  # half of the body is sent, the rest when this is set
+    hold: Event | None = None  # half of the body is sent at once, the rest when this is set
     reached: Event = field(default_factory=Event)  # set when a request meets the fault
 
 
@@ -44,8 +44,8 @@ def redirect(location: str) -> Fault:
 
 @dataclass(frozen=True)
 class Request:
-    path: str  # as it came, quoted
-    key: str | None  # None: outside of the repository's addresses
+    path: str  # as received, quoted
+    key: str | None  # None: not an address of the repository
     authorization: str | None
     seconds: float  # on the monotonic clock
 
@@ -71,7 +71,7 @@ class DagsHubServer(ThreadingHTTPServer):
         self.branches = {"main": self.commit, "feature/x": self.commit}
         self.token: str | None = None  # when set, requests without it are answered with 401
         self.git = False  # the listing has the ids of git's blobs, not MD5
-        self.wrapped = True  # commits are answered as {"commit": {...}}, not bare
+        self.wrapped = True  # answer commits as {"commit": {...}}, not bare
         self.faults: dict[str, Fault] = {}
         self.change_entry: Callable[[dict], dict] = lambda entry: entry
         self.log: list[Request] = []
@@ -86,16 +86,16 @@ class DagsHubServer(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Stay silent about clients that were killed, as tests do."""
+        """Ignore errors of clients that a test has killed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def fetched(self) -> list[str]:
-        """Paths of the files that were asked for, once for each request, in order."""
+        """The paths of the requested files, one per request, in order."""
         return [r.key.removeprefix("raw/") for r in self.log if r.key and r.key.startswith("raw/")]
 
     def strange_requests(self) -> list[str]:
-        """Addresses asked for that reading a repository does not need, such as a login."""
+        """Requested addresses that are not needed to read a repository, such as a login."""
         return [r.path for r in self.log if r.key is None]
 
     def fault(self, key: str | None) -> Fault | None:
@@ -108,7 +108,7 @@ class DagsHubServer(ThreadingHTTPServer):
         return fault
 
     def key(self, path: str) -> tuple[str | None, bool]:
-        """The key of an address, and whether its revision exists."""
+        """Return the key of an address, and whether its revision exists."""
         base = f"/api/v1/repos/{self.repo}"
         rest = unquote(path)
         if rest.rstrip("/") == base:
@@ -124,7 +124,7 @@ class DagsHubServer(ThreadingHTTPServer):
         return f"{kind}/{rest}", False
 
     def answer(self, key: str, sized: bool) -> bytes | None:
-        """The right body for a key; None: there is no such thing."""
+        """Return the correct body for a key; None: the key does not exist."""
         kind, _, rest = key.partition("/")
         if kind == "raw":
             return self.files.get(rest)
@@ -199,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = 404, b'{"error": "not found"}'
         try:
             self._send(status, body, fault)
-        except OSError:  # the client has left
+        except OSError:  # the client has disconnected
             self.close_connection = True
 
     def _send(self, status: int, body: bytes, fault: Fault) -> None:
@@ -223,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Stay silent: the log is in `DagsHubServer.log`."""
+        """Print nothing: the log is in `DagsHubServer.log`."""
 
 
 def main() -> None:

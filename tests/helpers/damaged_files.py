@@ -1,4 +1,4 @@
-"""Damaged, strange and hostile files, the same ones for the same seed."""
+"""Make damaged, unusual and hostile files; the same seed makes the same files."""
 
 import io
 import struct
@@ -20,8 +20,8 @@ SOUND = (
     (".aac", ""),
     (".webm", ""),
 )
-# What may lie in a file of any name: by libsndfile (a format, a subtype) or FFmpeg (a container, a
-# codec).
+# Possible contents of a file, whatever its name: by libsndfile (format, subtype) or FFmpeg
+# (container, codec).
 OTHERS = (
     ("RF64", "PCM_16"),
     ("W64", "PCM_24"),
@@ -64,13 +64,13 @@ MAGICS = (
 
 
 def sources(seconds=1.0):
-    """Whole files by suffix and subtype."""
+    """Make undamaged files by suffix and subtype."""
     samples = speech(0, seconds)
     return [(suffix, encoded(samples, RATE, suffix, kind or None)) for suffix, kind in SOUND]
 
 
 def others(seconds=1.0):
-    """Whole files of the other kinds, as if they were WAV."""
+    """Make undamaged files of other formats, named as WAV."""
     samples = speech(0, seconds)
     return [
         (".wav", (by_libsndfile if kind.isupper() else by_ffmpeg)(samples, RATE, kind, codec))
@@ -85,7 +85,7 @@ def wav(samples, rate=RATE, subtype="FLOAT"):
 
 
 def header(rate=RATE, channels=1, data_size=32000, bits=16, tag=1, body=32000):
-    """A WAV whose header says what one likes."""
+    """Make a WAV file with an arbitrary header."""
     align = channels * bits // 8 & 0xFFFF
     per_second = rate * align & 0xFFFFFFFF
     form = struct.pack("<HHIIHH", tag, channels, rate, per_second, align, bits)
@@ -98,7 +98,7 @@ def speech_bytes(size):
 
 
 def silent_flac(seconds=7200):
-    """Hours of digital silence in little more than a hundred kB."""
+    """Make hours of digital silence in about a hundred kB."""
     file = io.BytesIO()
     with soundfile.SoundFile(file, "w", RATE, 1, "PCM_16", format="FLAC") as flac:
         minute = np.zeros(60 * RATE, np.int16)
@@ -108,7 +108,7 @@ def silent_flac(seconds=7200):
 
 
 def named():
-    """Files that need no chance: name -> bytes."""
+    """Make the files that are not random: name -> bytes."""
     tone = speech(0, 1.0)
     flaws = {kind: tone.copy() for kind in ("nan", "inf", "-inf", "huge")}
     for kind, samples in flaws.items():
@@ -161,7 +161,7 @@ def named():
 
 
 def damaged(seed, count, seconds=1.0):
-    """Files damaged by chance, one by one: name and bytes."""
+    """Yield the name and bytes of randomly damaged files."""
     rng = np.random.default_rng(seed)
     whole = sources(seconds) + others(seconds)
     for n in range(count):
@@ -202,7 +202,7 @@ def _flipped(rng, data, end, most):
 
 
 def _with_a_huge_number(rng, data):
-    """Four bytes of the header become an extreme value."""
+    """Replace four bytes of the header by an extreme value."""
     at = int(rng.integers(4, 200))
     value = int(rng.choice([0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1]))
     order = "<I" if rng.random() < 0.5 else ">I"
@@ -239,7 +239,7 @@ def _halved(rng, data):
 
 
 def _without_a_page(rng, data):
-    """Without one of its pages, if it is an Ogg."""
+    """Remove one page if the file is an Ogg."""
     places = [i for i in range(len(data)) if data.startswith(b"OggS", i)]
     if len(places) < 2:
         return _with_a_hole(rng, data)
@@ -248,7 +248,7 @@ def _without_a_page(rng, data):
 
 
 def _with_an_unfilled_size(rng, data):
-    """A size in the header is nothing, or one of those that mean that it is unknown."""
+    """Replace a size in the header by 0 or by a value that means unknown."""
     marks = [b"RIFF", b"data", b"fact", b"ds64", b"FORM", b"SSND", b"COMM", b"pakt", b".snd"]
     present = [mark for mark in marks if mark in data[:8192]] or [data[:4]]
     at = data.find(present[int(rng.integers(len(present)))]) + 4 + 4 * int(rng.integers(4))

@@ -1,4 +1,4 @@
-"""A DVC remote as DagsHub has one for each repository: HTTP, basic authentication, on loopback."""
+"""A DVC remote like those of DagsHub: HTTP with basic authentication, on loopback."""
 
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

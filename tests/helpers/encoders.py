@@ -1,4 +1,4 @@
-"""Files of any container and codec, written and read by FFmpeg or libsndfile alone."""
+"""Write and read files of any container and codec with FFmpeg or libsndfile only."""
 
 import io
 
@@ -8,7 +8,7 @@ import soundfile
 
 
 class Pipe:
-    """A file that cannot be gone back in, so that no size can be filled in."""
+    """A file that cannot seek, so that sizes in the header stay unknown."""
 
     def __init__(self):
         self.data = bytearray()
@@ -19,14 +19,14 @@ class Pipe:
 
 
 def by_libsndfile(samples, rate, kind, subtype, endian="FILE"):
-    """The bytes of a file."""
+    """Return the bytes of a file."""
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format=kind, subtype=subtype, endian=endian)
     return file.getvalue()
 
 
 def by_ffmpeg(samples, rate, container, codec, piped=False, of_container=None, **options):
-    """The bytes of a file; samples are [n] or [n, channels], options those of the codec."""
+    """Return the bytes of a file; samples are [n] or [n, channels], options are the codec's."""
     samples = np.asarray(samples, np.float32).reshape(len(samples), -1)
     layout = ("mono", "stereo")[samples.shape[1] - 1]
     file = Pipe() if piped else io.BytesIO()
@@ -46,12 +46,12 @@ def by_ffmpeg(samples, rate, container, codec, piped=False, of_container=None, *
 
 
 def read_by_libsndfile(data):
-    """float32 [samples, channels]."""
+    """Decode a file to float32 [samples, channels]."""
     return soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)[0]
 
 
 def read_by_ffmpeg(data):
-    """float32 [samples, channels]."""
+    """Decode a file to float32 [samples, channels]."""
     to_float = av.AudioResampler("fltp")
     with av.open(io.BytesIO(data)) as opened:
         frames = [part for frame in opened.decode(audio=0) for part in to_float.resample(frame)]
@@ -59,7 +59,7 @@ def read_by_ffmpeg(data):
 
 
 def sweep(n, channels=1, rate=16_000):
-    """A tone that rises, loud to its end: float32 [n, channels], the second one inverted."""
+    """Make a rising tone, loud to its end: float32 [n, channels], the second channel inverted."""
     times = np.arange(n) / rate
     tone = 0.3 * np.sin(2 * np.pi * (200 + 150 * times) * times)
     return np.stack([tone, -0.5 * tone], axis=1)[:, :channels].astype(np.float32)

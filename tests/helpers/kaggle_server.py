@@ -3,14 +3,14 @@
     python tests/helpers/kaggle_server.py FOLDER [--port 7777]
     KAGGLE_API_ENVIRONMENT=TEST dvc repro
 
-kagglehub looks for it at localhost:7777 then, and prints every request and answer. Where it is to
-be silent, or the port to be another, let it take the server for the proxy of http://localhost:
+Then kagglehub looks for it at localhost:7777, and prints every request and answer. To avoid the
+output, or to use another port, declare the server the proxy of http://localhost:
 
     KAGGLE_API_ENVIRONMENT=LOCALHOST http_proxy=http://127.0.0.1:N no_proxy=127.0.0.1
 
 In tests: `with KaggleServer(folder) as server:`, then `server.faults[key] = Fault(...)` and
-`server.log`. A key is "GetDataset", "DownloadDataset" or "storage", where the archives lie, as on
-Kaggle on another host than the one that is asked for them.
+`server.log`. A key is "GetDataset", "DownloadDataset" or "storage". As on Kaggle, the archives in
+storage are on another host than the API.
 """
 
 import argparse
@@ -35,24 +35,24 @@ _SERVICE = "/api/v1/datasets.DatasetApiService/"
 
 @dataclass
 class Fault:
-    """What goes wrong with the requests for one key."""
+    """A fault in the answers to the requests for one key."""
 
-    times: int = sys.maxsize  # how many requests it goes wrong with
+    times: int = sys.maxsize  # number of faulty answers
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)  # "": left out
-    body: bytes | None = None  # sent instead of the right one
+    body: bytes | None = None  # sent instead of the correct body
     cut: int | None = None  # bytes sent before the connection is dropped
 
 
 def refusal(status: int, message: str = "Permission 'datasets.get' was denied") -> Fault:
-    """As Kaggle words it."""
+    """Return a fault with an error in Kaggle's wording."""
     body = json.dumps({"code": status, "message": message}).encode()
     return Fault(status=status, headers={"Content-Type": "application/json"}, body=body)
 
 
 @dataclass(frozen=True)
 class Request:
-    key: str | None  # None: no address that downloading a dataset needs
+    key: str | None  # None: an address that is not needed to download a dataset
     authorization: str | None
     asked: dict  # the body of a POST
     range: str | None
@@ -79,7 +79,7 @@ class KaggleServer(ThreadingHTTPServer):
         self.server_close()
 
     def asked(self) -> list[str | None]:
-        """What was asked for, in order."""
+        """The requested keys, in order."""
         return [request.key for request in self.log]
 
     def fault(self, key: str | None) -> Fault:
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = fault.cut is not None
 
     def log_message(self, format: str, *args: object) -> None:
-        """Stay silent: the log is in `KaggleServer.log`."""
+        """Print nothing: the log is in `KaggleServer.log`."""
 
 
 def main() -> None:

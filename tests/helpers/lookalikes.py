@@ -1,7 +1,7 @@
-"""Small look-alikes of RAVDESS, CREMA-D, TESS, SAVEE and Emo-DB, spoken by the demo's synthesis.
+"""Small look-alikes of RAVDESS, CREMA-D, TESS, SAVEE and Emo-DB, with synthetic speech.
 
 Names, folders, sample rates, nested copies and known quirks are those of the archives on Kaggle and
-Zenodo; speakers and sentences are fewer.
+Zenodo, but there are fewer speakers and sentences.
 """
 
 import tarfile
@@ -55,7 +55,7 @@ EMODB_CODES = {
 
 
 def speak(emotion, speaker, sentence, rate, *, seed):
-    """Speak as one of many speakers: float64 [samples] at `rate` Hz."""
+    """Synthesise a clip of one of many speakers: float64 [samples] at `rate` Hz."""
     rng = np.random.default_rng([speaker, sentence, list(DELIVERIES).index(emotion), seed])
     who = np.random.default_rng(speaker)
     voice = demo.Voice(who.uniform(15, 17.5), who.uniform(110, 210), 0, 1, 0)

@@ -1,4 +1,4 @@
-"""A run whose net knows where to look: what is told depends on a burst of a tone."""
+"""Make a run whose net looks at a known place: a burst of a tone decides the emotion."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from ser.nets import model_folder
 from ser.nets.build import build
 from ser.nets.description import Description, versions
 
-TONES = {"angry": 700.0, "sad": 4000.0}  # Hz; happy: none
+TONES = {"angry": 700.0, "sad": 4000.0}  # Hz; happy has no tone
 BURST = 0.14  # seconds
 SECONDS = 1.5
 _STEPS = 40
@@ -24,7 +24,7 @@ _FEATURES = Features.model_validate(FEATURES)
 
 
 def clip(emotion, seed):
-    """Noise of SECONDS, and somewhere in it a burst of the emotion's tone; when that begins."""
+    """Make SECONDS of noise with a burst of the emotion's tone; return also the burst's start."""
     rng = np.random.default_rng(seed)
     waveform = 0.01 * rng.standard_normal(round(SECONDS * RATE))
     start = rng.uniform(0.1, SECONDS - BURST - 0.1)
@@ -36,7 +36,7 @@ def clip(emotion, seed):
 
 
 def make_run(data):
-    """Train a net on such clips, as the train stage leaves it, and tell of three new ones."""
+    """Train a net on such clips, as the train stage stores it, and predict three new ones."""
     model = Model.model_validate(PLAIN_MODEL | {"name": "cnn", "normalisation": "clip"})
     torch.manual_seed(0)
     net = build(model, FEATURES["n_mels"], len(EMOTIONS))

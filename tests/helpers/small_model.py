@@ -1,4 +1,4 @@
-"""Small models with random weights, and speech to try them on."""
+"""Make small models with random weights, and speech to test them with."""
 
 import io
 import os
@@ -73,7 +73,7 @@ METRICS = {
     "uses_test_speakers_audio": False,
     "confusion": [[5, 1, 1], [2, 5, 1], [1, 2, 6]],
 }
-# What each net needs beside PLAIN_MODEL.
+# The settings of each net that differ from PLAIN_MODEL.
 SETTINGS = {
     "statpool": {"normalisation": "train"},
     "mlp": {"width": 8},
@@ -90,13 +90,13 @@ def _spoken(number):
 
 
 def speech(number=0, seconds=None):
-    """A synthesised clip, float32; repeated or cut if a length is wanted."""
+    """Make a synthetic clip, float32 [samples], repeated or cut to a length if given."""
     samples = _spoken(number)
     return samples if seconds is None else np.resize(samples, round(seconds * RATE))
 
 
 def encoded(samples, rate, suffix, subtype=None):
-    """The bytes of a file as its suffix says."""
+    """Return the bytes of a file in the format of its suffix."""
     file = io.BytesIO()
     if suffix in _FFMPEG:
         container, codec, form = _FFMPEG[suffix]
@@ -165,7 +165,7 @@ TELEPHONE = (".amr", ".3gp")  # those of 8 kHz
 
 
 def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **settings):
-    """Write a model with random weights; give its description and nets."""
+    """Write a model with random weights; return its description and nets."""
     model = Model.model_validate(PLAIN_MODEL | {"name": name} | SETTINGS.get(name, {}) | settings)
     features = Features.model_validate(
         FEATURES | ({"kinds": ["functionals"]} if name == "mlp" else {})
@@ -199,7 +199,7 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **setting
 
 
 def pooled(net, clips):
-    """What a net pools of each clip, float32 [frames, bands], alone: [clips, pooled]."""
+    """Compute what a net pools from each clip, float32 [frames, bands]: [clips, pooled]."""
     with torch.no_grad():
         return torch.cat(
             [net.pool(torch.from_numpy(clip)[None], torch.tensor([len(clip)])) for clip in clips]
@@ -210,7 +210,7 @@ SER = Path(sys.executable).with_name("ser")
 
 
 def ser(*arguments, cwd=None, timeout=120, **kwargs):
-    """Run the program as it is installed; give what it left behind."""
+    """Run the installed program `ser`; return the finished process."""
     return subprocess.run(
         [SER, *map(os.fspath, arguments)],
         cwd=cwd,

@@ -1,4 +1,4 @@
-"""A small copy of the project with experiments of its own, and the scripts run in it."""
+"""Make a small copy of the project with its own experiments, and run scripts in it."""
 
 import csv
 import re
@@ -22,7 +22,7 @@ def write(folder, **files):
 
 
 def make_small_project(folder):
-    """Nothing has run in it, and nothing is committed; without any experiment."""
+    """Make the copy, without experiments; nothing has run and nothing is committed."""
     make_workspace(folder, SMALL)
     for path in (folder / "experiments").rglob("*.yaml"):
         path.unlink()
@@ -36,7 +36,7 @@ def commit(folder):
 
 
 def environment(project):
-    """Of a user without any git identity or settings."""
+    """Return the environment of a user without git identity or settings."""
     home = str(project.parent / "home")
     return dvc_environment() | {"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1"}
 

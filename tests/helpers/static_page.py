@@ -1,4 +1,4 @@
-"""A static host, below a path, and the page that lies there."""
+"""Serve a page like a static host does, below a path."""
 
 from contextlib import contextmanager
 from functools import partial
@@ -9,11 +9,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 HIDDEN = "h/i/"  # the folder that the page is served below
-PATIENCE = 60  # seconds: for machines that do much else
+PATIENCE = 60  # seconds, enough on a busy machine
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Files below a path, and nothing else."""
+    """Serves the files below a path, and nothing else."""
 
     def __init__(self, *arguments, headers, **kwargs):
         self.more = headers
@@ -34,7 +34,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder, **headers):
-    """Serve a folder as any static host does, below a path; gives the address."""
+    """Serve a folder like a static host does, below a path; yield the address."""
     handler = partial(Quiet, directory=folder, headers=headers)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()

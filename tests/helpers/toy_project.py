@@ -1,4 +1,4 @@
-"""A tiny corpus as the stages before train leave it, and the train stage run on it."""
+"""Make the outputs of the stages before train for a tiny corpus, and run the train stage."""
 
 import io
 import json
@@ -56,12 +56,12 @@ TRAIN_PATHS = [
 
 
 def clip_names():
-    """Clip, speaker and emotion of the tiny corpus, in clips.csv's order."""
+    """Return clip, speaker and emotion of the tiny corpus, in clips.csv's order."""
     return [(f"toy/{e}{n}{s}", s, e) for e in sorted(EMOTIONS) for n in range(3) for s in SPEAKERS]
 
 
 def three_folds():
-    """Each take is tested in one fold and validated in another."""
+    """Return the split: each take is tested in one fold and validated in another."""
     rows = []
     for fold in range(FOLDS):
         for i, (clip, _, _) in enumerate(clip_names()):
@@ -79,7 +79,7 @@ def one_split():
 
 
 def make_project(folder, splits=None, changes=None, without=()):
-    """What the stages before train leave behind; features `without` are NaN: key -> emotion."""
+    """Write the outputs of the stages before train; features of `without` are NaN."""
     folder.mkdir(parents=True, exist_ok=True)
     values = experiments.resolve(experiments.read("resnet"))
     values["features"] |= {"kinds": list(DIMS), "n_mels": 8, "n_mfcc": 8}
@@ -124,12 +124,12 @@ def set_params(folder, **changes):
 
 
 def start(stage, folder, paths, variables=None, launcher=(), **kwargs):
-    """Start a stage in a process of its own, by a launcher's command line if there is one."""
+    """Start a stage in a separate process, through a launcher if given."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SER_DEVICE": "cpu"}
     environment |= {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"} | (variables or {})
     return subprocess.Popen(
         [sys.executable, *launcher, "-m", f"stages.{stage}", *paths],
-        # A background job has Ctrl-C ignored, and so would what it starts.
+        # A background job ignores Ctrl-C, and so would the processes that it starts.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         cwd=folder,
         env=environment,
@@ -140,11 +140,11 @@ def start(stage, folder, paths, variables=None, launcher=(), **kwargs):
 
 
 def ending(process):
-    """Wait until a process, and all that it started, has ended; kill them if they do not."""
+    """Wait until a process and all its children have ended; kill them if they do not."""
     try:
         out, err = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # of a session of its own
+        os.killpg(process.pid, signal.SIGKILL)  # which is the leader of its session
         raise
     return process.returncode, out.decode(), err.decode()
 
@@ -170,14 +170,14 @@ def contents(folder):
 
 
 def results(folder):
-    """All that the train stage writes."""
+    """Read everything that the train stage writes."""
     return contents(folder / "trained") | {
         name: (folder / name).read_bytes() for name in ("plots/history.csv", "train.json")
     }
 
 
 def seen_by_dvc(folder, *metrics):
-    """What `dvc metrics show` tells of some files, after `dvc init` where there is none."""
+    """Return what `dvc metrics show` prints for some files, after `dvc init` if needed."""
     if not (folder / ".dvc").exists():
         done = dvc(folder, "init", "--no-scm", "--quiet", capture_output=True)
         assert done.returncode == 0, done.stderr
@@ -187,7 +187,7 @@ def seen_by_dvc(folder, *metrics):
 
 
 def leaves(values, *path):
-    """Every figure of nested mappings: path of names -> value; a list or null is one figure."""
+    """Flatten nested mappings: path of names -> value; a list or null is one figure."""
     if not isinstance(values, dict):
         return {path: values}
     return {
@@ -198,7 +198,7 @@ def leaves(values, *path):
 
 
 def assert_dvc_sees_every_figure(folder, *metrics):
-    """Each is a number, a text or a boolean, and none is left out."""
+    """Check that DVC shows every figure, as a number, a text or a boolean."""
     seen = seen_by_dvc(folder, *metrics)
     assert set(metrics) <= seen.keys()
     for name, shown in seen.items():

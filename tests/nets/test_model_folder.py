@@ -301,7 +301,7 @@ def with_lists(metrics):
 @pytest.mark.parametrize("damage", [[0.4], [], 0.5, None])
 def test_an_interval_without_two_ends_is_damage(folder, damage):
     change(folder, format=3, metrics=with_lists(METRICS) | {"accuracy_ci95": damage})
-    with pytest.raises(UserError, match=r"no usable model .*accuracy_low is missing"):
+    with pytest.raises(UserError, match=r"no usable model .*accuracy_low: missing"):
         load(folder)
 
 
@@ -310,8 +310,8 @@ def test_an_interval_without_two_ends_is_damage(folder, damage):
     [
         ({"ece": None}, "ece = None: "),
         ({"accuracy": "0.5"}, "accuracy = '0.5': "),
-        ({"accurary": 0.5}, "accurary is not a known key"),
-        ({"per_speaker": {"demo/1": {"accuracy": 0.5}}}, "per_speaker.demo/1.n is missing"),
+        ({"accurary": 0.5}, "accurary: unknown key"),
+        ({"per_speaker": {"demo/1": {"accuracy": 0.5}}}, "per_speaker.demo/1.n: missing"),
     ],
 )
 def test_damaged_figures_are_named(folder, damage, said):

@@ -13,7 +13,7 @@ import yaml
 from kaggle_server import DATASET, PORT, Fault, KaggleServer, pack, refusal
 
 from ser.core.errors import UserError
-from ser.sources.files import MARK
+from ser.sources.files import ORIGIN_FILE
 from stages import pull
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +108,7 @@ def pulled():
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != MARK
+        if path.is_file() and path.name != ORIGIN_FILE
     }
 
 
@@ -356,7 +356,7 @@ def test_dataset_of_another_corpus(server):
     text = refused(corpus="savee")
     assert f"{KAGGLE} has no clip of savee" in text
     assert "4 files seen, for example OAF_angry/OAF_back_angry.wav" in text
-    assert "called like clips of tess" in text
+    assert "named like clips of tess" in text
     assert "pull.sources.savee" in text
 
 

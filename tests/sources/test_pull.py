@@ -18,7 +18,7 @@ from dagshub_server import REPO, DagsHubServer, Fault, redirect
 
 from ser.core.errors import UserError
 from ser.sources import addresses
-from ser.sources.files import MARK
+from ser.sources.files import ORIGIN_FILE
 from stages import pull
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +98,7 @@ def files(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != MARK
+        if path.is_file() and path.name != ORIGIN_FILE
     }
 
 
@@ -120,7 +120,7 @@ def test_repository_becomes_a_folder(server, recordings):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert "aesdd: 12 files" in output
-    assert "(1 of no use left out)" in output
+    assert "(1 other files left out)" in output
     assert pulled() == audio(recordings)
     assert report() == {
         "source": DAGSHUB,
@@ -384,7 +384,7 @@ def test_token_is_sent_and_not_shown(server, recordings):
 def test_token_that_cannot_be_sent_is_not_shown(server, monkeypatch, token):
     monkeypatch.setenv("DAGSHUB_USER_TOKEN", token)
     text = refused()
-    assert "DAGSHUB_USER_TOKEN is no token" in text
+    assert "DAGSHUB_USER_TOKEN is not a token" in text
     assert TOKEN not in text
     assert server.log == []
 
@@ -555,7 +555,7 @@ def test_what_a_killed_run_left_is_completed(recordings, project, tmp_path, pack
     run(source)
     first = METRICS.read_bytes()
     folder = RAW / "aesdd"
-    (folder / MARK).unlink()
+    (folder / ORIGIN_FILE).unlink()
     (folder / FIRST).unlink()
     (folder / f"{FIRST}.part").write_bytes(b"RI")
     (folder / NAMES[1]).write_bytes(b"RIFF" + bytes([9]) * 101)  # of the right size
@@ -627,7 +627,7 @@ def test_recordings_inside_data_raw_are_refused(project, recordings):
     mine = RAW / "demo" / "mine"
     mine.mkdir(parents=True)
     for source in (f"path:{mine}", "path:.", f"path:{RAW}"):
-        assert "lie in each other" in refused(source)
+        assert "must not contain each other" in refused(source)
     assert mine.is_dir()
 
 
@@ -639,7 +639,7 @@ def test_other_corpora_are_removed_and_named(project, recordings, capsys):
     run("path:../recordings")
     output = capsys.readouterr().out
     assert "removed data/raw/demo with 1 files: not in pull.corpora" in output
-    assert "removed data/raw/stray.wav: of no corpus" in output
+    assert "removed data/raw/stray.wav: it belongs to no corpus" in output
     assert [path.name for path in RAW.iterdir()] == ["aesdd"]
 
 
@@ -766,12 +766,12 @@ def test_another_corpus_is_refused_with_what_it_looks_like(project, tmp_path, co
         with pytest.raises(UserError) as error:
             pull.main(RAW, METRICS)
         text = str(error.value)
-        assert f"{folder} has no clip of {corpus}, whose clips are called like" in text
+        assert f"{folder} has no clip of {corpus}, whose clips have names like" in text
         assert "5 files seen, for example " in text
         examples = ", ".join(sorted([path, "b/x2.wav", "b/x3.wav", "b/x4.wav"])[:3])
         assert f"for example {examples}" in text
-        assert "called like clips of " in text
-        assert other in text.partition("called like clips of ")[2]
+        assert "named like clips of " in text
+        assert other in text.partition("named like clips of ")[2]
         assert f"pull.sources.{corpus}" in text
         assert not RAW.exists()
 
@@ -780,7 +780,7 @@ def test_source_of_strange_names_is_refused_without_a_guess(project, tmp_path):
     text = refused(write(tmp_path / "strange", "x1.wav", "x2.wav"))
     assert "has no clip of aesdd" in text
     assert "2 files seen, for example x1.wav, x2.wav; " in text
-    assert "called like clips of" not in text
+    assert "named like clips of" not in text
     assert "`own`" in text
 
 
@@ -795,7 +795,7 @@ def test_other_corpus_on_dagshub_is_refused_before_a_file_is_fetched(tmp_path, s
     text = refused()
     assert f"{server.url}/{REPO} has no clip of aesdd" in text
     assert "2 files seen, for example Actor_12/03-01-05-02-01-01-12.wav" in text
-    assert "called like clips of ravdess" in text
+    assert "named like clips of ravdess" in text
     assert server.fetched() == []
 
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from ser.core.errors import UserError
-from ser.sources.files import MARK
+from ser.sources.files import ORIGIN_FILE
 from stages import pull
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +141,7 @@ def pulled():
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != MARK
+        if path.is_file() and path.name != ORIGIN_FILE
     }
 
 
@@ -258,7 +258,7 @@ def test_new_checksum_is_not_answered_from_the_cache(server):
 def test_refusals_are_told_at_once(server, status):
     source = offer(server, Answer(b"no", status))
     text = refused(source)
-    assert f"{server.url}/files/Audio.zip cannot be had: HTTP {status}" in text
+    assert f"{server.url}/files/Audio.zip cannot be downloaded: HTTP {status}" in text
     assert "pull.sources" in text
     assert len(server.log) == 1
     assert cached() == []
@@ -385,7 +385,7 @@ def test_right_file_that_is_no_archive(server):
 def test_archive_of_another_corpus(server):
     text = refused(offer(server, body=zipped({"03-01-05-02-01-01-12.wav": b"RIFF"})))
     assert "has no clip of aesdd" in text
-    assert "called like clips of ravdess" in text
+    assert "named like clips of ravdess" in text
     assert "Audio.zip" in text
 
 
@@ -421,5 +421,5 @@ def test_stage_ends_with_a_sentence(server):
         timeout=60,
     )
     assert process.returncode == 1
-    assert f"error: {server.url}/files/Audio.zip cannot be had: HTTP 403" in process.stderr
+    assert f"error: {server.url}/files/Audio.zip cannot be downloaded: HTTP 403" in process.stderr
     assert "Traceback" not in process.stderr

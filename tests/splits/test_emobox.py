@@ -222,7 +222,7 @@ def test_a_fold_that_lacks_is_missed(tmp_path):
 def test_a_list_that_lacks_in_the_older_form_is_missed(tmp_path):
     fold = write_fold(tmp_path, older=True, test=["x/a01 (1).wav"])
     text = refusal(table(), emobox(tmp_path))
-    assert text == f"{fold} has no aesdd_train_fold1.jsonl beside its test"
+    assert text == f"{fold} has no aesdd_train_fold1.jsonl, but a list of test"
 
 
 def test_two_copies_of_the_lists_are_refused(tmp_path):
@@ -294,7 +294,7 @@ def test_a_clip_in_train_and_in_test_is_refused_with_its_name(tmp_path):
 
 def test_lines_of_another_corpus_only_are_refused(tmp_path):
     write_fold(tmp_path, train=["x/03-01.wav"], test=["x/03-02.wav"])
-    assert "none of its lines names a clip of aesdd" in refusal(table(), emobox(tmp_path))
+    assert "no line names a clip of aesdd" in refusal(table(), emobox(tmp_path))
 
 
 def test_a_folder_without_folds_is_refused_with_what_is_expected(tmp_path):
@@ -382,7 +382,7 @@ def test_a_published_fold_that_trains_on_one_emotion_is_refused(tmp_path):
     write_fold(tmp_path, 2, "emovo", **{name: published(clips, p) for name, p in lists.items()})
     text = refusal(clips, emobox(tmp_path, val=0.0))
     assert "fold 2 of split.scheme emobox: its train clips hold sad, but none of happy: " in text
-    assert "nothing to tell apart" in text
+    assert "nothing to distinguish" in text
 
 
 def test_a_published_fold_of_which_no_test_clip_is_here_is_refused(tmp_path):
@@ -718,7 +718,7 @@ def test_corpora_with_unlike_numbers_of_folds_are_refused_with_the_numbers(tmp_p
     publish(tmp_path, aesdd_clips, *by_speaker(aesdd_clips)[:1])
     publish(tmp_path, savee_clips, *by_speaker(savee_clips))
     text = refusal(pd.concat(several, ignore_index=True), emobox(tmp_path))
-    assert "unlike numbers of them: 1 of aesdd, 4 of savee" in text
+    assert "their numbers differ: 1 of aesdd, 4 of savee" in text
     for own, number in zip(several, (1, 4), strict=True):
         assert len(make_folds(own, emobox(tmp_path))) == number
 
@@ -852,7 +852,7 @@ def test_the_stage_says_which_lists_it_passed_over(project, capsys):
     assert facts["older_lists_passed_over"] == 2
     assert facts["clips_per_fold"] == {"train": 6.0, "val": 0.0, "test": 6.0}
     out = capsys.readouterr().out
-    assert "note: 2 list(s) in the older form passed over: the folds have newer ones\n" in out
+    assert "note: 2 list(s) in the older format skipped: the folds have newer ones\n" in out
 
 
 def test_the_stage_says_which_fold_lacks_what(project, capsys):
@@ -876,7 +876,7 @@ def test_the_stage_says_who_validates_where_one_speaker_is_left(project, capsys)
     assert set(rows["subset"]) == {"train", "val", "test"}
     assert (
         "note: in 2 of 2 fold(s), val has clips of speakers that are trained on: its figures say "
-        "nothing of unheard voices\n"
+        "nothing about unheard voices\n"
     ) in capsys.readouterr().out
 
 
@@ -888,8 +888,8 @@ def test_the_stage_says_that_takes_are_on_both_sides(project, capsys):
     shared = facts["groups_on_both_sides"]
     assert shared == 8 * len(LETTERS)
     assert (
-        f"note: {shared} group(s) of takes, of one speaker, sentence and emotion, are on both "
-        "sides: what is tested was heard in training\n"
+        f"note: {shared} group(s) of takes (same speaker, sentence and emotion) are in both "
+        "training and test: tested sentences were heard in training\n"
     ) in capsys.readouterr().out
 
 

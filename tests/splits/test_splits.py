@@ -356,7 +356,7 @@ def test_an_emotion_that_only_the_test_has_is_refused_with_the_numbers():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_single_test_without_an_emotion_is_refused(seed):
-    """Figures over all emotions cannot be had from it."""
+    """Figures over all emotions cannot be computed from it."""
     text = refusal(lacking_fear("1", "2", "3", "4", "5"), split("speaker", seed=seed))
     assert " hold angry, disgust, happy, sad, but none of fear" in text
     assert "split.seed" in text

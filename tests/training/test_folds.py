@@ -104,7 +104,7 @@ def test_an_interrupted_training_trains_no_other_fold(tmp_path):
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
     code, out, err = ending(process)
     assert code == 1
-    assert err == "interrupted: `dvc repro` goes on from here\n"
+    assert err == "interrupted: `dvc repro` continues from here\n"
     assert f"fold {FOLDS}/{FOLDS}" not in out
 
 

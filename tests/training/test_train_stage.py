@@ -34,9 +34,9 @@ from toy_project import (
 )
 
 from scripts.stage_deps import (
-    by_folders,
     data_deps,
     files_of,
+    group_by_package,
     imported_files,
     imported_names,
     is_code,
@@ -834,7 +834,7 @@ def test_early_stopping_without_val_clips_is_refused(tmp_path):
 def test_the_code_among_a_stages_deps_is_what_its_scripts_import(stage):
     deps = STAGES[stage]["deps"]
     code = [dep for dep in deps if is_code(dep)]
-    assert code == by_folders(imported_files(scripts_of(STAGES[stage], ROOT), ROOT), ROOT)
+    assert code == group_by_package(imported_files(scripts_of(STAGES[stage], ROOT), ROOT), ROOT)
     assert deps == [*data_deps(deps), *code]
 
 

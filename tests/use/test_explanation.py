@@ -1,4 +1,4 @@
-"""Whether explanations point at what decided."""
+"""Explanations point at what decided the prediction."""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ HERTZ = mel_band_hertz(Features.model_validate(FEATURES))
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, one_thread):
-    """The project of a net that looks at a burst."""
+    """A project whose net looks at a burst."""
     folder = tmp_path_factory.mktemp("run")
     make_run(folder / "data")
     return folder
@@ -36,8 +36,8 @@ def untrained(tmp_path_factory, one_thread):
     return load(folder)
 
 
-def test_a_patch_counts_by_what_the_answer_loses_without_it():
-    """Of log odds that are one cell's level alone, closed form."""
+def test_the_influence_of_a_patch_is_the_loss_without_it():
+    """If the log odds are one cell's level, the influence has a closed form."""
     spectrogram = np.random.default_rng(0).uniform(-30, 0, (16, 4)).astype(np.float32)
     fall = spectrogram[3, 2] - spectrogram[:, 2].mean()
     influence = occlude(spectrogram, lambda x: float(x[3, 2]))
@@ -81,14 +81,14 @@ def test_without_the_frames_that_counted_the_answer_is_another(run):
     predictions = pd.DataFrame(
         [{"clip": emotion, "emotion": emotion, "predicted": emotion, "fold": 1}]
     )
-    (one,) = explanations.explained(run / "data", predictions)
+    (one,) = explanations.explain_predictions(run / "data", predictions)
     rows = pd.DataFrame(explanations.removals(one, np.random.default_rng(0)))
     changed = rows[rows["removed"] == 0.2].set_index("frames")["changed"]
     assert changed["that spoke most for the answer"] == 1
     assert changed["at random"] == 0
 
 
-def test_the_check_says_how_much_more_often_with_an_interval():
+def test_the_check_reports_the_difference_from_random_with_an_interval():
     rows = pd.DataFrame(
         {
             "clip": ["a", "b"] * 2,
@@ -132,7 +132,7 @@ def test_a_model_of_functionals_is_refused(tmp_path):
         require_spectrogram(load(tmp_path))
 
 
-def test_the_page_says_that_a_model_of_functionals_cannot_be_looked_at(tmp_path):
+def test_the_page_says_that_a_model_of_functionals_cannot_be_explained(tmp_path):
     make(tmp_path, "mlp")
     path = tmp_path / "a.wav"
     path.write_bytes(encoded(speech(3), RATE, ".wav"))
@@ -174,7 +174,9 @@ def test_pictures_have_names_of_their_own_inside_their_folder(untrained, tmp_pat
 
 def test_a_clip_that_was_taken_for_another_emotion_is_titled_so(run):
     rows = [{"clip": "sad", "emotion": e, "predicted": "sad", "fold": 1} for e in ("sad", "happy")]
-    right, wrong = (x.title for x in explanations.explained(run / "data", pd.DataFrame(rows)))
+    right, wrong = (
+        x.title for x in explanations.explain_predictions(run / "data", pd.DataFrame(rows))
+    )
     assert right.startswith(": sad, recognised (")
     assert wrong.startswith(": happy, taken for sad (")
 
@@ -191,7 +193,7 @@ def made_up(frames=38):
 
 @pytest.fixture
 def drawn(tmp_path, monkeypatch):
-    """Draws an explanation as a figure that is not forgotten, and its pixels [rows, columns]."""
+    """Draws an explanation; returns the open figure and its pixels [rows, columns]."""
     saved = []
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda f, *a, **k: (saved.append(f), save(f, *a, **k)))
@@ -206,7 +208,7 @@ def drawn(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["a" * 5000 + ".wav", "W" * 200 + ".wav", "文" * 300 + ".wav"])
-def test_of_a_long_name_the_middle_goes_and_what_is_told_stays(drawn, name):
+def test_a_long_name_is_shortened_in_the_middle_but_the_title_is_not(drawn, name):
     figure, _ = drawn(name)
     title = figure.get_suptitle()
     assert title.startswith(name[:5])
@@ -222,14 +224,14 @@ def test_a_name_that_has_room_is_whole(drawn):
 
 @pytest.mark.filterwarnings("error")
 def test_names_take_glyphs_from_whatever_font_has_them(drawn):
-    """Circled letters are not in DejaVu Sans, but in other fonts that Matplotlib brings along."""
+    """Circled letters are not in DejaVu Sans, but in other fonts that come with Matplotlib."""
     first, second = (drawn(name)[1] for name in ("\N{CIRCLED LATIN CAPITAL LETTER A}", "\u24b7"))
     assert first.shape == second.shape
     assert (first != second).any()
 
 
 @pytest.mark.filterwarnings("error")
-def test_of_what_no_font_has_nothing_is_said(drawn, capfd):
+def test_characters_that_no_font_has_cause_no_warning(drawn, capfd):
     drawn("\U000f1234\U0001f9ff.wav")
     assert capfd.readouterr().err == ""
 

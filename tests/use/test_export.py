@@ -20,7 +20,7 @@ from ser.core.recording import Recording
 from ser.nets import model_folder
 from ser.nets.build import NETS
 from ser.use import cli
-from ser.use.commands.export import TOLERANCE, compare, furthest_apart
+from ser.use.commands.export import TOLERANCE, compare_answers, largest_difference
 from ser.use.loading import load
 from ser.use.onnx_export import FromWaveform, export, takes_waveforms
 from ser.use.onnx_model import METADATA
@@ -78,8 +78,8 @@ def test_every_net_answers_as_in_pytorch_at_every_length(tmp_path, name, setting
     rng = np.random.default_rng(0)
     for samples in (8000, 16000, 50001):
         waveform = rng.normal(size=samples).astype(np.float32) / 10
-        expected = ours.of_folds(waveform, RATE)
-        assert theirs.of_folds(waveform, RATE) == pytest.approx(expected, abs=1e-5)
+        expected = ours.fold_probabilities(waveform, RATE)
+        assert theirs.fold_probabilities(waveform, RATE) == pytest.approx(expected, abs=1e-5)
         assert expected.shape == (1, 3)
 
 
@@ -90,7 +90,9 @@ def test_models_of_voices_take_features(tmp_path):
     for recogniser in both:
         recogniser.adapt(Recording(speech(n)[:, np.newaxis], RATE, "") for n in range(5))
     for seconds in (0.5, 3.0):
-        ours, theirs = (recogniser.of_folds(speech(60, seconds), RATE) for recogniser in both)
+        ours, theirs = (
+            recogniser.fold_probabilities(speech(60, seconds), RATE) for recogniser in both
+        )
         assert theirs == pytest.approx(ours, abs=1e-5)
     proto = onnx.load(tmp_path / "x.onnx")
     assert [value.name for value in proto.graph.input] == ["features"]
@@ -102,7 +104,7 @@ def test_models_of_voices_take_features(tmp_path):
         load(tmp_path / "x.onnx")
 
 
-def test_what_cannot_be_done_in_the_file_is_left_to_what_runs_it(tmp_path):
+def test_a_file_takes_features_if_it_cannot_compute_them(tmp_path):
     description, _ = make(tmp_path)
     assert takes_waveforms(description)
     made = description.preprocessing
@@ -152,19 +154,21 @@ def test_pooled_statistics_are_those_of_pytorch_at_any_length(tmp_path):
             assert of_folds == pytest.approx(wanted.numpy(), abs=1e-4)
     ours, theirs = load(tmp_path / "model"), load(tmp_path / "x.onnx")
     for number in (3, 60):
-        answers = ours.of_folds(speech(number), RATE)
-        assert theirs.of_folds(speech(number), RATE) == pytest.approx(answers, abs=1e-4)
+        answers = ours.fold_probabilities(speech(number), RATE)
+        assert theirs.fold_probabilities(speech(number), RATE) == pytest.approx(answers, abs=1e-4)
 
 
-def test_a_net_that_adapts_what_it_pools_is_no_file(tmp_path):
+def test_a_net_that_adapts_to_voices_itself_cannot_be_exported(tmp_path):
     make(tmp_path / "model", "statpool", normalisation="speaker")
-    with pytest.raises(UserError, match="adapts to a voice by what it pools of its recordings"):
+    with pytest.raises(UserError, match="adapts to a voice by what it pools from its recordings"):
         export(tmp_path / "model", tmp_path / "x.onnx")
     assert not (tmp_path / "x.onnx").exists()
 
 
-def test_the_lines_in_the_readme_answer_as_the_program_does(exported, tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+def test_the_lines_in_docs_using_answer_as_the_program_does(exported, tmp_path):
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/using.md").read_text("utf-8"), re.DOTALL
+    )
     (lines,) = (block for block in blocks if "onnxruntime" in block)
     assert len([line for line in lines.splitlines() if line]) <= 10
     shutil.copy(exported / "model.onnx", tmp_path)
@@ -230,7 +234,7 @@ def test_a_file_of_before_filter_banks_were_kept_needs_librosa(exported, clip, t
 
 
 def altered(exported, path, change):
-    """The file with other weights."""
+    """Write the file with other weights."""
     proto = onnx.load(exported / "model.onnx")
     for tensor in proto.graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
@@ -243,7 +247,7 @@ def altered(exported, path, change):
     ("change", "said"),
     [
         (lambda values: values * np.float32(1.2), "ONNX and PyTorch differ by 0."),
-        (lambda values: values * np.float32("nan"), "no probabilities"),
+        (lambda values: values * np.float32("nan"), "not probabilities"),
     ],
 )
 def test_a_file_that_answers_otherwise_is_not_written(
@@ -262,14 +266,14 @@ def test_a_file_that_answers_otherwise_is_not_written(
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_an_answer_that_is_no_number_is_within_no_tolerance(place):
+def test_nan_is_never_within_the_tolerance(place):
     answers = np.full((3, 2, 1, 3), 0.5)
-    assert furthest_apart(answers.tolist()) == 0
+    assert largest_difference(answers.tolist()) == 0
     answers[1, 1, 0, 2] += 0.25
-    assert furthest_apart(answers.tolist()) == 0.25
+    assert largest_difference(answers.tolist()) == 0.25
     answers[place, 0, 0, 1] = np.nan
-    assert not furthest_apart(answers.tolist()) <= TOLERANCE
-    assert furthest_apart([]) == 0
+    assert not largest_difference(answers.tolist()) <= TOLERANCE
+    assert largest_difference([]) == 0
 
 
 @pytest.mark.parametrize(
@@ -285,10 +289,10 @@ def test_an_answer_that_is_no_number_is_within_no_tolerance(place):
         (["--web", "q/r"], "error: nowhere"),
     ],
 )
-def test_what_cannot_be_written_is_said_first_and_nothing_is_left(
+def test_unwritable_targets_are_reported_first_and_leave_no_files(
     tmp_path, monkeypatch, capsys, arguments, said
 ):
-    """Before the model is loaded: there is none."""
+    """The errors come before the model, which does not exist, is loaded."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d.onnx").mkdir()
     (tmp_path / "notes").write_text("")
@@ -321,7 +325,7 @@ def test_an_empty_name_is_not_the_current_folder(capsys, option):
     assert f"argument {option}: the name of a file or folder is expected" in capsys.readouterr().err
 
 
-def test_models_that_adapt_are_compared_by_what_they_say_of_a_voice(tmp_path):
+def test_models_that_adapt_are_compared_after_adapting_to_a_voice(tmp_path):
     make(tmp_path / "model", "mlp", normalisation="speaker")
     export(tmp_path / "model", tmp_path / "x.onnx")
     soundfile.write(tmp_path / "a.wav", speech(3), RATE)
@@ -330,14 +334,14 @@ def test_models_that_adapt_are_compared_by_what_they_say_of_a_voice(tmp_path):
         clips.append(tmp_path / f"{n}.wav")
         soundfile.write(clips[-1], speech(n), RATE)
     ours, theirs = load(tmp_path / "model"), load(tmp_path / "x.onnx")
-    checked, furthest = compare(ours, theirs, clips)
+    checked, furthest = compare_answers(ours, theirs, clips)
     assert checked == 6
     assert furthest < 1e-6
-    answers = [ours.of_folds(speech(n), RATE) for n in range(6)]
+    answers = [ours.fold_probabilities(speech(n), RATE) for n in range(6)]
     assert np.ptp(answers, axis=0).max() > 1e-3
 
 
-def test_the_clips_beside_the_model_are_those_to_check_with(exported, clip, tmp_path):
+def test_the_clips_beside_the_model_are_the_default_for_the_comparison(exported, clip, tmp_path):
     shutil.copytree(exported / "model", tmp_path / "data/model")
     (tmp_path / "data/raw").mkdir()
     shutil.copy(clip, tmp_path / "data/raw")
@@ -384,7 +388,7 @@ def test_the_files_name_must_end_as_such_files_do(exported, name):
     ("content", "reason"),
     [(b"", b"no usable model"), (b"text", b"no usable model"), (None, b"No such file")],
 )
-def test_what_is_no_such_file_is_a_sentence(tmp_path, clip, content, reason):
+def test_other_files_are_reported_in_a_sentence(tmp_path, clip, content, reason):
     file = tmp_path / "x.onnx"
     if content is not None:
         file.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What exported files do by themselves, against the functions that everything else goes through."""
+"""The front end of exported files agrees with the functions that it replaces."""
 
 import numpy as np
 import pytest
@@ -83,8 +83,8 @@ def test_silence_is_a_number():
 
 def test_features_are_normalised_by_the_clip_or_by_each_folds_train_clips():
     features = np.random.default_rng(0).normal(-30, 9, (40, 16)).astype(np.float32)
-    of_train = [{"logmel": (-31.5, 8.25)}, {"logmel": (-29.0, 0.0)}]
-    for statistics in ([None, None], of_train):
+    train_statistics = [{"logmel": (-31.5, 8.25)}, {"logmel": (-29.0, 0.0)}]
+    for statistics in ([None, None], train_statistics):
         expected = [normalise(features, {"logmel": 16}, each) for each in statistics]
         assert applied(Normalise(statistics), features) == pytest.approx(
             np.stack(expected), rel=1e-5, abs=1e-5

@@ -41,7 +41,7 @@ from ser import load
 from ser.core.figures import Figures
 from ser.core.tables import read_csv
 from ser.use.page.answering import bars, message
-from ser.use.page.drawing import draw
+from ser.use.page.drawing import recording_html
 from ser.use.page.figures import render_html
 from ser.use.page.project import Mistake, Project, open_project
 from ser.use.recogniser import Window
@@ -54,7 +54,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The demo, run to its end."""
+    """The finished demo."""
     folder = tmp_path_factory.mktemp("page") / "project"
     make_workspace(folder, experiments.read("demo"))
     done = dvc(folder, "repro", env={"SER_WORKERS": "1"})
@@ -81,7 +81,7 @@ def driver():
 
 @pytest.fixture(scope="module")
 def clip(project, recogniser):
-    """A test clip that is recognised, with its emotion."""
+    """A correctly recognised test clip, with its emotion."""
     table = read_csv(project / "data/predictions.csv")
     row = table[table["emotion"] == table["predicted"]].iloc[0]
     clips = read_csv(project / "data/clips.csv").set_index("clip")
@@ -90,7 +90,7 @@ def clip(project, recogniser):
 
 @pytest.fixture(scope="module")
 def long_recording(project, tmp_path_factory):
-    """Clips one after the other, silence in their middle."""
+    """Concatenated clips with silence in the middle."""
     files = sorted((project / "data/raw").rglob("*.wav"))
     clips = [soundfile.read(file)[0] for file in files if file.stat().st_size > 1000][:16]
     rate = soundfile.info(files[0]).samplerate if files[0].stat().st_size > 1000 else 16000
@@ -115,7 +115,9 @@ def test_a_recording_is_recognised(driver, address, recogniser, clip):
     wait_for(driver, "#looked .looked, #looked .note")
 
 
-def test_rubbish_gets_a_sentence_and_the_page_goes_on(driver, address, clip, tmp_path):
+def test_unreadable_files_get_a_sentence_and_the_page_keeps_working(
+    driver, address, clip, tmp_path
+):
     rubbish = tmp_path / "rubbish.wav"
     rubbish.write_bytes(b"no recording at all " * 100)
     upload(driver, address, rubbish)
@@ -175,7 +177,7 @@ def test_an_example_can_be_picked(driver, address, project, recogniser):
     assert shown == [f"{share:.1%}" for share in shares]
 
 
-def test_the_evaluation_is_shown_with_what_it_got_wrong(driver, address, project):
+def test_the_evaluation_is_shown_with_the_mistakes(driver, address, project):
     driver.get(address)
     wait_for(driver, "button[role=tab]:nth-of-type(2)").click()
     heading = wait_for(driver, ".figures h2").text
@@ -238,7 +240,7 @@ def test_names_of_files_are_taken_as_they_are(driver, address, clip, tmp_path, n
 
 @pytest.fixture(scope="module")
 def guarded(project, tmp_path_factory):
-    """A server of its own, and the folder below which it keeps uploads."""
+    """A separate server, and the folder that holds its uploads."""
     folder = tmp_path_factory.mktemp("uploads")
     with serve(project, temporary=folder) as url:
         yield url, folder
@@ -291,7 +293,7 @@ def test_names_are_text_on_the_page(recogniser):
         render_html(described, [mistake]),
         bars({HOSTILE: 1.0}),
         message(HOSTILE),
-        draw(wave + 0.1, 16000, made.features, made.banks, [window], [HOSTILE]),
+        recording_html(wave + 0.1, 16000, made.features, made.banks, [window], [HOSTILE]),
     ):
         assert "<img src=x" not in page
         assert "&lt;img src=x" in page
@@ -303,7 +305,7 @@ def test_high_sounds_stand_at_the_top_of_the_picture(recogniser):
     heights = []
     for hertz in (300, 3000):
         tone = np.sin(2 * np.pi * hertz * time).astype(np.float32)
-        page = draw(tone, 16000, made.features, made.banks, [], [])
+        page = recording_html(tone, 16000, made.features, made.banks, [], [])
         data = re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]
         pixels = np.array(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"), float)
         heights.append(pixels.mean(axis=1).argmax())
@@ -345,10 +347,10 @@ def test_it_listens_at_an_address_of_ipv6(project):
     [
         (["--port", "65536"], 2, "from 0 to 65535"),
         (["--host", "nowhere.invalid"], 1, "error: cannot listen at nowhere.invalid:"),
-        (["--model", "params.yaml"], 1, "error: params.yaml is no model"),
+        (["--model", "params.yaml"], 1, "error: params.yaml is not a model"),
     ],
 )
-def test_what_cannot_be_served_is_a_sentence(project, arguments, status, said):
+def test_a_model_that_cannot_be_served_is_reported_in_a_sentence(project, arguments, status, said):
     done = ser("serve", *arguments, cwd=project)
     assert done.returncode == status
     assert said in done.stderr.decode()
@@ -359,10 +361,10 @@ def test_a_model_that_wants_a_speaker_is_not_served(tmp_path):
     make(tmp_path / "model", normalisation="speaker")
     done = ser("serve", "--model", tmp_path / "model", "--port", "0")
     assert done.returncode == 1
-    assert b"the page knows no speaker" in done.stderr
+    assert b"the page does not know the speaker" in done.stderr
 
 
-def test_of_a_half_updated_folder_what_fits_is_shown(project, tmp_path):
+def test_a_half_updated_folder_shows_what_still_matches(project, tmp_path):
     for name in ("clips.csv", "predictions.csv", "mistakes.csv"):
         shutil.copy(project / "data" / name, tmp_path / name)
     shutil.copytree(project / "data/clean", tmp_path / "clean")
@@ -391,4 +393,4 @@ def test_without_recordings_beside_it_a_model_can_be_served(project, tmp_path):
     shutil.copytree(project / "data/model", tmp_path / "model")
     with serve(tmp_path, "--model", "model") as url:
         page = urllib.request.urlopen(url).read().decode()
-    assert "are known here" in page
+    assert "the recordings of the run are not in" in page

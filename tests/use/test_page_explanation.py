@@ -1,4 +1,4 @@
-"""What the page explains, asked of the real server as a browser asks it."""
+"""The page's explanations, requested from the real server as a browser does."""
 
 import json
 import uuid
@@ -38,7 +38,7 @@ def visitor(address):
 
 @pytest.fixture(scope="module")
 def explained(folder):
-    """What is to be seen below the answer to a recording."""
+    """Return the expected explanation below the answer."""
     recogniser = load(folder / "model")
 
     def explain(name):
@@ -49,7 +49,7 @@ def explained(folder):
 
 
 class Visitor:
-    """One open page: what its fields hold, and the steps that follow each other."""
+    """One open page: the values of its fields, and the steps that follow each other."""
 
     def __init__(self, address):
         self._client = httpx.Client(base_url=address, timeout=PATIENCE)
@@ -68,7 +68,7 @@ class Visitor:
         self._client.close()
 
     def choose(self, file):
-        """Upload a recording into the field."""
+        """Upload a recording."""
         uploaded = self._client.post("/upload", files={"files": (file.name, file.read_bytes())})
         self.values[self.audio] = {
             "path": uploaded.json()[0],
@@ -76,7 +76,7 @@ class Visitor:
         }
 
     def do(self, number):
-        """Do a step by what the fields hold now; its outputs go into them."""
+        """Run a step with the fields' current values, and store its outputs in them."""
         step = self._steps[number]
         if not step["backend_fn"]:
             self.values |= dict.fromkeys(step["outputs"], "")  # all that they do is to empty
@@ -95,7 +95,7 @@ class Visitor:
         self.values |= dict(zip(step["outputs"], done["output"]["data"], strict=True))
 
     def after(self, number):
-        """The steps that follow one, and those that follow these."""
+        """Yield the numbers of the steps that follow one, directly or indirectly."""
         for step in self._steps.values():
             if step.get("trigger_after") == number:
                 yield step["id"]
@@ -103,7 +103,7 @@ class Visitor:
 
 
 @pytest.mark.parametrize(("first", "second"), [("long", "short"), ("short", "other")])
-def test_another_recording_that_is_chosen_before_the_answer_is_not_what_is_explained(
+def test_a_recording_chosen_before_the_answer_does_not_change_the_explanation(
     visitor, folder, explained, first, second
 ):
     assert explained(first) != explained(second)

@@ -1,4 +1,4 @@
-"""Visitors of the page who mean no good, at the real server."""
+"""Malicious visitors of the page, with the real server."""
 
 import io
 import json
@@ -14,15 +14,15 @@ import pytest
 from browser import PATIENCE, serve
 from small_model import RATE, encoded, make, speech
 
-from ser.use.page.uploads import MOST_BYTES, delete_old, is_upload
+from ser.use.page.uploads import MAX_BYTES, delete_old, is_upload
 
 META = {"meta": {"_type": "gradio.FileData"}}
-ONLY_UPLOADS = "Only uploads are taken"
+ONLY_UPLOADS = "Only uploads are accepted"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A model, and a recording that no visitor uploaded, in the folder that is served from."""
+    """A model, and a recording in the served folder that no visitor uploaded."""
     folder = tmp_path_factory.mktemp("guarded")
     make(folder / "model", "cnn")
     for name in ("secret.wav", ".gradio/cached_examples/secret.wav"):
@@ -33,13 +33,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def temporary(tmp_path_factory):
-    """The folder below which the server keeps uploads."""
+    """The folder that holds the server's uploads."""
     return tmp_path_factory.mktemp("uploads")
 
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
-    """What the server writes to its standard error."""
+    """The server's standard error."""
     return tmp_path_factory.mktemp("said") / "stderr"
 
 
@@ -53,7 +53,7 @@ def address(folder, temporary, said):
 
 @pytest.fixture(autouse=True)
 def nothing_is_said(address, said):
-    """Whatever a visitor tries, the server's owner reads no traceback."""
+    """No request causes a traceback in the server's log."""
     before = said.stat().st_size
     yield
     assert said.read_text()[before:] == ""
@@ -145,7 +145,7 @@ FORBIDDEN = {
 
 
 def recordings(forbidden, upload, address):
-    """Whatever may hold the name of a file in a call."""
+    """Every place in a call that may hold a file's name."""
     ours = f"{address}/gradio_api/file={quote(upload)}"
     theirs = f"{address}/gradio_api/file={quote(forbidden, errors='surrogatepass')}"
     yield {"path": forbidden}
@@ -220,8 +220,8 @@ def test_every_call_is_looked_at(client, address, folder, upload, path):
         "/gradio_api/run-history/connect",
     ],
 )  # fmt: skip
-def test_there_are_no_other_ways_to_call(address, folder, upload, path):
-    """Sent as it stands: clients would tidy such paths."""
+def test_other_paths_to_the_same_call_are_refused(address, folder, upload, path):
+    """Sent without a client library, because those normalise such paths."""
     body = json.dumps({"data": [{"path": upload, **META}]}).encode()
     lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
     answer = exchange(address, *lines, "Content-Type: application/json", body=body)
@@ -249,7 +249,7 @@ def test_no_type_hides_a_name(client, folder, type_):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 60_000, b"1" * 60_000])
-def test_what_is_not_json_is_a_sentence(client, body):
+def test_a_body_that_is_not_json_gets_a_sentence(client, body):
     answer = client.post("run/recognise", content=body)
     assert (answer.status_code, answer.json()["detail"]) == (
         400,
@@ -295,7 +295,7 @@ def test_a_folder_that_is_itself_reached_by_a_link(tmp_path):
 
 
 def exchange(address, *lines, body=b"", again=1):
-    """Send a request as it stands, its body so many times; gives what the server answers."""
+    """Send a raw request with its body repeated; return the server's answer."""
     where = urlsplit(address)
     with socket.create_connection((where.hostname, where.port), PATIENCE) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
@@ -344,7 +344,7 @@ def test_a_call_up_to_the_limit_is_answered(client):
         assert answer.status_code == status
 
 
-def test_who_leaves_within_a_call_is_no_matter(address, client):
+def test_a_client_may_disconnect_during_a_call(address, client):
     lines = ("POST /gradio_api/run/recognise HTTP/1.1", "Host: localhost", "Content-Length: 50")
     exchange(address, *lines, body=b"{")
     assert client.post("run/recognise", json={"data": [None]}).status_code == 200
@@ -352,7 +352,7 @@ def test_who_leaves_within_a_call_is_no_matter(address, client):
 
 def test_a_file_over_the_limit_is_refused(client, temporary):
     before = len(list(temporary.rglob("*")))
-    large = io.BytesIO(bytes(MOST_BYTES + 1))
+    large = io.BytesIO(bytes(MAX_BYTES + 1))
     assert client.post("upload", files={"files": ("large.wav", large)}).status_code == 413
     assert len(list(temporary.rglob("*"))) <= before + 1  # an empty folder at most
 
@@ -360,7 +360,7 @@ def test_a_file_over_the_limit_is_refused(client, temporary):
 @pytest.mark.parametrize("part", ['name="files"; filename="{}.wav"', 'name="{}"'])
 def test_no_upload_holds_more_by_its_number_of_parts(client, part):
     def body():
-        for number in range(3 * MOST_BYTES >> 20):
+        for number in range(3 * MAX_BYTES >> 20):
             yield f"--b\r\nContent-Disposition: form-data; {part.format(number)}\r\n\r\n".encode()
             yield bytes(1 << 20) + b"\r\n"
         yield b"--b--\r\n"
@@ -408,7 +408,7 @@ def test_it_is_called_by_its_own_names_alone(address):
         "gradio_api/openapi.json", "openapi.json", "docs", "monitoring", "login",
     ],
 )  # fmt: skip
-def test_what_else_gradio_offers_is_not_there(address, path):
+def test_gradios_other_paths_do_not_exist(address, path):
     playlist = b"#EXTM3U\n#EXTINF:5.0,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
     for answer in (
         httpx.get(f"{address}/{path}"),

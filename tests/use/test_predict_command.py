@@ -1,4 +1,4 @@
-"""`ser predict` as people run it."""
+"""`ser predict` as users run it."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ def recordings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def answered(model, recordings):
-    """What is said of the folder in each form."""
+    """The answers about the folder in each format."""
     return {
         form: ser("predict", ".", "--model", model, *form, cwd=recordings)
         for form in ((), ("--json",), ("--csv",))
@@ -49,7 +49,7 @@ def answered(model, recordings):
 
 
 def sentence(done):
-    """The one line that a failing program leaves on stderr."""
+    """Return the single line that a failing program writes to stderr."""
     assert done.returncode == 1
     assert done.stdout == b""
     (line,) = done.stderr.decode().splitlines()
@@ -78,11 +78,11 @@ def test_a_damaged_file_is_marked_the_others_are_answered_and_the_status_is_1(an
     for done in answered.values():
         assert done.returncode == 1
         assert b"1 of 4 without an emotion" in done.stderr
-        assert b"1 more is no recording by name or content" in done.stderr
+        assert b"1 more skipped: not recordings by name or content" in done.stderr
         assert b"Traceback" not in done.stderr
 
 
-def test_csv_says_the_same_as_json(answered):
+def test_csv_agrees_with_json(answered):
     rows = list(csv.DictReader(io.StringIO(answered["--csv",].stdout.decode())))
     expected = json.loads(answered["--json",].stdout)
     whole = [row for row in rows if row["part"] == "whole"]
@@ -122,7 +122,7 @@ def test_standard_input_is_a_recording(model, recordings):
 
 
 @pytest.mark.parametrize("data", [b"", b"text\n" * 99])
-def test_standard_input_that_is_no_recording_is_marked(model, data):
+def test_standard_input_that_is_not_a_recording_is_marked(model, data):
     done = ser("predict", "-", "--model", model, "--json", input=data)
     (row,) = json.loads(done.stdout)
     assert done.returncode == 1
@@ -140,7 +140,7 @@ def test_a_picture_of_each_recording_and_window_shows_where_the_model_looked(
     pictures = {path.name for path in (tmp_path / "new").iterdir()}
     windows = {f"c.FLAC-{window['start']:07.1f}s.png" for window in told}
     assert pictures == {"a.wav.png", "b.m4a.png"} | windows
-    assert f"where it looked, pictures: {len(pictures)}" in done.stderr.decode()
+    assert f"{len(pictures)} pictures of where it looked" in done.stderr.decode()
 
 
 def test_one_fold_can_be_asked_alone(model, recordings):
@@ -168,7 +168,7 @@ def test_one_fold_can_be_asked_alone(model, recordings):
         (["a.wav", "--hop", "nan"], "a hop of nan s"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_sentence(model, recordings, arguments, said):
+def test_errors_are_reported_in_a_sentence(model, recordings, arguments, said):
     assert said in sentence(ser("predict", *arguments, "--model", model, cwd=recordings))
 
 
@@ -195,7 +195,7 @@ def test_a_folder_without_recordings_is_refused(model, tmp_path):
     assert "no recordings among its 1 files (WAV, FLAC, " in line
 
 
-def test_in_a_folder_the_content_decides_and_what_is_refused_has_a_row(model, tmp_path):
+def test_recordings_in_a_folder_are_found_by_content_and_rejected_ones_have_a_row(model, tmp_path):
     whole = {".aiff", ".au", ".caf", ".w64", ".mp4", ".mov", ".wma", ".mkv"}
     for suffix in whole:
         (tmp_path / f"sound {suffix[1:]}").write_bytes(encoded(speech(3), RATE, suffix))
@@ -212,7 +212,7 @@ def test_in_a_folder_the_content_decides_and_what_is_refused_has_a_row(model, tm
     assert rows["tape"]["detail"] == "Monkey's Audio is not read: convert it to WAV or FLAC"
     assert len(rows) == len(whole) + len(refused)
     assert done.returncode == 1
-    assert b"1 more is no recording by name or content" in done.stderr
+    assert b"1 more skipped: not recordings by name or content" in done.stderr
 
 
 def test_a_missing_model_is_named(recordings, tmp_path):
@@ -278,7 +278,7 @@ def test_files_of_any_name_are_answered(model, tmp_path, form, utf8):
         assert "new\\nline.wav" in text
 
 
-def test_a_model_that_wants_a_speaker_says_so_and_is_adapted(tmp_path, recordings):
+def test_a_model_that_needs_a_speaker_says_so_and_can_be_adapted(tmp_path, recordings):
     make(tmp_path, normalisation="speaker")
     done = ser("predict", recordings / "a.wav", "--model", tmp_path)
     assert done.returncode == 1
@@ -358,11 +358,11 @@ def test_hidden_files_and_linked_folders_are_left_out_broken_links_are_marked(
     assert a["emotion"]
     assert gone["reason"] == "undecodable"
     assert "No such file" in gone["detail"]
-    assert b"2 more are no recordings by name or content, or a linked folder" in done.stderr
+    assert b"2 more skipped: not recordings by name or content, or linked folders" in done.stderr
 
 
 class Pipe(io.RawIOBase):
-    """Keeps each piece that reaches whoever reads."""
+    """Keeps each piece that reaches the reader."""
 
     def __init__(self):
         self.pieces = []
@@ -391,10 +391,10 @@ def test_of_a_low_rate_the_answer_is_doubted(model, tmp_path, form):
     soundfile.write(tmp_path / "telephone.wav", soxr.resample(speech(3), RATE, 8000), 8000)
     done = ser("predict", tmp_path / "telephone.wav", "--model", model, *form)
     assert done.returncode == 0
-    assert b"sampled at 8000 Hz: nothing above 4000 Hz is left in it" in done.stdout
+    assert b"sampled at 8000 Hz: the recording has nothing above 4000 Hz" in done.stdout
 
 
-def test_an_interrupted_start_is_no_traceback():
+def test_an_interrupted_start_ends_without_a_traceback():
     code = (
         "import importlib, sys, ser.use.cli\n"
         "def interrupted(name): raise KeyboardInterrupt\n"

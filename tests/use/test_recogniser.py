@@ -123,7 +123,7 @@ def test_a_fold_that_is_not_there_is_refused(model):
 
 
 def evaluated(folder, project, names):
-    """The probabilities that the evaluation finds for demo clips, each fold tested on all."""
+    """The evaluation's probabilities of demo clips, with each fold tested on all of them."""
     project.mkdir()
     recogniser = load(folder)
     description, made = recogniser.description, recogniser.description.preprocessing
@@ -207,7 +207,7 @@ def test_a_long_recording_is_cut_into_windows_as_long_as_the_median_clip(recogni
     assert prediction.seconds == 5
 
 
-def test_what_is_no_longer_than_the_longest_clip_stays_whole(recogniser):
+def test_a_recording_up_to_the_longest_clip_is_not_cut(recogniser):
     longest = CORPUS["seconds"]["max"]
     assert recogniser.predict(speech(0, longest), RATE).windows == ()
     assert len(recogniser.predict(speech(0, longest + 0.01), RATE).windows) == 2
@@ -315,12 +315,12 @@ def test_several_threads_may_ask_at_once(recogniser):
 @pytest.mark.parametrize(
     ("rate", "doubt"), [(16_000, None), (44_100, None), (15_999, "15999 Hz"), (8_000, "8000 Hz")]
 )
-def test_a_recording_that_lacks_what_the_model_listens_to_is_doubted(recogniser, rate, doubt):
+def test_a_recording_without_the_models_frequencies_gets_a_warning(recogniser, rate, doubt):
     note = recogniser.predict(soxr.resample(speech(3), RATE, rate), rate).note
     assert note is None if doubt is None else doubt in note
 
 
-def test_samples_beyond_what_a_float32_holds_are_rejected_in_silence(recogniser, recwarn):
+def test_samples_beyond_float32_are_rejected_without_a_warning(recogniser, recwarn):
     samples = speech(3).astype(float)
     samples[5] = 1e300
     assert rejection(recogniser, samples) == "not_finite"
@@ -330,14 +330,14 @@ def test_samples_beyond_what_a_float32_holds_are_rejected_in_silence(recogniser,
 # Damaged models
 
 
-def test_weights_that_are_no_numbers_tell_no_emotion(tmp_path):
+def test_weights_that_are_nan_are_an_error(tmp_path):
     description, nets = make(tmp_path)
     weights = {name: tensor.contiguous() for name, tensor in nets[0].state_dict().items()}
     weights = {
         name: t * float("nan") if t.is_floating_point() else t for name, t in weights.items()
     }
     model_folder.save(tmp_path, description, [weights])
-    with pytest.raises(UserError, match="no probabilities"):
+    with pytest.raises(UserError, match="not probabilities"):
         load(tmp_path).predict(speech(3), RATE)
 
 
@@ -376,7 +376,7 @@ def test_features_of_other_columns_than_described_are_refused(tmp_path):
         load(tmp_path)
 
 
-def test_a_file_is_no_model(tmp_path):
+def test_a_file_is_not_a_model(tmp_path):
     (tmp_path / "params.yaml").write_text("model: {}")
-    with pytest.raises(UserError, match=r"params\.yaml is no model"):
+    with pytest.raises(UserError, match=r"params\.yaml is not a model"):
         load(tmp_path / "params.yaml")

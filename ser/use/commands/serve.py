@@ -1,4 +1,4 @@
-"""`ser serve`: the page, on this computer."""
+"""`ser serve`: serve the page on this computer."""
 
 import argparse
 import os
@@ -7,29 +7,35 @@ import tempfile
 from pathlib import Path
 
 from ser.core.errors import UserError
-from ser.use.commands.arguments import a_path
+from ser.use.commands.arguments import non_empty_path
 from ser.use.loading import load
-from ser.use.page.uploads import old_deleted
-from ser.use.recogniser import OF_VOICES, Recogniser
+from ser.use.page.uploads import deleting_old_files
+from ser.use.recogniser import PER_SPEAKER, Recogniser
 
-_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to know them, not to listen there
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened at
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
+    """Add the command's arguments."""
     parser.add_argument(
-        "--model", type=a_path, default=Path("data/model"), help="folder or .onnx (data/model)"
+        "--model",
+        type=non_empty_path,
+        default=Path("data/model"),
+        help="folder or .onnx file (default: data/model)",
     )
     parser.add_argument(
-        "--data", type=a_path, help="the run's data: examples, mistakes (the folder of the model)"
+        "--data",
+        type=non_empty_path,
+        help="the run's data folder, for examples and mistakes (default: the folder that contains "
+        "the model)",
     )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen at (127.0.0.1: this computer alone; 0.0.0.0: whoever reaches it, "
-        "without a password, and without a microphone: browsers want https for that)",
+        help="address to listen at (default: 127.0.0.1, this computer only; 0.0.0.0: anyone who "
+        "can reach it, without a password, and without a microphone, which needs https)",
     )
-    parser.add_argument("--port", type=_port, default=7860, help="0: any free one (7860)")
+    parser.add_argument("--port", type=_port, default=7860, help="0: any free one (default: 7860)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,28 +62,29 @@ def run(options: argparse.Namespace) -> int:
         server = make_server(app)
         address = f"http://{_url_host(options.host)}:{listener.getsockname()[1]}"
         print(f"the page is at {address} (Ctrl-C ends it)", flush=True)
-        with old_deleted(uploads):
+        with deleting_old_files(uploads):
             server.run(sockets=[listener])
     return 0
 
 
 def _load(model: Path) -> Recogniser:
-    """Load a model that any recording can be given to.
+    """Load a model that can predict recordings of any speaker.
 
     Raises:
-        UserError: it cannot be loaded, or needs to know who speaks.
+        UserError: it cannot be loaded, or must first be adapted to a speaker.
     """
     recogniser = load(model)
     if recogniser.needs_a_voice:
         raise UserError(
-            f"{OF_VOICES}: the page knows no speaker; train with model.normalisation train or clip"
+            f"{PER_SPEAKER}: the page does not know the speaker; train with model.normalisation "
+            "train or clip"
         )
     return recogniser
 
 
 def _confine_libraries(uploads: Path) -> None:
-    """Have Gradio ask nobody, and keep nothing elsewhere: it reads this when it is imported."""
-    # Files that a library makes while it receives an upload lie there too.
+    """Make Gradio work offline with all files in one folder; must run before its import."""
+    # Libraries that receive an upload put their temporary files there, too.
     tempfile.tempdir = str(uploads)
     os.environ |= {
         "GRADIO_ANALYTICS_ENABLED": "False",
@@ -88,12 +95,16 @@ def _confine_libraries(uploads: Path) -> None:
 
 
 def _own_names(host: str) -> list[str]:
-    """Return the names of hosts that a page may be called by, *: any."""
+    """Return the host names that requests for the page may have; *: any.
+
+    >>> _own_names("example.org")
+    ['example.org', 'localhost', '127.0.0.1', '[::1]']
+    """
     return ["*"] if host in _ANYWHERE else [_url_host(host), "localhost", "127.0.0.1", "[::1]"]
 
 
 def _url_host(host: str) -> str:
-    """Return the host of a page's URL."""
+    """Return the host part of the page's URL."""
     name = socket.gethostname() if host in _ANYWHERE else host.lower()
     return f"[{name}]" if ":" in name else name
 
@@ -113,11 +124,11 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family)
-        # An answer's last part does not wait until its first one has arrived.
+        # Without TCP_NODELAY, an answer's last part waits until its first one has arrived.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
-        # Without what Python adds, the address once more.
+        # Python appends the address, which the message already has.
         reason = str(error.strerror or error).partition(" (while")[0]
         raise UserError(
             f"cannot listen at {host}:{port}: {reason}; choose another --port (0: any free one) "

@@ -1,1 +1,1 @@
-"""The page of `ser serve`: try a model on one's own voice, and look at how good it is."""
+"""The page of `ser serve`: try a model on your own voice, and see how good it is."""

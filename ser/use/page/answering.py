@@ -1,4 +1,4 @@
-"""What the page says of a recording: its answer, and where the model looked."""
+"""Compute the page's answer about a recording, and the picture of where the model looked."""
 
 from collections.abc import Mapping
 from html import escape
@@ -15,30 +15,30 @@ from ser.core.rejection import Rejected
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
 from ser.decoding.formats import READ
-from ser.use.answers import Answer, described
+from ser.use.answers import Answer, to_json_object
 from ser.use.explanation import explain_file, require_spectrogram, windows_of
-from ser.use.page.drawing import draw, draw_explanation
-from ser.use.page.sentences import LONGEST, explained
+from ser.use.page.drawing import explanation_html, recording_html
+from ser.use.page.sentences import LONGEST, rejection_sentences
 from ser.use.recogniser import Prediction, Recogniser
 
-_EXPLAINED = explained(READ, LONGEST)
+_SENTENCES = rejection_sentences(READ, LONGEST)
 
 
 def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Prediction | None]:
     """Recognise a recording.
 
     Returns:
-        (HTML for the page, the answer as `ser predict --json` writes it, the prediction or None
-        where no emotion is told).
+        (HTML for the page, the answer as `ser predict --json` writes it, the prediction or None if
+        the recording cannot be classified).
     """
     try:
         prediction = recogniser.predict_file(path, longest=LONGEST)
     except Rejected as verdict:
-        text = _EXPLAINED[verdict.reason]
-        return message(text), described(Answer(path.name, None, verdict.reason, text)), None
+        text = _SENTENCES[verdict.reason]
+        return message(text), to_json_object(Answer(path.name, None, verdict.reason, text)), None
     description = recogniser.description
     rate = description.preprocessing.clean.sample_rate
-    picture = draw(
+    picture = recording_html(
         overview(path, rate),
         rate,
         description.preprocessing.features,
@@ -46,11 +46,11 @@ def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Pre
         prediction.windows,
         recogniser.emotions,
     )
-    return _summary(prediction) + picture, described(Answer(path.name, prediction)), prediction
+    return _summary(prediction) + picture, to_json_object(Answer(path.name, prediction)), prediction
 
 
 def explain_answer(recogniser: Recogniser, path: Path, prediction: Prediction) -> str:
-    """Draw where in a recording the model looked; of a long one, in the window it is surest of.
+    """Draw where in a recording the model looked; in a long one, in its most confident window.
 
     Args:
         recogniser: made the prediction.
@@ -58,7 +58,7 @@ def explain_answer(recogniser: Recogniser, path: Path, prediction: Prediction) -
         prediction: of the recording.
 
     Returns:
-        HTML: the picture, or a sentence why the model has none.
+        HTML: the picture, or a sentence why there is no picture for this model.
     """
     try:
         require_spectrogram(recogniser)
@@ -71,11 +71,15 @@ def explain_answer(recogniser: Recogniser, path: Path, prediction: Prediction) -
         recogniser, path, prediction, recogniser.windows(), [surest], emotion
     )
     features = recogniser.description.preprocessing.features
-    return draw_explanation(explanation, features, surest if prediction.windows else None)
+    return explanation_html(explanation, features, surest if prediction.windows else None)
 
 
 def message(text: str) -> str:
-    """Return a sentence as HTML that people see at once."""
+    """Return a sentence as HTML that is highlighted, and read out by screen readers.
+
+    >>> message("2 < 3")
+    '<div class="message" role="alert">2 &lt; 3</div>'
+    """
     return f'<div class="message" role="alert">{escape(text)}</div>'
 
 
@@ -86,17 +90,18 @@ def _summary(prediction: Prediction) -> str:
     if prediction.windows:
         spoken = sum(window.probabilities is not None for window in prediction.windows)
         note += f", mean of {spoken} windows with speech of {len(prediction.windows)}"
-    doubt = (
+    warning = (
         message(f"{prediction.note[:1].upper()}{prediction.note[1:]}.") if prediction.note else ""
     )
     return (
         f'<div class="answer" role="status"><div class="emotion">{escape(prediction.emotion)}</div>'
-        f'<div class="note">{share:.0%} · {note}</div></div>{doubt}{bars(prediction.probabilities)}'
+        f'<div class="note">{share:.0%} · {note}</div></div>{warning}'
+        f"{bars(prediction.probabilities)}"
     )
 
 
 def bars(probabilities: Mapping[str, float]) -> str:
-    """Return a bar per emotion as HTML, the most probable first."""
+    """Return one bar per emotion as HTML, the most probable emotion first."""
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])
     rows = "".join(
         f'<div class="name">{escape(name)}</div><div class="track"><div class="bar" '
@@ -107,11 +112,11 @@ def bars(probabilities: Mapping[str, float]) -> str:
 
 
 def overview(path: Path, sample_rate: int) -> FloatArray:
-    """Read a recording to be drawn: its voice, resampled, nothing else done to it.
+    """Read a recording to draw: the channel with the voice, resampled, otherwise unchanged.
 
     Args:
-        path: of a recording that can be read.
-        sample_rate: wanted, in Hz.
+        path: of a readable recording.
+        sample_rate: of the result, in Hz.
 
     Returns:
         float32 [samples].

@@ -1,4 +1,4 @@
-"""The page as a web application: Gradio's, and nothing from anywhere else."""
+"""The page as a web application: built with Gradio, with nothing loaded from elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,12 +14,12 @@ from ser.use.page.figures import render_html
 from ser.use.page.guard import Guard
 from ser.use.page.project import Project
 from ser.use.page.sentences import LONGEST
-from ser.use.page.uploads import MOST_BYTES
+from ser.use.page.uploads import MAX_BYTES
 from ser.use.recogniser import Prediction, Recogniser
 
-_MOST_WAITING = 64  # recordings in the queue
-_MOST_AT_ONCE = 2  # recordings
-_EXPLANATION_KEPT = 60  # seconds that an explanation may take from being made to being shown
+_MAX_WAITING = 64  # recordings in the queue
+_MAX_AT_ONCE = 2  # recordings
+_EXPLANATION_KEPT = 60  # seconds within which a computed explanation must be shown
 _CSS = Path(__file__).with_name("page.css")
 _Recognised = tuple[Path, Prediction]
 _HINT = '<p class="hint">Record yourself, drop a file, or pick an example.</p>'
@@ -31,10 +31,10 @@ def make_app(
     """Make the application.
 
     Args:
-        recogniser: answers all users, out of one queue.
+        recogniser: used for all visitors, through one queue.
         project: recordings to try and to listen to.
-        hosts: names of hosts that it may be called by, *: any. Pages from elsewhere, opened in a
-            browser that reaches it, have other names.
+        hosts: host names that requests may have; *: any. This refuses requests from other sites'
+            pages in a browser that can reach this one.
         uploads: the folder that Gradio keeps uploads in (its `GRADIO_TEMP_DIR`).
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -52,8 +52,8 @@ def make_app(
         make_page(recogniser, project),
         path="",
         footer_links=[],
-        run_history=False,  # which the browser would keep
-        max_file_size=MOST_BYTES,
+        run_history=False,  # the browser would keep it
+        max_file_size=MAX_BYTES,
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
@@ -67,13 +67,13 @@ def make_app(
 
 
 def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
-    """Lay out the page: a tab to try the model, a tab about how good it is."""
+    """Make the page: a tab to try the model, a tab about how good it is."""
     emotions = escape(", ".join(recogniser.emotions))
     with gr.Blocks(title="Speech emotion", analytics_enabled=False) as page:
         gr.HTML(
-            "<h1>What emotion is heard?</h1><p>Trained on acted speech. It knows "
-            f"{emotions}, and judges how a voice sounds, not what a person feels. Recordings "
-            "are deleted within ten minutes.</p>",
+            "<h1>Recognise the emotion in a voice</h1><p>This model was trained on acted speech. "
+            f"It knows {emotions}, and judges how a voice sounds, not what a person feels. "
+            "Recordings are deleted within ten minutes.</p>",
             elem_classes="intro",
         )
         with gr.Tab("Try it"), gr.Row():
@@ -83,22 +83,22 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
                 _add_answer(recogniser, recording)
         with gr.Tab("How good is it?"):
             gr.HTML(render_html(recogniser.description, project.mistakes), elem_classes="figures")
-    page.queue(max_size=_MOST_WAITING)
+    page.queue(max_size=_MAX_WAITING)
     return page
 
 
 def _add_recording(examples: Mapping[str, Path]) -> gr.Audio:
-    """Add the field of the recording, and a button for each example (name -> file)."""
+    """Add the input for a recording, and a button for each example (name -> file)."""
     recording = gr.Audio(
         sources=["upload", "microphone"],
         type="filepath",
-        label=f"Recording, up to {LONGEST / 60:.0f} minutes, {MOST_BYTES >> 20} MB",
+        label=f"Recording, up to {LONGEST / 60:.0f} minutes, {MAX_BYTES >> 20} MB",
         buttons=[],
         waveform_options=gr.WaveformOptions(show_recording_waveform=False),
         elem_id="recording",
     )
     if examples:
-        gr.HTML("Or a test clip of the corpus:")
+        gr.HTML("Or try a test clip of the corpus:")
     with gr.Row(elem_id="examples"):
         for name, path in examples.items():
             gr.Button(name, size="sm", min_width=0).click(
@@ -108,7 +108,7 @@ def _add_recording(examples: Mapping[str, Path]) -> gr.Audio:
 
 
 def _add_answer(recogniser: Recogniser, recording: gr.Audio) -> None:
-    """Add the answer to what the field of the recording holds, and its explanation below it."""
+    """Add the answer about the current recording, and below it the explanation."""
 
     def recognise(name: str | None) -> tuple[str, dict[str, Any], _Recognised | None]:
         if not name:
@@ -126,7 +126,7 @@ def _add_answer(recogniser: Recogniser, recording: gr.Audio) -> None:
         return explained[1] if explained and explained[0] == recognised else ""
 
     answer_shown = gr.HTML(_HINT, elem_id="answer")
-    # The field may hold the next recording before the answer to this one is there.
+    # The visitor may choose the next recording before the answer about this one is shown.
     recognised, explained = gr.State(), gr.State(time_to_live=_EXPLANATION_KEPT)
     explanation_shown = gr.HTML(elem_id="looked")
     with gr.Accordion("As JSON", open=False, elem_id="facts"):
@@ -136,11 +136,11 @@ def _add_answer(recogniser: Recogniser, recording: gr.Audio) -> None:
         recording,
         [answer_shown, facts, recognised],
         api_name="recognise",
-        concurrency_limit=_MOST_AT_ONCE,
+        concurrency_limit=_MAX_AT_ONCE,
         show_progress="minimal",
     )
-    # The explanation comes after the answer, and takes longer: the next answer may be there by
-    # then.
+    # The explanation is computed after the answer and takes longer, so the next answer may come
+    # first.
     answered.then(None, None, explanation_shown, js="() => ''")
     answered.then(
         explain,

@@ -1,7 +1,7 @@
-"""A recording as HTML: waveform, mel spectrogram, and what is heard when, below each other.
+"""Draw a recording as HTML: waveform, mel spectrogram and emotions over time.
 
-Everything is placed by its share of the time, so that it fits a phone as well as a desktop, and
-lines and texts take the page's own colours, light or dark.
+Positions are percentages of the duration, so that the drawing fits phones and desktops. Lines and
+texts use the page's own colours, light or dark.
 """
 
 import base64
@@ -22,18 +22,18 @@ from ser.features.extract import logmel
 from ser.plots.style import FAINT, FOR_AND_AGAINST
 from ser.use.answers import clock
 from ser.use.explanation import Explanation
-from ser.use.page.sentences import BRIEFLY
+from ser.use.page.sentences import SHORT_REASONS
 from ser.use.recogniser import Window
 
-_COLUMNS = 800  # of the waveform and of the spectrogram, at most
-_DEEPEST = -80.0  # dB
+_MAX_COLUMNS = 800  # of the waveform and of the spectrogram
+_MIN_DB = -80.0
 _HERTZ = (250, 500, 1000, 2000, 4000)
 _STEPS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120)  # seconds
 _STRIPE = 4  # pixels
-_APART = 0.1  # of the spectrogram's height, at least, are texts below each other
+_MIN_GAP = 0.1  # between two frequency labels, as a share of the spectrogram's height
 
 
-def draw(
+def recording_html(
     waveform: FloatArray,
     sample_rate: int,
     features: Features,
@@ -41,15 +41,15 @@ def draw(
     windows: Sequence[Window],
     emotions: Sequence[str],
 ) -> str:
-    """Draw a recording, as HTML.
+    """Draw a recording as HTML.
 
     Args:
-        waveform: float32 [samples] in -1..1, at least one.
+        waveform: float32 [samples] in -1..1, at least one sample.
         sample_rate: in Hz.
         features: how the mel spectrogram is computed.
         banks: filter banks of the mel spectrogram.
-        windows: of a long recording; drawn below it, a row per emotion, the fuller the more
-            probable; hatched where no emotion is told.
+        windows: of a long recording, or empty. They are drawn below, one row per emotion; the
+            stronger the colour, the more probable the emotion. Windows without one are hatched.
         emotions: names of the rows.
     """
     seconds = len(waveform) / sample_rate
@@ -59,20 +59,20 @@ def draw(
         _row(_frequencies(features), _spectrogram(waveform, sample_rate, features, banks)),
     ]
     if windows:
-        parts.append(_caption("emotions, the fuller the more probable; hatched: none told"))
+        parts.append(_caption("emotions: stronger is more probable, hatched is not recognised"))
         parts += [_row(escape(name), _lane(windows, seconds, name)) for name in emotions]
     parts.append(_row("", _times(seconds)))
-    title = "Waveform and mel spectrogram" + (", and what is heard when" if windows else "")
+    title = "Waveform and mel spectrogram" + (", and emotions over time" if windows else "")
     return f'<div class="drawing" role="img" aria-label="{title}">{"".join(parts)}</div>'
 
 
-def draw_explanation(explanation: Explanation, features: Features, window: Window | None) -> str:
+def explanation_html(explanation: Explanation, features: Features, window: Window | None) -> str:
     """Draw what spoke for an emotion in a clip, and what against it, as HTML.
 
     Args:
         explanation: of the clip.
         features: how the mel spectrogram is computed.
-        window: the one that is explained, if the recording is a long one: it is drawn, too.
+        window: the explained window of a long recording; its spectrogram is drawn, too.
     """
     x = explanation
     most = max(float(np.abs(x.influence).max()), 1e-9)
@@ -83,8 +83,8 @@ def draw_explanation(explanation: Explanation, features: Features, window: Windo
         parts = [_row(_frequencies(features), _image(_levels(x.spectrogram, "gray")))]
     parts += [
         _caption(
-            f"what spoke for {escape(x.emotion)}{when}; striped: against it (darkest: its log odds "
-            f"fall or rise by {most:.2g} without it)"
+            f"what spoke for {escape(x.emotion)}{when}; striped: against it (darkest: without this "
+            f"part, its log odds fall or rise by {most:.2g})"
         ),
         _row(_frequencies(features), _image(_influence(x.influence / most))),
         _row("", _times(len(x.influence) * x.seconds_per_frame, since)),
@@ -94,7 +94,7 @@ def draw_explanation(explanation: Explanation, features: Features, window: Windo
 
 
 def _influence(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Colour influence [frames, n_mels], -1..1, high bands at the top; stripe what is below 0."""
+    """Colour influence [frames, n_mels], -1..1, high bands at the top; stripe values below 0."""
     cells = shares.T[::-1].repeat(_STRIPE, axis=0).repeat(_STRIPE, axis=1)
     pixels = (FOR_AND_AGAINST((cells + 1) / 2)[..., :3] * 255).astype(np.uint8)
     down, along = np.indices(cells.shape)
@@ -111,17 +111,17 @@ def _caption(text: str) -> str:
 
 
 def _wave(waveform: FloatArray) -> str:
-    """Draw the least and the greatest sample of each column."""
-    columns = min(len(waveform), _COLUMNS)
+    """Draw the lowest and the highest sample of each column."""
+    columns = min(len(waveform), _MAX_COLUMNS)
     edges = np.linspace(0, len(waveform), columns, endpoint=False).astype(int)
     peak = max(float(np.abs(waveform).max()), 1e-9)
     upper = 50 - 49 * np.maximum.reduceat(waveform, edges) / peak
     lower = 50.5 - 49 * np.minimum.reduceat(waveform, edges) / peak
-    there = [f"{x} {y:.1f}" for x, y in enumerate(upper)]
-    back = [f"{x} {y:.1f}" for x, y in enumerate(lower)][::-1]
+    forwards = [f"{x} {y:.1f}" for x, y in enumerate(upper)]
+    backwards = [f"{x} {y:.1f}" for x, y in enumerate(lower)][::-1]
     return (
         f'<svg class="wave" viewBox="0 0 {columns} 100" preserveAspectRatio="none">'
-        f'<path d="M{"L".join([*there, *back])}Z"/></svg>'
+        f'<path d="M{"L".join([*forwards, *backwards])}Z"/></svg>'
     )
 
 
@@ -129,7 +129,7 @@ def _spectrogram(
     waveform: FloatArray, sample_rate: int, features: Features, banks: FilterBanks
 ) -> str:
     """Draw the mel spectrogram, high bands at the top."""
-    hop = max(features.hop_length, -(-len(waveform) // _COLUMNS))
+    hop = max(features.hop_length, -(-len(waveform) // _MAX_COLUMNS))
     coarse = features.model_copy(update={"hop_length": hop})
     mel_db = logmel(waveform, sample_rate, coarse, banks)
     return _image(_levels(mel_db, "viridis"))
@@ -137,12 +137,12 @@ def _spectrogram(
 
 def _levels(mel_db: FloatArray, colours: str) -> NDArray[np.uint8]:
     """Colour levels [frames, n_mels] in dB, high bands at the top."""
-    shares = np.clip(1 - mel_db.T[::-1] / _DEEPEST, 0, 1)
+    shares = np.clip(1 - mel_db.T[::-1] / _MIN_DB, 0, 1)
     return (colormaps[colours](shares)[..., :3] * 255).astype(np.uint8)
 
 
 def _image(pixels: NDArray[np.uint8]) -> str:
-    """Return pixels [rows, columns, 3] as a picture that is as high as a spectrogram."""
+    """Return pixels [rows, columns, 3] as an image element of a spectrogram's height."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
@@ -150,21 +150,21 @@ def _image(pixels: NDArray[np.uint8]) -> str:
 
 
 def _frequencies(features: Features) -> str:
-    """Write round frequencies, each beside its mel band."""
+    """Return labels of round frequencies, each at the height of its mel band."""
     middles = mel_band_hertz(features)
     parts, above = [], np.inf
     for hertz in _HERTZ:
         if middles[0] <= hertz <= middles[-1]:
             band = float(np.interp(hertz, middles, np.arange(len(middles))))
             top = 1 - (band + 0.5) / len(middles)
-            if above - top > _APART:
+            if above - top > _MIN_GAP:
                 parts.append(f'<span style="top:{top:.1%}">{hertz} Hz</span>')
                 above = top
     return "".join(parts)
 
 
 def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
-    """Draw how probable an emotion is when; each window from its start to the next one's."""
+    """Draw an emotion's probability over time; each window reaches to the next one's start."""
     ends = [*(window.start for window in windows[1:]), windows[-1].end]
     parts = []
     for window, end in zip(windows, ends, strict=True):
@@ -172,7 +172,7 @@ def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
         start, width = window.start / seconds, (end - window.start) / seconds
         place = f"left:{start:.2%};width:{width:.2%}"
         if window.probabilities is None:
-            hint = f"{span}: {BRIEFLY[window.reason or NO_SPEECH]}"
+            hint = f"{span}: {SHORT_REASONS[window.reason or NO_SPEECH]}"
             parts.append(f'<i class="untold" style="{place}" title="{hint}"></i>')
         else:
             share = window.probabilities[emotion]
@@ -183,9 +183,9 @@ def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
 
 
 def _times(seconds: float, since: str = "") -> str:
-    """Write round times below the picture, and since when they are counted."""
+    """Return labels of round times below the picture, and from when they count."""
     minutes = seconds >= 120
-    most = 5 if minutes else 9  # that a phone has room for
+    most = 5 if minutes else 9  # labels that fit on a phone
     step = next((step for step in _STEPS if seconds / step <= most), seconds)
     times = np.arange(0, seconds * 1.0001, step)
     unit, texts = "s", [f"{t:g}" for t in times]

@@ -1,4 +1,4 @@
-"""The page's tab about how good the model is."""
+"""Write the page's tab about how good the model is."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -17,7 +17,8 @@ def render_html(description: Description, mistakes: Sequence[Mistake]) -> str:
     return (
         f"<h2>{figures.headline}</h2><p>UAR {figures.uar:.1%} ({low:.1%} to {high:.1%}), on "
         f"{figures.n_test} test clips of the split <code>{escape(figures.split_scheme)}"
-        f"</code>. Always saying the commonest emotion: {figures.majority_accuracy:.1%}.</p>"
+        f"</code>. Accuracy of always saying the most frequent emotion: "
+        f"{figures.majority_accuracy:.1%}.</p>"
         f"{_confusion(figures.confusion, list(figures.per_class)) if figures.confusion else ''}"
         f"<h3>Per emotion</h3>{_per_emotion(figures.per_class)}"
         f"<h3>Per speaker</h3>{_per_speaker(figures.per_speaker)}"
@@ -39,7 +40,7 @@ def _row(name: str, cells: Sequence[str]) -> str:
 
 
 def _confusion(counts: Sequence[Sequence[int]], emotions: Sequence[str]) -> str:
-    """Write the confusion matrix: rows are what the clips are, columns what they were taken for."""
+    """Write the confusion matrix: rows are the actual emotions, columns the predicted ones."""
     rows = []
     for emotion, row in zip(emotions, counts, strict=True):
         total = max(1, sum(row))
@@ -48,7 +49,7 @@ def _confusion(counts: Sequence[Sequence[int]], emotions: Sequence[str]) -> str:
             for n in row
         )
         rows.append(f'<tr><th scope="row">{escape(emotion)}</th>{cells}</tr>')
-    table = _table(("is \\ was taken for", *emotions), rows, "confusion")
+    table = _table(("actual \\ predicted", *emotions), rows, "confusion")
     return f"<h3>Confusion matrix</h3>{table}"
 
 
@@ -67,7 +68,7 @@ def _per_speaker(per_speaker: Mapping[str, SpeakerFigures]) -> str:
 
 def _mistakes(mistakes: Sequence[Mistake]) -> str:
     if not mistakes:
-        return "<p>None are known here: the recordings of the run do not lie beside the model.</p>"
+        return "<p>Not available: the recordings of the run are not in the model's folder.</p>"
     items = "".join(
         f"<li><div><b>{escape(m.emotion)}</b> taken for <b>{escape(m.predicted)}</b>, "
         f"{m.confidence:.0%} sure<br><small>{escape(m.clip)}, {escape(m.speaker)}</small></div>"

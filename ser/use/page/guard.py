@@ -1,4 +1,4 @@
-"""What stands between visitors and the page: which requests are let through, and how answered."""
+"""Refuse requests that the page does not need."""
 
 import json
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ser.use.page.uploads import MOST_BYTES, UPLOADS_ALONE, is_upload
+from ser.use.page.uploads import MAX_BYTES, ONLY_UPLOADS, is_upload
 
-# Whatever a library would like to load from elsewhere, the browser refuses.
+# With this policy, browsers refuse what a library would load from elsewhere.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' "
     "'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' "
     "data:; connect-src 'self' data: blob:; worker-src 'self' blob:; frame-ancestors 'self'"
 )
-# What the page needs. Gradio has more, some of which hands uploads to other programs.
+# The paths that the page needs. Gradio has more, and some of these pass uploads to other programs.
 _PATHS = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json")
 _FOLDERS = ("/assets/", "/static/", "/svelte/", "/mistakes/")
 _API = (
@@ -29,22 +29,23 @@ _API = (
 )  # fmt: skip
 _API_FOLDER = "/gradio_api/"
 _UPLOAD = "/gradio_api/upload"
-_FILE = "/gradio_api/file="  # and the name of a file, which Gradio sends
-_MOST_CALL_BYTES = 64 << 10  # a call names a recording, it holds none
-_MOST_UPLOAD_BYTES = MOST_BYTES + (64 << 10)  # with the headers around the file
+_FILE = "/gradio_api/file="  # followed by a file's name: Gradio sends the file
+_MAX_CALL_BYTES = 64 << 10  # a call names a recording, but does not contain it
+_MAX_UPLOAD_BYTES = MAX_BYTES + (64 << 10)  # with the headers around the file
 
 
 class Guard:
-    """Lets only those requests through that the page needs, and none of other sites' pages.
+    """Refuses requests that the page does not need, and those from other sites' pages.
 
-    None may name a file that is not an upload, or a URL elsewhere. Gradio itself reads any file of
-    this computer that a call names, and fetches any URL: whether a file is an upload, it checks in
-    an app that it launched, not in one that it is mounted in. `allowed_paths` and `blocked_paths`
-    are part of that check and say nothing of URLs; a component's `preprocess` comes too late.
+    Requests may name only uploads, not other files and not URLs elsewhere. Gradio reads any file of
+    this computer that a call names, and fetches any URL: it checks whether a file is an upload only
+    in an app that it launched itself, not in one that it is mounted in. `allowed_paths` and
+    `blocked_paths` are part of that check and do not cover URLs; a component's `preprocess` runs
+    too late.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str], uploads: Path) -> None:
-        """Take the application, the names of its own pages' hosts (*: any), its uploads' folder."""
+        """Guard an application, given its pages' host names (*: any) and its folder of uploads."""
         self._app = app
         self._hosts = hosts
         self._uploads = uploads
@@ -67,7 +68,7 @@ class Guard:
             response = JSONResponse({"detail": refusal.detail}, refusal.status_code)
             await response(scope, receive, send_with_policy)
         except ClientDisconnect:
-            pass  # nobody waits for an answer
+            pass  # the client does not wait for an answer
         else:
             await self._app(scope, receive_checked, send_with_policy)
 
@@ -75,25 +76,25 @@ class Guard:
         """Check a request.
 
         Returns:
-            What the application is to receive it by.
+            The callable by which the application receives it. It raises HTTPException if an
+            upload is too large.
 
         Raises:
-            HTTPException: the request is refused; a body that the application reads itself may
-                be refused then.
-            ClientDisconnect: its end did not come.
+            HTTPException: the request is refused.
+            ClientDisconnect: the request is incomplete.
         """
         path = scope["path"]
         if not _is_needed(path):
             raise HTTPException(404)
         origin = Headers(scope=scope).get("origin")
         if origin is not None and not self._is_own(origin):
-            raise HTTPException(403, "Requests of other sites' pages are refused.")
+            raise HTTPException(403, "Requests from other sites' pages are refused.")
         if path.startswith(_FILE) and not is_upload(path.removeprefix(_FILE), self._uploads):
-            raise HTTPException(403, UPLOADS_ALONE)
+            raise HTTPException(403, ONLY_UPLOADS)
         if path == _UPLOAD:
-            return _bounded(receive, _MOST_UPLOAD_BYTES)
+            return _bounded(receive, _MAX_UPLOAD_BYTES)
         if scope["method"] == "POST":
-            body = await Request(scope, _bounded(receive, _MOST_CALL_BYTES)).body()
+            body = await Request(scope, _bounded(receive, _MAX_CALL_BYTES)).body()
             self._check_call(body)
             return _replayed(body, receive)
         return receive
@@ -102,12 +103,12 @@ class Guard:
         """Check that all files and URLs in a call's JSON are uploads."""
 
         def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-            # Each object passes here, however deep, with the keys that are there twice.
+            # Called for every object, however deeply nested, with duplicate keys included.
             for key, value in pairs:
                 if key in ("path", "url") and value is not None:
                     name = self._name_in(value) if key == "url" else value
                     if not is_upload(name, self._uploads):
-                        raise HTTPException(403, UPLOADS_ALONE)
+                        raise HTTPException(403, ONLY_UPLOADS)
             return dict(pairs)
 
         try:
@@ -116,7 +117,7 @@ class Guard:
             raise HTTPException(400, "The body of this request must be JSON.") from None
 
     def _name_in(self, url: object) -> str | None:
-        """Return the name of the file that one of our own URLs leads to, None for other URLs."""
+        """Return the name of the file that one of the page's own URLs leads to, else None."""
         if not isinstance(url, str) or not self._is_own(url):
             return None
         return unquote(urlsplit(url).path.partition(_FILE)[2])
@@ -136,7 +137,7 @@ def _is_needed(path: str) -> bool:
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
-    """Return what receives a body up to so many bytes, whatever its headers say of its length."""
+    """Return a callable that receives a body of at most `most` bytes, whatever its headers say."""
     received = 0
 
     async def receive_bounded() -> Message:
@@ -151,7 +152,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return what receives a body that was already read, and then what comes after it."""
+    """Return a callable that receives a body that was already read, then what follows it."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_replayed() -> Message:

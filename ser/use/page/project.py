@@ -1,4 +1,4 @@
-"""What lies beside a model in a project's data folder: recordings to try, and its mistakes."""
+"""Read a project's data folder: recordings to try, and the model's mistakes."""
 
 import io
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from ser.core.typing import FloatArray
 
 @dataclass(frozen=True)
 class Mistake:
-    """A test clip that was taken for another emotion.
+    """A misclassified test clip.
 
     Attributes:
-        clip: its name.
-        speaker: who speaks.
-        emotion: what it is.
-        predicted: what it was taken for.
-        confidence: the probability of that, 0..1.
-        waveform: float32 [samples] in -1..1, cleaned.
+        clip: the clip's name.
+        speaker: the speaker's name.
+        emotion: the clip's label.
+        predicted: the predicted emotion.
+        confidence: the probability of the predicted emotion, 0..1.
+        waveform: float32 [samples] in -1..1, in standard form.
         sample_rate: in Hz.
     """
 
@@ -48,7 +48,7 @@ class Project:
 
     Attributes:
         examples: name -> file; the first test clip of each emotion, recognised or not.
-        mistakes: the most confident first.
+        mistakes: the most confident one first.
     """
 
     examples: dict[str, Path]
@@ -56,10 +56,10 @@ class Project:
 
 
 def open_project(data: Path) -> Project:
-    """Read a project's data folder. What is not there is left out."""
+    """Read a project's data folder; without its files there are no examples and mistakes."""
     try:
         clips = read_csv(data / "clips.csv")[["clip", "path"]]
-        # A clip that is no longer there cannot be listened to.
+        # The merge leaves out clips that no longer exist.
         predictions = read_csv(data / "predictions.csv").merge(clips, on="clip")
         mistakes = read_csv(data / "mistakes.csv").merge(clips, on="clip")
         waveforms = Store(data / "clean")

@@ -1,10 +1,10 @@
-"""Why no emotion can be told of a recording, in words for visitors of a page."""
+"""Explain to visitors of a page why a recording cannot be classified."""
 
 from ser.core.rejection import NO_SPEECH, TOO_LONG
 
 LONGEST = 600.0  # seconds
-# What there is in a window of a long recording of which nothing is told.
-BRIEFLY = {
+# Why a window of a long recording has no emotion.
+SHORT_REASONS = {
     "not_finite": "damaged",
     "silent": "silence",
     "too_short": "too short",
@@ -13,22 +13,25 @@ BRIEFLY = {
 }
 
 
-def explained(formats: str, longest: float) -> dict[str, str]:
-    """Return the sentence of each reason.
+def rejection_sentences(formats: str, longest: float) -> dict[str, str]:
+    """Return a sentence for each reason for which recordings are rejected.
+
+    >>> rejection_sentences("WAV and FLAC", 600)["too_long"]
+    'This recording is too long: at most 10 minutes, please.'
 
     Args:
-        formats: the kinds of files that are read.
-        longest: recording that is taken, in seconds.
+        formats: the file formats that are read.
+        longest: maximum length of a recording in seconds.
     """
     return {
         "zero_length": "There is no sound in this file.",
         "undecodable": f"This file cannot be read as a recording. These can: {formats}.",
         "truncated": "This file is damaged: its end is missing.",
-        "not_finite": "This recording holds values that are not numbers: it is damaged.",
+        "not_finite": "This recording contains values that are not numbers: it is damaged.",
         "silent": "This recording is silent. Is the microphone on?",
         "too_short": "This recording is too short.",
         TOO_LONG: f"This recording is too long: at most {longest / 60:.0f} minutes, please.",
         "clipped": "This recording is overdriven: too many of its samples are at the limit. "
         "Record it again at a lower level.",
-        NO_SPEECH: "Nobody seems to speak in this recording, so there is no emotion to tell.",
+        NO_SPEECH: "Nobody seems to speak in this recording, so no emotion can be recognised.",
     }

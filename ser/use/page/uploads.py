@@ -1,4 +1,4 @@
-"""The folder of uploads: how large they may be, which names lead into it, and how long for."""
+"""The folder of uploads: their maximum size, which files are uploads, and their deletion."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -6,20 +6,20 @@ from pathlib import Path
 from threading import Event, Thread
 from time import time
 
-MOST_BYTES = 50 << 20  # of one upload
-UPLOADS_ALONE = "Only uploads are taken, and they are deleted within ten minutes."
-_KEPT = 300  # seconds that an upload is kept, and between two looks at them
+MAX_BYTES = 50 << 20  # of one upload
+ONLY_UPLOADS = "Only uploads are accepted, and they are deleted within ten minutes."
+_KEPT = 300  # seconds that an upload is kept, and from one check to the next
 
 
 def is_upload(name: object, folder: Path) -> bool:
-    """Return whether something is the name of a file in the folder, absolute and without `..`.
+    """Return whether something is the absolute name, without `..`, of a file in the folder.
 
-    Where `..` leads depends on whether the links before it are followed: not all readers do.
+    `..` is refused because not all programs that read a file follow the links before it.
     """
     if not isinstance(name, str):
         return False
     path = Path(name)
-    # Before any file is looked at: a name may also be that of another computer's file.
+    # Checked before the file is looked at, because a name may be that of another computer's file.
     if ".." in path.parts or not path.is_relative_to(folder):
         return False
     try:
@@ -29,13 +29,13 @@ def is_upload(name: object, folder: Path) -> bool:
 
 
 @contextmanager
-def old_deleted(folder: Path) -> Iterator[None]:
-    """Delete what is old in the folder, again and again, until the context is left."""
+def deleting_old_files(folder: Path) -> Iterator[None]:
+    """Delete old files in the folder again and again, until the context ends."""
     ended = Event()
 
     def delete_again() -> None:
         while not ended.wait(_KEPT):
-            # Folders may go while they are looked through; the next look finds the rest.
+            # A folder may be removed while it is searched; the next check finds the rest.
             with suppress(OSError):
                 delete_old(folder, _KEPT)
 
@@ -47,9 +47,9 @@ def old_deleted(folder: Path) -> Iterator[None]:
 
 
 def delete_old(folder: Path, seconds: float) -> None:
-    """Delete the files in a folder, and below it, that were not written to for so long."""
+    """Delete the files in a folder, and below it, that were not written to for some seconds."""
     oldest = time() - seconds
     for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # whoever made it may take it away meanwhile
+        with suppress(FileNotFoundError):  # it may be removed meanwhile
             if path.is_file() and path.stat().st_mtime < oldest:
                 path.unlink()

@@ -1,1 +1,1 @@
-"""The page of `ser export --web`: a folder of files that recognises in the browser."""
+"""The page of `ser export --web`: a folder of files that recognises emotions in the browser."""

@@ -1,4 +1,4 @@
-"""All files of the page, in one folder."""
+"""Write all files of the page into one folder."""
 
 import importlib.metadata
 import json
@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from ser.core.errors import UserError
-from ser.use.page.sentences import BRIEFLY, LONGEST, explained
+from ser.use.page.sentences import LONGEST, SHORT_REASONS, rejection_sentences
 from ser.use.recogniser import Recogniser
 from ser.use.web_page import runtime, speech_net
 
 MODEL = "model.onnx"
 _STATIC = Path(__file__).with_name("static")
-_READ = "WAV, FLAC, MP3, M4A, AAC, Ogg, Opus and WebM, as far as your browser knows them"
+_READ = "WAV, FLAC, MP3, M4A, AAC, Ogg, Opus and WebM, as far as your browser supports them"
 
 
 def write(recogniser: Recogniser, package: Path, folder: Path) -> None:
-    """Write all files but the model itself.
+    """Write all files except the model itself.
 
     Args:
-        recogniser: of the model.
-        package: of onnxruntime-web, whose checksum is right.
-        folder: where, an empty one.
+        recogniser: has the model's settings.
+        package: of onnxruntime-web, with the right checksum.
+        folder: to write to; empty.
     """
     for file in sorted(_STATIC.iterdir()):
         shutil.copyfile(file, folder / file.name)
@@ -33,7 +33,7 @@ def write(recogniser: Recogniser, package: Path, folder: Path) -> None:
 
 
 def _settings(recogniser: Recogniser) -> dict[str, Any]:
-    """What the page knows of its model."""
+    """Return what the page must know about its model, as JSON values."""
     windows = recogniser.windows()
     return {
         "emotions": recogniser.emotions,
@@ -41,8 +41,8 @@ def _settings(recogniser: Recogniser) -> dict[str, Any]:
         "windows": {"whole": windows.whole, "length": windows.length, "hop": windows.hop},
         "highest_hertz": recogniser.description.preprocessing.highest_hertz,
         "longest": LONGEST,
-        "sentences": explained(_READ, LONGEST),
-        "briefly": BRIEFLY,
+        "sentences": rejection_sentences(_READ, LONGEST),
+        "briefly": SHORT_REASONS,
     }
 
 
@@ -50,10 +50,10 @@ def _copy_licence(distribution: str, folder: Path) -> None:
     """Copy the licence of an installed package.
 
     Raises:
-        UserError: it has none.
+        UserError: the package has no licence.
     """
     for file in importlib.metadata.files(distribution) or ():
         if file.name.startswith("LICENSE"):
             shutil.copyfile(str(file.locate()), folder / f"{distribution}-LICENSE")
             return
-    raise UserError(f"{distribution} has no licence with it: install it anew")
+    raise UserError(f"{distribution} is installed without its licence: install it again")

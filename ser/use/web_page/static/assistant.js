@@ -1,19 +1,19 @@
-// The worker, as the page sees it.
+// Start the worker, and send it tasks.
 
 import { Unusable, unloadable } from "./files.js";
 import { Rejected } from "./rejected.js";
 
 const ERRORS = { Rejected, Unusable };
 const SCRIPT = JSON.stringify(new URL("worker.js", import.meta.url));
-// The page's Content-Security-Policy holds in a worker that it makes, not in one that is a file.
+// The page's Content-Security-Policy applies to a worker made from a blob, not to one from a file.
 const SOURCE = `import(${SCRIPT}).then(() => postMessage(true), () => postMessage(false))`;
-// The shortest module that there is.
-const NOTHING = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+// The shortest WebAssembly module.
+const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 /**
  * Start the worker.
  *
- * @returns {Promise<(task: string, ...given: any[]) => Promise<any>>} does one of worker.js' tasks
+ * @returns {Promise<(task: string, ...given: any[]) => Promise<any>>} runs one of worker.js' tasks
  * @throws {Unusable}
  */
 export async function startWorker() {
@@ -43,7 +43,7 @@ async function open() {
   } catch {
     throw new Unusable(
       "The recogniser cannot be started: this browser is too old, or the server's " +
-        "Content-Security-Policy forbids what it runs in, 'worker-src blob:'.",
+        "Content-Security-Policy forbids its worker ('worker-src blob:').",
     );
   } finally {
     URL.revokeObjectURL(source);
@@ -54,13 +54,13 @@ async function open() {
 
 async function requireWebAssembly() {
   if (typeof WebAssembly !== "object") {
-    throw new Unusable("This browser has no WebAssembly, which the recogniser runs in: take a newer one.");
+    throw new Unusable("This browser has no WebAssembly, which the recogniser needs: use a newer browser.");
   }
   try {
-    await WebAssembly.compile(NOTHING);
+    await WebAssembly.compile(EMPTY_MODULE);
   } catch {
     throw new Unusable(
-      "WebAssembly, which the recogniser runs in, is forbidden here: the server's " +
+      "WebAssembly, which the recogniser needs, is forbidden here: the server's " +
         "Content-Security-Policy must allow 'wasm-unsafe-eval'.",
     );
   }

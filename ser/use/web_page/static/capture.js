@@ -1,4 +1,4 @@
-// What a microphone hears, block by block, to whoever listens at the port. Runs beside the page.
+// Post the microphone's samples to the port, block by block. Runs on the browser's audio thread.
 
 class Capture extends AudioWorkletProcessor {
   process([channels]) {

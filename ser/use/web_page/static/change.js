@@ -1,4 +1,4 @@
-// How much the sound of a recording changes: speech does, tones and noises do not. As ser/audio/change.py.
+// Measure how much the spectrum changes: in speech it does, in tones and noise not. As ser/audio/change.py.
 
 import { fft } from "./fft.js";
 
@@ -7,8 +7,8 @@ export const LEAST_OF_SPEECH = 3; // dB
 
 const N_FFT = 512, BANDS = 32;
 const LOWEST = 80, HIGHEST = 8000; // Hz
-const RANGE = 50; // dB below the loudest band, where the background begins
-const HEARD = 35; // dB below the loudest frame
+const RANGE = 50; // dB below the loudest band: weaker bands are background
+const HEARD = 35; // dB below the loudest frame: weaker frames are pauses
 
 // Slaney's mel: linear up to 1000 Hz, logarithmic above. As ser/core/filters.py.
 const HZ_PER_MEL = 200 / 3, LINEAR_UP_TO = 1000, LOG_STEP = Math.log(6.4) / 27;
@@ -58,7 +58,7 @@ function melPower(waveform) {
   });
 }
 
-/** What each frequency bin weighs in each mel band: lists of [bin, weight]. */
+/** The weight of each frequency bin in each mel band: lists of [bin, weight]. */
 function melFilters() {
   const lowest = toMel(LOWEST), highest = toMel(HIGHEST);
   const edges = Array.from({ length: BANDS + 2 }, (_, i) => toHertz(lowest + ((highest - lowest) * i) / (BANDS + 1)));

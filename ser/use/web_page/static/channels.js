@@ -1,4 +1,4 @@
-// Which channel of a recording holds the voice. As ser/audio/channels.py.
+// Find the channel of a recording that holds the voice. As ser/audio/channels.py.
 
 import { CHANGE_RATE, LEAST_OF_SPEECH, spectralChange } from "./change.js";
 import { clippedShare } from "./clipping.js";
@@ -6,10 +6,10 @@ import { removeBelow, removeOffset } from "./highpass.js";
 import { resample } from "./resample.js";
 
 const BELOW_VOICES = 60; // Hz
-const NEAR = 0.01; // of the power of the loudest: a weaker channel hears the voice from afar
-const CLIPPED = 0.01; // share of samples from which on a weaker channel is the better one
+const NEAR = 0.01; // of the loudest channel's power: weaker channels hear the voice from afar
+const CLIPPED = 0.01; // share of clipped samples above which a weaker channel is better
 
-/** The one of several channels (Float32Array each, of finite samples) that holds the voice. */
+/** The channel (a Float32Array of finite samples) that holds the voice. */
 export function voiceChannel(channels, rate) {
   const [first, ...others] = channels;
   if (others.every((other) => first.every((sample, i) => sample === other[i]))) return first;
@@ -18,7 +18,7 @@ export function voiceChannel(channels, rate) {
   const speaking = all.filter((n) => spectralChange(sounds[n]) >= LEAST_OF_SPEECH);
   const power = new Map((speaking.length ? speaking : all).map((n) => [n, powerOf(sounds[n])]));
   const most = Math.max(...power.values());
-  // Not a number, where a channel is beyond what a float32 holds: no channel is weaker.
+  // `most` is NaN if a channel overflows float32; then no channel counts as weaker.
   const near = [...power.keys()].filter((n) => !(power.get(n) < NEAR * most));
   const isClipped = (n) => Number(clippedShare(channels[n]) > CLIPPED);
   const ranked = near.map((n) => [isClipped(n), -power.get(n), n]);

@@ -1,8 +1,8 @@
-// Clipped samples, told by what they look like and not by their level. As ser/audio/clipping.py.
+// Find clipped samples by their shape, not by their level. As ser/audio/clipping.py.
 
-const FLAT = 3; // neighbouring samples
+const FLAT = 3; // equal neighbouring samples that count as clipped
 
-/** The share of samples in runs at a channel's own largest or smallest value. */
+/** The share of samples that lie in runs at the channel's own maximum or minimum. */
 export function clippedShare(channel) {
   let lowest = Infinity, highest = -Infinity;
   for (const sample of channel) {
@@ -10,7 +10,7 @@ export function clippedShare(channel) {
     if (sample > highest) highest = sample;
   }
   if (lowest === highest) return 0;
-  // Zeros are pauses.
+  // Runs of zeros are pauses.
   const extremes = [lowest, highest].filter((extreme) => extreme !== 0);
   return extremes.reduce((sum, extreme) => sum + inRuns(channel, extreme), 0) / channel.length;
 }

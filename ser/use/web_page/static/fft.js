@@ -1,15 +1,15 @@
-// Discrete Fourier transforms of any length.
+// Compute discrete Fourier transforms of any length.
 
-const MOST_KEPT = 6; // tables: of a long recording all windows are of one length
+const MAX_KEPT = 6; // tables; enough, because all windows of a long recording have the same length
 const kept = new Map();
 
-/** Transform in place; re and im are Float64Array of one length, of any size. */
+/** Transform in place; re and im are Float64Arrays of the same length, which can be any. */
 export function fft(re, im) {
   if ((re.length & (re.length - 1)) === 0) transformPowerOfTwo(re, im);
   else transformAnyLength(re, im);
 }
 
-/** The inverse: divided by the length. */
+/** The inverse transform in place, divided by the length. */
 export function inverseFft(re, im) {
   fft(im, re);
   const n = re.length;
@@ -48,7 +48,7 @@ function transformPowerOfTwo(re, im) {
 function rotations(n) {
   return remembered(`rotations ${n}`, () => {
     const cos = new Float64Array(n), sin = new Float64Array(n);
-    // Those of each step one after the other, from `half` on: they are read in a row.
+    // Those of one step are stored consecutively, from index `half` on, in the order of their use.
     for (let half = 1; half < n; half *= 2) {
       for (let k = 0; k < half; k++) {
         cos[half + k] = Math.cos((Math.PI * k) / half);
@@ -81,7 +81,7 @@ function transformAnyLength(re, im) {
   }
 }
 
-/** A sweep through all frequencies, and its spectrum. */
+/** A chirp, a sweep through all frequencies, and its spectrum. */
 function chirp(n) {
   return remembered(`chirp ${n}`, () => {
     const size = 2 ** Math.ceil(Math.log2(2 * n - 1));
@@ -97,11 +97,11 @@ function chirp(n) {
   });
 }
 
-/** Make something, or give what was made of the same name; only the latest few are kept. */
+/** Return what was made under this name, or make it; only the most recently used few are kept. */
 function remembered(name, make) {
   const made = kept.get(name) ?? make();
   kept.delete(name);
   kept.set(name, made);
-  if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
+  if (kept.size > MAX_KEPT) kept.delete(kept.keys().next().value);
   return made;
 }

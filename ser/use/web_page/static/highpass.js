@@ -1,4 +1,4 @@
-// What lies below voices: offset, rumble, the hum of the mains. As ser/audio/highpass.py.
+// Remove what lies below voices: offset, rumble, mains hum. As ser/audio/highpass.py.
 
 import { fft, inverseFft } from "./fft.js";
 
@@ -11,16 +11,16 @@ export function mean(samples) {
   return sum / samples.length;
 }
 
-/** A waveform without its mean, Float32Array. */
+/** Subtract a waveform's mean; returns a Float32Array. */
 export function removeOffset(waveform) {
   const offset = Math.fround(mean(waveform));
   return waveform.map((sample) => sample - offset);
 }
 
 /**
- * A waveform without what lies at or below a frequency, Float32Array. The gain rises from 0 at the
- * cutoff to 1 a third above it; it is applied to the cosine transform, which continues the waveform
- * at both ends as if it were mirrored there.
+ * Remove the frequencies up to a cutoff; returns a Float32Array. The gain rises from 0 at the cutoff
+ * to 1 a third above it. It is applied to the cosine transform, which treats the waveform as if it
+ * were mirrored at both ends.
  */
 export function removeBelow(waveform, rate, cutoff) {
   const n = waveform.length;
@@ -45,7 +45,7 @@ export function removeBelow(waveform, rate, cutoff) {
   return waveform.map((_, i) => re[place(i, n)]);
 }
 
-/** Where a sample stands for the transform: those of even places first, then the others back. */
+/** The transform's position of a sample: even samples in order, then odd ones in reverse. */
 function place(i, n) {
   return i % 2 ? n - 1 - (i - 1) / 2 : i / 2;
 }

@@ -1,22 +1,22 @@
-// Recordings by a microphone.
+// Record with the microphone.
 
 import { Unusable, unloadable } from "./files.js";
 
 const PROBLEMS = {
   NotAllowedError: "The microphone may not be used: allow it for this page in the browser's settings.",
-  NotFoundError: "There is no microphone.",
-  NotReadableError: "The microphone is used by another program.",
+  NotFoundError: "No microphone was found.",
+  NotReadableError: "Another program uses the microphone.",
 };
 
 /**
- * Record until told to stop.
+ * Record until `stop` is called.
  *
  * @returns {Promise<{seconds: () => number, stop: () => Promise<{channels: Float32Array[], rate: number}>}>}
- * @throws {Unusable} it cannot be used: why, in a sentence
+ * @throws {Unusable} the microphone cannot be used
  */
 export async function record() {
   if (!navigator.mediaDevices) {
-    throw new Unusable("Browsers give a microphone to pages by https alone, and to those of this computer.");
+    throw new Unusable("Browsers allow the microphone only on https pages and on pages from this computer.");
   }
   const stream = await open();
   let context;
@@ -35,12 +35,12 @@ export async function record() {
       },
     };
   } catch (problem) {
-    await close(); // else the microphone stays on
-    throw problem instanceof Unusable ? problem : cannotBeUsed(problem);
+    await close(); // otherwise the microphone stays on
+    throw problem instanceof Unusable ? problem : microphoneProblem(problem);
   }
 }
 
-/** Collect what is heard from now on: {blocks, samples}. */
+/** Start recording; return the object {blocks, samples} that grows from now on. */
 async function listen(context, stream) {
   let capture;
   try {
@@ -64,15 +64,15 @@ async function listen(context, stream) {
 
 async function open() {
   try {
-    // As it is: what is meant for calls changes voices.
+    // Unprocessed, because processing meant for calls changes voices.
     const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     return await navigator.mediaDevices.getUserMedia({ audio: raw });
   } catch (problem) {
-    throw cannotBeUsed(problem);
+    throw microphoneProblem(problem);
   }
 }
 
-function cannotBeUsed({ name }) {
+function microphoneProblem({ name }) {
   return new Unusable(PROBLEMS[name] ?? `The microphone cannot be used (${name}).`);
 }
 

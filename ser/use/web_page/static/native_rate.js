@@ -1,8 +1,8 @@
-// The sample rate of a compressed file, which browsers do not tell: they decode to any other.
+// Read the sample rate of a compressed file. Browsers do not report it: they resample when decoding.
 
-const OPUS = 48000; // whatever it was made from: RFC 7845, 5.1
+const OPUS = 48000; // whatever the rate of its source: RFC 7845, 5.1
 
-/** The rate in Hz that a file's headers state; null: of no kind that is known here. */
+/** The rate in Hz that a file's headers state; null: the format is unknown. */
 export function nativeRate(buffer) {
   const bytes = new Uint8Array(buffer), view = new DataView(buffer);
   const start = endOfTags(bytes);
@@ -23,7 +23,7 @@ function find(bytes, text, most) {
   return -1;
 }
 
-// id3.org: ID3v2.3, 3.1: seven bits of each byte.
+// id3.org: ID3v2.3, 3.1: the size has seven bits in each byte.
 function endOfTags(bytes) {
   if (!has(bytes, "ID3", 0)) return 0;
   return 10 + bytes.slice(6, 10).reduce((size, byte) => size * 128 + byte, 0);
@@ -52,7 +52,7 @@ function matroska(bytes, view) {
   return eight >= 0 ? Math.round(view.getFloat64(eight + 2)) : null;
 }
 
-// ISO/IEC 14496-12, 8.4.2: the media header of the track of sound counts its samples.
+// ISO/IEC 14496-12, 8.4.2: the timescale in the media header of the audio track is the sample rate.
 function mp4(bytes, view) {
   if (!has(bytes, "ftyp", 4)) return null;
   for (let at = 0, media = -1; at + 24 <= bytes.length; at++) {
@@ -64,7 +64,7 @@ function mp4(bytes, view) {
   return null;
 }
 
-// ISO/IEC 11172-3, 2.4.2.3, and 13818-7, 6.2: the heads of MP3 and of AAC on its own.
+// ISO/IEC 11172-3, 2.4.2.3, and 13818-7, 6.2: the frame headers of MP3 and of AAC without a container.
 function frames(bytes, start) {
   if (bytes[start] !== 0xff || (bytes[start + 1] & 0xe0) !== 0xe0) return null;
   if ((bytes[start + 1] & 0xf6) === 0xf0) {

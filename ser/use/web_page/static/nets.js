@@ -1,16 +1,16 @@
-// The two nets, run by onnxruntime-web in WebAssembly: the model, and Silero VAD.
+// Run the two nets, the model and Silero VAD, with onnxruntime-web in WebAssembly.
 
 import { damaged, fetchBytes, unloadable } from "./files.js";
 
-const CHUNK = 512; // samples that Silero VAD takes at once
-// What onnxruntime-web's errors say if it is itself that cannot start.
+const CHUNK = 512; // samples per input of Silero VAD
+// Part of onnxruntime-web's error message if its own runtime cannot start.
 const NO_RUNTIME = "no available backend";
 
 /**
  * Load both nets.
  *
- * @returns {Promise<{recognise: Function, detect: Function}>} a waveform -> its probabilities;
- *   chunks of sound, one after the other -> how likely each holds speech
+ * @returns {Promise<{recognise: Function, detect: Function}>} recognise: a waveform -> its
+ *   probabilities; detect: consecutive chunks of sound -> the probability of speech in each
  * @throws {Unusable}
  */
 export async function loadNets() {
@@ -19,7 +19,7 @@ export async function loadNets() {
     ...["ort.wasm", "model.onnx", "speech.onnx"].map(fetchBytes),
   ]);
   env.logLevel = "error";
-  // Threads want headers that simple hosts do not send, and a clip is too short to gain by them.
+  // Threads need headers that simple hosts do not send, and a clip is too short to benefit from them.
   env.wasm.numThreads = 1;
   env.wasm.wasmBinary = runtime;
   const open = async (bytes, name) => {
@@ -43,7 +43,7 @@ export async function loadNets() {
   };
 }
 
-// It and its .wasm have names that every server knows the kind of: .mjs is at times unknown.
+// The runtime is named .js, because some servers do not know the MIME type of .mjs.
 async function loadRuntime() {
   try {
     return await import("./ort.js");

@@ -1,4 +1,4 @@
-// The page: recordings are chosen, dropped or made, and answered one after the other.
+// The page: choose, drop or record recordings; they are answered one after the other.
 
 import { startWorker } from "./assistant.js";
 import { decode } from "./decoding.js";
@@ -14,7 +14,7 @@ const [work, progress, count, stop] = byId("work", "progress", "count", "stop");
 let settings, ask;
 let recording = null;
 let queue = Promise.resolve();
-let waiting = 0; // recordings in the queue, with the one that is listened to
+let waiting = 0; // recordings in the queue, including the current one
 let stopping = new AbortController();
 
 start();
@@ -39,7 +39,7 @@ async function start() {
   stop.addEventListener("click", stopListening);
   drop.addEventListener("dragenter", () => drop.classList.add("over"));
   drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  rest();
+  showReady();
 }
 
 async function loadSettings() {
@@ -58,11 +58,11 @@ function fail(problem) {
   status.replaceChildren(message(problem.message));
 }
 
-function rest() {
+function showReady() {
   status.textContent = recording ? "Recording." : "Ready.";
 }
 
-// From the beginning: a browser would open a dropped file instead of the page.
+// Set up before anything is loaded: else the browser opens a dropped file instead of the page.
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => {
   event.preventDefault();
@@ -74,60 +74,61 @@ function add(chosen) {
   for (const file of chosen) enqueue(file.name, () => decode(file, settings.longest, ask));
 }
 
-/** Answer a recording when those before it are answered, unless it is stopped. */
+/** Answer a recording once those before it are answered, unless the visitor stops it. */
 function enqueue(name, read) {
   const { signal } = stopping;
   waiting++;
   queue = queue.then(async () => {
-    if (!signal.aborted) await listen(name, read, signal);
+    if (!signal.aborted) await show(name, read, signal);
     waiting--;
     if (waiting === 0) work.hidden = true;
-    if (!signal.aborted) rest();
+    if (!signal.aborted) showReady();
   });
 }
 
-async function listen(name, read, signal) {
+async function show(name, read, signal) {
   status.textContent = `Listening to ${name} …`;
-  progress.removeAttribute("value"); // how long it takes is not known yet
+  progress.removeAttribute("value"); // indeterminate until the number of windows is known
   count.textContent = name;
   work.hidden = false;
-  const said = await explain(name, read, signal);
-  if (!signal.aborted) answers.prepend(article(name, ...said));
+  const content = await recogniseRecording(name, read, signal);
+  if (!signal.aborted) answers.prepend(article(name, ...content));
 }
 
-async function explain(name, read, signal) {
+/** The elements that show the answer, or why there is none. */
+async function recogniseRecording(name, read, signal) {
   const recognise = (channels, rate) => ask("recognise", channels, rate);
-  const tell = (done, all) => {
+  const report = (done, all) => {
     progress.value = done / all;
     count.textContent = `${name}: ${done} of ${all} windows`;
   };
   try {
     const decoded = await read();
-    const prediction = await predict(decoded, settings.windows, recognise, tell, signal);
-    return answer(prediction, settings, doubt(decoded.rate));
+    const prediction = await predict(decoded, settings.windows, recognise, report, signal);
+    return answer(prediction, settings, lowRateWarning(decoded.rate));
   } catch (problem) {
     if (signal.aborted) return [];
     if (problem instanceof Rejected) return [message(settings.sentences[problem.message])];
     console.error(problem);
-    return [message(`This recording cannot be answered: ${problem.message}`)];
+    return [message(`This recording cannot be processed: ${problem.message}`)];
   }
 }
 
-/** Give up the recording that is listened to, and those that wait. */
+/** Stop the current recording and those that wait. */
 function stopListening() {
   stopping.abort();
   stopping = new AbortController();
-  if (document.activeElement === stop) files.focus(); // it is about to be hidden
+  if (document.activeElement === stop) files.focus(); // the button is about to be hidden
   work.hidden = true;
   status.textContent = "Stopped.";
 }
 
-/** What a recording of a low sample rate lacks, in a sentence. */
-function doubt(rate) {
+/** A warning if the sample rate is too low for the model's features, else empty. */
+function lowRateWarning(rate) {
   if (rate / 2 >= settings.highest_hertz) return "";
   return (
-    `Sampled at ${rate} Hz: nothing above ${rate / 2} Hz is left in it, and the model listens up to ` +
-    `${settings.highest_hertz} Hz, so it errs more.`
+    `Sampled at ${rate} Hz: the recording has nothing above ${rate / 2} Hz, but the model uses frequencies ` +
+    `up to ${settings.highest_hertz} Hz, so it makes more mistakes.`
   );
 }
 
@@ -140,7 +141,7 @@ async function toggleRecording() {
   try {
     recording = await record();
     button.textContent = "Stop recording";
-    rest();
+    showReady();
     const ticking = setInterval(() => {
       if (!recording) return clearInterval(ticking);
       clock.textContent = `${recording.seconds().toFixed(1)} s`;

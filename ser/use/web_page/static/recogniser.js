@@ -1,4 +1,4 @@
-// A recording -> what is heard in it. As ser/use/recogniser.py.
+// Recognise the emotion in a recording. As ser/use/recogniser.py.
 
 import { Rejected } from "./rejected.js";
 import { cut } from "./windows.js";
@@ -7,15 +7,16 @@ import { cut } from "./windows.js";
  * Recognise a recording.
  *
  * @param {{channels: Float32Array[], rate: number}} recording
- * @param {object} windows of settings.json
- * @param {(channels: Float32Array[], rate: number) => Promise<number[]>} recognise a window
- * @param {(done: number, all: number) => void} tell of a window that is done
- * @param {AbortSignal} signal to give up before the next window
- * @returns {Promise<{seconds: number, probabilities: number[], windows: object[]}>} windows of a
- *   long recording: {start, end, probabilities} or {start, end, reason}, in seconds
- * @throws {Rejected} no emotion can be told
+ * @param {object} windows the settings of that name in settings.json
+ * @param {(channels: Float32Array[], rate: number) => Promise<number[]>} recognise computes the
+ *   probabilities of a window
+ * @param {(done: number, all: number) => void} report is called after each window
+ * @param {AbortSignal} signal stops before the next window
+ * @returns {Promise<{seconds: number, probabilities: number[], windows: object[]}>} windows: of a
+ *   long recording, {start, end, probabilities} or {start, end, reason} each, in seconds
+ * @throws {Rejected} the recording cannot be classified
  */
-export async function predict({ channels, rate }, windows, recognise, tell, signal) {
+export async function predict({ channels, rate }, windows, recognise, report, signal) {
   const samples = channels[0].length, seconds = samples / rate;
   const spans = cut(samples, rate, windows);
   const answer = (span) => recognise(channels.map((c) => c.slice(span.start, span.end)), rate);
@@ -32,15 +33,15 @@ export async function predict({ channels, rate }, windows, recognise, tell, sign
       if (!(verdict instanceof Rejected)) throw verdict;
       heard.push({ ...times, reason: verdict.message });
     }
-    tell(heard.length, spans.length);
+    report(heard.length, spans.length);
   }
   return { seconds, probabilities: meanOf(heard), windows: heard };
 }
 
-/** The mean of the windows in which an emotion is told. */
+/** The mean probabilities of the windows that have any. */
 function meanOf(windows) {
-  const told = windows.filter((window) => window.probabilities).map((window) => window.probabilities);
-  if (told.length) return told[0].map((_, i) => told.reduce((sum, shares) => sum + shares[i], 0) / told.length);
+  const known = windows.filter((window) => window.probabilities).map((window) => window.probabilities);
+  if (known.length) return known[0].map((_, i) => known.reduce((sum, shares) => sum + shares[i], 0) / known.length);
   const reasons = new Set(windows.map((window) => window.reason));
   throw new Rejected(reasons.size === 1 ? [...reasons][0] : "no_speech");
 }

@@ -1,6 +1,6 @@
-// Why a recording is of no use. As ser/core/rejection.py.
+// The error for recordings that cannot be used. As ser/core/rejection.py.
 
-/** A verdict on a recording: the message is the reason, such as "silent". */
+/** A rejected recording; the message is the reason, such as "silent". */
 export class Rejected extends Error {
   name = "Rejected";
 }

@@ -1,20 +1,20 @@
-// Whether anybody speaks in a recording. As ser/use/speech.py.
+// Detect speech in recordings. As ser/use/speech.py.
 
 import { CHANGE_RATE, LEAST_OF_SPEECH, spectralChange } from "./change.js";
 import { resample } from "./resample.js";
 
-const CHUNK = 512; // samples that Silero VAD takes at once
-const FIRST_CHUNKS = 20; // where it is loudest, somebody mostly speaks
+const CHUNK = 512; // samples per input of Silero VAD
+const FIRST_CHUNKS = 20; // the loudest part is mostly speech
 const LIKELY = 0.3;
 const ENOUGH = 2; // chunks
 
 /**
- * Tell whether there is speech anywhere in a waveform.
+ * Return whether there is speech anywhere in a waveform.
  *
  * @param {Float32Array} waveform in -1..1
  * @param {number} rate in Hz
- * @param {(chunks: Float32Array) => Promise<Float32Array>} detect Silero VAD: chunks one after the
- *   other -> how likely each holds speech
+ * @param {(chunks: Float32Array) => Promise<Float32Array>} detect Silero VAD: consecutive chunks ->
+ *   the probability of speech in each
  */
 export async function holdsSpeech(waveform, rate, detect) {
   const heard = resample(waveform, rate, CHANGE_RATE);
@@ -30,7 +30,7 @@ async function isSpeech(chunks, detect) {
   return (await detect(chunks)).filter((likely) => likely >= LIKELY).length >= ENOUGH;
 }
 
-/** The number of the chunk from which on FIRST_CHUNKS chunks are the loudest. */
+/** The index of the first of the FIRST_CHUNKS consecutive chunks that are loudest. */
 function loudest(chunks) {
   const energy = Array.from({ length: chunks.length / CHUNK }, (_, n) =>
     chunks.subarray(n * CHUNK, (n + 1) * CHUNK).reduce((sum, sample) => sum + sample * sample, 0),

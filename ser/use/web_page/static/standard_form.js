@@ -1,4 +1,4 @@
-// Decoded recordings: say why one is of no use, bring the others into one form. As ser/audio/standard.py.
+// Reject unusable decoded recordings, convert the others to the standard form. As ser/audio/standard.py.
 
 import { voiceChannel } from "./channels.js";
 import { clippedShare } from "./clipping.js";
@@ -10,11 +10,11 @@ const SILENCE_DB = -80; // peak, relative to full scale
 const SILENCE = 10 ** (SILENCE_DB / 20);
 
 /**
- * What the model takes in, if a recording is of use.
+ * Compute the model's input from a usable recording.
  *
  * @param {Float32Array[]} channels as decoded
  * @param {number} rate in Hz
- * @param {object} clean the settings of the same name
+ * @param {object} clean the settings `clean` of settings.json
  * @returns {{resampled: Float32Array, waveform: Float32Array}} the voice's channel without its
  *   offset at clean.sample_rate; the same high-passed and scaled to peak 1
  * @throws {Rejected} not_finite, too_short, silent or clipped
@@ -37,7 +37,7 @@ function check(channel, rate, clean) {
   if (clippedShare(channel) > clean.max_clipped) throw new Rejected("clipped");
 }
 
-/** The furthest that a waveform goes from its middle. */
+/** The largest distance of a sample from the middle. */
 function peakOf(waveform, middle) {
   return waveform.reduce((peak, sample) => Math.max(peak, Math.abs(sample - middle)), 0);
 }

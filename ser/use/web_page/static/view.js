@@ -1,9 +1,9 @@
-// Answers as they are shown.
+// Make the elements that show an answer.
 
-const STEPS = [1, 2, 5, 10, 20, 30, 60, 120]; // seconds between two times below a timeline
-const MOST_TIMES = 6; // that a phone has room for
+const STEPS = [1, 2, 5, 10, 20, 30, 60, 120]; // seconds between two labels below a timeline
+const MAX_LABELS = 6; // that fit on a phone
 
-/** Make an element with a class and what is in it: texts and elements. */
+/** Make an element with a class and its content: texts and elements. */
 function element(tag, className, ...content) {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -11,35 +11,35 @@ function element(tag, className, ...content) {
   return made;
 }
 
-/** A sentence that people should see at once. */
+/** A sentence that is highlighted, and read out by screen readers. */
 export function message(text) {
   const shown = element("p", "message", text);
   shown.setAttribute("role", "alert");
   return shown;
 }
 
-/** What is said of a recording: its name, and below it some elements. */
+/** The answer about a recording: its name, and some elements below it. */
 export function article(name, ...content) {
   return element("article", "", element("h2", "", name), ...content);
 }
 
 /**
- * The emotion, a bar for each, and of a long recording what is heard when.
+ * The most probable emotion, a bar for each emotion, and a timeline for a long recording.
  *
- * @param {object} prediction of recogniser.js
- * @param {{emotions: string[], briefly: object}} settings of settings.json: the names in the order
- *   of the probabilities, and why nothing is told of a window, in words
- * @param {string} doubt why to believe it less, in a sentence; or empty
+ * @param {object} prediction as recogniser.js returns it
+ * @param {{emotions: string[], briefly: object}} settings from settings.json: the names in the
+ *   order of the probabilities, and a short text for each reason why a window has no emotion
+ * @param {string} warning why the prediction is less reliable, in a sentence; or empty
  * @returns {HTMLElement[]}
  */
-export function answer({ seconds, probabilities, windows }, { emotions, briefly }, doubt) {
+export function answer({ seconds, probabilities, windows }, { emotions, briefly }, warning) {
   const ranked = emotions.map((name, i) => [name, probabilities[i]]);
   ranked.sort((a, b) => b[1] - a[1]);
-  const told = windows.filter((window) => window.probabilities).length;
-  const count = windows.length ? `, mean of ${told} windows with speech of ${windows.length}` : "";
+  const spoken = windows.filter((window) => window.probabilities).length;
+  const count = windows.length ? `, mean of ${spoken} windows with speech of ${windows.length}` : "";
   const note = `${Math.round(100 * ranked[0][1])}% · ${seconds.toFixed(1)} s${count}`;
   const head = element("p", "answer", element("span", "emotion", ranked[0][0]), " ", element("span", "quiet", note));
-  const shown = [head, ...(doubt ? [message(doubt)] : []), bars(ranked)];
+  const shown = [head, ...(warning ? [message(warning)] : []), bars(ranked)];
   if (!windows.length) return shown;
   const named = windows.map((window) => ({ ...window, reason: briefly[window.reason] }));
   return [...shown, timeline(named, seconds, emotions)];
@@ -55,17 +55,17 @@ function bars(ranked) {
   return element("div", "bars", ...rows);
 }
 
-/** A row for each emotion; each window reaches to the next one's start. */
+/** A row for each emotion. Each window is drawn up to the start of the next one. */
 function timeline(windows, seconds, emotions) {
   const rows = emotions.flatMap((name, emotion) => {
     const lane = element("div", "lane");
     windows.forEach((window, i) => lane.append(stretch(window, windows[i + 1]?.start ?? window.end, seconds, name, emotion)));
     return [element("span", "label", name), lane];
   });
-  const caption = element("p", "caption", "emotions, the fuller the more probable; hatched: none told");
+  const caption = element("p", "caption", "emotions: stronger is more probable, hatched is not recognised");
   const shown = element("div", "timeline", caption, ...rows, times(seconds));
   shown.setAttribute("role", "img");
-  shown.setAttribute("aria-label", `What is heard when: ${inWords(windows, emotions)}`);
+  shown.setAttribute("aria-label", `Emotions over time: ${inWords(windows, emotions)}`);
   return shown;
 }
 
@@ -75,12 +75,12 @@ function stretch({ start, end, probabilities, reason }, next, seconds, name, emo
   part.style.left = percent(start / seconds, 3);
   part.style.width = percent((next - start) / seconds, 3);
   if (probabilities) part.style.opacity = share;
-  const said = probabilities ? `${percent(share, 0)} ${name}` : reason;
-  part.title = `${start.toFixed(1)} to ${end.toFixed(1)} s: ${said}`;
+  const hint = probabilities ? `${percent(share, 0)} ${name}` : reason;
+  part.title = `${start.toFixed(1)} to ${end.toFixed(1)} s: ${hint}`;
   return part;
 }
 
-/** What is heard from when on, each time that it changes. */
+/** Each change of the most probable emotion, with its time, as text. */
 function inWords(windows, emotions) {
   const heard = windows.map(({ start, probabilities, reason }) => {
     const first = probabilities && emotions[probabilities.indexOf(Math.max(...probabilities))];
@@ -92,7 +92,7 @@ function inWords(windows, emotions) {
 
 function times(seconds) {
   const row = element("div", "times");
-  const step = STEPS.find((step) => seconds / step <= MOST_TIMES) ?? seconds;
+  const step = STEPS.find((step) => seconds / step <= MAX_LABELS) ?? seconds;
   for (let time = 0; time <= seconds; time += step) {
     const mark = element("span", "", seconds < 120 ? `${time} s` : `${Math.floor(time / 60)}:${String(time % 60).padStart(2, "0")}`);
     mark.style.left = percent(time / seconds, 3);

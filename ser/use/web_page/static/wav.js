@@ -1,10 +1,10 @@
-// PCM and floating-point WAV files -> samples, bit by bit as they are: browsers resample, and some
+// Decode PCM and floating-point WAV files to exactly the samples stored: browsers resample, and some
 // dither. Microsoft and IBM: Multimedia Programming Interface and Data Specifications 1.0, 1991.
 
 import { Rejected } from "./rejected.js";
 
-const PCM = 1, FLOAT = 3, EXTENSIBLE = 0xfffe; // the codec stands further behind
-// What is written where the size is not known yet: 2^31 or 2^32 - 1, or something near these.
+const PCM = 1, FLOAT = 3, EXTENSIBLE = 0xfffe; // EXTENSIBLE: the codec is stored later in the chunk
+// Programs that do not know the size yet write 0, 2^31, 2^32 - 1, or a number slightly smaller.
 const isUnknown = (size) => size === 0 || (size >= 0x7ffff000 && size <= 2 ** 31) || size >= 2 ** 32 - 4096;
 
 const READERS = {
@@ -20,8 +20,8 @@ const READERS = {
  * Decode a WAV file.
  *
  * @param {ArrayBuffer} buffer the whole file
- * @param {number} longest in seconds
- * @returns {{channels: Float32Array[], rate: number} | null} null: it is none, or of another codec
+ * @param {number} longest maximum length in seconds
+ * @returns {{channels: Float32Array[], rate: number} | null} null: not a WAV file, or another codec
  * @throws {Rejected} zero_length, truncated or too_long
  */
 export function readWav(buffer, longest) {

@@ -1,13 +1,13 @@
-// A long recording is cut into windows. As ser/use/windows.py.
+// Cut long recordings into windows. As ser/use/windows.py.
 
 /**
- * Where the windows of a recording lie; one that is not longer than `whole` stays whole.
+ * Return the windows of a recording; one that is not longer than `whole` is one window.
  *
- * @param {number} samples their number
+ * @param {number} samples number of samples
  * @param {number} rate in Hz
  * @param {{whole: number, length: number, hop: number}} windows in seconds
- * @returns {{start: number, end: number}[]} in samples; all of one length, the last one ends where
- *   the recording ends
+ * @returns {{start: number, end: number}[]} in samples; all windows have the same length, and the
+ *   last one ends where the recording ends
  */
 export function cut(samples, rate, windows) {
   const inSamples = (seconds) => Math.max(1, roundHalfToEven(seconds * rate));
@@ -19,7 +19,7 @@ export function cut(samples, rate, windows) {
   return spans;
 }
 
-/** As Python rounds. */
+/** Round as Python does. */
 function roundHalfToEven(x) {
   const below = Math.floor(x);
   return x - below === 0.5 ? below + (below % 2) : Math.round(x);

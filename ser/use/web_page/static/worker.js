@@ -1,4 +1,4 @@
-// What takes long: files are read and windows are recognised here, while the page stays usable.
+// The worker: it reads files and recognises windows, so that the page stays responsive.
 
 import { holdsSpeech } from "./speech.js";
 import { loadNets } from "./nets.js";
@@ -10,19 +10,19 @@ import { readWav } from "./wav.js";
 let clean, nets;
 
 const TASKS = {
-  /** Load the nets; `settings` are those of settings.json. */
+  /** Load the nets; `settings` is the content of settings.json. */
   async load(settings) {
     clean = settings.clean;
     nets = await loadNets();
   },
 
-  /** The channels and the rate of a WAV file; of others the rate alone, null if it is unknown. */
+  /** The channels and the rate of a WAV file; of other files only the rate, null if unknown. */
   async read(file, longest) {
     const buffer = await contentOf(file);
     return readWav(buffer, longest) ?? { rate: nativeRate(buffer) };
   },
 
-  /** The probabilities in a recording that is not cut; throws Rejected. */
+  /** The probabilities of a recording or a window of one; throws Rejected. */
   async recognise(channels, rate) {
     const { resampled, waveform } = standardForm(channels, rate, clean);
     if (!(await holdsSpeech(waveform, clean.sample_rate, nets.detect))) throw new Rejected("no_speech");
@@ -43,6 +43,6 @@ async function contentOf(file) {
   try {
     return await file.arrayBuffer();
   } catch {
-    throw new Rejected("undecodable"); // a folder, or it is there no more
+    throw new Rejected("undecodable"); // it is a folder, or no longer exists
   }
 }

@@ -16,19 +16,6 @@ TRAININGS = {
 NOT_MEASURED = "Not measured yet: that takes a machine with an NVIDIA card."
 
 
-def sentence(results: Results) -> str:
-    """Write for the README how fast the trainings are."""
-    ran = [(text, results[name]) for name, text in TRAININGS.items() if _went_well(results, name)]
-    if not ran:
-        return NOT_MEASURED
-    each = ", ".join(
-        f"{text} takes {part['seconds']:.3g} s, an epoch {part['times_as_fast']:.1f} times as fast "
-        "as in a plain PyTorch loop"
-        for text, part in ran
-    )
-    return f"On one {results['machine']['card']}: {each}."
-
-
 def page(results: Results) -> str:
     """Write tables of all that was measured."""
     if not any(_went_well(results, name) for name in TRAININGS):
