@@ -11,7 +11,7 @@ from ser.core.errors import UserError
 from ser.core.rejection import Rejected
 from ser.corpora import aesdd, cremad, demo, emodb, own, ravdess, savee, tess
 from ser.corpora.labels import Labels
-from ser.decoding.formats import READ, SUFFIXES, is_hidden
+from ser.decoding.suffixes import READ, SUFFIXES, is_hidden
 
 _SHOWN = 3
 

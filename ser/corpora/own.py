@@ -15,7 +15,7 @@ from ser.core.rejection import Rejected
 from ser.core.words import composed, folded, tidied
 from ser.corpora import tree
 from ser.corpora.labels import Labels
-from ser.decoding.formats import READ, SUFFIXES
+from ser.decoding.suffixes import READ, SUFFIXES
 
 TABLE = "labels.csv"
 _REQUIRED = ("path", "emotion")

@@ -15,7 +15,7 @@ from ser.core.errors import UserError
 from ser.core.rejection import REASONS
 from ser.core.store import Store
 from ser.core.tables import CLIP_COLUMNS, read_csv
-from ser.decoding.formats import SUFFIXES
+from ser.decoding.suffixes import SUFFIXES
 from stages import clean
 
 COMMITTED = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ from ser.corpora import (
     tess,
 )
 from ser.corpora.labels import Labels
-from ser.decoding.formats import READ, SUFFIXES
+from ser.decoding.suffixes import READ, SUFFIXES
 
 REAL = Path(__file__).parents[3] / "shared" / "aesdd"
 

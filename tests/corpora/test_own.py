@@ -6,7 +6,7 @@ from ser.core.errors import UserError
 from ser.core.rejection import Rejected
 from ser.corpora import check_table, clip_name, label_files, own
 from ser.corpora.labels import Labels
-from ser.decoding.formats import READ
+from ser.decoding.suffixes import READ
 
 
 def labelled(folder, paths, table=None, at="labels.csv", relabel=None, emotions=()):

@@ -18,10 +18,11 @@ from small_model import encoded, speech
 from test_decoding import delay_and_error
 
 from ser.core.rejection import REASONS, Rejected
-from ser.decoding import formats, signatures
+from ser.decoding import signatures, suffixes
 from ser.decoding.decoding import decode
 from ser.decoding.ffmpeg import open_with_ffmpeg
-from ser.decoding.formats import SUFFIXES, find_recordings
+from ser.decoding.suffixes import SUFFIXES
+from ser.use.recording_files import find_recordings
 
 RATE = 48_000
 SECONDS = 2.0
@@ -32,7 +33,7 @@ LOSSY = {".mp4": "aac", ".3g2": "aac", ".mka": "aac", ".flv": "aac", ".ts": "aac
          ".mp2": "mp2"}  # fmt: skip
 NARROW = {".amr": ("amrnb", 8_000), ".3gp": ("amrnb", 8_000)}
 BY_LIBSNDFILE = [".wav", ".flac", ".ogg", ".opus", ".aiff", ".au", ".caf", ".w64", ".rf64", ".sph"]
-# What no header tells the length of: see ser/decoding/formats.py.
+# What no header tells the length of: see ser/use/recording_files.py.
 UNTOLD = {".ts", ".mpg", ".vob", ".ac3", ".eac3", ".mp2", ".amr"}
 
 
@@ -459,7 +460,7 @@ def test_every_suffix_is_written_as_they_are_compared():
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in SUFFIXES)
     written = {*LOSSLESS, *LOSSY, *NARROW, *BY_LIBSNDFILE} - {".ts"}
     assert written <= set(SUFFIXES)
-    assert len(formats.READ) < 200
+    assert len(suffixes.READ) < 200
 
 
 # Nothing else is opened

@@ -15,12 +15,13 @@ from tqdm import tqdm
 from ser.core.errors import UserError
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
-from ser.decoding.formats import READ, find_recordings
+from ser.decoding.suffixes import READ
 from ser.use.answers import FORMATS, Answer
 from ser.use.commands.arguments import non_empty_path
 from ser.use.explanation import require_spectrogram
 from ser.use.loading import load
 from ser.use.recogniser import Recogniser, read_windows
+from ser.use.recording_files import find_recordings
 from ser.use.windows import Windows
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ser.core.recording import Recording
 from ser.core.rejection import Rejected
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
-from ser.decoding.formats import READ
+from ser.decoding.suffixes import READ
 from ser.use.answers import Answer, to_json_object
 from ser.use.explanation import explain_file, require_spectrogram, windows_of
 from ser.use.page.drawing import explanation_html, recording_html
