@@ -1,8 +1,8 @@
 """The kind of recording that a file's first bytes show, and what reads it.
 
 Texts, pictures, archives and tables match none. Two kinds that libsndfile knows are not read,
-because nothing in them shows what they are: Sound Designer II, whose header is in a separate file, and
-headerless samples (.raw, .pcm, .gsm, .vox).
+because nothing in them shows what they are: Sound Designer II, whose header is in a separate file,
+and headerless samples (.raw, .pcm, .gsm, .vox).
 """
 
 import os
