@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def _number(value: object) -> object:
-    """Convert 1e-05, which YAML 1.1 reads as text; `dvc exp run -S` writes floats that way."""
+    """Convert numbers that YAML 1.1 reads as text, such as 1e-05: `dvc exp run -S` writes them."""
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
@@ -334,7 +334,7 @@ class Split(Section):
             raise ValueError(f"test_corpora names a corpus twice: {self.test_corpora}")
         if self.scheme != "cross_corpus" and self.test_corpora:
             raise ValueError(
-                f"test_corpora {self.test_corpora} are tested by scheme cross_corpus alone, got "
+                f"test_corpora {self.test_corpora} are for scheme cross_corpus alone, got "
                 f"{self.scheme!r}: set scheme: cross_corpus, or test_corpora: []"
             )
         return self

@@ -351,7 +351,7 @@ def test_values_out_of_range_are_refused_with_their_key(values, key, wrong):
         ),
         (
             {"split.scheme": "speaker", "split.test_corpora": ["aesdd"]},
-            "split: test_corpora ['aesdd'] are tested by scheme cross_corpus alone, got 'speaker'"
+            "split: test_corpora ['aesdd'] are for scheme cross_corpus alone, got 'speaker'"
             ": set scheme: cross_corpus, or test_corpora: []",
         ),
         (
@@ -687,7 +687,7 @@ def test_every_valid_name_is_accepted(values, key, valid):
 def test_corpora_to_test_are_not_ignored_by_another_scheme(values, scheme):
     values["pull"]["corpora"] = ["aesdd", "demo"]
     values["split"] |= {"scheme": scheme, "emobox": "folder", "test_corpora": ["demo"]}
-    assert f"by scheme cross_corpus alone, got {scheme!r}" in refusal(values)
+    assert f"for scheme cross_corpus alone, got {scheme!r}" in refusal(values)
 
 
 @pytest.mark.parametrize("scheme", NAMES["split.scheme"])

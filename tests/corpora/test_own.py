@@ -132,7 +132,10 @@ def test_a_table_says_any_word_for_an_emotion_and_is_no_recording_itself(tmp_pat
     assert result == {"a.wav": Labels(name="a", emotion="bored", utterance="a")}
 
 
-NEAR = "labels.csv lists it, but the file is {}: write each path relative to "
+NEAR = (
+    "labels.csv lists it, but the file is {}: write each path relative to the folder of "
+    "labels.csv, "
+)
 
 
 @pytest.mark.parametrize(
