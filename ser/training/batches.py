@@ -14,12 +14,13 @@ from ser.core.typing import FloatArray
 from ser.nets.lengths import min_frames, shorten
 from ser.nets.normalisation import Statistics, normalise
 from ser.training.changes import change
+from ser.training.devices import records_steps
 
 # Batches are cut from so many batches' worth of clips sorted by length, which saves padding.
 _POOL = 8
 PREDICTED_AT_ONCE = 64  # clips
 _ROOM = 1 << 30  # bytes of features kept in memory
-_GRAIN = 16  # frames: padded to multiples of these, few shapes of batches are left for a GPU
+_GRAIN = 16  # frames: with padding to multiples of these, few shapes of batches are left to record
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,8 @@ def epoch_batches(clips: NormalisedClips, key: tuple[int, ...]) -> Iterator[Batc
     if len(clips) == 0:
         return
     model, dims = clips.model, clips.examples.dims
-    on_gpu = clips.device.type == "cuda"
-    grain = _GRAIN if on_gpu and needs_of(model).blind_to_padding else 1
+    recorded = records_steps(clips.device)
+    grain = _GRAIN if recorded and needs_of(model).blind_to_padding else 1
     rng = np.random.default_rng(key)
     chosen = [int(rng.integers(len(versions))) for versions in clips.examples.versions]
     lengths = np.array([clips.frames(i, version) for i, version in enumerate(chosen)])

@@ -50,6 +50,14 @@ def limit_threads(model: Model) -> None:
         torch.set_num_threads(1)
 
 
+def records_steps(device: torch.device) -> bool:
+    """Return whether small training steps are recorded as CUDA graphs: SER_CUDA_GRAPHS=1.
+
+    Off by default: the recordings have been tested without a GPU only.
+    """
+    return device.type == "cuda" and os.environ.get("SER_CUDA_GRAPHS") == "1"
+
+
 def use_tensor_cores() -> None:
     """Let a GPU multiply matrices with 10 bits of mantissa (TF32), sums and weights with 23.
 

@@ -24,6 +24,7 @@ from ser.nets.weights import Weights, snapshot_name, write_weights
 from ser.training.balance import class_weights
 from ser.training.batches import Batch, Examples, NormalisedClips, count_batches, epoch_batches
 from ser.training.checkpoint import Progress, restore, save
+from ser.training.devices import records_steps
 from ser.training.history import Epoch
 from ser.training.pooled import measure, measure_voices
 from ser.training.predict import loss_and_accuracy, predict
@@ -107,7 +108,7 @@ def fit(
     state = _take_up(fold, model, run)
     steps = Steps(state, _criterion(fold, model, team.device), team)
     take = steps.take
-    if team.device.type == "cuda" and team.size == 1:
+    if records_steps(team.device) and team.size == 1:
         take = RecordedSteps(take, CudaRecorder(state.optimizer, team.device)).take
     if not state.history:
         measure(state.net, measured)
@@ -171,7 +172,7 @@ def _begin(fold: FoldData, model: Model, team: Team) -> Progress:
         net.tune(mel_band_hertz(fold.features))
     net = net.to(team.device)
     optimizer = _optimizer(net, model)
-    if team.device.type == "cuda":
+    if records_steps(team.device):
         # A recorded step reads the rate from where it was when it was recorded.
         for group in optimizer.param_groups:
             group["lr"] = torch.tensor(group["lr"], device=team.device)

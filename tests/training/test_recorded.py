@@ -24,6 +24,13 @@ from ser.training.steps import Criterion, Steps
 from ser.training.team import Team
 
 pytestmark = pytest.mark.usefixtures("one_thread", "deterministic")
+
+
+@pytest.fixture(autouse=True)
+def _asked_for(monkeypatch):
+    monkeypatch.setenv("SER_CUDA_GRAPHS", "1")
+
+
 on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
 FEATURES = params.load(ROOT / "params.yaml").features.model_copy(update={"n_mels": 16})
