@@ -120,7 +120,7 @@ def test_the_check_is_written_as_figures_and_pictures(run, tmp_path, monkeypatch
 
 def test_the_report_shows_the_mistakes(run, monkeypatch):
     monkeypatch.setattr(report, "ROOT", run)
-    looks = report.looks([{"clip": "sad", "predicted": "sad"}])
+    looks = report.draw_explanations([{"clip": "sad", "predicted": "sad"}])
     ((picture, title),) = looks.items()
     assert picture.startswith("data:image/png;base64,")
     assert title.startswith("sad: sad, recognised (")

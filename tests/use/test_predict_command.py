@@ -317,7 +317,7 @@ def test_a_description_that_makes_no_sense_is_a_sentence(tmp_path, recordings, o
     assert old in described.read_text()
     described.write_text(described.read_text().replace(old, new, 1))
     done = ser("predict", "--model", tmp_path / "model", recordings / "a.wav")
-    assert "describes no model that can be used" in sentence(done)
+    assert "holds no usable model" in sentence(done)
 
 
 @pytest.mark.parametrize("given", ["pipe.wav", "/dev/stdin"])

@@ -165,7 +165,7 @@ def refused(capsys, model, folder, *arguments):
 def test_another_package_is_refused(model, tmp_path, capsys):
     (tmp_path / "other.tgz").write_bytes(b"other")
     said = refused(capsys, model, tmp_path / "x", "--runtime", str(tmp_path / "other.tgz")).err
-    assert "is not onnxruntime-web" in said
+    assert "is not npm's onnxruntime-web" in said
     assert "npm pack" in said
 
 
