@@ -76,7 +76,8 @@ def commands():
                     yield name, words[:end]
                     words = words[end + 1 :]
         for line in re.findall(r"`((?:make|ser|dvc exp run|python -m) [^`]+)`", CODE.sub("", text)):
-            yield name, shlex.split(line.replace("<", "").replace(">", "").replace("…", ""))
+            words = shlex.split(line.replace("<", "").replace(">", "").replace("…", ""))
+            yield name, [*words, "x.wav"] if words[:2] == ["ser", "predict"] else words
 
 
 def settings(words):
@@ -132,9 +133,8 @@ def test_ser_takes_the_arguments():
         assert command in COMMANDS
         parser = argparse.ArgumentParser(exit_on_error=False)
         import_module(f"ser.use.commands.{command}").add_arguments(parser)
-        more = ["x.wav"] if command == "predict" else []  # the text may leave the recording out
         if arguments:  # else the command is only mentioned
-            parser.parse_args(arguments + more)
+            parser.parse_args(arguments)
 
 
 def overrides():
