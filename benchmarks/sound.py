@@ -19,7 +19,7 @@ import soxr
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Row, interleave
-from ser.audio.standard import check, resample, standardise
+from ser.audio.standard import require_usable, resample, standardise
 from ser.augment.copies import Draw, change_waveform
 from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
@@ -83,7 +83,7 @@ def ours(
 ) -> FloatArray:
     """Compute a recording's log-mel spectrogram as the stages do: [frames, n_mels]."""
     recording = decode(path)
-    check(recording, 0.5, 0.01)
+    require_usable(recording, 0.5, 0.01)
     resampled = resample(recording, RATE)
     waveform = standardise(resampled, RATE, 0, noise_reduction, NOISE_SECONDS)
     return logmel(waveform, RATE, features, banks)

@@ -69,7 +69,7 @@ def adapts_to_voices(description: Description) -> bool:
 def export(folder: Path, path: Path) -> None:
     """Export all folds' nets, with what makes their input where it can be.
 
-    Either waveform [samples], as `standard.sound` gives it -> probabilities [emotions], the mean
+    Either waveform [samples], as `checked_waveform` gives it -> probabilities [emotions], the mean
     of the folds, and of_folds [folds, emotions]; or features [folds, frames, dims] -> probabilities
     [folds, emotions]: see `takes_waveforms`. samples is free, and frames is for nets that take
     clips of any length.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.audio.standard import sound, standardise
+from ser.audio.standard import checked_waveform, standardise
 from ser.core.errors import UserError
 from ser.core.kinds import describe_clips
 from ser.core.recording import CHANNELS, RATES, Recording
@@ -38,7 +38,7 @@ class Nets:
     """The nets of all folds.
 
     Attributes:
-        take: WAVEFORM: float32 [samples], as `standard.sound` gives it; FEATURES: those of a clip,
+        take: WAVEFORM: float32 [samples], of `checked_waveform`; FEATURES: those of a clip,
             normalised for each fold, float32 [folds, frames, dims].
         answer: of what they take -> probabilities [folds, emotions].
         adapt: where the nets themselves adapt to a voice: takes the features of its recordings,
@@ -251,7 +251,7 @@ class Recogniser:
         return self._waveform(Recording(_as_float(samples), rate, ""))
 
     def _waveform(self, recording: Recording) -> FloatArray:
-        return self._standardise(sound(recording, self._clean))
+        return self._standardise(checked_waveform(recording, self._clean))
 
     def _standardise(self, heard: FloatArray) -> FloatArray:
         c = self._clean
@@ -293,7 +293,7 @@ class Recogniser:
 
     def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
         """Compute the probability of every emotion in a recording that is not cut."""
-        heard = sound(recording, self._clean)
+        heard = checked_waveform(recording, self._clean)
         waveform = self._standardise(heard)
         if not holds_speech(waveform, self._clean.sample_rate):
             raise Rejected(NO_SPEECH, "nobody speaks in it")
@@ -314,7 +314,7 @@ class Recogniser:
             Rejected: the recording is of no use.
             UserError: the nets' answers are no probabilities.
         """
-        heard = sound(Recording(_as_float(samples), rate, ""), self._clean)
+        heard = checked_waveform(Recording(_as_float(samples), rate, ""), self._clean)
         return self._answers(heard, self._standardise(heard))
 
     def features(self, waveform: FloatArray) -> FloatArray:
