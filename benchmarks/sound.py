@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Row, interleave
 from ser.audio.standard import require_usable, resample, standardise
-from ser.augment.copies import Draw, change_waveform
+from ser.augment.copies import CopyChanges, change_waveform
 from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
 from ser.core.framing import frame_count
@@ -191,8 +191,10 @@ def change_row(
     kernel: Callable[[FloatArray], object],
 ) -> Row:
     """Measure one change. Bound: the kernel alone."""
-    nothing: dict[str, Any] = {field.name: None for field in fields(Draw)} | {"noise_seed": 0}
-    changes = Draw(**nothing | setting)
+    nothing: dict[str, Any] = {field.name: None for field in fields(CopyChanges)} | {
+        "noise_seed": 0
+    }
+    changes = CopyChanges(**nothing | setting)
     seconds, other_seconds, bound = interleave(
         one_by_one(partial(change_waveform, sample_rate=RATE, changes=changes), clips),
         one_by_one(change, clips),

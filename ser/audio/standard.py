@@ -28,14 +28,8 @@ def standard_form(recording: Recording, clean: Clean) -> FloatArray:
     Raises:
         Rejected: see `require_usable` and `standardise`.
     """
-    c = clean
-    return standardise(
-        checked_waveform(recording, c),
-        c.sample_rate,
-        c.highpass,
-        c.noise_reduction,
-        c.noise_seconds,
-    )
+    waveform, c = checked_waveform(recording, clean), clean
+    return standardise(waveform, c.sample_rate, c.highpass, c.noise_reduction, c.noise_seconds)
 
 
 def checked_waveform(recording: Recording, clean: Clean) -> FloatArray:
