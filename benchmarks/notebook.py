@@ -1,11 +1,12 @@
 """The net and the training loop of many student notebooks, as plain as they are written there."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 FloatArray = NDArray[np.float32]
+Result = TypeVar("Result")
 
 
 class Spectrograms(Dataset[tuple[Tensor, int]]):
@@ -30,26 +32,26 @@ class Spectrograms(Dataset[tuple[Tensor, int]]):
 
 
 class Net(nn.Module):
-    """Three convolutions with ReLU and max-pooling, average, dropout, linear.
+    """Three or four convolutions with ReLU and max-pooling, average, dropout, linear.
 
     Shapes: [batch, 1, bands, frames] -> [batch, emotions].
     """
 
-    def __init__(self, emotions: int) -> None:
+    def __init__(self, emotions: int, layers: int = 3) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 16, 3, padding=1)
-        self.conv2 = nn.Conv2d(16, 32, 3, padding=1)
-        self.conv3 = nn.Conv2d(32, 64, 3, padding=1)
+        channels = [1] + [16 * 2**i for i in range(layers)]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, 3, padding=1) for before, after in itertools.pairwise(channels)
+        )
         self.pool = nn.MaxPool2d(2)
         self.average = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(0.25)
-        self.linear = nn.Linear(64, emotions)
+        self.linear = nn.Linear(channels[-1], emotions)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits of a batch."""
-        x = self.pool(torch.relu(self.conv1(x)))
-        x = self.pool(torch.relu(self.conv2(x)))
-        x = self.pool(torch.relu(self.conv3(x)))
+        for convolution in self.convolutions:
+            x = self.pool(torch.relu(convolution(x)))
         logits: Tensor = self.linear(self.dropout(self.average(x).flatten(1)))
         return logits
 
@@ -103,29 +105,28 @@ def measure_accuracy(net: nn.Module, clips: Spectrograms, device: torch.device) 
 
 @contextmanager
 def in_its_own_process(
-    function: Callable[..., float],
+    make: Callable[..., Callable[[], Result]],
     *arguments: Any,  # noqa: ANN401
-) -> Iterator[Callable[[], float]]:
-    """Give a call of a function that runs in another process, as a notebook's does.
+) -> Iterator[Callable[[], Result]]:
+    """Yield a function that calls `make(*arguments)`, made in another process, as a notebook's is.
 
     There PyTorch is as it comes: this project's settings of it do not count.
     """
     context = get_context("spawn")
-    with ProcessPoolExecutor(1, context, _begin, (function, arguments)) as pool:
+    with ProcessPoolExecutor(1, context, _begin, (make, arguments)) as pool:
         yield lambda: pool.submit(_call).result()
 
 
-_job: list[Any] = []
+_job: list[Callable[[], Any]] = []
 
 
-def _begin(*job: Any) -> None:  # noqa: ANN401
+def _begin(make: Callable[..., Callable[[], Any]], arguments: Sequence[Any]) -> None:
     os.environ.pop("ONEDNN_PRIMITIVE_CACHE_CAPACITY", None)
-    _job[:] = job
+    _job[:] = [make(*arguments)]
 
 
-def _call() -> float:
-    function, arguments = _job
-    return float(function(*arguments))
+def _call() -> Any:  # noqa: ANN401
+    return _job[0]()
 
 
 def first_epoch(
@@ -136,10 +137,14 @@ def first_epoch(
     seed: int,
     emotions: int,
     device: torch.device,
-) -> float:
-    """Train a net with given first weights for one epoch; return the mean loss."""
-    net = Net(emotions)
-    net.load_state_dict(dict(zip(net.state_dict(), weights, strict=True)))
-    optimizer = torch.optim.Adam(net.to(device).parameters(), learning_rate)
-    torch.manual_seed(seed)
-    return train_epoch(net, optimizer, clips, order, device)
+) -> Callable[[], float]:
+    """Return a function that trains a net with given first weights for an epoch: the mean loss."""
+
+    def train() -> float:
+        net = Net(emotions)
+        net.load_state_dict(dict(zip(net.state_dict(), weights, strict=True)))
+        optimizer = torch.optim.Adam(net.to(device).parameters(), learning_rate)
+        torch.manual_seed(seed)
+        return train_epoch(net, optimizer, clips, order, device)
+
+    return train

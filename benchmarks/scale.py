@@ -37,7 +37,7 @@ import yaml
 from tqdm import tqdm
 
 from scripts.scaling import DVC, Row, judge
-from scripts.workspace import ROOT, at_least_one, change_params, dvc_command
+from scripts.workspace import ROOT, at_least_one, change_params, dvc_command, stage_command
 from ser.core.rejection import Rejected
 from ser.core.tables import write_csv
 from ser.core.typing import FloatArray
@@ -199,7 +199,7 @@ def run_stage(stage: str, folder: Path) -> tuple[Run, int]:
         (the run of median length, bytes of its outputs).
     """
     described = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
-    command = [sys.executable, *described["cmd"].split()[1:]]
+    command = stage_command(stage)
     outs = [folder / out for out in described["outs"]]
     runs: list[Run] = []
     while not runs or (sum(r.seconds for r in runs) < _ENOUGH_SECONDS and len(runs) < _MOST_RUNS):

@@ -13,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from scripts import cli, scaling
+from scripts import cli, gpu, scaling
 from scripts.suites import lists
 from scripts.workspace import ROOT, read
 from ser.core.figures import Baseline, Figures
@@ -344,6 +344,14 @@ def speed() -> str:
     return f"On {cores} CPU cores, no GPU:\n\n" + table(("step", "time"), shown)
 
 
+def _gpu() -> dict[str, Any]:
+    """Read what was measured on a card; nothing where there was none."""
+    if not (ROOT / "benchmarks/gpu.json").exists():
+        return {}
+    results: dict[str, Any] = read(ROOT, "benchmarks/gpu.json", json.loads)
+    return results
+
+
 def scale() -> str:
     """Time, memory and disk of ever more clips."""
     return f"{scaling.conditions(_scale())}\n\n{table(*scaling.measured(_scale()))}"
@@ -411,6 +419,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "web": web,
     "limits": limits,
     "imports": imports,
+    "gpu": lambda: gpu.sentence(_gpu()),
+    "gpu_table": lambda: gpu.page(_gpu()),
     "explanations": explanations,
     "scale": scale,
     "scale_costs": lambda: table(*scaling.costs(_scale())),

@@ -123,6 +123,12 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def stage_command(stage: str) -> list[str]:
+    """Return the command line of a stage, as dvc.yaml has it, for this interpreter."""
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    return [sys.executable, *stages[stage]["cmd"].split()[1:]]
+
+
 def dvc_command(*arguments: str) -> list[str]:
     """Make the command line of `dvc`, of this interpreter's environment."""
     return [sys.executable, "-m", "dvc", *arguments]

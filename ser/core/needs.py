@@ -21,6 +21,8 @@ class NetSettings(Protocol):
     @property
     def layers(self) -> int: ...  # noqa: D102
     @property
+    def batch_norm(self) -> bool: ...  # noqa: D102
+    @property
     def pooling(self) -> str: ...  # noqa: D102
     @property
     def batch_size(self) -> int: ...  # noqa: D102
@@ -44,6 +46,8 @@ class Needs:
         standardises_pooled: whether it takes log-mel in dB as it is, measures what it pools of
             clips, and standardises that. Mixed clips would be no voice's there.
         one_thread: whether its training steps are too short to be shared among threads.
+        blind_to_padding: whether a step gives the same, but for rounding, however far clips are
+            padded. Batch norms see padding, and dropout of frames draws for it.
         sizes: the settings of its size that are worth a search.
     """
 
@@ -59,6 +63,7 @@ class Needs:
     min_batch: int = 1
     standardises_pooled: bool = False
     one_thread: bool = False
+    blind_to_padding: bool = False
     sizes: tuple[Literal["layers", "width"], ...] = ()
 
 
@@ -84,6 +89,7 @@ def _cnn(model: NetSettings) -> Needs:
         why_columns=f"model.layers {model.layers} halves them {model.layers} times",
         length="fixed" if model.pooling == "flatten" else "any",
         why_length="model.pooling flatten",
+        blind_to_padding=model.pooling == "mean" and not model.batch_norm,
         sizes=("layers",),
     )
 
@@ -97,6 +103,7 @@ NEEDS: dict[str, Callable[[NetSettings], Needs]] = {
         length="own",
         min_frames=1,
         standardises_pooled=True,
+        blind_to_padding=True,
         sizes=("width",),
     ),
     "mlp": lambda model: Needs(whole_clip=True, min_frames=1, one_thread=True, sizes=("width",)),

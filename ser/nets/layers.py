@@ -1,10 +1,25 @@
 """What several nets have in common: keeping padding out, dropout, features as one row, a head."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_nothing_padded = False
+
+
+@contextmanager
+def nothing_padded() -> Iterator[None]:
+    """Let nets leave out their masks: within, each clip of a batch is as long as the batch."""
+    global _nothing_padded
+    _nothing_padded = True
+    try:
+        yield
+    finally:
+        _nothing_padded = False
 
 
 def mask_frames(x: Tensor, lengths: Tensor) -> Tensor:
@@ -19,7 +34,7 @@ def mask_frames(x: Tensor, lengths: Tensor) -> Tensor:
     """
     # Only where a look at the lengths need not wait for a GPU, nor be written into a graph.
     looks = lengths.device.type == "cpu" and not torch.compiler.is_exporting()
-    if looks and bool((lengths >= x.shape[-1]).all()):
+    if _nothing_padded or (looks and bool((lengths >= x.shape[-1]).all())):
         return x
     mask = frame_mask(lengths, x.shape[-1])
     return x * mask.view(len(mask), *[1] * (x.ndim - 2), -1)

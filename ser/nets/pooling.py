@@ -58,15 +58,11 @@ def percentiles(x: Tensor, mask: Tensor) -> Tensor:
     Returns:
         [batch, 5 * channels], one channel after the other.
     """
-    ordered = _sorted(x.masked_fill(~mask[:, None], _BEYOND))
     last = (mask.sum(dim=1, keepdim=True) - 1).clamp(min=0)
-    place = torch.tensor(PERCENTILES, device=x.device) * last
+    # Not times a tensor of them, which would be copied to a GPU each time.
+    place = torch.cat([last * share for share in PERCENTILES], dim=1)
     below = place.long()
-
-    def value(at: Tensor) -> Tensor:
-        return ordered.gather(2, at[:, None].expand(-1, x.shape[1], -1))
-
-    low, high = value(below), value(torch.minimum(below + 1, last))
+    low, high = _at_ranks(x, mask, below, torch.minimum(below + 1, last))
     return (low + (high - low) * (place - below)[:, None]).flatten(1)
 
 
@@ -82,7 +78,10 @@ def correlations(x: Tensor, mask: Tensor) -> Tensor:
     centred = centred - mean(centred, mask)[:, :, None]
     unit = centred / _root(mean(centred.square(), mask))[:, :, None]
     products = (unit * weights[:, None]) @ unit.transpose(1, 2)
-    rows, columns = torch.triu_indices(x.shape[1], x.shape[1], 1, device=x.device)
+    n = x.shape[1]
+    rows, columns = torch.triu_indices(n, n, 1, device=x.device)
+    if _indexes_slowly(products):
+        return take(products.flatten(1), rows * n + columns)
     return products[:, rows, columns]
 
 
@@ -98,8 +97,10 @@ def thirds(x: Tensor, mask: Tensor, relative: bool = False) -> Tensor:
         [batch, 3 * channels]; a third of which the mask takes nothing is like the whole.
     """
     frame = torch.arange(x.shape[2], device=x.device)
-    first = torch.where(mask, frame, x.shape[2]).amin(dim=1, keepdim=True)
-    last = torch.where(mask, frame, -1).amax(dim=1, keepdim=True)
+    # Not torch.where: it copies a number to the GPU, and waits for it.
+    taken = frame.expand_as(mask)
+    first = taken.masked_fill(~mask, x.shape[2]).amin(dim=1, keepdim=True)
+    last = taken.masked_fill(~mask, -1).amax(dim=1, keepdim=True)
     span = (last - first + 1).clamp(min=1)
     third = (frame - first) * 3 // span
     whole = mean(x, mask)
@@ -120,6 +121,34 @@ def _weights(mask: Tensor) -> Tensor:
 
 def _root(x: Tensor) -> Tensor:
     return (x.clamp(min=0) + _TINY).sqrt()
+
+
+def _at_ranks(x: Tensor, mask: Tensor, *ranks: Tensor) -> list[Tensor]:
+    """Take the values of each channel at ranks, int64 [batch, n]: [batch, channels, n] of each.
+
+    Rank 0 is the lowest value that the mask takes.
+    """
+    hidden = x.masked_fill(~mask[:, None], _BEYOND)
+    places = [rank[:, None].expand(-1, x.shape[1], -1) for rank in ranks]
+    if _indexes_slowly(x):
+        frames = hidden.detach().argsort(dim=2)
+        return [take(x, frames.gather(2, place)) for place in places]
+    ordered = _sorted(hidden)
+    return [ordered.gather(2, place) for place in places]
+
+
+def _indexes_slowly(x: Tensor) -> bool:
+    """Whether the gradient of indexing would be added up one after the other.
+
+    So it is on a GPU, where it is to be deterministic: by sorting, and by a copy from the host.
+    """
+    return x.requires_grad and x.device.type != "cpu"
+
+
+def take(x: Tensor, index: Tensor) -> Tensor:
+    """Take values along the last axis, by comparing: [..., n], int64 [..., k] -> [..., k]."""
+    place = torch.arange(x.shape[-1], device=x.device)
+    return (x[..., None, :] * (place == index[..., None])).sum(dim=-1)
 
 
 def _sorted(x: Tensor) -> Tensor:

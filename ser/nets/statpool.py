@@ -94,7 +94,7 @@ class StatPool(StandardisingNet):
         self.register_buffer("centre", torch.zeros(1, pooled))
         self.register_buffer("scale", torch.ones(1, pooled))
         # Not among the weights: another voice has others.
-        self.voice_centre, self.voice_scale = self.centre, self.scale
+        self.voice_centre, self.voice_scale = torch.empty(0), torch.empty(0)
         self.head = perceptron(pooled, width, emotions, dropout)
 
     @torch.no_grad()
@@ -140,7 +140,7 @@ class StatPool(StandardisingNet):
             known = torch.cat([mel, shape], dim=1)
             parts = [pooling.statistics(known, active, voiced, relative=self.relative)]
             parts.append(_rhythm(level, own, active, voiced))
-        learned = self.cepstrum(mel)
+        learned = self.cepstrum(mel).float()  # where a convolution has fewer bits, they have not
         correlated = torch.cat([learned[:, :_CORRELATED], shape], dim=1)
         parts.append(pooling.statistics(learned, active, voiced, relative=self.relative))
         parts.append(pooling.correlations(correlated, voiced))
@@ -208,8 +208,14 @@ class StatPool(StandardisingNet):
             voices: int64 [clips], from 0 on, none left out.
         """
         of_voice = [pooled[voices == voice] for voice in range(int(voices.max()) + 1)]
-        self.voice_centre = torch.stack([own.mean(dim=0) for own in of_voice])
-        self.voice_scale = torch.stack([_deviation(own) for own in of_voice])
+        centre = torch.stack([own.mean(dim=0) for own in of_voice])
+        scale = torch.stack([_deviation(own) for own in of_voice])
+        if self.voice_centre.shape == centre.shape:
+            # In place: a recorded step goes on reading where it read before.
+            self.voice_centre.copy_(centre)
+            self.voice_scale.copy_(scale)
+        else:
+            self.voice_centre, self.voice_scale = centre, scale
 
 
 def _semitones(hertz: NDArray[np.float64]) -> Tensor:

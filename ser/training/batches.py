@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ser.core.needs import needs_of
 from ser.core.sections import Model
 from ser.core.typing import FloatArray
 from ser.nets.lengths import min_frames, shorten
@@ -18,6 +19,7 @@ from ser.training.changes import change
 _POOL = 8
 PREDICTED_AT_ONCE = 64  # clips
 _ROOM = 1 << 30  # bytes of features kept in memory
+_GRAIN = 16  # frames: padded to multiples of these, few shapes of batches are left for a GPU
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class NormalisedClips:
         self.model = model
         self.device = device
         self._labels = torch.from_numpy(examples.labels).to(device)
+        self._voices: Tensor | None = None
+        if examples.voices is not None:
+            self._voices = torch.from_numpy(examples.voices).to(device)
         columns = sum(examples.dims.values())
         rows = sum(len(features) for versions in examples.versions for features in versions)
         self._keeps = 4 * columns * rows <= _room(device)
@@ -64,15 +69,15 @@ class NormalisedClips:
     def __len__(self) -> int:
         return len(self.examples)
 
-    def labels_of(self, positions: NDArray[np.int64]) -> Tensor:
-        """Return the labels of some clips: int64 [positions]."""
-        return self._labels[torch.from_numpy(positions).to(self.device, non_blocking=True)]
+    def labels_of(self, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor]:
+        """Return the labels of each batch's clips, int64 [clips], by one copy to the device."""
+        return _of_batches(self._labels, batches)
 
-    def voices_of(self, positions: NDArray[np.int64]) -> Tensor | None:
-        """Return the speakers' numbers of some clips, if they are known: int64 [positions]."""
-        if self.examples.voices is None:
-            return None
-        return torch.from_numpy(self.examples.voices[positions]).to(self.device)
+    def voices_of(self, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor | None]:
+        """Return the speakers' numbers likewise; None where they are not known."""
+        if self._voices is None:
+            return [None] * len(batches)
+        return _of_batches(self._voices, batches)
 
     def frames(self, clip: int, version: int = 0) -> int:
         """Count the frames of a clip's version."""
@@ -88,6 +93,12 @@ class NormalisedClips:
         if self._keeps:
             self._kept[clip, version] = features
         return features
+
+
+def _of_batches(values: Tensor, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor]:
+    positions = torch.from_numpy(np.concatenate(batches))
+    own = values[positions.to(values.device, non_blocking=True)]
+    return own.split([len(batch) for batch in batches])
 
 
 def _room(device: torch.device) -> int:
@@ -109,6 +120,7 @@ class Batch:
         mixed_labels: int64 [batch], of the clip that is mixed in.
         weight: of `labels` against `mixed_labels`, 0..1; 1 where nothing is mixed.
         voices: int64 [batch], the number of each clip's speaker; None: not known.
+        padded: whether some clip is shorter than the batch.
     """
 
     features: Tensor
@@ -116,7 +128,8 @@ class Batch:
     labels: Tensor
     mixed_labels: Tensor
     weight: float
-    voices: Tensor | None = None
+    voices: Tensor | None
+    padded: bool
 
     def part(self, rows: slice) -> "Batch":
         """Take some of the clips, padded as they are."""
@@ -127,6 +140,7 @@ class Batch:
             self.mixed_labels[rows],
             self.weight,
             None if self.voices is None else self.voices[rows],
+            self.padded,
         )
 
 
@@ -142,6 +156,8 @@ def epoch_batches(clips: NormalisedClips, key: tuple[int, ...]) -> Iterator[Batc
     if len(clips) == 0:
         return
     model, dims = clips.model, clips.examples.dims
+    on_gpu = clips.device.type == "cuda"
+    grain = _GRAIN if on_gpu and needs_of(model).blind_to_padding else 1
     rng = np.random.default_rng(key)
     chosen = [int(rng.integers(len(versions))) for versions in clips.examples.versions]
     lengths = np.array([clips.frames(i, version) for i, version in enumerate(chosen)])
@@ -154,15 +170,17 @@ def epoch_batches(clips: NormalisedClips, key: tuple[int, ...]) -> Iterator[Batc
         ]
     )
     cuts = [i * model.batch_size for i in range(1, count_batches(len(order), model.batch_size))]
-    batches = np.split(sorted_order, cuts)
-    for i in rng.permutation(len(batches)):
+    in_length_order = np.split(sorted_order, cuts)
+    batches = [in_length_order[i] for i in rng.permutation(len(in_length_order))]
+    rows = zip(batches, clips.labels_of(batches), clips.voices_of(batches), strict=True)
+    for positions, labels, voices in rows:
         batch = []
-        for j in batches[i].tolist():
+        for i in positions.tolist():
             # From 1 on: numpy takes a key that ends in 0 for the same without it, the epoch's own.
-            of_clip = np.random.default_rng((*key, 1 + j))
-            clip = change(clips.features(j, chosen[j]), dims, model, of_clip)
+            of_clip = np.random.default_rng((*key, 1 + i))
+            clip = change(clips.features(i, chosen[i]), dims, model, of_clip)
             batch.append(window(clip, model.frames, of_clip) if model.length == "crop" else clip)
-        yield mix(_batch(batch, clips, batches[i]), model.mixup, rng)
+        yield mix(collate(batch, labels, min_frames(model), voices, grain), model.mixup, rng)
 
 
 def window(features: Tensor, frames: int, rng: np.random.Generator) -> Tensor:
@@ -192,27 +210,44 @@ def in_order(
     if len(clips) == 0:
         return
     order = np.argsort([clips.frames(i) for i in range(len(clips))], kind="stable")
-    for positions in np.split(order, range(batch_size, len(order), batch_size)):
+    batches = np.split(order, range(batch_size, len(order), batch_size))
+    rows = zip(batches, clips.labels_of(batches), clips.voices_of(batches), strict=True)
+    for positions, labels, voices in rows:
         batch = [clips.features(i) for i in positions.tolist()]
-        yield positions, _batch(batch, clips, positions)
+        yield positions, collate(batch, labels, min_frames(clips.model), voices)
 
 
-def _batch(
-    features: Sequence[Tensor], clips: NormalisedClips, positions: NDArray[np.int64]
+def collate(
+    clips: Sequence[Tensor],
+    labels: Tensor,
+    shortest: int,
+    voices: Tensor | None = None,
+    grain: int = 1,
 ) -> Batch:
-    """Make a batch of clips whose features [frames, dims] are ready."""
-    batch = collate(features, clips.labels_of(positions), min_frames(clips.model))
-    return replace(batch, voices=clips.voices_of(positions))
+    """Stack clips [frames, dims], zeros behind those shorter than the longest.
 
-
-def collate(clips: Sequence[Tensor], labels: Tensor, shortest: int) -> Batch:
-    """Stack clips [frames, dims], zeros behind those shorter than the longest or `shortest`."""
+    Args:
+        clips: at least one.
+        labels: int64 [clips].
+        shortest: frames that a clip has at least; if not, zeros count as its own.
+        voices: int64 [clips]; None: not known.
+        grain: several clips are padded to a multiple of so many frames.
+    """
+    device = clips[0].device
     lengths = [max(len(clip), shortest) for clip in clips]
-    features = clips[0].new_zeros(len(clips), max(lengths), clips[0].shape[1])
-    for row, clip in zip(features, clips, strict=True):
-        row[: len(clip)] = clip
-    on_device = torch.tensor(lengths).to(features.device, non_blocking=True)
-    return Batch(features, on_device, labels, labels, 1.0)
+    frames = max(lengths) if len(clips) == 1 else -(-max(lengths) // grain) * grain
+    padded = min(lengths) < frames
+    if padded:
+        on_device = torch.tensor(lengths).to(device, non_blocking=True)
+    else:
+        on_device = torch.full((len(clips),), frames, device=device)
+    if len(clips) == 1 and len(clips[0]) == frames:
+        features = clips[0][None]
+    else:
+        features = clips[0].new_zeros(len(clips), frames, clips[0].shape[1])
+        for row, clip in zip(features, clips, strict=True):
+            row[: len(clip)] = clip
+    return Batch(features, on_device, labels, labels, 1.0, voices, padded)
 
 
 def mix(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
@@ -230,10 +265,10 @@ def mix(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
     weight = float(rng.beta(alpha, alpha))
     other = torch.from_numpy(rng.permutation(len(batch.labels)))
     other = other.to(batch.features.device, non_blocking=True)
-    return Batch(
-        weight * batch.features + (1 - weight) * batch.features[other],
-        torch.maximum(batch.lengths, batch.lengths[other]),
-        batch.labels,
-        batch.labels[other],
-        weight,
+    return replace(
+        batch,
+        features=weight * batch.features + (1 - weight) * batch.features[other],
+        lengths=torch.maximum(batch.lengths, batch.lengths[other]),
+        mixed_labels=batch.labels[other],
+        weight=weight,
     )

@@ -70,8 +70,9 @@ def shift_bands(features: Tensor, mel: slice, furthest: float, rng: np.random.Ge
     bands = features[:, mel]
     place = np.arange(bands.shape[1]) + rng.uniform(-furthest, furthest)
     place = np.clip(place, 0, bands.shape[1] - 1)
-    below = torch.from_numpy(place.astype(np.int64)).to(features.device)
-    weight = torch.from_numpy((place % 1).astype(np.float32)).to(features.device)
+    below = torch.from_numpy(place.astype(np.int64)).to(features.device, non_blocking=True)
+    weight = torch.from_numpy((place % 1).astype(np.float32))
+    weight = weight.to(features.device, non_blocking=True)
     above = (below + 1).clamp(max=bands.shape[1] - 1)
     low = bands[:, below]
     shifted = features.clone()

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
@@ -27,8 +26,10 @@ from ser.training.batches import Batch, Examples, NormalisedClips, count_batches
 from ser.training.checkpoint import Progress, restore, save
 from ser.training.history import Epoch
 from ser.training.pooled import measure, measure_voices
-from ser.training.predict import logits_of, loss_and_accuracy, predict
+from ser.training.predict import loss_and_accuracy, predict
+from ser.training.recorded import CudaRecorder, RecordedSteps
 from ser.training.schedule import batch_factor, learning_rate
+from ser.training.steps import Criterion, Steps
 from ser.training.team import Team
 
 # Howard, Ruder: Universal language model fine-tuning for text classification, ACL 2018: what
@@ -73,30 +74,6 @@ class Run:
     snapshots: Path
 
 
-@dataclass(frozen=True)
-class Criterion:
-    """Cross-entropy with weighted emotions.
-
-    Attributes:
-        class_weights: float32 [emotions]; a mean of 1 over the train clips keeps the loss's scale.
-        label_smoothing: share of the target that goes to all emotions alike.
-    """
-
-    class_weights: Tensor
-    label_smoothing: float
-
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Average the weighted losses of a batch.
-
-        Over the batch's size, not its weights as in PyTorch: there a weight has no effect on a
-        batch of one clip.
-        """
-        losses = F.cross_entropy(
-            logits, labels, label_smoothing=self.label_smoothing, reduction="none"
-        )
-        return (losses * self.class_weights[labels]).mean()
-
-
 def fit(
     fold: FoldData, model: Model, run: Run, on_epoch: Callable[[list[Epoch]], None]
 ) -> tuple[Weights, list[Epoch]]:
@@ -127,15 +104,20 @@ def fit(
     measured = None
     if fold.measured is not None:
         measured = NormalisedClips(fold.measured, model, team.device)
-    criterion = _criterion(fold, model, team.device)
     state = _take_up(fold, model, run)
+    steps = Steps(state, _criterion(fold, model, team.device), team)
+    take = steps.take
+    if team.device.type == "cuda" and team.size == 1:
+        take = RecordedSteps(take, CudaRecorder(state.optimizer, team.device)).take
     if not state.history:
         measure(state.net, measured)
     measure_voices(state.net, measured)
     while not _finished(state, model):
         epoch = len(state.history) + 1
         seed = seed_epoch(model, fold.number, epoch)
-        train_loss, train_accuracy = _train_epoch(state, train, seed, criterion, team)
+        steps.begin_epoch()
+        _train_epoch(state, train, seed, take)
+        train_loss, train_accuracy = steps.means(len(train))
         measure_voices(state.net, measured)
         # All go by one process's figures, should theirs differ in the last digit.
         val_loss, val_accuracy = team.agree(_validate(state.net, val))
@@ -153,10 +135,10 @@ def fit(
 
 
 def _criterion(fold: FoldData, model: Model, device: torch.device) -> Criterion:
-    weights = torch.ones(fold.emotions)
+    weights = None
     if model.balance == "class_weights":
-        weights = torch.from_numpy(class_weights(fold.train.labels, fold.emotions))
-    return Criterion(weights.to(device), model.label_smoothing)
+        weights = torch.from_numpy(class_weights(fold.train.labels, fold.emotions)).to(device)
+    return Criterion(weights, model.label_smoothing)
 
 
 def _take_up(fold: FoldData, model: Model, run: Run) -> Progress:
@@ -189,6 +171,10 @@ def _begin(fold: FoldData, model: Model, team: Team) -> Progress:
         net.tune(mel_band_hertz(fold.features))
     net = net.to(team.device)
     optimizer = _optimizer(net, model)
+    if team.device.type == "cuda":
+        # A recorded step reads the rate from where it was when it was recorded.
+        for group in optimizer.param_groups:
+            group["lr"] = torch.tensor(group["lr"], device=team.device)
     return Progress(net, team.share(net), optimizer)
 
 
@@ -235,45 +221,29 @@ def _last_epoch(model: Model) -> int:
 
 
 def _train_epoch(
-    state: Progress, clips: NormalisedClips, seed: tuple[int, ...], criterion: Criterion, team: Team
-) -> tuple[float, float]:
-    """Train for one epoch; return the mean loss and the accuracy of its batches."""
+    state: Progress,
+    clips: NormalisedClips,
+    seed: tuple[int, ...],
+    take_step: Callable[[Batch], None],
+) -> None:
+    """Take the steps of one epoch, at the learning rates of its schedule."""
     model, done = clips.model, len(state.history)
     steps = count_batches(len(clips), model.batch_size)
-    # Summed on the device: a look at each loss would make a GPU wait for every step.
-    loss_sum = torch.zeros((), device=team.device)
-    hits = torch.zeros((), device=team.device)
-    state.trained.train()
+    rate_before = None
     for step, batch in enumerate(epoch_batches(clips, seed)):
         rate = learning_rate(model, (done + step / steps) / model.epochs)
-        for group in state.optimizer.param_groups:
+        if rate != rate_before:
+            _set_rate(state.optimizer, rate)
+            rate_before = rate
+        take_step(batch)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(group["pace"] * rate)
+        else:
             group["lr"] = group["pace"] * rate
-        losses, correct = _step(state, batch, criterion, team)
-        loss_sum += losses
-        hits += correct
-    return float(team.sum(loss_sum)) / len(clips), float(team.sum(hits)) / len(clips)
-
-
-def _step(state: Progress, batch: Batch, criterion: Criterion, team: Team) -> tuple[Tensor, Tensor]:
-    """Take one step; return the sum of the clips' losses and the (weighted) number of hits.
-
-    Where several processes train together: what this one adds to them.
-    """
-    own, share = team.take(batch)
-    logits = logits_of(state.trained, own)
-    guess = logits.detach().argmax(dim=1)
-    loss = criterion.loss(logits, own.labels)
-    hits = (guess == own.labels).sum().float()
-    if own.weight < 1:
-        other_loss = criterion.loss(logits, own.mixed_labels)
-        loss = own.weight * loss + (1 - own.weight) * other_loss
-        other_hits = (guess == own.mixed_labels).sum()
-        hits = own.weight * hits + (1 - own.weight) * other_hits
-    loss = loss * share
-    state.optimizer.zero_grad(set_to_none=True)
-    team.backward(loss)
-    state.optimizer.step()
-    return loss.detach() * (len(batch.labels) / team.size), hits * (share > 0)
 
 
 def _validate(net: nn.Module, val: NormalisedClips) -> tuple[float | None, float | None]:

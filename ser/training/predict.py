@@ -25,7 +25,7 @@ def predict(net: nn.Module, clips: NormalisedClips) -> NDArray[np.float32]:
     with torch.inference_mode():
         for positions, batch in in_order(clips):
             order.append(positions)
-            parts.append(logits_of(net, batch).softmax(dim=1))
+            parts.append(logits_of(net, batch).softmax(dim=1, dtype=torch.float32))
         probabilities: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
     return probabilities[np.argsort(np.concatenate(order))]
 

@@ -133,3 +133,18 @@ def test_what_is_relative_does_not_change_with_the_level_of_a_channel(x, mask):
         torch.testing.assert_close(
             function(moved, mask, relative=True)[:, means:], relative[:, means:], atol=1e-4, rtol=0
         )
+
+
+@pytest.mark.parametrize("index_shape", [(3, CHANNELS, 5), (7,)])
+def test_take_is_gather_and_so_is_its_gradient(x, index_shape):
+    index = torch.randint(FRAMES, index_shape, generator=torch.Generator().manual_seed(2))
+    expanded = index.expand(3, CHANNELS, index_shape[-1])
+    slope = torch.randn(expanded.shape, generator=torch.Generator().manual_seed(3))
+    gradients = []
+    for take in (pooling.take, lambda x, _: x.gather(2, expanded)):
+        leaf = x.clone().requires_grad_()
+        found = take(leaf, index)
+        assert torch.equal(found, x.gather(2, expanded))
+        (found * slope).sum().backward()
+        gradients.append(leaf.grad)
+    torch.testing.assert_close(*gradients)

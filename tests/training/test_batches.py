@@ -292,8 +292,24 @@ def test_collate_pads_with_zeros_to_the_longest_and_to_what_the_nets_need():
     assert batch.features.sum(dim=(1, 2)).tolist() == [2, 40, 34]
     assert batch.lengths.tolist() == [MIN_FRAMES, 20, 17]
     assert batch.labels.tolist() == [2, 0, 1]
+    assert batch.padded
     shortest = collate(clips[:1], torch.tensor([2]), MIN_FRAMES)
     assert shortest.features.shape == (1, MIN_FRAMES, 2)
+    assert not shortest.padded
+
+
+@pytest.mark.parametrize("grain", [1, 8, 20])
+def test_several_clips_are_padded_to_a_multiple_of_the_grain_and_one_is_not(grain):
+    clips = [torch.ones(n, 2) for n in (20, 17)]
+    batch = collate(clips, torch.tensor([0, 1]), MIN_FRAMES, grain=grain)
+    assert batch.features.shape == (2, {1: 20, 8: 24, 20: 20}[grain], 2)
+    assert batch.features.sum(dim=(1, 2)).tolist() == [40, 34]
+    assert batch.lengths.tolist() == [20, 17]
+    (one,) = collate(clips[1:], torch.tensor([1]), MIN_FRAMES, grain=grain).features
+    assert torch.equal(one, clips[1])
+    alike = collate(clips[:1] * 2, torch.tensor([0, 0]), MIN_FRAMES, grain=grain)
+    assert alike.padded == (grain == 8)
+    assert alike.lengths.tolist() == [20, 20]
 
 
 @pytest.mark.parametrize("length", ["own", "crop", "pad", "resize"])
@@ -353,7 +369,8 @@ def test_clips_hold_what_normalise_gives_whether_they_are_kept_or_not(monkeypatc
                 np.testing.assert_array_equal(clips.features(i, j), expected)
                 assert clips.frames(i, j) == len(version)
     assert (clips.features(3, 1) is clips.features(3, 1)) == (room > 0)
-    assert clips.labels_of(np.array([5, 0, 5])).tolist() == [5, 0, 5]
+    found = clips.labels_of([np.array([5, 0]), np.array([5])])
+    assert [labels.tolist() for labels in found] == [[5, 0], [5]]
 
 
 @pytest.mark.parametrize("length", ["own", "crop", "pad", "resize"])
