@@ -23,7 +23,7 @@ from ser.decoding.decoding import open_stream
 from ser.features.extract import extract
 from ser.nets.description import Description
 from ser.nets.lengths import fit_length
-from ser.nets.normalisation import Statistics, as_they_are, measure, normalise
+from ser.nets.normalisation import Statistics, identity_statistics, measure, normalise
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut
 
@@ -240,7 +240,7 @@ class Recogniser:
             self._voice = measure(features, self._dims)
         else:
             self._nets.adapt(features)
-            self._voice = as_they_are(self._dims)
+            self._voice = identity_statistics(self._dims)
 
     def waveform(self, samples: NDArray[Any], rate: int) -> FloatArray:
         """Give what the features are computed from: see `ser.audio.standard.standard_form`.

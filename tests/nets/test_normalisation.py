@@ -91,8 +91,8 @@ def test_given_statistics_are_subtracted_and_divided_by():
 
 def test_mean_0_and_deviation_1_leave_the_features_as_they_are():
     (features,) = clips(1)
-    as_they_are = dict.fromkeys(DIMS, (0.0, 1.0))
-    np.testing.assert_array_equal(normalise(features, DIMS, as_they_are), features)
+    identity_statistics = dict.fromkeys(DIMS, (0.0, 1.0))
+    np.testing.assert_array_equal(normalise(features, DIMS, identity_statistics), features)
 
 
 def test_the_differences_between_the_columns_of_a_kind_are_kept():
@@ -181,8 +181,10 @@ def test_given_statistics_of_functionals_are_subtracted_and_divided_by_column_by
     mean, deviation = np.arange(12.0), np.arange(1, 13) / 3
     result = normalise(features, FUNCTIONALS, {"functionals": (mean, deviation)})
     np.testing.assert_allclose(result, (features - mean) / deviation, rtol=1e-5, atol=1e-5)
-    as_they_are = {"functionals": (0.0, 1.0)}  # what balancing gives the clips that it makes
-    np.testing.assert_array_equal(normalise(features, FUNCTIONALS, as_they_are), features)
+    identity_statistics = {
+        "functionals": (0.0, 1.0)
+    }  # what balancing gives the clips that it makes
+    np.testing.assert_array_equal(normalise(features, FUNCTIONALS, identity_statistics), features)
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])

@@ -63,8 +63,10 @@ def make(**changes):
 def examples(voices=False):
     versions = [[spoken(i)] for i in range(CLIPS)]
     numbers = np.arange(CLIPS) % 2 if voices else None
-    as_they_are = {"logmel": (0.0, 1.0)}
-    return Examples(versions, np.arange(CLIPS) // 2 % 3, DIMS, [as_they_are] * CLIPS, numbers)
+    identity_statistics = {"logmel": (0.0, 1.0)}
+    return Examples(
+        versions, np.arange(CLIPS) // 2 % 3, DIMS, [identity_statistics] * CLIPS, numbers
+    )
 
 
 NOTHING = Examples([], np.zeros(0, np.int64), DIMS, [])
