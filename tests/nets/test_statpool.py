@@ -86,7 +86,7 @@ def batch_of(clips, extra=0):
     return features, lengths
 
 
-def test_neither_padding_nor_the_other_clips_change_what_is_pooled_of_a_clip():
+def test_neither_padding_nor_other_clips_change_the_pooled_values_of_a_clip():
     net = make()
     clips = [spoken(3), spoken(8)[:1], spoken(20)[:40], spoken(5, 4.0)]
     alone = pooled(net, clips)
@@ -133,7 +133,7 @@ def test_gradients_reach_every_weight():
     assert learned == {"cepstrum.weight", "modulation.weight"}
 
 
-def test_what_is_pooled_is_measured_by_the_clips_it_was_told():
+def test_pooled_values_are_standardised_by_the_measured_clips():
     net, clips = make(), NormalisedClips(examples(), settings(), CPU)
     measure(net, clips)
     standard = (pooled(net, [spoken(i) for i in range(CLIPS)]) - net.centre) / net.scale
@@ -238,7 +238,7 @@ def test_known_transforms_learn_at_a_tenth_of_the_rate_and_do_not_decay(tmp_path
 
 
 class Killed(BaseException):
-    """Ends a training from outside."""
+    """Raised to end a training from outside."""
 
 
 def killed(history):
@@ -247,7 +247,7 @@ def killed(history):
 
 
 @pytest.mark.parametrize("voices", [False, True], ids=["train", "speaker"])
-def test_a_training_that_was_killed_goes_on_to_the_identical_weights(tmp_path, voices):
+def test_a_training_that_was_killed_is_resumed_with_the_identical_weights(tmp_path, voices):
     model = settings(normalisation="speaker" if voices else "train")
     weights, history = train(tmp_path / "whole", model, voices)
     with pytest.raises(Killed):
