@@ -19,8 +19,8 @@ import soxr
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Row, interleave
-from ser.audio.standard import check, resample, standardise
-from ser.augment.copies import Draw, change_waveform
+from ser.audio.standard import require_usable, resample, standardise
+from ser.augment.copies import CopyChanges, change_waveform
 from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
 from ser.core.framing import frame_count
@@ -83,7 +83,7 @@ def ours(
 ) -> FloatArray:
     """Compute a recording's log-mel spectrogram as the stages do: [frames, n_mels]."""
     recording = decode(path)
-    check(recording, 0.5, 0.01)
+    require_usable(recording, 0.5, 0.01)
     resampled = resample(recording, RATE)
     waveform = standardise(resampled, RATE, 0, noise_reduction, NOISE_SECONDS)
     return logmel(waveform, RATE, features, banks)
@@ -191,8 +191,8 @@ def change_row(
     kernel: Callable[[FloatArray], object],
 ) -> Row:
     """Compare one change. Bound: the kernel alone."""
-    nothing: dict[str, Any] = {field.name: None for field in fields(Draw)} | {"noise_seed": 0}
-    changes = Draw(**nothing | setting)
+    nothing: dict[str, Any] = {field.name: None for field in fields(CopyChanges)}
+    changes = CopyChanges(**nothing | {"noise_seed": 0} | setting)
     seconds, other_seconds, bound = interleave(
         one_by_one(partial(change_waveform, sample_rate=RATE, changes=changes), clips),
         one_by_one(change, clips),

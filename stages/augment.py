@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from librosa import power_to_db
 from tqdm import tqdm
 
-from ser.augment.copies import Draw, change_features, change_waveform, draw
+from ser.augment.copies import CopyChanges, change_features, change_waveform, draw_changes
 from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
 from ser.core.store import ArraySlice, Store, StoreWriter
@@ -26,7 +26,7 @@ class Job(NamedTuple):
 
     clip: str
     place: ArraySlice
-    draws: list[Draw]
+    draws: list[CopyChanges]
 
 
 def jobs(clips: Path, waveforms: Store, augment: sections.Augment) -> Iterator[Job]:
@@ -34,7 +34,7 @@ def jobs(clips: Path, waveforms: Store, augment: sections.Augment) -> Iterator[J
     numbers = range(1, augment.copies + 1)
     for row in read_rows(clips) if numbers else ():
         clip = row["clip"]
-        draws = [draw(augment, clip, number) for number in numbers]
+        draws = [draw_changes(augment, clip, number) for number in numbers]
         yield Job(clip, waveforms.array_slice(row["path"]), draws)
 
 
@@ -74,7 +74,7 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     work = partial(features_of_copies, sample_rate=sample_rate, features=features, banks=banks)
     # tee keeps the jobs that are in progress.
     begun, done = tee(jobs(clips, waveforms, settings.augment))
-    columns = ["key", "clip", "copy", *(field.name for field in fields(Draw))]
+    columns = ["key", "clip", "copy", *(field.name for field in fields(CopyChanges))]
     with StoreWriter(augmented, (sum(features.dims.values()),), {"dims": features.dims}) as store:
         results = ordered_map(work, begun)
         progress = tqdm(results, "augment", total, unit="clip", disable=None)

@@ -33,9 +33,9 @@ def main(
     emotions = description.emotions
 
     def predict_by_baseline(kind: str) -> pd.DataFrame:
-        return baseline.predict_folds(kind, clip_table, split_table, store, settings.seed)
+        return baseline.predict_with_baseline(kind, clip_table, split_table, store, settings.seed)
 
-    table, tested = prediction.predict_folds(
+    table, tested = prediction.predict_test_clips(
         clip_table, split_table, store, trained, description, nets
     )
     reliability = scores.reliability(

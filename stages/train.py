@@ -90,7 +90,7 @@ def main(
     inputs = folds.Inputs(*(path.resolve() for path in (clips, splits, features, augmented)))
     team = join()
     numbers = sorted(read_csv(splits)["fold"].unique().tolist())
-    checkpoints = CHECKPOINTS.resolve() / folds.name_training(numbers, inputs, settings, team)
+    checkpoints = CHECKPOINTS.resolve() / folds.training_id(numbers, inputs, settings, team)
     log = EpochLog(history, settings.epochs, len(numbers))
     results = folds.train_folds(
         numbers, inputs, settings, checkpoints, team, log.epoch, log.print_epoch

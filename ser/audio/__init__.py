@@ -1,1 +1,1 @@
-"""A recording -> the standard waveform of a clip, and what its processing is made of."""
+"""Turn a recording into the standard waveform of a clip."""

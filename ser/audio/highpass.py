@@ -1,29 +1,34 @@
-"""What lies below voices: offset, rumble, the hum of the mains."""
+"""Remove what lies below voices: offset, rumble, mains hum."""
 
 import numpy as np
 import scipy.fft
 
 from ser.core.typing import FloatArray
 
-# Of the cutoff. At 60 Hz, the hum of both mains frequencies is gone and a voice of 80 Hz is whole.
+# Share of the cutoff. A cutoff of 60 Hz removes mains hum of 50 and 60 Hz, and keeps a voice of
+# 80 Hz intact.
 TRANSITION = 1 / 3
 
 
 def remove_offset(waveform: FloatArray) -> FloatArray:
-    """Return a waveform float32 [samples] without its mean."""
+    """Return a waveform float32 [samples] minus its mean.
+
+    >>> remove_offset(np.array([1, 2, 3], dtype=np.float32))
+    array([-1.,  0.,  1.], dtype=float32)
+    """
     return waveform - np.float32(waveform.mean(dtype=np.float64))
 
 
 def remove_below(waveform: FloatArray, sample_rate: int, cutoff: float) -> FloatArray:
-    """Remove what lies at or below a frequency, without any delay.
+    """Remove all frequencies up to a cutoff, without any delay.
 
-    The gain rises from 0 at the cutoff to 1 a third above it, as half a cosine. It is applied to
-    the cosine transform, which continues the waveform at both ends as if it were mirrored there.
+    The gain rises from 0 at the cutoff to 1 a third above it, along half a cosine. It is applied
+    to the cosine transform, which mirrors the waveform at both ends.
 
     Args:
         waveform: float32 [samples].
         sample_rate: in Hz.
-        cutoff: in Hz; 0: nothing is removed.
+        cutoff: in Hz; 0 removes nothing.
 
     Returns:
         float32 [samples].

@@ -1,66 +1,64 @@
-"""Decoded recordings: say why one is of no use, bring the others into one form."""
+"""Check decoded recordings and convert them to one standard form."""
 
 import numpy as np
 import soxr
 
-from ser.audio import noise
 from ser.audio.channels import voice_channel
 from ser.audio.clipping import clipped_share
 from ser.audio.highpass import remove_below, remove_offset
+from ser.audio.noise import spectral_gate
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
 from ser.core.sections import Clean
 from ser.core.typing import FloatArray
 
-SILENCE_DB = -80.0  # peak, relative to full scale; 16-bit dither lies near -90 dB
+SILENCE_DB = -80.0  # peak relative to full scale; 16-bit dither peaks near -90 dB
 
 
 def standard_form(recording: Recording, clean: Clean) -> FloatArray:
-    """Return the waveform that features are computed from, if the recording is of use.
+    """Return the waveform that features are computed from, if the recording is usable.
 
     Args:
         recording: as decoded.
-        clean: what is of use, and the form.
+        clean: what is usable, and the standard form.
 
     Returns:
         float32 [samples] in -1..1, at clean.sample_rate.
 
     Raises:
-        Rejected: see `check` and `standardise`.
+        Rejected: see `require_usable` and `standardise`.
     """
-    c = clean
-    return standardise(
-        sound(recording, c), c.sample_rate, c.highpass, c.noise_reduction, c.noise_seconds
-    )
+    waveform, c = checked_waveform(recording, clean), clean
+    return standardise(waveform, c.sample_rate, c.highpass, c.noise_reduction, c.noise_seconds)
 
 
-def sound(recording: Recording, clean: Clean) -> FloatArray:
-    """Return what is heard in a recording, as it came but for its offset and rate.
+def checked_waveform(recording: Recording, clean: Clean) -> FloatArray:
+    """Return a usable recording's waveform, with only its offset removed and its rate changed.
 
     Args:
         recording: as decoded.
-        clean: what is of use, and the rate.
+        clean: what is usable, and the rate.
 
     Returns:
         float32 [samples], at clean.sample_rate: see `resample`.
 
     Raises:
-        Rejected: see `check`.
+        Rejected: see `require_usable`.
     """
     _require_finite(recording.samples)
-    one = voice_channel(recording)  # once for both
-    check(one, clean.min_seconds, clean.max_clipped)
+    one = voice_channel(recording)  # searched once for both
+    require_usable(one, clean.min_seconds, clean.max_clipped)
     return resample(one, clean.sample_rate)
 
 
-def check(recording: Recording, min_seconds: float, max_clipped: float) -> None:
-    """Refuse a recording without usable sound, as it came: nothing is filtered before.
+def require_usable(recording: Recording, min_seconds: float, max_clipped: float) -> None:
+    """Check that a recording has usable sound, before any filter.
 
     Args:
-        recording: as decoded; of several channels, silence and clipping are those of
-            `voice_channel`.
-        min_seconds: shortest length kept, in seconds.
-        max_clipped: largest share of clipped samples kept, 0..1: see `clipped_share`.
+        recording: as decoded; if it has several channels, `voice_channel` is checked for silence
+            and clipping.
+        min_seconds: shortest length accepted, in seconds.
+        max_clipped: largest share of clipped samples accepted, 0..1: see `clipped_share`.
 
     Raises:
         Rejected: not_finite, too_short, silent or clipped.
@@ -85,24 +83,24 @@ def check(recording: Recording, min_seconds: float, max_clipped: float) -> None:
 
 
 def _require_finite(samples: FloatArray) -> None:
-    # Channel by channel, as numpy takes ten times as long over an axis of two.
+    # Channel by channel: numpy is ten times slower along an axis of two.
     if not all(np.isfinite([channel.min(), channel.max()]).all() for channel in samples.T):
         bad = np.count_nonzero(~np.isfinite(samples))
         raise Rejected("not_finite", f"{bad} samples are NaN or infinite")
 
 
 def resample(recording: Recording, sample_rate: int) -> FloatArray:
-    """Resample a recording, freed of its offset; of several channels the one with the voice.
+    """Remove the offset of a recording's voice channel and resample it.
 
     Args:
-        recording: a recording that passed `check`.
-        sample_rate: wanted, in Hz.
+        recording: a recording that passed `require_usable`.
+        sample_rate: of the result, in Hz.
 
     Returns:
         float32 [samples].
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # `standardise` refuses what comes of it
-        # Before it is resampled: to the resampler, an offset is a step at either end.
+    with np.errstate(over="ignore", invalid="ignore"):  # `standardise` rejects the result
+        # First the offset, which would be a step at either end for the resampler.
         waveform = remove_offset(voice_channel(recording).samples[:, 0])
         if recording.sample_rate != sample_rate:
             waveform = soxr.resample(waveform, recording.sample_rate, sample_rate)
@@ -116,22 +114,23 @@ def standardise(
     noise_reduction: str,
     noise_seconds: float,
 ) -> FloatArray:
-    """Bring a waveform into the form that features are computed from.
-
-    It is high-passed, freed of noise and scaled to peak 1.
+    """Return the standard form of a waveform: high-passed, noise reduced, scaled to peak 1.
 
     Args:
-        waveform: float32 [samples], as `resample` gives it.
+        waveform: float32 [samples], as `resample` returns it.
         sample_rate: in Hz.
-        highpass: what lies at or below is removed, in Hz; 0: the offset alone.
+        highpass: frequencies up to this one are removed, in Hz; 0: only the offset.
         noise_reduction: none or stationary.
-        noise_seconds: length of the beginning that is taken as the noise profile, in seconds.
+        noise_seconds: length of the beginning that is used as the noise profile, in seconds.
 
     Returns:
         float32 [samples] in -1..1.
 
     Raises:
-        Rejected: silent: the filter, or the noise reduction, removes everything; or not_finite.
+        Rejected: silent, if the filter or the noise reduction removes everything; or not_finite.
+
+    >>> standardise(np.array([0, 0.1, -0.2], dtype=np.float32), 16_000, 0, "none", 0)
+    array([ 0. ,  0.5, -1. ], dtype=float32)
     """
     with np.errstate(over="ignore", invalid="ignore"):  # refused below
         waveform = remove_below(waveform, sample_rate, highpass)
@@ -139,10 +138,10 @@ def standardise(
         waveform = reduce_noise(waveform, sample_rate, noise_seconds)
     peak = float(max(waveform.max(initial=0), -waveform.min(initial=0)))
     if not np.isfinite(peak):
-        raise Rejected("not_finite", "its samples are beyond what a float32 holds")
+        raise Rejected("not_finite", "its samples exceed the range of float32")
     if peak < 10 ** (SILENCE_DB / 20):
         raise Rejected(
-            "silent", f"nothing is left above {highpass:g} Hz (clean.highpass) and of the noise"
+            "silent", f"nothing is left above {highpass:g} Hz (clean.highpass) and above the noise"
         )
     return np.asarray(waveform / np.float32(peak), dtype=np.float32)
 
@@ -153,10 +152,10 @@ def reduce_noise(waveform: FloatArray, sample_rate: int, noise_seconds: float) -
     Args:
         waveform: float32 [samples].
         sample_rate: in Hz.
-        noise_seconds: the first so many seconds are the noise profile.
+        noise_seconds: length of the beginning that is the noise profile, in seconds.
 
     Returns:
         float32 [samples].
     """
     beginning = waveform[: max(1, round(noise_seconds * sample_rate))]
-    return noise.gate(waveform, sample_rate, beginning)
+    return spectral_gate(waveform, sample_rate, beginning)

@@ -1,4 +1,4 @@
-"""Waveform <-> short-time spectra: a Hann window of n_fft samples every quarter of it."""
+"""Short-time Fourier transform and its inverse: Hann windows that overlap by three quarters."""
 
 import numpy as np
 import scipy.fft
@@ -6,38 +6,41 @@ import scipy.fft
 from ser.core.framing import Spectra, centred_hann, cut_frames, in_blocks, spectra_of
 from ser.core.typing import FloatArray
 
-OVERLAP = 4  # frames that cover a sample
+OVERLAP = 4  # frames that cover each sample
 
 
 def stft(waveform: FloatArray, n_fft: int) -> Spectra:
-    """Transform a waveform, silence of n_fft // 2 samples put on both ends.
+    """Compute the spectra of a waveform, padded with n_fft // 2 zeros at both ends.
 
     Args:
         waveform: float32 [samples].
-        n_fft: samples of a frame, a multiple of 4.
+        n_fft: samples per frame, a multiple of 4.
 
     Returns:
-        complex64 [1 + samples // (n_fft // 4), 1 + n_fft // 2], librosa.stft's transposed.
+        complex64 [1 + samples // (n_fft // 4), 1 + n_fft // 2], librosa.stft transposed.
+
+    >>> stft(np.zeros(16_000, dtype=np.float32), 1024).shape
+    (63, 513)
     """
     frames = cut_frames(waveform, n_fft, n_fft // OVERLAP)
     spectra = np.empty((len(frames), 1 + n_fft // 2), dtype=np.complex64)
-    for block, of_block in spectra_of(frames, n_fft):
-        spectra[block] = of_block
+    for block, block_spectra in spectra_of(frames, n_fft):
+        spectra[block] = block_spectra
     return spectra
 
 
 def istft(spectra: Spectra, samples: int) -> FloatArray:
-    """Transform spectra back: what waveform has them, in the sense of least squares.
+    """Compute the waveform whose spectra are closest to those given, by least squares.
 
     Griffin, Lim: Signal estimation from modified short-time Fourier transform, IEEE Transactions on
     Acoustics, Speech, and Signal Processing 32(2), 1984, equation 6.
 
     Args:
         spectra: complex64 [frames, 1 + n_fft // 2].
-        samples: wanted; beyond the last frame is silence.
+        samples: length of the result; beyond the last frame it is silent.
 
     Returns:
-        float32 [samples], as librosa.istft.
+        float32 [samples], as librosa.istft returns it.
     """
     n_fft = 2 * (spectra.shape[1] - 1)
     window = centred_hann(n_fft, n_fft)
@@ -54,10 +57,10 @@ def istft(spectra: Spectra, samples: int) -> FloatArray:
 
 
 def add_overlapping(quarters: FloatArray, frames: FloatArray) -> None:
-    """Add frames to a waveform, each a quarter of a frame after the one before.
+    """Add frames to a waveform in place, each a quarter of a frame after the one before.
 
     Args:
-        quarters: float32 [at least frames + 3, n_fft / 4], the waveform, is added to.
+        quarters: the waveform, float32 [at least frames + 3, n_fft / 4].
         frames: float32 [frames, n_fft].
     """
     hop = quarters.shape[1]

@@ -1,1 +1,1 @@
-"""Copies of clips, changed at random."""
+"""Make randomly changed copies of clips."""

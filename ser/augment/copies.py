@@ -1,7 +1,7 @@
-"""Changed copies of clips: what is changed is drawn first, as data, then applied.
+"""Make changed copies of clips: changes are first drawn, as plain data, and then applied.
 
-The draws of a copy come from one generator keyed on (seed, clip, copy), and every draw is made
-whether its change is applied or not: another probability for one change moves no other.
+The changes of a copy come from one generator seeded with (seed, clip, copy). A value is drawn even
+if its change is not applied. The probability of one change therefore does not affect the others.
 """
 
 import hashlib
@@ -17,24 +17,24 @@ from ser.core.typing import FloatArray
 
 
 @dataclass(frozen=True)
-class Draw:
-    """The changes of one copy; None: not applied.
+class CopyChanges:
+    """The changes of one copy; None where a change is not applied.
 
     Attributes:
-        pitch_semitones: up or down, at unchanged length.
-        stretch_rate: above 1 is faster: the copy is 1 / rate as long.
+        pitch_semitones: above 0 is higher; the length does not change.
+        stretch_rate: above 1 is faster; the length is divided by it.
         shift_seconds: above 0 is later.
-        gain_db: louder or softer.
-        noise_snr_db: white noise below the clip's mean level.
-        noise_seed: of the noise's samples.
-        masked_bands: how many mel bands are hidden.
-        masked_band_place: where, 0 (lowest) to 1.
-        masked_frames: how many frames are hidden.
-        masked_frame_place: where, 0 (earliest) to 1.
-        feature_noise: white noise on the features, in standard deviations of each kind's values.
-        feature_noise_seed: of that noise's values.
-        crop_share: how much of the clip is kept, 0..1 of its length.
-        crop_place: where, 0 (its beginning) to 1 (its end).
+        gain_db: above 0 is louder.
+        noise_snr_db: the clip's mean level above that of the white noise.
+        noise_seed: seed of the noise.
+        masked_bands: number of neighbouring mel bands hidden.
+        masked_band_place: their position, 0 (lowest) to 1.
+        masked_frames: number of neighbouring frames hidden.
+        masked_frame_place: their position, 0 (earliest) to 1.
+        feature_noise: white noise on the features, in standard deviations of each kind of features.
+        feature_noise_seed: seed of this noise.
+        crop_share: share of the clip's length that is kept, 0..1.
+        crop_place: position of this part, 0 (beginning) to 1 (end).
     """
 
     pitch_semitones: float | None
@@ -53,21 +53,27 @@ class Draw:
     crop_place: float
 
 
-def draw(augment: Augment, clip: str, copy: int) -> Draw:
-    """Draw the changes of one copy of a clip."""
+def draw_changes(augment: Augment, clip: str, copy: int) -> CopyChanges:
+    """Draw the changes of one copy of a clip.
+
+    Args:
+        augment: ranges and probabilities of the changes, and the seed.
+        clip: name of the clip.
+        copy: number of the copy.
+    """
     name = int.from_bytes(hashlib.blake2b(clip.encode(), digest_size=8).digest())
     rng = np.random.default_rng((augment.seed, name, copy))
 
     def value(probability: float, low: float, high: float) -> float | None:
-        applied, drawn = rng.random() < probability, float(rng.uniform(low, high))
-        return drawn if applied else None
+        is_applied, drawn = rng.random() < probability, float(rng.uniform(low, high))
+        return drawn if is_applied else None
 
     def count(probability: float, low: int, high: int) -> int | None:
-        applied, drawn = rng.random() < probability, int(rng.integers(low, high + 1))
-        return drawn if applied else None
+        is_applied, drawn = rng.random() < probability, int(rng.integers(low, high + 1))
+        return drawn if is_applied else None
 
     a = augment
-    return Draw(
+    return CopyChanges(
         pitch_semitones=value(a.pitch.probability, *a.pitch.semitones),
         stretch_rate=value(a.stretch.probability, *a.stretch.rate),
         shift_seconds=value(a.shift.probability, *a.shift.seconds),
@@ -85,7 +91,7 @@ def draw(augment: Augment, clip: str, copy: int) -> Draw:
     )
 
 
-def change_waveform(waveform: FloatArray, sample_rate: int, changes: Draw) -> FloatArray:
+def change_waveform(waveform: FloatArray, sample_rate: int, changes: CopyChanges) -> FloatArray:
     """Apply crop, pitch, stretch, shift, gain and noise, in this order.
 
     Args:
@@ -94,12 +100,12 @@ def change_waveform(waveform: FloatArray, sample_rate: int, changes: Draw) -> Fl
         changes: as drawn.
 
     Returns:
-        float32 [samples * crop_share / stretch_rate] in -1..1: scaled down where a change went
-        beyond.
+        float32 [samples * crop_share / stretch_rate] in -1..1. A waveform that would exceed this
+        range is scaled down to peak 1.
     """
     if changes.crop_share is not None:
         kept = max(1, round(changes.crop_share * len(waveform)))
-        waveform = waveform[_place(len(waveform), kept, changes.crop_place)]
+        waveform = waveform[_span(len(waveform), kept, changes.crop_place)]
     if changes.pitch_semitones is not None:
         waveform = pitch_shift(waveform, sample_rate, changes.pitch_semitones)
     if changes.stretch_rate is not None:
@@ -115,7 +121,13 @@ def change_waveform(waveform: FloatArray, sample_rate: int, changes: Draw) -> Fl
 
 
 def shift(waveform: FloatArray, samples: int) -> FloatArray:
-    """Move a waveform later (samples > 0) or earlier; silence comes in, the rest goes out."""
+    """Shift a waveform later (samples > 0) or earlier, padded with zeros to the same length.
+
+    >>> shift(np.array([1, 2, 3, 4]), 1)
+    array([0, 1, 2, 3])
+    >>> shift(np.array([1, 2, 3, 4]), -3)
+    array([4, 0, 0, 0])
+    """
     moved = np.zeros_like(waveform)
     n = len(waveform)
     samples = max(-n, min(n, samples))
@@ -136,7 +148,7 @@ def white_noise(samples: int, seed: int) -> FloatArray:
     """Draw Gaussian noise of mean 0 and power 1: float32 [samples].
 
     Box, Muller: A note on the generation of random normal deviates, Annals of Mathematical
-    Statistics 29(2), 1958: twice as fast as numpy's own, which draws them one by one.
+    Statistics 29(2), 1958. Twice as fast as numpy's own, which draws the samples one by one.
     """
     half = (samples + 1) // 2
     uniform = np.random.default_rng(seed).random((2, half), dtype=np.float32)
@@ -145,8 +157,10 @@ def white_noise(samples: int, seed: int) -> FloatArray:
     return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:samples]
 
 
-def change_features(features: FloatArray, dims: Mapping[str, int], changes: Draw) -> FloatArray:
-    """Apply noise and masks, in this order: masks hide the noise as well.
+def change_features(
+    features: FloatArray, dims: Mapping[str, int], changes: CopyChanges
+) -> FloatArray:
+    """Apply noise, then masks, so that the masks also hide the noise.
 
     Args:
         features: float32 [frames, dims].
@@ -171,8 +185,8 @@ def add_feature_noise(
     Args:
         features: float32 [frames, dims].
         dims: columns of each kind, in the order of stacking.
-        deviation: of the noise, in standard deviations of the kind's own values in this clip.
-        seed: of the noise's values.
+        deviation: standard deviation of the noise, relative to that of the kind in this clip.
+        seed: of the noise.
 
     Returns:
         float32 [frames, dims].
@@ -183,13 +197,13 @@ def add_feature_noise(
     return features + noise
 
 
-def mask_features(features: FloatArray, mel: slice, changes: Draw) -> FloatArray:
-    """Hide mel bands and frames behind the clip's mean.
+def mask_features(features: FloatArray, mel: slice, changes: CopyChanges) -> FloatArray:
+    """Replace the masked mel bands and frames by the clip's mean.
 
     Args:
         features: float32 [frames, dims].
-        mel: where the log-mel bands are among the dims.
-        changes: as drawn; more than there is hides all there is.
+        mel: columns of the log-mel bands.
+        changes: as drawn; a mask may be larger than the clip.
 
     Returns:
         float32 [frames, dims].
@@ -197,15 +211,15 @@ def mask_features(features: FloatArray, mel: slice, changes: Draw) -> FloatArray
     hidden = features.copy()
     if changes.masked_bands:
         bands = hidden[:, mel]
-        place = _place(bands.shape[1], changes.masked_bands, changes.masked_band_place)
-        bands[:, place] = features[:, mel].mean()
+        masked = _span(bands.shape[1], changes.masked_bands, changes.masked_band_place)
+        bands[:, masked] = features[:, mel].mean()
     if changes.masked_frames:
-        place = _place(len(features), changes.masked_frames, changes.masked_frame_place)
-        hidden[place] = features.mean(axis=0)
+        masked = _span(len(features), changes.masked_frames, changes.masked_frame_place)
+        hidden[masked] = features.mean(axis=0)
     return hidden
 
 
-def _place(size: int, length: int, place: float) -> slice:
-    """Put a run of `length` among `size`, at a place from 0 (first) to 1 (last)."""
+def _span(size: int, length: int, place: float) -> slice:
+    """Return a slice of `length` out of `size`, at a position from 0 (first) to 1 (last)."""
     start = round(place * max(0, size - length))
     return slice(start, start + length)

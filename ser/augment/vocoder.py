@@ -1,6 +1,6 @@
-"""Longer or shorter at the same pitch, higher or lower at the same length: the phase vocoder.
+"""Change the pace or the pitch of a waveform with a phase vocoder.
 
-Flanagan, Golden: Phase vocoder, Bell System Technical Journal 45(9), 1966; the variant is that of
+Flanagan, Golden: Phase vocoder, Bell System Technical Journal 45(9), 1966. Same variant as in
 librosa.effects, which computes it bin by bin with angles.
 """
 
@@ -14,12 +14,12 @@ from ser.core.framing import Spectra
 from ser.core.typing import FloatArray
 
 _N_FFT = 2048  # samples, as librosa's
-# Added to every spectrum, 360 dB below full scale: digital silence gets a phase, 0.
+# 360 dB below full scale. Added to every spectrum, so that digital silence has a phase, 0.
 _PHASE_OF_SILENCE = np.float32(1e-18)
 
 
 def time_stretch(waveform: FloatArray, rate: float) -> FloatArray:
-    """Make a waveform faster at the same pitch, as librosa.effects.time_stretch.
+    """Make a waveform faster or slower at the same pitch, as librosa.effects.time_stretch.
 
     Args:
         waveform: float32 [samples].
@@ -27,14 +27,17 @@ def time_stretch(waveform: FloatArray, rate: float) -> FloatArray:
 
     Returns:
         float32 [samples / rate].
+
+    >>> len(time_stretch(np.zeros(16_000, dtype=np.float32), 1.25))
+    12800
     """
     return istft(stretch(stft(waveform, _N_FFT), rate), round(len(waveform) / rate))
 
 
 def pitch_shift(waveform: FloatArray, sample_rate: int, semitones: float) -> FloatArray:
-    """Make a waveform higher at the same length, as librosa.effects.pitch_shift.
+    """Make a waveform higher or lower at the same length, as librosa.effects.pitch_shift.
 
-    It is stretched, then read faster or slower.
+    It is stretched, then resampled to its former length.
 
     Args:
         waveform: float32 [samples].
@@ -51,13 +54,13 @@ def pitch_shift(waveform: FloatArray, sample_rate: int, semitones: float) -> Flo
 
 
 def stretch(spectra: Spectra, rate: float) -> Spectra:
-    """Read spectra at another pace, with the phases that make them fit together.
+    """Stretch or compress spectra in time, with phases that are continuous from frame to frame.
 
-    Frame t of the result lies at t * rate, between the frames i and i + 1. Its magnitudes are
-    interpolated. Its phases are those of the result's frame t - 1, turned by as much as they turned
-    from one frame to the next where that was read. As long as i goes up by 1, all that has been
-    summed up is the phase of frame i and a constant: only where a frame is left out or read twice
-    does the constant turn on.
+    Frame t of the result is read at t * rate, between the input frames i and i + 1. Its magnitudes
+    are interpolated. From frame t - 1 of the result to frame t, the phases advance by as much as
+    between the two input frames where t - 1 was read. As long as i grows by 1, the sum of these
+    advances is the phase of frame i plus a constant. The constant changes only where an input frame
+    is skipped or read twice.
 
     Args:
         spectra: complex64 [frames, bins].
@@ -69,7 +72,7 @@ def stretch(spectra: Spectra, rate: float) -> Spectra:
     steps = np.arange(0, len(spectra), rate)
     before = steps.astype(np.int64)
     share = (steps - before).astype(np.float32)[:, np.newaxis]
-    # After the last frame comes silence; by rounding, the last step may be the first behind it.
+    # Silence follows the last frame. By rounding, the last step may fall on the first silent frame.
     spectra = np.pad(spectra, ((0, 2), (0, 0))) + _PHASE_OF_SILENCE
     magnitude = np.abs(spectra)
     growth = magnitude[1:] / magnitude[:-1] - 1

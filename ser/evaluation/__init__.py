@@ -1,1 +1,1 @@
-"""Predictions -> figures with their intervals, and the card of a model."""
+"""Compute the figures of an evaluation with their intervals, and write the model card."""

@@ -1,6 +1,6 @@
-"""Write the model card: what a trained model is for, on what it was trained, how good it is.
+"""Write the model card: the purpose of a trained model, its training data and its figures.
 
-Mitchell et al.: Model cards for model reporting, FAT* 2019; in the form of the Hugging Face Hub.
+Mitchell et al.: Model cards for model reporting, FAT* 2019, in the format of the Hugging Face Hub.
 """
 
 import json
@@ -27,7 +27,7 @@ _OWN = Licence("a corpus of one's own", "other", "as its owner says", "")
 
 
 def write_card(description: Description) -> str:
-    """Write the card of an evaluated model, in Markdown.
+    """Return the card of an evaluated model, in Markdown.
 
     Raises:
         ValueError: the model was not evaluated.
@@ -56,18 +56,23 @@ def write_card(description: Description) -> str:
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table; bars in the cells do not end them.
+    r"""Return a Markdown table, with bars in the cells escaped.
 
     Args:
-        head: texts of the first line.
-        rows: texts of the others, as many in each.
+        head: texts of the header row.
+        rows: texts of the other rows, as many in each.
+
+    >>> print(markdown_table(("name", "n"), [("a|b", "2")]))
+    | name | n |
+    | --- | --- |
+    | a\|b | 2 |
     """
     cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *cells))
 
 
 def _front_matter(description: Description, figures: Figures) -> str:
-    """Write the part in YAML that the Hub reads; JSON strings are YAML."""
+    """Return the YAML header that the Hub reads; JSON strings are valid YAML."""
     corpora = description.corpus.corpora
     languages = sorted({language for own in corpora.values() for language in own.languages})
     licences = sorted({_licence(name).spdx for name in corpora})

@@ -30,20 +30,20 @@ def compute_figures(
     split_scheme: str,
     uses_test_speakers_audio: bool,
 ) -> Figures:
-    """Compute the figures of the predictions, beside those of plainer recognisers.
+    """Compute the figures of the predictions, and those of simpler recognisers to compare with.
 
     Args:
         predictions: the table predictions.csv.
         emotions: names of its probability columns.
-        reliability: of the predictions, in bins of confidence.
-        majority: the commonest emotion of the train clips as the answer to each test clip, columns
+        reliability: accuracy of the predictions in bins of confidence, see `scores.reliability`.
+        majority: predictions of the train clips' commonest emotion for each test clip, columns
             fold, emotion and predicted.
-        baseline: the answers of the recogniser that the settings name, with the same columns;
-            None without one.
+        baseline: predictions of the baseline named in the settings, with the same columns; None
+            without a baseline.
         tested: accuracy on the test clips after every epoch whose weights were kept, columns fold,
-            epoch and test_accuracy; without rows if none were.
+            epoch and test_accuracy; empty if no weights were kept.
         settings: of the evaluation.
-        split_scheme: of the split.
+        split_scheme: name of the split scheme.
         uses_test_speakers_audio: whether features were normalised by the tested speakers' other
             recordings.
     """
@@ -79,8 +79,8 @@ def compute_figures(
         per_fold=per_fold,
         per_corpus=scores.figures_by(corpora, predictions, emotions),
         per_speaker={
-            speaker: SpeakerFigures.model_validate(of_speaker)
-            for speaker, of_speaker in scores.accuracy_by(predictions["speaker"], hits).items()
+            speaker: SpeakerFigures.model_validate(speaker_figures)
+            for speaker, speaker_figures in scores.accuracy_by(predictions["speaker"], hits).items()
         },
         majority_accuracy=scores.accuracy(*scores.actual_and_predicted(majority, emotions)),
         baseline=None
@@ -108,16 +108,16 @@ def _per_fold(
     emotions: Sequence[str],
 ) -> dict[str, FoldFigures]:
     own = scores.figures_by(predictions["fold"], predictions, emotions)
-    of_majority = scores.figures_by(majority["fold"], majority, emotions)
-    of_baseline = (
+    majority_figures = scores.figures_by(majority["fold"], majority, emotions)
+    baseline_figures = (
         {} if baseline is None else scores.figures_by(baseline["fold"], baseline, emotions)
     )
     return {
         fold: FoldFigures(
             **dict(figures),
-            majority_accuracy=of_majority[fold].accuracy,
+            majority_accuracy=majority_figures[fold].accuracy,
             baseline=AccuracyAndUar(accuracy=plain.accuracy, uar=plain.uar)
-            if (plain := of_baseline.get(fold))
+            if (plain := baseline_figures.get(fold))
             else None,
         )
         for fold, figures in own.items()

@@ -1,4 +1,4 @@
-"""What a trained model says of the test clips of its folds."""
+"""Predict the test clips of each fold with a trained model."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ser.training.pooled import measure_voices
 from ser.training.predict import loss_and_accuracy, predict
 
 
-def predict_folds(
+def predict_test_clips(
     clips: pd.DataFrame,
     splits: pd.DataFrame,
     features: Store,
@@ -28,7 +28,7 @@ def predict_folds(
     """Predict each fold's test clips with its net.
 
     Returns:
-        (the table predictions.csv; loss and accuracy on the test clips of every epoch whose
+        (the table predictions.csv; loss and accuracy on the test clips after every epoch whose
         weights were kept, columns fold, epoch, test_loss, test_accuracy).
     """
     device = choose_device()

@@ -1,10 +1,10 @@
-"""Compute measures of a recogniser and their intervals.
+"""Compute the scores of a recogniser and their confidence intervals.
 
-Conventions: accuracy is the share of clips recognised; UAR (unweighted average recall, balanced
-accuracy) is the mean of the recalls of those emotions that the tested clips hold; an emotion that
-was never predicted has precision 0. Intervals are percentile intervals of a bootstrap over clips:
-they tell how far the figure would move with other test clips of the same speakers, not with other
-speakers and not with another training.
+Accuracy is the share of clips recognised. UAR (unweighted average recall, balanced accuracy) is the
+mean recall over the emotions that occur in the test clips. An emotion that was never predicted has
+precision 0. Intervals are percentile intervals of a bootstrap over clips: they estimate how much a
+figure would vary with other test clips of the same speakers, not with other speakers or another
+training.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,27 +34,35 @@ def actual_and_predicted(table: pd.DataFrame, emotions: Sequence[str]) -> tuple[
 
 
 def accuracy(actual: Indices, predicted: Indices) -> float:
-    """Compute the share of clips recognised, 0..1."""
+    """Compute the share of clips recognised, 0..1.
+
+    >>> accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]))
+    0.75
+    """
     return float(np.mean(actual == predicted))
 
 
 def uar(actual: Indices, predicted: Indices) -> float:
-    """Compute the mean recall over the emotions that occur in `actual`, 0..1."""
+    """Compute the mean recall over the emotions that occur in `actual`, 0..1.
+
+    >>> uar(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]))
+    0.5
+    """
     return float(np.mean([np.mean(predicted[actual == e] == e) for e in np.unique(actual)]))
 
 
 def accuracy_and_uar(table: pd.DataFrame, emotions: Sequence[str]) -> dict[str, float]:
-    """Compute both figures of a table with the columns emotion and predicted."""
+    """Compute accuracy and UAR of a table with the columns emotion and predicted."""
     actual, predicted = actual_and_predicted(table, emotions)
     return {"accuracy": accuracy(actual, predicted), "uar": uar(actual, predicted)}
 
 
 def oracle(tested: pd.DataFrame, clips: Mapping[int, int]) -> Oracle:
-    """Compute what choosing the epoch on the test clips would have reported.
+    """Compute the accuracy that choosing each fold's epoch on its test clips would have reported.
 
     Args:
         tested: columns fold, epoch, test_accuracy; at least one row of each fold.
-        clips: number of the fold -> number of its test clips.
+        clips: fold -> number of its test clips.
     """
     best = tested.loc[tested.groupby("fold")["test_accuracy"].idxmax()]
     hits = sum(row.test_accuracy * clips[row.fold] for row in best.itertuples())
@@ -76,7 +84,7 @@ def bootstrap_ci95(
 
     Args:
         actual: int64 [clips], index of each clip's emotion.
-        predicted: int64 [clips].
+        predicted: int64 [clips], index of the predicted emotion.
         resamples: how many times to resample.
         seed: of the resampling.
 
@@ -84,12 +92,12 @@ def bootstrap_ci95(
         ((low, high) of the accuracy, (low, high) of the UAR).
     """
     hits = (actual == predicted).astype(np.float64)
-    of_emotion = (actual[:, np.newaxis] == np.unique(actual)).astype(np.float64)
+    is_emotion = (actual[:, np.newaxis] == np.unique(actual)).astype(np.float64)
     uars = []
     for drawn in _resample(len(actual), resamples, seed):
-        clips_of = of_emotion[drawn].sum(axis=0)
-        hits_of = hits[drawn] @ of_emotion[drawn]
-        uars.append(np.mean(hits_of[clips_of > 0] / clips_of[clips_of > 0]))
+        support = is_emotion[drawn].sum(axis=0)
+        recognised = hits[drawn] @ is_emotion[drawn]
+        uars.append(np.mean(recognised[support > 0] / support[support > 0]))
     return mean_ci95(hits, resamples, seed), _percentile_interval(uars)
 
 
@@ -97,7 +105,7 @@ def mean_ci95(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
     """Compute the 95 % interval of a mean over clips as `bootstrap_ci95` does.
 
     Args:
-        values: float64 [clips], such as the share of several trainings that recognise each.
+        values: float64 [clips], such as the share of trainings that recognise each clip.
         resamples: how many times to resample.
         seed: of the resampling.
     """
@@ -107,12 +115,16 @@ def mean_ci95(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
 
 
 def mean_and_std(values: Sequence[float]) -> dict[str, float]:
-    """Compute the mean and the sample standard deviation of a figure over several trainings."""
+    """Compute the mean and the sample standard deviation of a figure over several trainings.
+
+    >>> mean_and_std([0.5, 0.75, 1.0])
+    {'mean': 0.75, 'std': 0.25}
+    """
     return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
 
 
 def _resample(clips: int, resamples: int, seed: int) -> Iterator[Indices]:
-    """Yield the places of clips that are drawn with replacement, int64 [clips] each time."""
+    """Yield indices of clips drawn with replacement, int64 [clips] each time."""
     rng = np.random.default_rng(seed)
     for _ in range(resamples):
         yield rng.integers(clips, size=clips)
@@ -156,6 +168,11 @@ def count_confusions(table: pd.DataFrame, emotions: Sequence[str]) -> Indices:
 
     Returns:
         int64 [emotions, emotions].
+
+    >>> table = pd.DataFrame({"emotion": ["sad", "sad", "happy"], "predicted": ["sad"] * 3})
+    >>> count_confusions(table, ["happy", "sad"])
+    array([[0, 1],
+           [0, 2]])
     """
     return _confusions(*actual_and_predicted(table, emotions), len(emotions))
 
@@ -168,13 +185,13 @@ def reliability(probabilities: Floats, actual: Indices, bins: int) -> pd.DataFra
     """Compare confidence with accuracy in bins of equal width.
 
     Args:
-        probabilities: float64 [clips, emotions]; the highest of a clip is its confidence.
+        probabilities: float64 [clips, emotions]; a clip's confidence is the highest of them.
         actual: int64 [clips].
-        bins: number of them.
+        bins: number of bins.
 
     Returns:
-        One row per bin, columns low, high (of the confidence), confidence, accuracy (means; NaN
-        in an empty bin), count.
+        One row per bin, columns low and high (edges of the bin), confidence and accuracy (means;
+        NaN in an empty bin), count.
     """
     confidence = probabilities.max(axis=1)
     hits = probabilities.argmax(axis=1) == actual
@@ -208,10 +225,10 @@ def accuracy_by(groups: pd.Series, hits: pd.Series) -> dict[str, dict[str, float
 
     Args:
         groups: name of each clip's group.
-        hits: of each clip whether it was recognised, or a share of times.
+        hits: whether each clip was recognised, or the share of times that it was.
 
     Returns:
-        name of the group, in order -> accuracy (0..1) and n.
+        name of the group, in alphabetical order -> accuracy (0..1) and n.
     """
     return {
         str(name): {"accuracy": float(part.mean()), "n": len(part)}
@@ -227,10 +244,10 @@ def figures_by(
     Args:
         groups: name or number of each clip's group.
         predictions: columns emotion and predicted.
-        emotions: all that occur in them.
+        emotions: all emotions that occur.
 
     Returns:
-        name of the group -> its figures, in the order of the names or numbers.
+        name of the group -> its figures, sorted by name or number.
     """
     return {
         str(name): GroupFigures(**accuracy_and_uar(part, emotions), n=len(part))
@@ -239,12 +256,12 @@ def figures_by(
 
 
 def confident_mistakes(predictions: pd.DataFrame, emotions: Sequence[str], n: int) -> pd.DataFrame:
-    """List the wrongly recognised clips that the model was most sure of.
+    """Return the wrongly recognised clips in which the model was most confident.
 
     Args:
         predictions: columns clip, speaker, emotion, predicted and a probability per emotion.
         emotions: names of the probability columns.
-        n: how many at most.
+        n: largest number of clips returned.
 
     Returns:
         Columns clip, speaker, emotion, predicted, confidence, probability_of_emotion.

@@ -1,4 +1,4 @@
-"""What features are computed from: a waveform's frames, their power and their mel bands."""
+"""Compute what features share: a waveform's frames, their power and their mel bands."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,14 +12,14 @@ from ser.features.spectra import ToDecibels, mel_power, power_spectrogram, power
 
 @dataclass(frozen=True)
 class Analysis:
-    """Short-time analysis of a waveform, each part of it computed once, when it is asked for.
+    """Short-time analysis of a waveform; each part is computed once, on first use.
 
     Attributes:
         waveform: float32 [samples] in -1..1.
         sample_rate: in Hz.
         features: framing, mel bands and number of cepstral coefficients.
         banks: `ser.core.filters.filter_banks` of the same rate and settings.
-        to_decibels: librosa.power_to_db, or its equal that is here without librosa.
+        to_decibels: librosa.power_to_db, or the equal function of this package.
     """
 
     waveform: FloatArray
@@ -30,7 +30,7 @@ class Analysis:
 
     @cached_property
     def frames(self) -> FloatArray:
-        """Its frames, not windowed: float32 [frames, n_fft]."""
+        """The waveform's frames, not windowed: float32 [frames, n_fft]."""
         return cut_frames(self.waveform, self.features.n_fft, self.features.hop_length)
 
     @cached_property

@@ -1,8 +1,7 @@
-"""Waveform -> what can be said of each frame: spectrum, level, pitch, voice.
+"""Compute low-level descriptors of each frame: spectrum, level, pitch, voicing.
 
-The field calls these low-level descriptors; its feature sets, such as eGeMAPS (Eyben et al.: The
-Geneva minimalistic acoustic parameter set, IEEE Transactions on Affective Computing 7(2), 2016),
-are statistics of them.
+Feature sets such as eGeMAPS are statistics of low-level descriptors. Eyben et al.: The Geneva
+minimalistic acoustic parameter set, IEEE Transactions on Affective Computing 7(2), 2016.
 """
 
 from functools import cache
@@ -19,14 +18,14 @@ from ser.features import spectra
 from ser.features.analysis import Analysis
 
 _LOWEST_PITCH = 60.0  # Hz
-_REFERENCE_PITCH = 100.0  # Hz, of 0 semitones
-_OCTAVE_COST = 0.1  # of the longest lag against the shortest: without it pitch falls by octaves
-_HIGHEST = 8000.0  # Hz, where the spectral descriptors end, whatever the sample rate
+_REFERENCE_PITCH = 100.0  # Hz at 0 semitones
+_OCTAVE_COST = 0.1  # of the longest lag over the shortest; prevents errors of an octave downwards
+_HIGHEST = 8000.0  # Hz, upper end of the spectral descriptors at any sample rate
 _POWER_FLOOR = 1e-10
 
 
-def describe(analysis: Analysis) -> dict[str, FloatArray]:
-    """Describe every frame of a waveform.
+def compute_descriptors(analysis: Analysis) -> dict[str, FloatArray]:
+    """Compute the descriptors of every frame of a waveform.
 
     Returns:
         name of each descriptor -> float32 [frames]. Levels and ratios are in dB, frequencies in Hz,
@@ -36,9 +35,9 @@ def describe(analysis: Analysis) -> dict[str, FloatArray]:
     level = 10 * np.log10(np.maximum(np.mean(np.square(frames), axis=1), _POWER_FLOOR))
     pitch, voicing = track_pitch(frames, analysis.sample_rate)
     frequencies = scipy.fft.rfftfreq(features.n_fft, 1 / analysis.sample_rate)
-    heard = frequencies <= _HIGHEST
-    power, frequencies = analysis.power[:, heard], frequencies[heard]
-    described = {
+    kept = frequencies <= _HIGHEST
+    power, frequencies = analysis.power[:, kept], frequencies[kept]
+    descriptors = {
         **_numbered("logmel", mel_db - mel_db.max()),
         **_numbered("mfcc", spectra.cepstrum(mel_db, features.n_mfcc)),
         "level": level - level.max(),
@@ -48,11 +47,11 @@ def describe(analysis: Analysis) -> dict[str, FloatArray]:
         "voicing": voicing,
         **harmonic_differences(power, frequencies, pitch),
     }
-    return {name: np.asarray(column, np.float32) for name, column in described.items()}
+    return {name: np.asarray(column, np.float32) for name, column in descriptors.items()}
 
 
 def _numbered(name: str, columns: FloatArray) -> dict[str, FloatArray]:
-    """Name columns [frames, n] from 1 to n."""
+    """Return the columns of [frames, n] by name, numbered from 1 to n."""
     return {f"{name}_{i}": column for i, column in enumerate(columns.T, start=1)}
 
 
@@ -61,15 +60,20 @@ def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, Float
 
     The autocorrelation of the windowed frame is divided by the window's own, after Boersma:
     Accurate short-term analysis of the fundamental frequency, IFA Proceedings 17, 1993. A median
-    over five frames takes single octave errors out.
+    over five frames removes isolated octave errors.
 
     Args:
         frames: float32 [frames, n_fft].
         sample_rate: in Hz.
 
     Returns:
-        (pitch in Hz, 60 to 500 as far as the frames are long enough; voicing: the height of the
-        peak, 0 for noise to about 1 for a periodic sound), float32 [frames] each.
+        (pitch, voicing), float32 [frames] each. Pitch is in Hz, from 60 (higher if the frames are
+        short) to 500. Voicing is the height of the peak: 0 for noise, about 1 for a periodic sound.
+
+    >>> times = np.arange(1024) / 16_000
+    >>> pitch, voicing = track_pitch(np.sin(2 * np.pi * 200 * times)[np.newaxis], 16_000)
+    >>> pitch
+    array([200.], dtype=float32)
     """
     n = frames.shape[1]
     shortest = max(1, int(sample_rate / HIGHEST_PITCH))
@@ -84,9 +88,9 @@ def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, Float
 def _strongest_lag(
     frames: FloatArray, shortest: int, longest: int
 ) -> tuple[NDArray[np.int64], FloatArray]:
-    """Find where each frame's autocorrelation is highest, and how high, from one lag to another."""
+    """Find the lag of each frame's highest autocorrelation in a range, and its height."""
     n = frames.shape[1]
-    # Silence behind the frame, or what is beyond its end would be taken from its beginning.
+    # Zeros are appended because the transform is circular: lags would wrap around to the beginning.
     size = scipy.fft.next_fast_len(n + longest, real=True)
     window, window_correlation = _pitch_window(n)
     centred = frames - frames.mean(axis=1, keepdims=True)
@@ -101,7 +105,7 @@ def _strongest_lag(
 
 @cache
 def _pitch_window(n: int) -> tuple[FloatArray, FloatArray]:
-    """Hann window of n samples, and its autocorrelation relative to lag 0."""
+    """Return a Hann window of n samples and its autocorrelation relative to lag 0."""
     window = np.hanning(n).astype(np.float32)
     spectrum = scipy.fft.rfft(window, 2 * n)
     correlation = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:n]
@@ -109,18 +113,18 @@ def _pitch_window(n: int) -> tuple[FloatArray, FloatArray]:
 
 
 def spectral_shape(power: FloatArray, frequencies: FloatArray) -> dict[str, FloatArray]:
-    """Describe how each frame's power lies over frequency.
+    """Describe how each frame's power is distributed over frequency.
 
     Args:
         power: squared magnitudes [frames, bins].
         frequencies: of the bins, in Hz.
 
     Returns:
-        Eight descriptors, [frames] each: centroid and spread in Hz; rolloff_25 and rolloff_85: the
-        frequencies below which so many percent of the power lie, in Hz; flux: distance from the
-        frame before, of square roots of shares of power; flatness: logarithm of the geometric over
-        the arithmetic mean; alpha_ratio: 50 to 1000 against 1000 to 5000 Hz, in dB; tilt: 50 to
-        2000 against 2000 to 5000 Hz, in dB.
+        Eight descriptors, [frames] each: centroid and spread, in Hz; rolloff_25 and rolloff_85: the
+        frequencies below which 25 and 85 % of the power lie, in Hz; flux: Euclidean distance
+        of the square roots of the shares of power from those of the frame before; flatness:
+        logarithm of the geometric over the arithmetic mean; alpha_ratio: 50 to 1000 Hz over 1000 to
+        5000 Hz, in dB; tilt: 50 to 2000 Hz over 2000 to 5000 Hz, in dB.
     """
     shares = power / (power.sum(axis=1, keepdims=True) + np.float32(1e-12))
     centroid, square = (shares @ np.stack([frequencies, frequencies**2], axis=1)).T
@@ -156,12 +160,12 @@ def spectral_shape(power: FloatArray, frequencies: FloatArray) -> dict[str, Floa
 def harmonic_differences(
     power: FloatArray, frequencies: FloatArray, pitch: FloatArray
 ) -> dict[str, FloatArray]:
-    """Measure how far the second and the third harmonic lie below the first, in dB.
+    """Compute how far the second and the third harmonic lie below the first, in dB.
 
     Args:
         power: squared magnitudes [frames, bins].
         frequencies: of the bins, in Hz.
-        pitch: in Hz [frames].
+        pitch: [frames] in Hz.
 
     Returns:
         h1_h2 and h1_h3, float [frames] each.
@@ -171,7 +175,7 @@ def harmonic_differences(
     for harmonic in (1, 2, 3):
         nearest = np.round(harmonic * pitch / frequencies[1]).astype(np.int64)
         nearest = np.clip(nearest, 1, len(frequencies) - 2)
-        # The highest of three bins: pitch is not known to a bin.
+        # The highest of three bins: the pitch may be off by a bin.
         strongest = np.max([power[rows, nearest + i] for i in (-1, 0, 1)], axis=0)
         levels.append(10 * np.log10(strongest + _POWER_FLOOR))
     return {"h1_h2": levels[0] - levels[1], "h1_h3": levels[0] - levels[2]}

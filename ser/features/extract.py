@@ -1,4 +1,4 @@
-"""Waveform -> features: a function for each of `ser.core.kinds`."""
+"""Compute the features of a waveform: one function for each kind in `ser.core.kinds`."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,8 +11,8 @@ from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.features import spectra
 from ser.features.analysis import Analysis
-from ser.features.descriptors import describe
-from ser.features.functionals import summarise
+from ser.features.descriptors import compute_descriptors
+from ser.features.functionals import compute_functionals
 from ser.features.spectra import ToDecibels
 
 
@@ -23,20 +23,20 @@ def extract(
     banks: FilterBanks,
     to_decibels: ToDecibels = spectra.power_to_db,
 ) -> FloatArray:
-    """Compute the wanted kinds of features, side by side.
+    """Compute the wanted kinds of features and stack their columns.
 
     Args:
         waveform: float32 [samples] in -1..1.
         sample_rate: in Hz.
         features: which kinds, and their settings.
         banks: `ser.core.filters.filter_banks` of the same rate and settings.
-        to_decibels: librosa.power_to_db, or its equal that is here without librosa.
+        to_decibels: librosa.power_to_db, or the equal function of this package.
 
     Returns:
         float32 [frames, dims]: log-mel in dB relative to the clip's maximum (-80..0), MFCC of the
         log-mel in dB relative to full scale, zero crossings per sample (0..1), RMS as a fraction
-        of full scale, chroma relative to the strongest pitch class (0..1). Functionals stand
-        alone: one frame that says all about the clip, float32 [1, dims].
+        of full scale, chroma relative to the strongest pitch class (0..1). Functionals cannot be
+        combined with other kinds: they describe the whole clip in one frame, float32 [1, dims].
     """
     analysis = Analysis(waveform, sample_rate, features, banks, to_decibels)
     columns = [_COMPUTE[kind](analysis) for kind in features.kinds]
@@ -71,15 +71,15 @@ def _chroma(analysis: Analysis) -> FloatArray:
 
 
 def _functionals(analysis: Analysis) -> FloatArray:
-    """Compute what `functional_names` lists: float64 [1, functionals]."""
+    """Compute the functionals in the order of `functional_names`: float64 [1, functionals]."""
     n_mfcc = analysis.features.n_mfcc
-    parts = summarise(
-        describe(analysis),
+    groups = compute_functionals(
+        compute_descriptors(analysis),
         broad_names(n_mfcc),
         correlated_names(n_mfcc),
         analysis.features.hop_length / analysis.sample_rate,
     )
-    return np.concatenate([part.values for part in parts])[np.newaxis]
+    return np.concatenate([group.values for group in groups])[np.newaxis]
 
 
 _COMPUTE: Mapping[str, Callable[[Analysis], FloatArray]] = {

@@ -1,4 +1,4 @@
-"""The descriptors of a clip's frames -> numbers about the clip (functionals)."""
+"""Compute functionals: statistics of a clip from the descriptors of its frames."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -8,79 +8,77 @@ from numpy.typing import NDArray
 
 from ser.core.typing import FloatArray
 
-_ACTIVE_DB = 40.0  # frames so far below the loudest count as silence
-_VOICED = 0.5  # voicing from which on a frame is voiced
-_PEAK_DB = 20.0  # a peak of the level further below the loudest frame is none
-_LEAST_FRAMES = 5  # fewer voiced frames say nothing: the most voiced are taken
+_ACTIVE_DB = 40.0  # frames further below the loudest count as silence
+_VOICED = 0.5  # a frame with more voicing is voiced
+_PEAK_DB = 20.0  # peaks of the level further below the loudest frame are ignored
+_MIN_VOICED = 5  # with fewer voiced frames, the most voiced frames are used instead
 _PERCENTILES = (5, 25, 50, 75, 95)
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 
-class Part(NamedTuple):
-    """Some of a clip's functionals, all of one sort.
+class FunctionalGroup(NamedTuple):
+    """Functionals of a clip that differ only in what they describe.
 
     Attributes:
-        name: of each, with {} where what it describes is named.
-        described: what each describes, such as names of descriptors.
-        values: float64, one of each.
+        template: name of each functional, with {} in place of what it describes.
+        described: what each describes, such as the name of a descriptor.
+        values: float64, one for each.
     """
 
-    name: str
+    template: str
     described: Sequence[str]
     values: Floats
 
 
-def summarise(
+def compute_functionals(
     descriptors: Mapping[str, FloatArray],
     broad: Sequence[str],
     correlated: Sequence[str],
     frame_seconds: float,
-) -> list[Part]:
-    """Summarise a clip in equally many numbers, whatever its length.
+) -> list[FunctionalGroup]:
+    """Compute the functionals of a clip, as many for each length.
 
-    Over the active frames (not 40 dB below the loudest), and again over those that are voiced:
-    mean, deviation and five percentiles of every descriptor, and how it moves. Then how the
-    descriptors of voiced frames go together, their means in each third of the clip, and its rhythm.
+    Over the active frames (at most 40 dB below the loudest), and again over the voiced ones: mean,
+    deviation and five percentiles of every descriptor, and how it moves. Then the correlations of
+    descriptors over voiced frames, their means in each third of the clip, and the clip's rhythm.
 
     Args:
         descriptors: name -> float32 [frames]; level (in dB below the loudest frame), voicing and
             pitch must be among them.
-        broad: names of those whose means in each third are taken.
-        correlated: names of those whose correlations are taken.
+        broad: names of descriptors whose mean in each third is computed.
+        correlated: names of descriptors whose correlations are computed.
         frame_seconds: from one frame to the next.
-
-    Returns:
-        The functionals, part by part.
     """
-    every = np.stack(list(descriptors.values()), axis=1).astype(np.float64)
+    table = np.stack(list(descriptors.values()), axis=1).astype(np.float64)
     names = list(descriptors)
-    of_broad = every[:, [names.index(name) for name in broad]]
-    of_correlated = every[:, [names.index(name) for name in correlated]]
+    broad_columns = table[:, [names.index(name) for name in broad]]
+    correlated_columns = table[:, [names.index(name) for name in correlated]]
     level, voicing = descriptors["level"], descriptors["voicing"]
     active = level >= -_ACTIVE_DB
     voiced = active & (voicing > _VOICED)
-    if voiced.sum() < _LEAST_FRAMES:
-        least = np.sort(voicing[active])[-_LEAST_FRAMES:][0]
-        voiced = active & (voicing >= least)
-    parts = []
+    if voiced.sum() < _MIN_VOICED:
+        threshold = np.sort(voicing[active])[-_MIN_VOICED:][0]
+        voiced = active & (voicing >= threshold)
+    groups = []
     for which, frames in (("active", active), ("voiced", voiced)):
-        found = statistics(every[frames]) | steps(every, frames)
-        parts += [Part(f"{which}.{{}}.{name}", names, values) for name, values in found.items()]
-    of_pairs = correlations(of_correlated[voiced])
+        for name, values in (statistics(table[frames]) | steps(table, frames)).items():
+            groups.append(FunctionalGroup(f"{which}.{{}}.{name}", names, values))
+    pairs = correlations(correlated_columns[voiced])
     for i, name in enumerate(correlated):
-        parts.append(Part(f"voiced.{name}.{{}}", correlated[i + 1 :], of_pairs[i, i + 1 :]))
-    for third, values in means_of_thirds(of_broad, active).items():
-        parts.append(Part(f"{third}.{{}}", broad, values))
-    of_clip = rhythm(level, active, voiced, frame_seconds)
-    parts.append(Part("{}", list(of_clip), np.array(list(of_clip.values()))))
-    return parts
+        others, values = correlated[i + 1 :], pairs[i, i + 1 :]
+        groups.append(FunctionalGroup(f"voiced.{name}.{{}}", others, values))
+    for third, values in means_of_thirds(broad_columns, active).items():
+        groups.append(FunctionalGroup(f"{third}.{{}}", broad, values))
+    pace = rhythm(level, active, voiced, frame_seconds)
+    groups.append(FunctionalGroup("{}", list(pace), np.array(list(pace.values()))))
+    return groups
 
 
 def statistics(values: Floats) -> dict[str, Floats]:
     """Compute mean, deviation and percentiles of each column: [frames, n] -> [n] each."""
-    # As np.percentile, which looks for its values in a slower way than by sorting all.
+    # Same result as np.percentile, which is slower than sorting all values.
     ordered = np.sort(np.ascontiguousarray(values.T), axis=1)
     place = np.array(_PERCENTILES) / 100 * (len(values) - 1)
     below = place.astype(np.int64)
@@ -95,15 +93,19 @@ def statistics(values: Floats) -> dict[str, Floats]:
 
 
 def steps(values: Floats, frames: Mask) -> dict[str, Floats]:
-    """Describe how each column moves over two frames, where both and the one between count.
+    """Compute how much each column moves over two frames, wherever three frames in a row count.
 
     Args:
         values: [frames, n].
         frames: those that count.
 
     Returns:
-        step: the means of the steps' sizes [n]; jitter: the steps' deviations [n]; both 0 where
-        nothing counts.
+        step: the mean size of the steps [n]; jitter: their standard deviation [n]; both 0 if no
+        three frames in a row count.
+
+    >>> ramp = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> steps(ramp, np.full(4, True))
+    {'step': array([2.]), 'jitter': array([0.])}
     """
     inside = frames[2:] & frames[1:-1] & frames[:-2]
     moved = (values[2:] - values[:-2])[inside]
@@ -113,9 +115,14 @@ def steps(values: Floats, frames: Mask) -> dict[str, Floats]:
 
 
 def correlations(values: Floats) -> Floats:
-    """Compute Pearson's correlation of each column with each: [frames, n] -> [n, n].
+    """Compute Pearson's correlation of each pair of columns: [frames, n] -> [n, n].
 
-    A column that does not vary goes with no other: 0.
+    A constant column has the correlation 0 with every other.
+
+    >>> correlations(np.array([[0.0, 5.0, 1.0], [1.0, 4.0, 1.0], [2.0, 3.0, 1.0]])).round(6)
+    array([[ 1., -1.,  0.],
+           [-1.,  1.,  0.],
+           [ 0.,  0.,  0.]])
     """
     centred = values - values.mean(axis=0)
     lengths = np.sqrt(np.square(centred).sum(axis=0))
@@ -125,15 +132,15 @@ def correlations(values: Floats) -> Floats:
 
 
 def means_of_thirds(values: Floats, active: Mask) -> dict[str, Floats]:
-    """Average each column over each third of the clip, from its first active frame to its last.
+    """Compute each column's mean over each third, from the first active frame to the last.
 
     Args:
         values: [frames, n].
         active: the frames that count.
 
     Returns:
-        The means of the first, the second and the third, [n] each; a third without active frames is
-        like the whole.
+        The means of the first, second and third, [n] each. A third without active frames gets the
+        mean over all active frames.
     """
     inside = np.flatnonzero(active)
     thirds = np.array_split(np.arange(inside[0], inside[-1] + 1), 3)
@@ -145,11 +152,11 @@ def means_of_thirds(values: Floats, active: Mask) -> dict[str, Floats]:
 
 
 def rhythm(level: FloatArray, active: Mask, voiced: Mask, frame_seconds: float) -> dict[str, float]:
-    """Describe length, pauses (with the one before the first word) and pace.
+    """Compute the clip's length, pauses (including the one before the first word) and pace.
 
     Args:
-        level: of each frame, in dB below the loudest.
-        active: frames that are no silence.
+        level: of each frame, in dB relative to the loudest (at most 0).
+        active: frames that are not silent.
         voiced: frames with a pitch.
         frame_seconds: from one frame to the next.
     """

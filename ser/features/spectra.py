@@ -1,6 +1,6 @@
-"""Frames -> power, mel bands, cepstra, zero crossings, chroma.
+"""Compute power, mel bands, cepstra, zero crossings and chroma of frames.
 
-All equals librosa's functions of the same names, computed from one shared spectrogram in single
+The results equal those of librosa's functions, but come from one shared spectrogram in single
 precision.
 """
 
@@ -15,9 +15,9 @@ from ser.core.typing import FloatArray
 
 ToDecibels = Callable[[FloatArray], FloatArray]  # of power
 
-TOP_DB = 80.0  # range below the loudest point that is kept, in dB
+TOP_DB = 80.0  # dB below the loudest point, where levels are clipped
 POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
-_MEL_GROUPS = 4  # more of them weight fewer zeros, in smaller matrix products
+_MEL_GROUPS = 4  # more groups skip more zeros, but their matrix products are smaller
 
 
 def power_spectrogram(frames: FloatArray, win_length: int) -> FloatArray:
@@ -37,7 +37,7 @@ def power_spectrogram(frames: FloatArray, win_length: int) -> FloatArray:
 
 
 def mel_power(power: FloatArray, bank: FloatArray) -> FloatArray:
-    """Weight spectra by a bank of filters, of which each covers a few bins.
+    """Apply a filter bank to power spectra, where each filter covers only a few bins.
 
     Args:
         power: squared magnitudes [frames, bins].
@@ -57,34 +57,37 @@ def _groups(bank: FloatArray) -> Iterator[tuple[slice, slice]]:
     for bands in np.array_split(np.arange(len(bank)), min(_MEL_GROUPS, len(bank))):
         rows = slice(bands[0], bands[-1] + 1)
         covered = np.flatnonzero(bank[rows].any(axis=0))
-        # Narrow bands may cover no bin at all.
+        # A narrow band may not cover any bin.
         yield rows, slice(covered[0], covered[-1] + 1) if len(covered) else slice(0, 0)
 
 
 def power_to_db(power: FloatArray) -> FloatArray:
-    """Give power in dB relative to full scale, no more than TOP_DB below the highest.
+    """Convert power to dB relative to full scale, clipped at TOP_DB below the highest.
 
-    As librosa.power_to_db, bit for bit, for those who do not import librosa.
+    Equals librosa.power_to_db bit for bit, without importing librosa.
+
+    >>> power_to_db(np.array([1, 0.01, 0], dtype=np.float32)).round(3)
+    array([  0., -20., -80.], dtype=float32)
     """
     level = 10 * np.log10(np.maximum(power, POWER_FLOOR))
     return np.maximum(level, level.max() - TOP_DB)
 
 
 def cepstrum(mel_db: FloatArray, n_mfcc: int) -> FloatArray:
-    """Take the first coefficients of each frame's cosine transform [frames, n_mfcc]."""
+    """Compute the first coefficients of each frame's cosine transform: [frames, n_mfcc]."""
     coefficients: FloatArray = scipy.fft.dct(mel_db, type=2, norm="ortho", axis=1)
     return coefficients[:, :n_mfcc]
 
 
 def zero_crossing_rate(waveform: FloatArray, features: Features) -> FloatArray:
-    """Share of neighbouring samples of unlike sign, per frame [frames, 1].
+    """Compute the share of neighbouring samples that differ in sign, per frame: [frames, 1].
 
-    The waveform goes on beyond its ends as at its first and its last sample.
+    The waveform is extended with its first and its last sample.
     """
     padded = np.pad(waveform, features.n_fft // 2, mode="edge")
     # librosa.zero_crossings counts values up to 1e-10 as zero, and zero as positive.
     negative = np.signbit(np.where(np.abs(padded) <= 1e-10, np.float32(0), padded))
-    # Crossings up to each sample: frames overlap, each sample is looked at once.
+    # Running sum of crossings, so that overlapping frames do not count a sample repeatedly.
     crossed = np.pad(np.cumsum(negative[1:] != negative[:-1]), (1, 0))
     first = np.arange(frame_count(len(waveform), features.hop_length)) * features.hop_length
     crossings = crossed[first + features.n_fft - 1] - crossed[first]
@@ -92,9 +95,9 @@ def zero_crossing_rate(waveform: FloatArray, features: Features) -> FloatArray:
 
 
 def chroma(power: FloatArray, bank: FloatArray) -> FloatArray:
-    """Energy per pitch class relative to the frame's strongest [frames, 12]."""
+    """Compute the energy per pitch class relative to the frame's strongest: [frames, 12]."""
     energy = power @ bank.T
     strongest = energy.max(axis=1, keepdims=True)
-    # As librosa.util.normalize: a frame without energy stays as it is.
+    # As librosa.util.normalize: a frame without energy is not scaled.
     scale: FloatArray = np.where(strongest < np.finfo(np.float32).tiny, 1, strongest)
     return energy / scale

@@ -1,1 +1,1 @@
-"""Features -> logits: the nets, their input, and the folder that a trained one is stored in."""
+"""The nets from features to logits, their input, and the folder of a trained model."""

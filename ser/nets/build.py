@@ -1,9 +1,9 @@
 """The nets: one file each, one registry.
 
 Every net maps features float32 [batch, frames, dims] and lengths int64 [batch] (the frames of each
-clip that are not padding) to logits float32 [batch, emotions]. In evaluation what a net answers
-for a clip does not depend on the others of its batch, nor, for the nets that take clips of any
-length, on how far the clip is padded. What each net can take in stands in ser/core/needs.py.
+clip that are not padding) to logits float32 [batch, emotions]. In evaluation mode, the logits of a
+clip do not depend on the other clips of its batch. For nets that accept clips of any length, they
+do not depend on the padding either. The requirements of each net are listed in ser/core/needs.py.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def _statpool(model: Model, dims: int, emotions: int) -> nn.Module:
     return StatPool(dims, emotions, model.width, model.dropout, relative)
 
 
-# model.name -> how to make the net of (model, columns of the features, number of emotions).
+# model.name -> function of (model, columns of the features, number of emotions) that makes the net.
 NETS: dict[str, Callable[[Model, int, int], nn.Module]] = {
     "statpool": _statpool,
     "mlp": lambda m, dims, emotions: MLP(dims, emotions, m.width, m.dropout),
@@ -46,7 +46,7 @@ NETS: dict[str, Callable[[Model, int, int], nn.Module]] = {
 
 
 def build(model: Model, dims: int, emotions: int) -> nn.Module:
-    """Make the wanted net with fresh weights from torch's global generator.
+    """Make a net with fresh weights from torch's global generator.
 
     Args:
         model: the net's name and its settings.
@@ -54,7 +54,7 @@ def build(model: Model, dims: int, emotions: int) -> nn.Module:
         emotions: number of classes.
     """
     net = NETS[model.name](model, dims, emotions)
-    # Same result; 2-D convolutions take about 40 % less time on a CPU.
+    # Same result, but 2-D convolutions take about 40 % less time on a CPU.
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

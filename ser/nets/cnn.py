@@ -13,10 +13,9 @@ class CNN(nn.Module):
     """3x3 convolutions with ReLU and 2x2 max-pooling, then average or flatten, dropout, linear.
 
     The net of many student projects on small corpora of acted speech: 16, 32, 64 (and 128)
-    channels. Averaging over what is left takes clips of any length, one at a time for instance.
-    Flattening gives every place a weight of its own: clips must have one length. In those
-    projects it comes with a batch norm after every convolution, on spectrograms of 128 bands
-    resized to 256 frames.
+    channels. With averaging, clips may have any length. With flattening, every position has its
+    own weights, so all clips must have the same length. Those projects flatten, with a batch norm
+    after every convolution, on spectrograms of 128 bands resized to 256 frames.
 
     Shapes:
         features [batch, frames, dims], lengths [batch] -> logits [batch, emotions].
@@ -37,9 +36,9 @@ class CNN(nn.Module):
         Args:
             emotions: number of classes.
             layers: number of convolutions.
-            dropout: share of the values before the last layer that training drops.
+            dropout: probability of dropping a value before the last layer in training.
             batch_norm: whether a batch norm follows each convolution.
-            flat_input: (frames, dims) of every clip to flatten them, None to average.
+            flat_input: (frames, dims) of every clip for flattening; None for averaging.
         """
         super().__init__()
         channels = [1] + [16 * 2**i for i in range(layers)]
@@ -60,7 +59,7 @@ class CNN(nn.Module):
         """Compute the logits of a batch."""
         x = features.transpose(1, 2).unsqueeze(1)  # [batch, 1, dims, frames]
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            # ReLU keeps order: after the pooling it gives the same with a quarter of the work.
+            # ReLU is monotonic, so it may follow the pooling, where it has a quarter of the work.
             x = torch.relu(F.max_pool2d(norm(convolution(x)), 2))
             lengths = lengths // 2
             x = mask_frames(x, lengths)

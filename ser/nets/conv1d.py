@@ -14,14 +14,14 @@ _CHANNELS = (256, 256, 128, 64)
 class Conv1D(nn.Module):
     """Four convolutions over time with ReLU and max-pooling, dropout, mean over time, dense layers.
 
-    After the 1-D CNNs that student projects train on stacked zero crossings, MFCC, chroma, RMS and
-    mel bands of several corpora: 256, 256, 128, 64 channels, kernels of 5, pooling of 5 every 2,
-    a dense layer of 32. Every column of features is a channel; the mean over time in place of a
-    flattened end takes clips of any length.
+    Modelled on the 1-D CNNs that student projects train on stacked zero crossings, MFCC, chroma,
+    RMS and mel bands of several corpora: 256, 256, 128, 64 channels, kernel 5, pooling 5 with a
+    stride of 2, a dense layer of 32 units. Every column of features is a channel. The mean over
+    time replaces their flattening, so clips may have any length.
 
     Shapes:
         features [batch, frames, dims], lengths [batch] -> logits [batch, emotions].
-        Parameters: 1,280 per column, 535,429 besides, with 5 emotions.
+        Parameters, 5 emotions: 1,280 per column plus 535,429.
     """
 
     def __init__(self, dims: int, emotions: int, dropout: float) -> None:
@@ -38,9 +38,9 @@ class Conv1D(nn.Module):
         """Compute the logits of a batch."""
         x = features.transpose(1, 2)  # [batch, dims, frames]
         for convolution in self.convolutions:
-            # Not below zero: the zeros of the padding never win the pooling.
+            # ReLU values are not negative, so the zeros of the padding never win the pooling.
             x = mask_frames(torch.relu(convolution(x)), lengths)
-            # As in two dimensions: torch.export (2.13) fixes the length of max_pool1d's input.
+            # Pooled in two dimensions: torch.export (2.13) fixes the length of max_pool1d's input.
             x = F.max_pool2d(x[:, :, None], (1, 5), (1, 2), padding=(0, 2))[:, :, 0]
             lengths = (lengths + 1) // 2
             x = mask_frames(self.dropout(x), lengths)

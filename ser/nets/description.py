@@ -1,4 +1,4 @@
-"""What is known of a trained model beside its weights: model.json, or the text in an ONNX file."""
+"""Describe a trained model besides its weights: model.json, or the metadata of an ONNX file."""
 
 import json
 import platform
@@ -19,9 +19,9 @@ from ser.core.validation import explain
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
 FORMAT = 5
-_OLDER = (3, 4)  # formats that are read as well
+_OLDER = (3, 4)  # older formats that can be read
 _MAX_CLIPPED = 0.2  # of models of format 3
-# Settings of training that those formats do not know, as if they had been given.
+# Settings of training that older formats lack, with the values that have no effect.
 _NEWER_SETTINGS = {
     "learning_rate_batch": 0,
     "crop": {"probability": 0.0, "share": [1.0, 1.0]},
@@ -31,7 +31,7 @@ LIBRARIES = ("ser", "librosa", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 
 def _arrays(described: Any) -> Statistics | None:  # noqa: ANN401 - whatever a file holds
-    """Make arrays of the lists that stand for them in JSON."""
+    """Convert the lists of JSON to arrays."""
     if described is None:
         return None
     try:
@@ -54,18 +54,18 @@ def _lists(statistics: Statistics | None) -> dict[str, list[Any]] | None:
 
 
 class Description(Section):
-    """All that is needed to use the weights, and where they come from.
+    """Everything needed to use the weights, and their origin.
 
     Attributes:
-        model: the section model of the parameters.
+        model: the section model of params.yaml.
         emotions: the labels, in the order of the net's outputs.
         preprocessing: how the features were made.
         folds: numbers of the folds, one file of weights each.
-        statistics: of each fold, what features are normalised by if it is the train clips'; else
-            None.
-        corpus: what it was trained and measured on.
-        versions: of Python and the libraries that trained it.
-        metrics: the figures of its evaluation; None until it is evaluated.
+        statistics: for each fold, the train clips' statistics if features are normalised by them;
+            else None.
+        corpus: summary of the clips that it was trained and evaluated on.
+        versions: of Python and the libraries at training.
+        metrics: the figures of its evaluation; None until then.
     """
 
     model: Model
@@ -89,11 +89,11 @@ class Description(Section):
         return self
 
     def measured(self, figures: Figures) -> Self:
-        """Return the same with the figures of its evaluation."""
+        """Return a copy with the figures of the evaluation."""
         return self.model_copy(update={"metrics": figures})
 
     def text(self) -> str:
-        """Write it as JSON."""
+        """Return the description as JSON."""
         described = {"format": FORMAT, **self.model_dump(mode="json")}
         described["metrics"] = self.metrics and self.metrics.for_model()
         return json.dumps(described, indent=2) + "\n"
@@ -104,12 +104,11 @@ def parse(text: str, source: str | Path) -> Description:
 
     Args:
         text: JSON.
-        source: where it is from, for the error.
+        source: its origin, for error messages.
 
     Raises:
-        UserError: of another format than this code reads; names the versions. Or of an older one
-            that librosa is needed for, which is not installed.
-        ValueError: it is damaged.
+        UserError: this code cannot read its format, or needs librosa for it, which is missing.
+        ValueError: the text is damaged.
     """
     described = json.loads(text)
     if not isinstance(described, dict):
@@ -117,7 +116,7 @@ def parse(text: str, source: str | Path) -> Description:
     found = described.pop("format", None)
     if found in _OLDER:
         try:
-            _bring_up_to_date(described, found, source)
+            _upgrade(described, found, source)
         except (LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"damaged: {error!r}") from None
     elif found != FORMAT:
@@ -137,17 +136,17 @@ def parse(text: str, source: str | Path) -> Description:
 
 
 def versions() -> dict[str, str]:
-    """Name the versions of Python and of the libraries that features and weights depend on."""
+    """Return the versions of Python and of the libraries that features and weights depend on."""
     named = {name: metadata.version(name) for name in LIBRARIES}
     return {"python": platform.python_version(), **named}
 
 
-def _bring_up_to_date(described: dict[str, Any], found: int, source: str | Path) -> None:
-    """Change what an older format wrote into the present form.
+def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
+    """Upgrade the contents of an older format in place.
 
-    Format 3 knows no high-pass filter; its limit of clipping was of samples at full scale, and does
-    not fit what is counted now. Neither it nor format 4 holds the filter banks. (That it lists
-    intervals instead of naming their ends is known to `ser.core.figures`.)
+    Format 3 has no high-pass filter. Its clipping limit counted samples at full scale, and does not
+    fit what is counted now. Formats 3 and 4 do not contain the filter banks. `ser.core.figures`
+    handles the intervals of format 3, which are lists.
     """
     preprocessing = described["preprocessing"]
     if found == 3:

@@ -1,4 +1,4 @@
-"""A 1-D CNN along the flattened features, wide and without any normalisation."""
+"""A wide 1-D CNN along the flattened features, without any normalisation."""
 
 from torch import Tensor, nn
 
@@ -6,11 +6,11 @@ from ser.nets.layers import flat_size, flatten_columns
 
 
 class DummyNet(nn.Module):
-    """Three convolutions of 5 with ReLU and max-pooling of 5 every 2, flattened, two dense layers.
+    """Three convolutions with ReLU and max-pooling, flattened, two dense layers.
 
-    The smallest of three nets of a student project on CREMA-D: 512, 512, 128 channels along the
-    zero crossings, the energy, both one after the other, or the mel bands one after the other.
-    Nothing is padded. Clips must have one length.
+    The smallest of three nets of a student project on CREMA-D: kernel 5, pooling 5 with stride 2,
+    512, 512, 128 channels along the zero crossings, the energy, both concatenated, or the
+    concatenated mel bands. Convolutions are not padded. All clips must have the same length.
 
     Shapes:
         features [batch, frames, dims], lengths ignored -> logits [batch, emotions].

@@ -12,11 +12,11 @@ _CHANNELS = (1, 512, 512, 256, 256, 128)
 class ExpoNet(nn.Module):
     """Five blocks of convolution, ReLU, batch norm and max-pooling, flattened, two dense layers.
 
-    The best of three nets of a student project on CREMA-D, along zero crossings, energy and mel
-    bands one after the other: kernels of 5, pooling of 5 every 2, a dense layer of 512 with batch
-    norm. The project's description leaves the blocks' channels open: 512, 512, 256, 256, 128 are
-    those of the widespread notebooks that it resembles. Clips must have one length, batches at
-    least two clips.
+    The best of three nets of a student project on CREMA-D, along the concatenated zero crossings,
+    energy and mel bands: kernel 5, pooling 5 with stride 2, a dense layer of 512 units with batch
+    norm. The project does not state the blocks' channels; 512, 512, 256, 256, 128 are those of the
+    popular notebooks that it resembles. All clips must have the same length, and a batch must have
+    at least two clips.
 
     Shapes:
         features [batch, frames, dims], lengths ignored -> logits [batch, emotions].
@@ -41,7 +41,7 @@ class ExpoNet(nn.Module):
 
 
 def _block(before: int, after: int) -> nn.Module:
-    """Halve the length: [batch, before, values] -> [batch, after, ceil(values / 2)]."""
+    """Make a block that halves the length: [batch, before, n] -> [batch, after, ceil(n / 2)]."""
     return nn.Sequential(
         nn.Conv1d(before, after, 5, padding=2),
         nn.ReLU(),

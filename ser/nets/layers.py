@@ -1,4 +1,4 @@
-"""What several nets have in common: keeping padding out, dropout, features as one row, a head."""
+"""Shared parts of nets: masks of padding, dropout, flattened features, a classifier head."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ _nothing_padded = False
 
 @contextmanager
 def nothing_padded() -> Iterator[None]:
-    """Let nets leave out their masks: within, each clip of a batch is as long as the batch."""
+    """Skip all masks inside this context, where every clip is as long as its batch."""
     global _nothing_padded
     _nothing_padded = True
     try:
@@ -23,30 +23,30 @@ def nothing_padded() -> Iterator[None]:
 
 
 def mask_frames(x: Tensor, lengths: Tensor) -> Tensor:
-    """Set to zero what lies beyond each clip's length.
+    """Set the frames beyond each clip's length to zero.
 
     Args:
         x: [batch, channels, ..., frames].
         lengths: int64 [batch].
 
     Returns:
-        x with zeros in the frames from lengths on.
+        x, with zeros in all frames from the clip's length on.
     """
-    # Only where a look at the lengths need not wait for a GPU, nor be written into a graph.
-    looks = lengths.device.type == "cpu" and not torch.compiler.is_exporting()
-    if _nothing_padded or (looks and bool((lengths >= x.shape[-1]).all())):
+    # Reading lengths would wait for a GPU, and would become part of an exported graph.
+    is_readable = lengths.device.type == "cpu" and not torch.compiler.is_exporting()
+    if _nothing_padded or (is_readable and bool((lengths >= x.shape[-1]).all())):
         return x
     mask = frame_mask(lengths, x.shape[-1])
     return x * mask.view(len(mask), *[1] * (x.ndim - 2), -1)
 
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:
-    """Tell the frames of each clip from its padding: float32 [batch, frames] of 1 and 0."""
+    """Return 1 for the frames of each clip and 0 for its padding: float32 [batch, frames]."""
     return (torch.arange(frames, device=lengths.device) < lengths[:, None]).float()
 
 
 def mean_over_frames(x: Tensor, lengths: Tensor) -> Tensor:
-    """Average each clip's own frames: [batch, channels, frames] -> [batch, channels].
+    """Compute the mean over each clip's own frames: [batch, channels, frames] -> [batch, channels].
 
     The padding must be zero.
     """
@@ -54,22 +54,22 @@ def mean_over_frames(x: Tensor, lengths: Tensor) -> Tensor:
 
 
 def flatten_columns(features: Tensor) -> Tensor:
-    """Lay a clip's columns one after the other: [batch, frames, dims] -> [batch, 1, values]."""
+    """Concatenate the columns of each clip: [batch, frames, dims] -> [batch, 1, values]."""
     return features.transpose(1, 2).flatten(1).unsqueeze(1)
 
 
 def flat_size(net: nn.Module, *shape: int) -> int:
-    """Count the values that a stack of layers makes of one input of a shape."""
+    """Count the output values of a stack of layers for one input of a shape."""
     with torch.no_grad():
-        # In evaluation: batch norms must not learn from this.
+        # In evaluation mode, so that batch norms do not change.
         training = net.training
         size = net.eval()(torch.zeros(1, *shape)).numel()
         net.train(training)
     return int(size)
 
 
-_INPUT_DROPOUT = 0.2  # as Srivastava et al. advise: Dropout, JMLR 15, 2014
-_FURTHEST = 5.0  # deviations: a number far outside of what was trained on must not decide alone
+_INPUT_DROPOUT = 0.2  # as recommended by Srivastava et al.: Dropout, JMLR 15, 2014
+_MAX_DEVIATIONS = 5.0  # a single outlier far from the training data must not decide alone
 
 
 def perceptron(inputs: int, width: int, outputs: int, dropout: float) -> nn.Sequential:
@@ -86,18 +86,18 @@ def perceptron(inputs: int, width: int, outputs: int, dropout: float) -> nn.Sequ
     )
 
 
-def within_reach(standard: Tensor) -> Tensor:
-    """Hold standardised numbers within five deviations of their mean."""
-    return standard.clamp(-_FURTHEST, _FURTHEST)
+def clip_outliers(standard: Tensor) -> Tensor:
+    """Clip standardised numbers to five deviations around their mean."""
+    return standard.clamp(-_MAX_DEVIATIONS, _MAX_DEVIATIONS)
 
 
 @dataclass
 class Part:
-    """Which clips of a batch this process computes, where several train together.
+    """Part of a batch that this process computes, where several processes train together.
 
     Attributes:
-        rows: their places in the batch.
-        clips: size of the batch.
+        rows: the clips of this process.
+        clips: number of clips in the whole batch.
     """
 
     rows: slice = field(default_factory=lambda: slice(None))
@@ -105,7 +105,7 @@ class Part:
 
 
 class Dropout(nn.Module):
-    """Dropout that draws for the whole batch, whichever part of it this process computes.
+    """Dropout that draws for the whole batch, even if this process computes only a part of it.
 
     Srivastava et al.: Dropout, JMLR 15, 2014. Shapes: [batch, ...] -> the same.
     """
@@ -116,7 +116,7 @@ class Dropout(nn.Module):
         self.part: Part | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop values in training, each with the probability; scale up the others."""
+        """In training, drop each value with the given probability and scale up the others."""
         if self.part is None or not self.training:
             return F.dropout(x, self.probability, self.training)
         kept = F.dropout(x.new_ones(self.part.clips, *x.shape[1:]), self.probability)
@@ -124,7 +124,7 @@ class Dropout(nn.Module):
 
 
 def share_dropout(net: nn.Module, part: Part) -> None:
-    """Let all dropouts of a net draw for the batch that `part` is of."""
+    """Make all dropouts of a net draw for the whole batch that `part` belongs to."""
     for module in net.modules():
         if isinstance(module, Dropout):
             module.part = part

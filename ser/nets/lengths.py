@@ -1,4 +1,4 @@
-"""Clips brought to the length that a net takes in."""
+"""Fit clips to the length that a net expects."""
 
 import numpy as np
 
@@ -8,16 +8,16 @@ from ser.core.typing import FloatArray
 
 
 def fit_length(features: FloatArray, model: Model) -> FloatArray:
-    """Bring a clip's normalised features to the length that it is predicted at.
+    """Fit a clip's normalised features to the length for prediction.
 
     Args:
         features: float32 [n, dims].
-        model: its length says how. own, crop: as it is; pad: cut off at the end; resize: linear
-            interpolation of what is longer than `frames`. What is shorter than `min_frames` gets
-            zeros behind.
+        model: its setting length decides about clips with more than `frames` frames. own, crop:
+            unchanged; pad: cut off at the end; resize: interpolated linearly. Clips shorter than
+            `min_frames` are padded with zeros.
 
     Returns:
-        float32 [frames, dims], at least `min_frames` of them.
+        float32 [frames, dims], at least `min_frames` frames.
     """
     shortened = shorten(features, model)
     missing = max(0, min_frames(model) - len(shortened))
@@ -25,18 +25,18 @@ def fit_length(features: FloatArray, model: Model) -> FloatArray:
 
 
 def min_frames(model: Model) -> int:
-    """Return the fewest frames that the net takes in: all of `frames` for pad and resize."""
+    """Return the fewest frames that the net accepts; for pad and resize, this is `frames`."""
     return model.frames if model.length in FIXED_LENGTHS else needs_of(model).min_frames
 
 
 def shorten(features: FloatArray, model: Model) -> FloatArray:
-    """Bring what is longer than a net takes in to its length: `fit_length` without the zeros."""
+    """Shorten a clip that is too long for the net: `fit_length` without the padding."""
     n, frames = len(features), model.frames
     if model.length not in FIXED_LENGTHS or n <= frames:
         return features
     if model.length == "pad":
         return features[:frames]
-    # Each of the new frames stands for an equal share of the old ones.
+    # Each new frame lies in the middle of an equal share of the old frames.
     middle = np.clip((np.arange(frames) + 0.5) * (n / frames) - 0.5, 0, n - 1)
     before = middle.astype(np.int64)
     after, weight = np.minimum(before + 1, n - 1), (middle - before).astype(np.float32)

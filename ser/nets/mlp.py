@@ -2,15 +2,15 @@
 
 from torch import Tensor, nn
 
-from ser.nets.layers import perceptron, within_reach
+from ser.nets.layers import clip_outliers, perceptron
 
 
 class MLP(nn.Module):
-    """Functionals -> dropout -> width hidden units -> dropout -> emotions.
+    """Dropout, `width` hidden units with ReLU, dropout, linear layer, on functionals.
 
     Shapes:
-        features [batch, frames, dims], of which the first frame counts: functionals describe the
-        whole clip, the others are padding; lengths ignored -> logits [batch, emotions].
+        features [batch, frames, dims], lengths ignored -> logits [batch, emotions]. Only the first
+        frame is used: functionals describe the whole clip in one frame, the others are padding.
         Parameters, 5 emotions, 2308 functionals, width 256: 592,389.
     """
 
@@ -20,5 +20,5 @@ class MLP(nn.Module):
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Compute the logits of a batch."""
-        logits: Tensor = self.layers(within_reach(features[:, 0]))
+        logits: Tensor = self.layers(clip_outliers(features[:, 0]))
         return logits

@@ -1,7 +1,8 @@
-"""A trained model as a folder: model.json describes it, fold-<k>.safetensors are its weights.
+"""Store a trained model as a folder: model.json describes it, fold-<k>.safetensors are its weights.
 
-The train stage writes such a folder, with model.snapshots also every epoch's weights per fold; once
-it is evaluated, it is released: with its figures in model.json and a model card, README.md.
+The train stage writes such a folder; with model.snapshots, it also holds every epoch's weights of
+each fold. The evaluate stage releases it, with its figures in model.json and a model card,
+README.md.
 """
 
 import shutil
@@ -19,7 +20,7 @@ from ser.nets.weights import Weights, snapshot_epoch, write_weights
 
 
 def save(folder: Path, description: Description, weights: Sequence[Weights]) -> None:
-    """Write a model in place of a former one: one dict of weights per fold of the description."""
+    """Write a model, with one dict of weights per fold of the description; replaces the folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for fold, tensors in zip(description.folds, weights, strict=True):
@@ -28,11 +29,11 @@ def save(folder: Path, description: Description, weights: Sequence[Weights]) -> 
 
 
 def release(trained: Path, folder: Path, description: Description, card: str) -> None:
-    """Write a model to be used in place of a former one.
+    """Write an evaluated model for use; replaces the folder.
 
     Args:
         trained: folder that `save` wrote.
-        folder: where.
+        folder: folder to write.
         description: with the figures of its evaluation.
         card: text of README.md.
     """
@@ -48,7 +49,7 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
     """Read a model: its description and one net per fold, on the CPU, ready to predict.
 
     Raises:
-        UserError: a file is missing or damaged, or of another format than this code knows.
+        UserError: a file is missing or damaged, or its format is unknown.
     """
     described = folder / "model.json"
     try:
@@ -59,8 +60,8 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
         if isinstance(error, OSError) and error.filename:
             reason = f"{error.filename}: {error.strerror}"
         raise UserError(
-            f"{folder} holds no usable model ({reason}): fetch one by `dvc pull evaluate`, or run "
-            "`dvc repro train evaluate`"
+            f"{folder} holds no usable model ({reason}): fetch one with `dvc pull evaluate`, or "
+            "run `dvc repro train evaluate`"
         ) from None
     return description, nets
 
@@ -70,14 +71,14 @@ def _write_description(folder: Path, description: Description) -> None:
 
 
 def snapshots_folder(folder: Path, fold: int) -> Path:
-    """Name the folder of a fold's weights after every epoch."""
+    """Return the folder of a fold's weights after every epoch."""
     return folder / f"fold-{fold}-epochs"
 
 
 def load_snapshots(
     folder: Path, description: Description, fold: int
 ) -> Iterator[tuple[int, nn.Module]]:
-    """Yield each epoch that was kept of a fold, and its net; none were kept: nothing."""
+    """Yield number and net of each epoch of a fold whose weights were kept."""
     for path in sorted(snapshots_folder(folder, fold).glob("*.safetensors")):
         yield snapshot_epoch(path), _read_net(path, description)
 

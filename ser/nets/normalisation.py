@@ -1,7 +1,7 @@
-"""Features -> mean 0 and standard deviation 1, by the statistics of a clip or of many.
+"""Normalise features to mean 0 and standard deviation 1, by the statistics of one clip or many.
 
-All columns of a kind share one mean and one deviation, so that the shape of a spectrum stays. The
-columns of functionals are of unlike units: each has its own.
+All columns of a kind share one mean and one deviation, which preserves the shape of a spectrum. The
+columns of functionals differ in their units, so each has its own mean and deviation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,13 +14,13 @@ from ser.core.columns import column_slices
 from ser.core.kinds import KINDS
 from ser.core.typing import FloatArray
 
-# Kind of features -> (mean, standard deviation) of all its values; of functionals, of each column.
+# Kind of features -> (mean, standard deviation) of all its values; for functionals, of each column.
 Scale = float | NDArray[np.float64]
 Statistics = dict[str, tuple[Scale, Scale]]
 
-_Moments = tuple[int, Any, Any]  # number, mean, sum of squared deviations
+_Moments = tuple[int, Any, Any]  # count, mean, sum of squared deviations
 
-LEAST_DEVIATION = 1e-8
+MIN_DEVIATION = 1e-8
 
 
 def measure(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:
@@ -29,6 +29,9 @@ def measure(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:
     Args:
         clips: at least one float32 [frames, dims].
         dims: columns of each kind, in the order of stacking.
+
+    >>> measure([np.array([[1, 3], [1, 3]], dtype=np.float32)], {"logmel": 2})
+    {'logmel': (2.0, 1.0)}
     """
     merged: dict[str, _Moments] = dict.fromkeys(dims, (0, 0.0, 0.0))
     for features in clips:
@@ -44,8 +47,8 @@ def measure(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:
     }
 
 
-def as_they_are(dims: Mapping[str, int]) -> Statistics:
-    """Give the statistics that change nothing."""
+def identity_statistics(dims: Mapping[str, int]) -> Statistics:
+    """Return statistics by which normalising changes nothing: mean 0, deviation 1."""
     return dict.fromkeys(dims, (0.0, 1.0))
 
 
@@ -54,7 +57,7 @@ def _plain(value: Any) -> Scale:  # noqa: ANN401 - a number or an array
 
 
 def _merge(a: _Moments, b: _Moments) -> _Moments:
-    """Join the moments of two parts.
+    """Merge the moments of two sets of values.
 
     Chan, Golub, LeVeque: Algorithms for computing the sample variance, The American Statistician
     37(3), 1983.
@@ -65,10 +68,10 @@ def _merge(a: _Moments, b: _Moments) -> _Moments:
 
 
 def check_statistics(statistics: Statistics | None, dims: Mapping[str, int]) -> None:
-    """Compare statistics that were read from a file with the features that they are of.
+    """Check that statistics read from a file fit the features.
 
     Raises:
-        ValueError: they are of others, or no numbers.
+        ValueError: they do not fit, or are not finite.
     """
     found = {
         kind: tuple(np.shape(scale) for scale in scales)
@@ -80,13 +83,13 @@ def check_statistics(statistics: Statistics | None, dims: Mapping[str, int]) -> 
     with np.errstate(over="ignore"):
         for scales in (statistics or {}).values():
             if not all(np.isfinite(np.asarray(scale, np.float32)).all() for scale in scales):
-                raise ValueError("statistics that are no numbers")
+                raise ValueError("statistics that are not numbers")
 
 
 def measure_groups(
     clips: Mapping[str, FloatArray], group_of: Mapping[str, str], dims: Mapping[str, int]
 ) -> dict[str, Statistics]:
-    """Measure the clips of each group, such as each speaker.
+    """Compute the statistics of each group of clips, such as each speaker.
 
     Args:
         clips: clip -> float32 [frames, dims].
@@ -110,12 +113,16 @@ def normalise(
         features: float32 [frames, dims].
         dims: columns of each kind.
         statistics: mean and deviation that become 0 and 1; None: the clip's own.
+
+    >>> normalise(np.array([[1, 3], [3, 5]], dtype=np.float32), {"logmel": 2}, {"logmel": (3, 2)})
+    array([[-1.,  0.],
+           [ 0.,  1.]], dtype=float32)
     """
     if statistics is None:
         statistics = measure([features], dims)
     normalised = np.empty_like(features)
     for kind, columns in column_slices(dims):
         mean, deviation = statistics[kind]
-        scale = np.maximum(deviation, LEAST_DEVIATION).astype(np.float32)
+        scale = np.maximum(deviation, MIN_DEVIATION).astype(np.float32)
         normalised[:, columns] = (features[:, columns] - np.float32(mean)) / scale
     return normalised

@@ -1,7 +1,7 @@
-"""Channels of frames -> one row of numbers about the clip, over the frames that a mask takes.
+"""Pool channels over the frames of a mask into one vector per clip.
 
-All functions take channels float32 [batch, channels, frames] and masks bool [batch, frames]; what
-is not in the mask changes nothing.
+All functions take channels float32 [batch, channels, frames] and masks bool [batch, frames]. Frames
+outside the mask have no effect.
 """
 
 import numpy as np
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_BEYOND = 1e9  # larger than any value of a channel
-_TINY = 1e-6  # below any variance that says something; keeps roots from an endless slope
+_INFINITY = 1e9  # larger than any value of a channel
+_TINY = 1e-6  # below any meaningful variance; keeps the gradients of roots finite
 
 
 def mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Average each channel: [batch, channels]; 0 where the mask takes nothing."""
+    """Compute the mean of each channel: [batch, channels]; 0 for an empty mask."""
     return torch.bmm(x, _weights(mask)[:, :, None])[:, :, 0]
 
 
@@ -22,19 +22,19 @@ def statistics(x: Tensor, *masks: Tensor, relative: bool = False) -> Tensor:
     """Compute mean, deviation, five percentiles and movement of each channel over each mask.
 
     Mean and deviation as in statistics pooling (Snyder et al.: X-vectors, ICASSP 2018). Movement is
-    the mean size and the deviation of steps over two frames, where they and the one between count.
+    the mean size and the deviation of steps over two frames, with all three frames in the mask.
 
     Args:
         x: the channels.
         masks: of the frames.
-        relative: whether percentiles are measured against the mean.
+        relative: whether percentiles are relative to the mean.
 
     Returns:
         [batch, masks * 9 * channels], one mask after the other.
     """
     frames = torch.stack([_weights(mask) for mask in masks], dim=2)
     inside = torch.stack([_weights(m[:, 2:] & m[:, 1:-1] & m[:, :-2]) for m in masks], dim=2)
-    # Once for all masks: deviations are taken around the first one's mean, and moved to each one's.
+    # For all masks at once: centred at the first mask's mean, then corrected to each mask's own.
     first = mean(x, masks[0])[:, :, None]
     centred = x - first
     offset = torch.bmm(centred, frames)
@@ -53,13 +53,13 @@ def statistics(x: Tensor, *masks: Tensor, relative: bool = False) -> Tensor:
 
 
 def percentiles(x: Tensor, mask: Tensor) -> Tensor:
-    """Compute five percentiles of each channel, between its values as numpy does.
+    """Compute five percentiles of each channel, interpolated as numpy does.
 
     Returns:
         [batch, 5 * channels], one channel after the other.
     """
     last = (mask.sum(dim=1, keepdim=True) - 1).clamp(min=0)
-    # Not times a tensor of them, which would be copied to a GPU each time.
+    # A tensor of the shares would be copied to a GPU on each call.
     place = torch.cat([last * share for share in PERCENTILES], dim=1)
     below = place.long()
     low, high = _at_ranks(x, mask, below, torch.minimum(below + 1, last))
@@ -70,11 +70,11 @@ def correlations(x: Tensor, mask: Tensor) -> Tensor:
     """Compute Pearson's correlation of each pair of channels: [batch, n * (n - 1) / 2].
 
     Second-order pooling (Carreira et al.: Semantic segmentation with second-order pooling, ECCV
-    2012). A channel that does not vary goes with no other: 0.
+    2012). A constant channel has the correlation 0 with every other.
     """
     weights = _weights(mask)
     centred = x - mean(x, mask)[:, :, None]
-    # Again: the mean over many frames is rounded by more than a channel that does not vary varies.
+    # Centred again, because rounding of the mean would look like variation of a constant channel.
     centred = centred - mean(centred, mask)[:, :, None]
     unit = centred / _root(mean(centred.square(), mask))[:, :, None]
     products = (unit * weights[:, None]) @ unit.transpose(1, 2)
@@ -86,18 +86,18 @@ def correlations(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def thirds(x: Tensor, mask: Tensor, relative: bool = False) -> Tensor:
-    """Average each channel over each third of the clip, from the mask's first frame to its last.
+    """Compute each channel's mean over each third, from the mask's first frame to its last.
 
     Args:
         x: the channels.
         mask: of the frames.
-        relative: whether the averages are measured against that of the whole clip.
+        relative: whether the means are relative to that of the whole clip.
 
     Returns:
-        [batch, 3 * channels]; a third of which the mask takes nothing is like the whole.
+        [batch, 3 * channels]; a third without frames of the mask gets the mean of the whole clip.
     """
     frame = torch.arange(x.shape[2], device=x.device)
-    # Not torch.where: it copies a number to the GPU, and waits for it.
+    # torch.where would copy a number to the GPU and wait for it.
     taken = frame.expand_as(mask)
     first = taken.masked_fill(~mask, x.shape[2]).amin(dim=1, keepdim=True)
     last = taken.masked_fill(~mask, -1).amax(dim=1, keepdim=True)
@@ -114,7 +114,7 @@ def thirds(x: Tensor, mask: Tensor, relative: bool = False) -> Tensor:
 
 
 def _weights(mask: Tensor) -> Tensor:
-    """Share 1 among the frames of a mask: float32 [batch, frames]."""
+    """Return equal weights for the frames of a mask, of sum 1: float32 [batch, frames]."""
     taken = mask.float()
     return taken / taken.sum(dim=1, keepdim=True).clamp(min=1)
 
@@ -124,11 +124,11 @@ def _root(x: Tensor) -> Tensor:
 
 
 def _at_ranks(x: Tensor, mask: Tensor, *ranks: Tensor) -> list[Tensor]:
-    """Take the values of each channel at ranks, int64 [batch, n]: [batch, channels, n] of each.
+    """Return each channel's values at ranks, int64 [batch, n]: a [batch, channels, n] for each.
 
-    Rank 0 is the lowest value that the mask takes.
+    Rank 0 is the lowest value in the mask.
     """
-    hidden = x.masked_fill(~mask[:, None], _BEYOND)
+    hidden = x.masked_fill(~mask[:, None], _INFINITY)
     places = [rank[:, None].expand(-1, x.shape[1], -1) for rank in ranks]
     if _indexes_slowly(x):
         frames = hidden.detach().argsort(dim=2)
@@ -138,24 +138,24 @@ def _at_ranks(x: Tensor, mask: Tensor, *ranks: Tensor) -> list[Tensor]:
 
 
 def _indexes_slowly(x: Tensor) -> bool:
-    """Whether the gradient of indexing would be added up one after the other.
+    """Return whether the gradient of indexing would be summed sequentially.
 
-    So it is on a GPU, where it is to be deterministic: by sorting, and by a copy from the host.
+    A deterministic GPU does this, after sorting and a copy from the host.
     """
     return x.requires_grad and x.device.type != "cpu"
 
 
 def take(x: Tensor, index: Tensor) -> Tensor:
-    """Take values along the last axis, by comparing: [..., n], int64 [..., k] -> [..., k]."""
+    """Gather values along the last axis by comparison: [..., n], int64 [..., k] -> [..., k]."""
     place = torch.arange(x.shape[-1], device=x.device)
     return (x[..., None, :] * (place == index[..., None])).sum(dim=-1)
 
 
 def _sorted(x: Tensor) -> Tensor:
-    """Sort each channel's values, the lowest first."""
+    """Sort each channel's values in ascending order."""
     if x.device.type != "cpu" or torch.compiler.is_exporting():
         return x.sort(dim=2).values
-    # numpy's sort uses the processor's vector units, and takes a quarter of the time.
+    # numpy's sort uses vector instructions and takes a quarter of the time.
     values = x.detach().numpy()
     if not x.requires_grad:
         return torch.from_numpy(np.sort(values, axis=2))

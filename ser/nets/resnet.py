@@ -32,15 +32,15 @@ class ResidualBlock(nn.Module):
         """Apply the block; padding stays zero."""
         lengths = (lengths + self.stride - 1) // self.stride
         y = mask_frames(torch.relu(self.norm1(self.conv1(x))), lengths)
-        # The stride is taken out of the shortcut's convolution: PyTorch's (2.13) crashes on a CPU
-        # for fewer than 16 channels in channels_last memory.
+        # Sliced instead of a convolution with a stride, which crashes in PyTorch (2.13) on a CPU
+        # with fewer than 16 channels in channels_last memory.
         shortcut = self.shortcut(x[:, :, :: self.stride, :: self.stride])
         y = torch.relu(self.norm2(self.conv2(y)) + shortcut)
         return mask_frames(y, lengths), lengths
 
 
 class AttentivePooling(nn.Module):
-    """Mean and standard deviation over time, frames weighted by a small net.
+    """Mean and standard deviation over time, with frames weighted by a small net.
 
     Okabe, Koshinaka, Shinoda: Attentive statistics pooling for deep speaker embedding,
     Interspeech 2018. Shapes: [batch, channels, frames] -> [batch, 2 * channels].
@@ -62,10 +62,10 @@ class AttentivePooling(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A stem, 3 or 4 residual stages of width, 2 width, 4 width ... channels, attentive pooling.
+    """A stem, 3 or 4 residual blocks of width, 2 width, 4 width ... channels, attentive pooling.
 
-    Residual blocks after He et al.: Deep residual learning for image recognition, CVPR 2016, one
-    a stage, each halving bands and frames.
+    Each residual block halves bands and frames. He et al.: Deep residual learning for image
+    recognition, CVPR 2016.
 
     Shapes:
         features [batch, frames, dims], lengths [batch] -> logits [batch, emotions].

@@ -1,4 +1,4 @@
-"""A 2-D CNN with rectangular kernels: first along frequency, then along time."""
+"""A 2-D CNN with rectangular kernels, first along frequency, then along time."""
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +10,11 @@ from ser.nets.layers import Dropout, mask_frames, mean_over_frames
 class RezoNet(nn.Module):
     """Six convolutions with rectangular kernels, batch norm and pooling, mean over time, dense.
 
-    After Anvarjon, Mustaqeem, Kwon: Deep-Net: A lightweight CNN-based speech emotion recognition
-    system using deep frequency features, Sensors 20(18), 2020: kernels 9, 5 and 3 bands high and
-    one frame wide with pooling along frequency only look for deep frequency features; kernels one
-    band high and 9, 5 and 3 frames wide follow them through time. The sizes of the layers are this
-    project's own: the student project that the name comes from does not publish its own.
+    Modelled on Anvarjon, Mustaqeem, Kwon: Deep-Net: A lightweight CNN-based speech emotion
+    recognition system using deep frequency features, Sensors 20(18), 2020. Kernels 9, 5 and 3 bands
+    high and one frame wide, with pooling along frequency only, extract frequency features. Kernels
+    one band high and 9, 5 and 3 frames wide follow these over time. The student project that the
+    name comes from does not publish the sizes of its layers; those here are this project's.
 
     Shapes:
         features [batch, frames, mel bands], lengths [batch] -> logits [batch, emotions].
@@ -56,7 +56,7 @@ class RezoNet(nn.Module):
 
 
 def _convolution(before: int, after: int, kernel: tuple[int, int]) -> nn.Module:
-    """Make a convolution that keeps the size, and its batch norm."""
+    """Make a convolution that keeps the size, with a batch norm."""
     return nn.Sequential(
         nn.Conv2d(before, after, kernel, padding="same", bias=False), nn.BatchNorm2d(after)
     )

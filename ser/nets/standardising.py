@@ -1,4 +1,4 @@
-"""The kind of net that standardises what it pools of clips, in place of their features."""
+"""Base class of nets that standardise pooled statistics of clips instead of their features."""
 
 from abc import abstractmethod
 
@@ -8,31 +8,31 @@ from torch import Tensor, nn
 
 
 class StandardisingNet(nn.Module):
-    """A net that describes each clip by one row of numbers, and measures those over clips.
+    """A net that pools each clip into one vector, and standardises vectors over clips.
 
-    Its Needs say `standardises_pooled`. It is tuned once, measured before it is trained, and for
-    model.normalisation speaker it measures every voice anew with the weights of the moment.
+    Its Needs have `standardises_pooled`. Call `tune` once, then `measure` before training. With
+    model.normalisation speaker, call `measure_voices` again whenever the weights have changed.
     """
 
     @abstractmethod
     def tune(self, band_hertz: NDArray[np.float64]) -> None:
-        """Set where the bands lie; a trained net has it among its weights.
+        """Set the frequencies of the mel bands; a trained net has them in its weights.
 
         Args:
-            band_hertz: the middle of each mel band, in Hz [bands].
+            band_hertz: [bands], the centre of each mel band in Hz.
         """
 
     @abstractmethod
     def known_transforms(self) -> list[Tensor]:
-        """List the weights that begin as known transforms."""
+        """Return the weights that are initialised with known transforms."""
 
     @abstractmethod
     def pool(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Describe each clip by one row of numbers: [batch, pooled]."""
+        """Pool each clip into one vector: [batch, pooled]."""
 
     @abstractmethod
     def measure(self, pooled: Tensor) -> None:
-        """Take the mean and the deviation of what was pooled of some clips as 0 and 1.
+        """Set the mean and deviation to standardise by to those of the pooled vectors of clips.
 
         Args:
             pooled: [clips, pooled].
@@ -40,9 +40,9 @@ class StandardisingNet(nn.Module):
 
     @abstractmethod
     def measure_voices(self, pooled: Tensor, voices: Tensor) -> None:
-        """Take the mean and the deviation of each voice's clips as its 0 and 1.
+        """Set each voice's mean and deviation to those of the pooled vectors of its clips.
 
         Args:
             pooled: [clips, pooled].
-            voices: int64 [clips], from 0 on, none left out.
+            voices: int64 [clips], numbered from 0 without gaps.
         """

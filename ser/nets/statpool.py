@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ser.nets import pooling
-from ser.nets.layers import perceptron, within_reach
+from ser.nets.layers import clip_outliers, perceptron
 from ser.nets.standardising import StandardisingNet
 from ser.nets.transforms import (
     PITCHES,
@@ -20,39 +20,39 @@ from ser.nets.transforms import (
 )
 
 _CEPSTRUM = 24  # learned channels, at most as many as there are bands
-_CORRELATED = 13  # of these, so many are correlated, as is usual of MFCC
-_GROUPS = 8  # groups of bands whose modulation is taken
+_CORRELATED = 13  # number of these that are correlated, as usual for MFCC
+_GROUPS = 8  # groups of bands whose modulation is computed
 _RATES = 16  # modulation: 1 to 16 cycles in _MODULATION frames
-_MODULATION = 64  # frames; a filter begins every _MODULATION_HOP of them
+_MODULATION = 64  # frames of a filter, which is applied every _MODULATION_HOP frames
 _MODULATION_HOP = 16
-_FLOOR_DB = -80.0  # as deep as a log-mel spectrogram goes
-_COMB_FLOOR_DB = -60.0  # quieter bands say nothing of the pitch
-_ACTIVE_DB = -40.0  # frames so far below the loudest are silence
-_PEAK_DB = -20.0  # a peak of the level further below the loudest is none
-_VOICED_DB = 14.0  # a comb that fits so well: the frame is voiced
-_SHARPNESS_DB = 2.0  # by how much a comb must fit better to decide the pitch
-_LEAST_FRAMES = 5  # fewer voiced frames say nothing: the most voiced are taken
-_LEAST_DEVIATION = 1e-4
+_FLOOR_DB = -80.0  # lowest level of a log-mel spectrogram
+_COMB_FLOOR_DB = -60.0  # quieter bands carry no information about pitch
+_ACTIVE_DB = -40.0  # frames further below the loudest count as silence
+_PEAK_DB = -20.0  # peaks of the level further below the loudest are ignored
+_VOICED_DB = 14.0  # a frame is voiced if its best comb fits better than this
+_SHARPNESS_DB = 2.0  # by how much a comb must fit better than others to decide the pitch
+_MIN_VOICED = 5  # with fewer voiced frames, the most voiced frames are used instead
+_MIN_DEVIATION = 1e-4
 _TINY_POWER = 1e-10
 
 
 class StatPool(StandardisingNet):
     """Convolutions over bands and over time, statistics pooling, one hidden layer.
 
-    Of every frame: the 64 bands; a learned 1x1 convolution started at the cosine transform (24
-    channels); level, centroid, spread, flux and flatness; pitch and voicing by harmonic combs. They
-    are pooled as functionals are (`ser.nets.pooling`): mean, deviation, percentiles and movement
-    over the active frames, and again over the voiced ones; correlations; thirds; rhythm. A learned
-    convolution over time, started at windowed sinusoids, adds how strongly groups of bands go up
-    and down at each rate.
+    The channels of every frame: the 64 bands; a learned 1x1 convolution initialised with the cosine
+    transform (24 channels); level, centroid, spread, flux and flatness; pitch and voicing by
+    harmonic combs. They are pooled like functionals (`ser.nets.pooling`): mean, deviation,
+    percentiles and movement over the active frames, and again over the voiced ones; correlations;
+    thirds; rhythm. A learned convolution over time, initialised with windowed sinusoids, adds the
+    modulation of groups of bands at each rate.
 
-    What is pooled is measured against mean and deviation over the train clips (`measure`), or over
-    the clips of the speaker (`measure_voices`), so no batch has a say in what another clip gives,
-    and one clip is batch enough.
+    The pooled values are standardised by mean and deviation over the train clips (`measure`), or
+    over the speaker's clips (`measure_voices`). The result for a clip therefore does not depend on
+    its batch, and a batch may have one clip.
 
     Shapes:
-        features [batch, frames, bands], log-mel in dB relative to the clip's loudest point, as they
-        are, without normalisation; lengths [batch]; frames from 1 on -> logits [batch, emotions].
+        features [batch, frames, bands], log-mel in dB relative to the clip's loudest point, without
+        normalisation, at least 1 frame; lengths [batch] -> logits [batch, emotions].
         Parameters, 5 emotions, 64 bands, width 256: 553,989.
     """
 
@@ -66,15 +66,15 @@ class StatPool(StandardisingNet):
     def __init__(
         self, bands: int, emotions: int, width: int, dropout: float, relative: bool = False
     ) -> None:
-        """Make the net, which must be tuned before it is trained.
+        """Make the net; call `tune` before training it.
 
         Args:
-            bands: of the spectrogram, at least 8.
+            bands: number of mel bands, at least 8.
             emotions: number of classes.
-            width: hidden units.
-            dropout: of the hidden units.
-            relative: whether percentiles and thirds are measured against the clip's own means,
-                which leaves less of how a voice or a recording sounds as a whole.
+            width: number of hidden units.
+            dropout: probability of dropping a hidden unit.
+            relative: whether percentiles and thirds are relative to the clip's own means, which
+                removes some of the general sound of a voice or a recording.
         """
         super().__init__()
         self.relative = relative
@@ -93,22 +93,22 @@ class StatPool(StandardisingNet):
         pooled = self.pool(torch.zeros(1, 1, bands), torch.ones(1, dtype=torch.int64)).shape[1]
         self.register_buffer("centre", torch.zeros(1, pooled))
         self.register_buffer("scale", torch.ones(1, pooled))
-        # Not among the weights: another voice has others.
+        # Not saved with the weights, because other voices have other values.
         self.voice_centre, self.voice_scale = torch.empty(0), torch.empty(0)
         self.head = perceptron(pooled, width, emotions, dropout)
 
     @torch.no_grad()
     def tune(self, band_hertz: NDArray[np.float64]) -> None:
-        """Tell the net where its bands lie; a trained one has it among its weights.
+        """Set the frequencies of the mel bands; a trained net has them in its weights.
 
         Args:
-            band_hertz: the middle of each mel band, in Hz [bands].
+            band_hertz: [bands], the centre of each mel band in Hz.
         """
         self.combs.copy_(harmonic_combs(band_hertz))
         self.kilohertz.copy_(torch.from_numpy(band_hertz / 1000))
 
     def known_transforms(self) -> list[Tensor]:
-        """List the weights that begin as known transforms."""
+        """Return the weights that are initialised with known transforms."""
         return [self.cepstrum.weight, self.modulation.weight]
 
     def forward(self, features: Tensor, lengths: Tensor, voices: Tensor | None = None) -> Tensor:
@@ -117,18 +117,18 @@ class StatPool(StandardisingNet):
         Args:
             features: [batch, frames, bands].
             lengths: int64 [batch].
-            voices: int64 [batch], whose voice each clip is, as `measure_voices` numbers them; None:
-                all are measured against the same clips, those of `measure`.
+            voices: int64 [batch], the number of each clip's speaker in `measure_voices`; None: all
+                clips are standardised by the values of `measure`.
         """
         centre, scale = self.centre, self.scale
         if voices is not None:
             centre, scale = self.voice_centre[voices], self.voice_scale[voices]
         standard = (self.pool(features, lengths) - centre) / scale
-        logits: Tensor = self.head(within_reach(standard))
+        logits: Tensor = self.head(clip_outliers(standard))
         return logits
 
     def pool(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Describe each clip by one row of numbers: [batch, pooled]."""
+        """Pool each clip into one vector: [batch, pooled]."""
         own = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
         mel = features.transpose(1, 2).masked_fill(~own[:, None], _FLOOR_DB)
         with torch.no_grad():
@@ -140,7 +140,9 @@ class StatPool(StandardisingNet):
             known = torch.cat([mel, shape], dim=1)
             parts = [pooling.statistics(known, active, voiced, relative=self.relative)]
             parts.append(_rhythm(level, own, active, voiced))
-        learned = self.cepstrum(mel).float()  # where a convolution has fewer bits, they have not
+        learned = self.cepstrum(
+            mel
+        ).float()  # pooled in float32 even if convolutions use fewer bits
         correlated = torch.cat([learned[:, :_CORRELATED], shape], dim=1)
         parts.append(pooling.statistics(learned, active, voiced, relative=self.relative))
         parts.append(pooling.correlations(correlated, voiced))
@@ -149,7 +151,7 @@ class StatPool(StandardisingNet):
         return torch.cat(parts, dim=1)
 
     def _shape(self, mel: Tensor) -> Tensor:
-        """Describe each frame: level, centroid, spread, flux, flatness, pitch, voicing.
+        """Compute level, centroid, spread, flux, flatness, pitch and voicing of each frame.
 
         Returns:
             [batch, 7, frames] in dB below the loudest, kHz, kHz, 0..sqrt(2), dB, semitones above
@@ -173,7 +175,7 @@ class StatPool(StandardisingNet):
         return torch.stack([level, centroid, spread, flux, flatness, pitch, voicing], dim=1)
 
     def _modulation(self, mel: Tensor, level: Tensor, own: Tensor) -> Tensor:
-        """Measure how strongly groups of bands, and the level, go up and down at each rate.
+        """Compute the modulation of groups of bands and of the level at each rate.
 
         Returns:
             [batch, 9 * rates], logarithmic.
@@ -181,17 +183,17 @@ class StatPool(StandardisingNet):
         slow = torch.cat([torch.einsum("gb,nbt->ngt", self.groups, mel), level[:, None]], dim=1)
         centred = (slow - pooling.mean(slow, own)[:, :, None]) * own[:, None]
         clips, channels, frames = centred.shape
-        answers = self.modulation(centred.reshape(clips * channels, 1, frames))
-        pairs = answers.view(clips, channels, 2, _RATES, -1)
+        filtered = self.modulation(centred.reshape(clips * channels, 1, frames))
+        pairs = filtered.view(clips, channels, 2, _RATES, -1)
         size = (pairs.square().sum(dim=2) + 1e-3).sqrt()
-        # The filters that are centred on one of the clip's own frames.
+        # Only the positions whose centre is one of the clip's own frames.
         inside = own[:, ::_MODULATION_HOP]
         size = size[..., : inside.shape[1]].flatten(1, 2)
         return pooling.mean(size, inside).log1p()
 
     @torch.no_grad()
     def measure(self, pooled: Tensor) -> None:
-        """Take the mean and the deviation of what was pooled of some clips as 0 and 1.
+        """Set the mean and deviation to standardise by to those of the pooled vectors of clips.
 
         Args:
             pooled: [clips, pooled].
@@ -201,17 +203,17 @@ class StatPool(StandardisingNet):
 
     @torch.no_grad()
     def measure_voices(self, pooled: Tensor, voices: Tensor) -> None:
-        """Take the mean and the deviation of each voice's clips as its 0 and 1.
+        """Set each voice's mean and deviation to those of the pooled vectors of its clips.
 
         Args:
             pooled: [clips, pooled].
-            voices: int64 [clips], from 0 on, none left out.
+            voices: int64 [clips], numbered from 0 without gaps.
         """
         of_voice = [pooled[voices == voice] for voice in range(int(voices.max()) + 1)]
         centre = torch.stack([own.mean(dim=0) for own in of_voice])
         scale = torch.stack([_deviation(own) for own in of_voice])
         if self.voice_centre.shape == centre.shape:
-            # In place: a recorded step goes on reading where it read before.
+            # In place, because a recorded step reads from the same memory again.
             self.voice_centre.copy_(centre)
             self.voice_scale.copy_(scale)
         else:
@@ -223,25 +225,25 @@ def _semitones(hertz: NDArray[np.float64]) -> Tensor:
 
 
 def _deviation(pooled: Tensor) -> Tensor:
-    """Standard deviation of each column, 1 where it does not vary."""
+    """Compute the standard deviation of each column; 1 for a constant one."""
     deviation = pooled.std(dim=0, correction=0)
-    return torch.where(deviation > _LEAST_DEVIATION, deviation, 1.0)
+    return torch.where(deviation > _MIN_DEVIATION, deviation, 1.0)
 
 
 def _voiced(voicing: Tensor, active: Tensor) -> Tensor:
-    """Tell the voiced frames among the active ones, at least the five most voiced."""
+    """Return a mask of the voiced frames among the active ones, at least the five most voiced."""
     clear = active & (voicing > _VOICED_DB)
     most = voicing.masked_fill(~active, -torch.inf)
-    fifth = most.topk(min(_LEAST_FRAMES, most.shape[1]), dim=1).values[:, -1:]
-    few = clear.sum(dim=1, keepdim=True) < _LEAST_FRAMES
+    fifth = most.topk(min(_MIN_VOICED, most.shape[1]), dim=1).values[:, -1:]
+    few = clear.sum(dim=1, keepdim=True) < _MIN_VOICED
     return clear | few & active & (voicing >= fifth)
 
 
 def _rhythm(level: Tensor, own: Tensor, active: Tensor, voiced: Tensor) -> Tensor:
-    """Describe length, pauses and pace: [batch, 7].
+    """Compute length, pauses and pace: [batch, 7].
 
-    Logarithm of the frames; shares of active and of voiced frames, and of voiced ones among the
-    active; pauses, changes of voicing and peaks of the level per frame.
+    Logarithm of the number of frames; shares of active and of voiced frames, and of voiced among
+    active frames; pauses, changes of voicing and peaks of the level per frame.
     """
     frames, actives, voiceds = (mask.sum(dim=1).float() for mask in (own, active, voiced))
     middle = level[:, 1:-1]

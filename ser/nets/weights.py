@@ -1,4 +1,4 @@
-"""Weights of a net on disk, as safetensors."""
+"""Write the weights of a net as safetensors."""
 
 from pathlib import Path
 
@@ -9,16 +9,20 @@ Weights = dict[str, Tensor]
 
 
 def write_weights(path: Path, weights: Weights) -> None:
-    """Write weights as safetensors; makes the folder."""
+    """Write weights as safetensors, and make the folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     safetensors.torch.save_file(weights, path)
 
 
 def snapshot_name(epoch: int) -> str:
-    """Name the file of one epoch's weights, so that names sort as epochs do."""
+    """Return the file name of one epoch's weights; names sort in the order of epochs.
+
+    >>> snapshot_name(7)
+    'epoch-00007.safetensors'
+    """
     return f"epoch-{epoch:05d}.safetensors"
 
 
 def snapshot_epoch(path: Path) -> int:
-    """Read the epoch from the name of a file of one epoch's weights."""
+    """Return the epoch in the file name of one epoch's weights."""
     return int(path.stem.removeprefix("epoch-"))

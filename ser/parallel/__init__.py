@@ -1,7 +1,7 @@
-"""Work on many items spread over processes, with results in the order of the input.
+"""Map a function over many items in parallel, with results in the order of the input.
 
-Where it runs is said by the environment alone: SER_WORKERS local processes, or the workers of the
-Dask cluster whose scheduler SER_DASK_SCHEDULER names.
+The environment alone decides where it runs: in SER_WORKERS local processes, or on the Dask cluster
+whose scheduler listens at SER_DASK_SCHEDULER.
 """
 
 import os
@@ -13,10 +13,10 @@ from ser.parallel.local import Item, Result, local_map
 
 
 def worker_count() -> int:
-    """How many processes to use: SER_WORKERS, or one per available core.
+    """Return how many processes to use: SER_WORKERS, or one per available core.
 
     Raises:
-        UserError: SER_WORKERS is no whole number from 1 on.
+        UserError: SER_WORKERS is not a whole number from 1 on.
     """
     text = os.environ.get("SER_WORKERS", "")
     if not text:
@@ -27,28 +27,31 @@ def worker_count() -> int:
 
 
 def scheduler_address() -> str:
-    """Where the Dask scheduler listens, SER_DASK_SCHEDULER; empty if there is none."""
+    """Return the address of the Dask scheduler, SER_DASK_SCHEDULER; empty without one."""
     return os.environ.get("SER_DASK_SCHEDULER", "")
 
 
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield `function(item)` for each item, in order, computed by several processes.
 
-    At most a few items per process are taken ahead, and as many results wait, so memory does not
-    grow with the number of items. Items, results and what the function holds travel by pickle: of
-    large arrays, rather name the file. Results never depend on where they are computed.
+    Only a few items per process are read ahead, and as many results are kept, so memory does not
+    grow with the number of items. Items, results and the function's data are pickled; instead of a
+    large array, pass the name of its file. Results do not depend on where they are computed.
 
     Args:
-        function: what to do with an item; it must not depend on the process that it runs in.
-        items: taken one by one.
+        function: applied to each item; it must not depend on the process that it runs in.
+        items: read one by one.
 
     Raises:
-        UserError: a process was killed; or the cluster cannot do it, see `ser.parallel.cluster`.
-        Exception: whatever `function` or `items` raise, in its item's place.
+        UserError: a process was killed, or the cluster failed: see `ser.parallel.cluster`.
+        Exception: whatever `function` or `items` raise, in place of that item's result.
+
+    >>> list(ordered_map(abs, [-2, 3, -1]))
+    [2, 3, 1]
     """
     if address := scheduler_address():
         # Imported only here: it takes half a second.
         from ser.parallel import cluster
 
-        return cluster.ordered_map(function, items, address)
+        return cluster.cluster_map(function, items, address)
     return local_map(function, items, worker_count())

@@ -1,6 +1,6 @@
-"""Work on many items spread over a Dask cluster, with the same results as on this computer.
+"""Map a function over many items on a Dask cluster, with the same results as on this computer.
 
-Only imported where SER_DASK_SCHEDULER is set: `distributed` takes half a second to import.
+Imported only if SER_DASK_SCHEDULER is set: `distributed` takes half a second to import.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from distributed.client import FutureCancelledError, FuturesCancelledError
 from distributed.comm import connect
 
 from ser.core.errors import UserError
-from ser.parallel.local import AHEAD, Item, Result, single_threaded
+from ser.parallel.local import ITEMS_AHEAD, Item, Result, limit_to_one_thread
 
-CODE = ("ser", "stages")
-# Those that decide about the bytes of a clip, its features or a trained net.
-PACKAGES = (
+PROJECT_PACKAGES = ("ser", "stages")
+# Libraries that affect the bytes of a clip, of its features or of a trained net.
+LIBRARIES = (
     "imbalanced-learn",
     "librosa",
     "numpy",
@@ -39,38 +39,38 @@ PACKAGES = (
     "torch",
 )
 CONNECT_SECONDS = 10
-WORKER_SECONDS = 30  # a worker that was killed is started again within some
+WORKER_SECONDS = 30  # a worker that was killed restarts within seconds
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class OtherCodeError(Exception):
-    """A worker that joined lately runs other code or other packages."""
+class CodeMismatchError(Exception):
+    """A worker that joined later runs different code or different packages."""
 
 
-def describe_code() -> dict[str, str]:
-    """Name everything that results depend on besides the items.
+def code_versions() -> dict[str, str]:
+    """Return everything that results depend on besides the items.
 
     Returns:
-        Python's minor version, the processor's kind, the packages' versions, and a digest of each
-        file of the project's own packages as they are imported here.
+        Python's minor version, the kind of processor, the versions of libraries, and a digest of
+        each file of the project's packages as they are imported here.
     """
-    described = {"python": "{}.{}".format(*sys.version_info), "processor": platform.machine()}
-    for package in PACKAGES:
+    versions = {"python": "{}.{}".format(*sys.version_info), "processor": platform.machine()}
+    for library in LIBRARIES:
         try:
-            described[package] = version(package)
+            versions[library] = version(library)
         except PackageNotFoundError:
-            described[package] = "missing"
-    for package in CODE:
+            versions[library] = "missing"
+    for package in PROJECT_PACKAGES:
         spec = find_spec(package)
         for folder in (spec and spec.submodule_search_locations) or ():
             for path in sorted(Path(folder).rglob("*.py")):
                 name = f"{package}/{path.relative_to(folder).as_posix()}"
-                described[name] = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
-    return described
+                versions[name] = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    return versions
 
 
-# Of when this module was imported: what is changed on disk later, this process does not run.
-_OWN = describe_code()
+# Computed on import: this process does not run code that is changed on disk later.
+_OWN = code_versions()
 
 
 def _own_code() -> dict[str, str]:
@@ -85,38 +85,38 @@ _OWN_DIGEST = _digest(_OWN)
 
 
 def _call(code: bytes, payload: bytes) -> bytes:
-    """Compute one item on a worker; everything is pickled, so that nothing is imported too early.
+    """Compute one item on a worker; the payload stays pickled until the code has been checked.
 
     Raises:
-        OtherCodeError: this worker's code is not the caller's.
+        CodeMismatchError: this worker's code differs from the caller's.
     """
     if code != _OWN_DIGEST:
-        raise OtherCodeError
-    # For libraries that are loaded from here on; those that are there already are told below.
+        raise CodeMismatchError
+    # For libraries loaded from here on; those already loaded are limited below.
     os.environ.update(_ONE_THREAD)
     function, item = pickle.loads(payload)  # noqa: S301 - Dask runs what its clients send
-    single_threaded()
+    limit_to_one_thread()
     result: bytes = cloudpickle.dumps(function(item))
     return result
 
 
-def ordered_map(
+def cluster_map(
     function: Callable[[Item], Result], items: Iterable[Item], address: str
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item, in order, computed by a cluster's workers.
 
-    A few items per thread of a worker are under way at any time. What a worker that dies was at is
-    computed again by others. When the caller stops early, what has not begun never will.
+    A few items per worker thread are in progress at any time. If a worker dies, others compute its
+    items again. If the caller stops early, the pending work is cancelled.
 
     Args:
-        function: what to do with an item; its prints go to the worker's log.
-        items: taken one by one.
+        function: applied to each item; its prints go to the worker's log.
+        items: read one by one.
         address: of the scheduler, such as tcp://192.168.0.1:8786.
 
     Raises:
         UserError: the scheduler cannot be reached or is lost, it has no workers, their code or
             packages differ from those here, or an item kills its workers.
-        Exception: whatever `function` or `items` raise, in its item's place.
+        Exception: whatever `function` or `items` raise, in place of that item's result.
     """
     quiet = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}  # of large items
     with dask.config.set(quiet), _connect(address) as client:
@@ -129,17 +129,17 @@ def ordered_map(
         source = iter(items)
         waiting: deque[Future] = deque()
         for place in count(1):
-            free = max(0, AHEAD * threads - len(waiting))
+            free = max(0, ITEMS_AHEAD * threads - len(waiting))
             waiting.extend(submit(item) for item in islice(source, free))
             if not waiting:
                 return
-            yield _take(client, address, waiting.popleft(), place)
-            if place % (AHEAD * threads) == 0:  # workers come and go
+            yield _wait_for_result(client, address, waiting.popleft(), place)
+            if place % (ITEMS_AHEAD * threads) == 0:  # workers come and go
                 threads = max(1, sum(client.nthreads().values()))
 
 
-async def _greet(address: str) -> None:
-    """Shake hands: with a server of another kind, Dask's client would wait for ever."""
+async def _handshake(address: str) -> None:
+    """Connect once with a timeout: with another kind of server, Dask's client would hang."""
     security = Security().get_connection_args("client")
     comm = await connect(address, timeout=CONNECT_SECONDS, **security)
     await comm.close()
@@ -147,7 +147,7 @@ async def _greet(address: str) -> None:
 
 def _connect(address: str) -> Client:
     try:
-        asyncio.run(asyncio.wait_for(_greet(address), CONNECT_SECONDS))
+        asyncio.run(asyncio.wait_for(_handshake(address), CONNECT_SECONDS))
         return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         reason = str(error) or f"no answer within {CONNECT_SECONDS} s"
@@ -159,13 +159,13 @@ def _connect(address: str) -> Client:
 
 
 def _check_workers(client: Client, address: str) -> int:
-    """Make sure that there are workers, and that all of them run the code that runs here.
+    """Check that there are workers, and that all of them run the same code as this process.
 
     Returns:
-        How many threads they have together.
+        The number of their threads.
 
     Raises:
-        UserError: there is none, or one differs.
+        UserError: there are no workers, or a worker's code differs.
     """
     try:
         client.wait_for_workers(1, timeout=WORKER_SECONDS)
@@ -182,15 +182,15 @@ def _check_workers(client: Client, address: str) -> int:
             difference = _difference(answer)
         if difference:
             raise UserError(
-                f"the Dask worker at {worker} would compute something else: {difference}. Start "
-                "every worker anew, with the same environment, in the project's folder as it is "
+                f"the Dask worker at {worker} would compute something else: {difference}. Restart "
+                "every worker with the same environment, in the project's folder as it is "
                 f"now: python -m dask worker {address}"
             )
     return sum(client.nthreads().values())
 
 
 def _difference(theirs: Mapping[str, str]) -> str:
-    """Say how a worker's code differs from the code here; nothing if it does not."""
+    """Describe how a worker's code differs from the code here; empty if it does not."""
     names = sorted(
         {*theirs, *_OWN} - {name for name in theirs if theirs[name] == _OWN.get(name)},
         key=lambda name: (name.endswith(".py"), name),
@@ -203,25 +203,25 @@ def _difference(theirs: Mapping[str, str]) -> str:
     return "; ".join(shown) + more
 
 
-def _take(client: Client, address: str, future: Future, place: int) -> Any:  # noqa: ANN401
-    """Wait for a result."""
+def _wait_for_result(client: Client, address: str, future: Future, place: int) -> Any:  # noqa: ANN401
+    """Return the result of an item, as soon as it is there."""
     try:
         while True:
             try:
                 return pickle.loads(future.result(WORKER_SECONDS))  # noqa: S301 - our own worker's
             except TimeoutError:
-                if future.status == "error":  # the function's own
+                if future.status == "error":  # raised by the function
                     raise
                 if not client.nthreads():
                     raise _no_workers(address) from None
-    except (OtherCodeError, ImportError):
+    except (CodeMismatchError, ImportError):
         _check_workers(client, address)
         raise
     except KilledWorker as error:
         raise UserError(
             f"item {place} was with {error.allowed_failures + 1} Dask workers that died, the last "
-            f"one at {error.last_worker.address}: mostly memory was short. See the workers' logs; "
-            "give them more (--memory-limit), or fewer threads each (--nthreads 1)"
+            f"one at {error.last_worker.address}, most likely for lack of memory. See the workers' "
+            "logs; give them more (--memory-limit), or fewer threads each (--nthreads 1)"
         ) from None
     except (FutureCancelledError, FuturesCancelledError) as error:
         raise UserError(

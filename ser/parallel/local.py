@@ -1,4 +1,4 @@
-"""Work on many items spread over the processes of this computer."""
+"""Map a function over many items in processes of this computer."""
 
 import multiprocessing
 import os
@@ -20,16 +20,15 @@ from ser.core.errors import UserError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Items taken ahead per process, so that none waits for work while an earlier item takes long.
-AHEAD = 4
+# Items read ahead per process, so that no process is idle while an earlier item takes long.
+ITEMS_AHEAD = 4
 
 
-def single_threaded() -> None:
-    """Keep this process's numeric libraries on one core, for good.
+def limit_to_one_thread() -> None:
+    """Limit the numeric libraries of this process to one thread, permanently.
 
-    The sum of a matrix product depends on the number of threads. OpenMP keeps the number for each
-    thread of Python, so every thread that computes must call this, and after the libraries that it
-    uses are imported.
+    The sums of a matrix product depend on the number of threads. OpenMP keeps a limit for each
+    Python thread, so every thread that computes must call this, after importing its libraries.
     """
     threadpool_limits(1)
     if torch := sys.modules.get("torch"):
@@ -39,12 +38,12 @@ def single_threaded() -> None:
 def local_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
-    """Do as `ser.parallel.ordered_map` does; one worker computes in this process."""
+    """Do the same as `ser.parallel.ordered_map`; a single worker runs in this process."""
     if workers == 1:
         with threadpool_limits(1):
             yield from map(function, items)
         return
-    # Linux's fork starts a worker without importing everything again.
+    # On Linux, fork starts workers without importing everything again.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     reader, writer = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(
@@ -53,7 +52,7 @@ def local_map(
     try:
         source = iter(items)
         waiting: deque[Future[Result]] = deque(
-            pool.submit(function, item) for item in islice(source, AHEAD * workers)
+            pool.submit(function, item) for item in islice(source, ITEMS_AHEAD * workers)
         )
         for place in count(1):
             if not waiting:
@@ -61,29 +60,30 @@ def local_map(
             try:
                 result = waiting.popleft().result()
             except BrokenProcessPool:
+                ahead = ITEMS_AHEAD * workers
                 raise UserError(
-                    f"a process was killed at item {place} or one of the {AHEAD * workers} after "
-                    "it: mostly memory was short (see `dmesg`); fewer processes need less, such as "
+                    f"a process was killed at item {place} or one of the {ahead} after it, most "
+                    "likely for lack of memory (see `dmesg`); fewer processes need less, such as "
                     f"SER_WORKERS={workers // 2}"
                 ) from None
             waiting.extend(pool.submit(function, item) for item in islice(source, 1))
             yield result
     finally:
-        # Who stops early does not wait for what nobody will look at.
+        # If the caller stops early, cancel the pending work.
         writer.close()
         pool.shutdown(cancel_futures=True)
         reader.close()
 
 
 def _begin_worker(reader: Connection, writer: Connection) -> None:
-    """Prepare a worker that ends as soon as its parent closes the pipe or dies."""
-    single_threaded()
-    # Ctrl-C reaches all processes of a terminal; it is the parent that ends the others.
+    """Set up a worker process, which exits when its parent closes the pipe or dies."""
+    limit_to_one_thread()
+    # Ctrl-C reaches all processes of a terminal. The parent ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     writer.close()
 
-    def watch() -> None:
+    def exit_with_parent() -> None:
         reader.poll(None)
         os._exit(1)
 
-    Thread(target=watch, daemon=True).start()
+    Thread(target=exit_with_parent, daemon=True).start()

@@ -1,1 +1,1 @@
-"""Every picture of the project: of the dataset and of the results, in one style."""
+"""Draw all pictures of the dataset and of the results in one style."""

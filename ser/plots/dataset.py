@@ -1,4 +1,4 @@
-"""Pictures of the dataset: waveforms, mel spectrograms, durations, levels, who speaks how often."""
+"""Draw the dataset: waveforms, mel spectrograms, durations, levels, clips per speaker."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from matplotlib.ticker import AutoLocator
 from numpy.typing import NDArray
 
 from ser.core.typing import FloatArray
-from ser.plots.spectrogram import show_spectrogram
+from ser.plots.spectrogram import draw_spectrogram
 from ser.plots.style import (
     ACCENT,
     DARK,
@@ -22,9 +22,9 @@ from ser.plots.style import (
     TICK_SIZE,
     colour_bar,
     heat_map,
+    label_width,
     legend,
     new_figure,
-    room_for,
     save,
     shared_texts,
     style,
@@ -51,7 +51,7 @@ def waveforms(path: Path, samples: Mapping[str, FloatArray], sample_rate: int) -
 
     Args:
         path: the picture.
-        samples: what stands above a clip -> its waveform [samples].
+        samples: title of a clip -> its waveform [samples].
         sample_rate: in Hz.
     """
     figure = new_figure(9, 0.8 + 1.15 * len(samples))
@@ -67,7 +67,7 @@ def waveforms(path: Path, samples: Mapping[str, FloatArray], sample_rate: int) -
 
 
 def _draw_waveform(axes: Axes, samples: FloatArray, sample_rate: int) -> None:
-    """Draw every sample of a clip: librosa's envelope would be the same above and below zero."""
+    """Draw every sample of a clip; librosa's envelope would be symmetric around zero."""
     waveshow(
         samples,
         sr=sample_rate,
@@ -89,7 +89,7 @@ def mel_spectrograms(
 
     Args:
         path: the picture.
-        spectrograms: what stands above a clip -> [frames, n_mels] in dB, at most 0.
+        spectrograms: title of a clip -> [frames, n_mels] in dB, at most 0.
         seconds_per_frame: from one frame to the next.
         band_hertz: [n_mels] the middle of each mel band in Hz.
     """
@@ -116,20 +116,20 @@ def spectrogram_gallery(
 
     Args:
         path: the picture.
-        emotions: of the rows.
-        speakers: of the columns.
-        spectrograms: (emotion, speaker) -> [frames, n_mels] in dB, at most 0; a cell without one
-            stays empty.
+        emotions: one per row.
+        speakers: one per column.
+        spectrograms: (emotion, speaker) -> [frames, n_mels] in dB, at most 0; cells that are not
+            in it stay empty.
         seconds_per_frame: from one frame to the next.
         band_hertz: [n_mels] the middle of each mel band in Hz.
     """
     rows, columns = len(emotions), len(speakers)
     figure = new_figure(
-        max(6.0, 2.0 + 2.3 * columns), max(3.4, 1.1 + room_for(emotions, 1.35) * rows)
+        max(6.0, 2.0 + 2.3 * columns), max(3.4, 1.1 + label_width(emotions, 1.35) * rows)
     )
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    wanted = [spectrograms.get((emotion, speaker)) for emotion in emotions for speaker in speakers]
-    _draw_spectrograms(figure, list(grid.flat), wanted, seconds_per_frame, band_hertz)
+    cells = [spectrograms.get((emotion, speaker)) for emotion in emotions for speaker in speakers]
+    _draw_spectrograms(figure, list(grid.flat), cells, seconds_per_frame, band_hertz)
     for axes, speaker in zip(grid[0], speakers, strict=True):
         axes.set_title(speaker, fontsize=LABEL_SIZE, pad=4)
     for axes, emotion in zip(grid[:, 0], emotions, strict=True):
@@ -149,19 +149,19 @@ def _draw_spectrograms(
     """Draw mel spectrograms on one time axis and one scale of levels.
 
     Args:
-        figure: gets the scale of levels.
+        figure: the figure that gets the colour bar.
         cells: axes that share their limits and ticks.
-        spectrograms: of each cell, [frames, n_mels] in dB, at most 0; None leaves it empty.
+        spectrograms: one per cell, [frames, n_mels] in dB, at most 0; None leaves it empty.
         seconds_per_frame: from one frame to the next.
         band_hertz: [n_mels] the middle of each mel band in Hz.
     """
     for axes, values in zip(cells, spectrograms, strict=True):
         if values is not None:
-            image = show_spectrogram(
-                axes, values, seconds_per_frame, band_hertz, "viridis", least=-80, most=0
+            image = draw_spectrogram(
+                axes, values, seconds_per_frame, band_hertz, "viridis", vmin=-80, vmax=0
             )
         style(axes, grid="none")
-    # librosa puts as many ticks on a narrow axis as on a wide one.
+    # librosa's number of ticks does not depend on the width of the axis.
     cells[0].xaxis.set_major_locator(AutoLocator())
     longest = max(len(values) for values in spectrograms if values is not None)
     cells[0].set_xlim(-0.5 * seconds_per_frame, (longest - 0.5) * seconds_per_frame)
@@ -176,7 +176,7 @@ def histogram(path: Path, values: NDArray[np.float64], title: str, label: str, u
         path: the picture.
         values: one per clip.
         title: of the picture.
-        label: what the values are.
+        label: name of the values.
         unit: of the values.
     """
     figure = new_figure(7, 3.8)
@@ -223,14 +223,14 @@ def _clips_by_emotion(by_emotion: Mapping[str, NDArray[np.float64]]) -> tuple[Fi
     """Draw every clip as a point, and per emotion a box of quartiles, the median and the mean.
 
     Args:
-        by_emotion: emotion -> a value of each of its clips.
+        by_emotion: emotion -> a value for each of its clips.
     """
-    figure = new_figure(max(6.0, 1.2 + room_for(by_emotion, 1.1) * len(by_emotion)), 4.3)
+    figure = new_figure(max(6.0, 1.2 + label_width(by_emotion, 1.1) * len(by_emotion)), 4.3)
     axes = figure.add_subplot()
     for position, values in enumerate(by_emotion.values()):
-        # Multiples of the golden ratio spread the points evenly, without drawing lots.
-        beside = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.5
-        points = axes.scatter(position + beside, values, s=9, color=GREY, alpha=0.45, linewidths=0)
+        # Multiples of the golden ratio spread the points evenly, without random numbers.
+        offset = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.5
+        points = axes.scatter(position + offset, values, s=9, color=GREY, alpha=0.45, linewidths=0)
     drawn = axes.boxplot(
         list(by_emotion.values()),
         positions=range(len(by_emotion)),
@@ -264,7 +264,7 @@ def _clips_by_emotion(by_emotion: Mapping[str, NDArray[np.float64]]) -> tuple[Fi
 def clips_by_speaker(path: Path, counts: pd.DataFrame) -> None:
     """Draw how many clips there are of each speaker and emotion.
 
-    Many speakers stand in several columns side by side.
+    Many speakers are split into several columns.
 
     Args:
         path: the picture.
@@ -272,8 +272,8 @@ def clips_by_speaker(path: Path, counts: pd.DataFrame) -> None:
     """
     columns = -(-len(counts) // _SPEAKERS_IN_A_COLUMN)
     rows = -(-len(counts) // columns)
-    # Side by side the cells are narrow, and the emotions are written upwards.
-    cell, rotation = (room_for(counts.columns, 0.85), 0) if columns == 1 else (0.36, 90)
+    # In several columns the cells are narrow, so the emotions are written upwards.
+    cell, rotation = (label_width(counts.columns, 0.85), 0) if columns == 1 else (0.36, 90)
     name = 0.085 * counts.index.str.len().max()
     figure = new_figure(
         max(5.5, 1.3 + columns * (0.3 + name + cell * counts.shape[1])), 1.5 + 0.27 * rows
@@ -282,7 +282,7 @@ def clips_by_speaker(path: Path, counts: pd.DataFrame) -> None:
     vmax = max(1, int(counts.to_numpy().max()))
     for i, axes in enumerate(grid[0]):
         part = counts.iloc[i * rows : (i + 1) * rows]
-        # Short last columns keep the height of a row.
+        # Empty rows keep the rows of a short last column as high as the others.
         values = np.full((rows, counts.shape[1]), np.nan)
         values[: len(part)] = part.to_numpy()
         texts = [["" if np.isnan(v) else f"{v:.0f}" for v in row] for row in values]

@@ -1,4 +1,4 @@
-"""Fonts for what is written in any script: names of emotions, speakers and files are the user's."""
+"""Choose fonts for texts in any script: users name emotions, speakers and files."""
 
 import logging
 import warnings
@@ -11,27 +11,31 @@ from matplotlib.text import Text
 
 
 def choose_fonts(texts: Sequence[Text]) -> None:
-    """Let texts take what their font lacks from other fonts of this computer."""
+    """Add other fonts of this computer for characters that a text's own font lacks."""
     for text in texts:
-        missing = frozenset(text.get_text()) - {"\n"} - _held(findfont(text.get_fontproperties()))
+        missing = (
+            frozenset(text.get_text())
+            - {"\n"}
+            - _characters_of(findfont(text.get_fontproperties()))
+        )
         if others := _fonts_with(missing):
             text.set_fontfamily([*text.get_fontfamily(), *others])
 
 
 @cache
-def _held(font: str) -> frozenset[str]:
+def _characters_of(font: str) -> frozenset[str]:
     """Return the characters that a font has."""
     return frozenset(map(chr, get_font(font).get_charmap()))
 
 
 @cache
 def _fonts_with(characters: frozenset[str]) -> list[str]:
-    """Name the families that together have most of some characters, those that have more first."""
+    """Return font families that together have most of some characters, best families first."""
     if not characters:
         return []
     found: dict[str, frozenset[str]] = {}
     for entry in fontManager.ttflist:
-        if not entry.name.startswith("Last Resort"):  # which has a box for each character
+        if not entry.name.startswith("Last Resort"):  # has a placeholder for each character
             held = characters.intersection(map(chr, get_font(entry.fname).get_charmap()))
             found[entry.name] = found.get(entry.name, frozenset()) | held
     chosen = []
@@ -46,7 +50,7 @@ def _fonts_with(characters: frozenset[str]) -> list[str]:
 
 @contextmanager
 def without_glyph_warnings() -> Iterator[None]:
-    """Draw a box for what no font of this computer has, without matplotlib's warnings."""
+    """Silence matplotlib's warnings about missing characters, which are drawn as boxes."""
     log = logging.getLogger("matplotlib.font_manager")
     level = log.level
     log.setLevel(logging.ERROR)

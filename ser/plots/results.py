@@ -1,4 +1,4 @@
-"""Pictures of the results: learning curves, confusion matrix, reliability diagram."""
+"""Draw the results: learning curves, confusion matrix, reliability diagram."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,15 +17,15 @@ from ser.plots.style import (
     TICK_SIZE,
     colour_bar,
     heat_map,
+    label_width,
     legend,
     new_figure,
-    room_for,
     save,
     style,
     whole_numbers,
 )
 
-# Subset, the beginning of its columns' names, colour, dash and marker.
+# Name of the subset, prefix of its columns, colour, dash and marker.
 _CURVES = (
     ("train", "train", DARK, "-", "o"),
     ("validation", "val", ACCENT, "--", "s"),
@@ -37,11 +37,11 @@ _MOST_BINS_WITH_COUNTS = 15
 def confusion_matrix(
     path: Path, counts: NDArray[np.int64], labels: Sequence[str], title: str
 ) -> None:
-    """Draw how often each emotion was taken for which.
+    """Draw how often each emotion was predicted as each emotion.
 
     Args:
         path: the picture.
-        counts: [labels, labels], rows actual, columns predicted.
+        counts: [labels, labels], a row per actual and a column per predicted emotion.
         labels: the emotions, in the order of counts.
         title: of the picture.
     """
@@ -52,7 +52,7 @@ def confusion_matrix(
         for rows in zip(counts, shares, strict=True)
     ]
     longest_line = max(len(line) for line in title.splitlines())
-    cell = room_for(labels, 0.85)
+    cell = label_width(labels, 0.85)
     figure = new_figure(
         max(1.55 + cell * (len(labels) + 1), 1.8 + 0.1 * longest_line),
         max(3.2, 1.4 + 0.62 * len(labels)),
@@ -72,9 +72,9 @@ def learning_curves(path: Path, history: pd.DataFrame) -> None:
 
     Args:
         path: the picture.
-        history: fold, epoch, train_loss, val_loss, train_accuracy, val_accuracy and, if the test
-            clips were looked at after every epoch, test_loss and test_accuracy; columns are empty
-            where nothing was measured.
+        history: columns fold, epoch, train_loss, val_loss, train_accuracy, val_accuracy, and
+            test_loss and test_accuracy if the test clips were predicted after every epoch; cells
+            are empty where nothing was measured.
     """
     history = history.apply(pd.to_numeric)
     folds = history["fold"].nunique()
@@ -96,20 +96,20 @@ def draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
 
     Args:
         axes: where to draw.
-        history: fold, epoch and the columns <subset>_<measure>.
+        history: columns fold, epoch and <subset>_<measure>.
         measure: loss or accuracy.
     """
     for subset, prefix, colour, dash, marker in _CURVES:
         if f"{prefix}_{measure}" in history:
             curves = history.pivot(index="epoch", columns="fold", values=f"{prefix}_{measure}")
             if curves.notna().to_numpy().any():
-                _curve(axes, curves, subset, colour, dash, marker)
+                _draw_curve(axes, curves, subset, colour, dash, marker)
 
 
-def _curve(
+def _draw_curve(
     axes: Axes, curves: pd.DataFrame, name: str, colour: str, dash: str, marker: str
 ) -> None:
-    """Draw one subset's curves [epochs, folds] and the mean of the folds that got that far."""
+    """Draw one subset's curves [epochs, folds] and their mean over the folds not yet stopped."""
     if curves.shape[1] > 1:
         axes.plot(curves.index, curves, color=colour, linestyle=dash, linewidth=0.7, alpha=0.4)
     axes.plot(
@@ -130,8 +130,8 @@ def reliability_diagram(path: Path, table: pd.DataFrame, ece: float) -> None:
 
     Args:
         path: the picture.
-        table: a row per bin of confidence that is not empty, columns low and high (its edges),
-            confidence and accuracy (means over its predictions) and count.
+        table: a row per bin of confidence that is not empty, columns low and high (edges of the
+            bin), confidence and accuracy (means over its predictions) and count.
         ece: expected calibration error.
     """
     table = table.apply(pd.to_numeric)

@@ -1,4 +1,4 @@
-"""Values over time and frequency, drawn by librosa."""
+"""Draw values over time and frequency with librosa."""
 
 import librosa.display
 import numpy as np
@@ -8,16 +8,16 @@ from matplotlib.colors import Colormap
 from numpy.typing import NDArray
 
 
-def show_spectrogram(
+def draw_spectrogram(
     axes: Axes,
     values: NDArray[np.floating],
     seconds_per_frame: float,
     band_hertz: NDArray[np.float64],
     colours: str | Colormap,
-    least: float,
-    most: float,
+    vmin: float,
+    vmax: float,
 ) -> QuadMesh:
-    """Draw values [frames, n_mels] over time in seconds and frequency in Hz, on a mel scale."""
+    """Draw values [frames, n_mels] over time in seconds and frequency in Hz on a mel scale."""
     return librosa.display.specshow(
         values.T,
         x_coords=np.arange(len(values)) * seconds_per_frame,
@@ -25,7 +25,7 @@ def show_spectrogram(
         x_axis="s",
         y_axis="mel",
         cmap=colours,
-        vmin=least,
-        vmax=most,
+        vmin=vmin,
+        vmax=vmax,
         ax=axes,
     )

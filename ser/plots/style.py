@@ -1,7 +1,7 @@
-"""What every picture has in common: size, fonts, colours, how it is saved.
+"""The common style of all pictures: size, fonts, colours, file format.
 
-The pictures must read in black and white: whatever is told apart differs in lightness and also in
-dash, hatch or marker. No pyplot, so no picture leaves anything behind in the process.
+Pictures must be readable in black and white. Whatever must be distinguished differs in lightness
+and also in dash, hatch or marker. pyplot is not used, because it keeps global state.
 """
 
 from bisect import bisect_left
@@ -31,34 +31,33 @@ ACCENT = "#d9822b"
 GREY = "#6b6b6b"
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE = 12, 10, 9
 _MARGIN = 0.01  # of the width, on either side of a figure's title
-# What speaks against something and what for it: both ends are dark, hatching tells them apart.
-FOR_AND_AGAINST = LinearSegmentedColormap.from_list(
-    "for_and_against", ["#7563b0", "white", "#b85c0a"]
-)
-FAINT = 0.15  # of what speaks most: what is weaker is not hatched
-# Evenly darker the more there is.
-_MUCH_IS_DARK = LinearSegmentedColormap.from_list("much_is_dark", ["#f1f4f9", "#8ea1c0", DARK])
+# For evidence against (negative) and for (positive). Both ends are dark; hatching distinguishes
+# them.
+DIVERGING = LinearSegmentedColormap.from_list("diverging", ["#7563b0", "white", "#b85c0a"])
+MIN_HATCHED = 0.15  # share of the largest value; weaker values are not hatched
+# The larger the value, the darker, at an even rate.
+_SEQUENTIAL = LinearSegmentedColormap.from_list("sequential", ["#f1f4f9", "#8ea1c0", DARK])
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure, its size in inches, that keeps its texts apart."""
+    """Make an empty figure of a size in inches, whose layout keeps texts from overlapping."""
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
-def room_for(names: Iterable[str], least: float) -> float:
-    """Give the width in inches that each of some names needs beside the others, in small type."""
-    return max(least, 0.1 + 0.085 * max(map(len, names)))
+def label_width(names: Iterable[str], minimum: float) -> float:
+    """Return the width in inches that each of some names needs as a tick label."""
+    return max(minimum, 0.1 + 0.085 * max(map(len, names)))
 
 
 def style(axes: Axes, title: str = "", x: str = "", y: str = "", grid: Grid = "y") -> None:
-    """Give axes their texts and the common look.
+    """Set the texts of axes and the common style.
 
     Args:
         axes: what to style.
-        title: above the axes, none if empty.
+        title: above the axes; empty for no title.
         x: label of the x axis, with its unit.
         y: label of the y axis, with its unit.
-        grid: lines across: "y", "both" or "none".
+        grid: grid lines: "y", "both" or "none".
     """
     if title:
         axes.set_title(title, fontsize=TITLE_SIZE, fontweight="bold", loc="left", pad=8)
@@ -73,14 +72,14 @@ def style(axes: Axes, title: str = "", x: str = "", y: str = "", grid: Grid = "y
 
 
 def shared_texts(figure: Figure, title: str, x: str, y: str, name: str = "") -> None:
-    """Give several axes one title and one label per direction, with its unit.
+    """Set one title and one label per direction for several axes.
 
     Args:
         figure: of the axes.
         title: of the figure.
-        x: label of the x axes.
-        y: label of the y axes.
-        name: what the title begins with; loses of its middle what the figure has no room for.
+        x: label of the x axes, with its unit.
+        y: label of the y axes, with its unit.
+        name: beginning of the title; its middle is cut out if the figure is too narrow.
     """
     shown = figure.suptitle(
         title, fontsize=TITLE_SIZE, fontweight="bold", x=_MARGIN, ha="left", parse_math=False
@@ -91,13 +90,13 @@ def shared_texts(figure: Figure, title: str, x: str, y: str, name: str = "") -> 
     figure.supylabel(y, fontsize=LABEL_SIZE)
 
 
-def _begin_with(title: Text, name: str, room: float) -> None:
-    """Set a name before a title, shortened in its middle to what the room in pixels holds."""
+def _begin_with(title: Text, name: str, width: float) -> None:
+    """Prefix a title with a name, with its middle cut out to fit a width in pixels."""
     rest = title.get_text()
 
     def is_too_wide(kept: int) -> bool:
         title.set_text(_shortened(name, kept) + rest)
-        return bool(title.get_window_extent().width > room)
+        return bool(title.get_window_extent().width > width)
 
     title.set_text(name)
     choose_fonts([title])
@@ -107,14 +106,14 @@ def _begin_with(title: Text, name: str, room: float) -> None:
 
 
 def _shortened(name: str, kept: int) -> str:
-    """Leave so many characters of a name, half of them at its beginning, half at its end."""
+    """Return a name cut to `kept` characters, half from its beginning, half from its end."""
     if kept >= len(name):
         return name
     return f"{name[: kept // 2]}…{name[len(name) - (kept - kept // 2) :]}"
 
 
 def whole_numbers(axis: Axis) -> None:
-    """Put an axis's ticks at whole numbers, for counts."""
+    """Set an axis's ticks at whole numbers, for counts."""
     axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
 
 
@@ -133,7 +132,7 @@ def legend(axes: Axes, title: str = "") -> None:
 def colour_bar(
     figure: Figure, axes: Sequence[Axes], image: ScalarMappable, label: str, aspect: int = 25
 ) -> Axis:
-    """Add the scale of an image's colours beside its axes, and return the scale's axis."""
+    """Add a colour bar for an image beside its axes and return the bar's axis."""
     bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, aspect=aspect)
     bar.set_label(label, fontsize=LABEL_SIZE)
     bar.ax.tick_params(labelsize=TICK_SIZE)
@@ -151,10 +150,10 @@ def heat_map(
     Args:
         axes: where to draw.
         values: [rows, columns], from 0 to vmax.
-        texts: of each cell.
+        texts: a text for each cell.
         vmax: the value of the darkest colour.
     """
-    image = axes.imshow(values, cmap=_MUCH_IS_DARK, vmin=0, vmax=vmax, aspect="auto")
+    image = axes.imshow(values, cmap=_SEQUENTIAL, vmin=0, vmax=vmax, aspect="auto")
     luminance = image.to_rgba(values)[..., :3] @ (0.299, 0.587, 0.114)
     for row, column in np.ndindex(*values.shape):
         axes.text(
@@ -177,9 +176,9 @@ def heat_map(
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, the same bytes from run to run."""
+    """Write a figure as PNG, with the same bytes on every run."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for axes in figure.axes:  # that their ticks have texts
+    for axes in figure.axes:  # so that the ticks get their texts, which need fonts
         axes.get_xticklabels(), axes.get_yticklabels()
     choose_fonts(figure.findobj(Text))
     with without_glyph_warnings():

@@ -1,1 +1,1 @@
-"""Fit nets to the folds of a split."""
+"""Train nets on the folds of a split."""

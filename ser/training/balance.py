@@ -1,4 +1,4 @@
-"""Against unequal numbers of train clips per emotion: more clips, or weights."""
+"""Balance emotions with unequal numbers of train clips, by more clips or by weights."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,20 @@ from ser.core.errors import UserError
 from ser.core.sections import Model
 from ser.core.typing import FloatArray
 from ser.nets.lengths import fit_length
-from ser.nets.normalisation import as_they_are, normalise
+from ser.nets.normalisation import identity_statistics, normalise
 from ser.training.batches import Examples
 
-NEIGHBOURS = 5  # between which smote and adasyn interpolate: the default of both
+NEIGHBOURS = 5  # nearest neighbours for smote and adasyn, the default of both
 
 
 def class_weights(labels: NDArray[np.int64], emotions: int) -> FloatArray:
-    """Weigh emotions so that each counts alike in sum: clips / (emotions * clips of the emotion).
+    """Compute weights that make all emotions count equally: clips / (emotions * clips of each).
 
     Returns:
         float32 [emotions]; the mean over the labels is 1.
+
+    >>> class_weights(np.array([0, 0, 0, 1]), 2).round(3)
+    array([0.667, 2.   ], dtype=float32)
     """
     counts = np.bincount(labels, minlength=emotions)
     return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)
@@ -30,19 +33,20 @@ def balance(
 ) -> Examples:
     """Add examples of the rarer emotions until each has as many as the commonest.
 
-    upsample repeats clips, each about as often as the others of its emotion. smote (Chawla et al.,
-    JAIR 16, 2002) and adasyn (He et al., IJCNN 2008; more where other emotions are near, so only
-    about as many) make new ones between neighbours, from normalised features of one length; of a
-    clip with several versions the first is taken. none and class_weights add nothing.
+    upsample repeats clips, all clips of an emotion about equally often. smote (Chawla et al., JAIR
+    16, 2002) and adasyn (He et al., IJCNN 2008) interpolate between neighbours of the same emotion.
+    adasyn adds more clips near those of other emotions, so the numbers match only approximately.
+    Both use normalised features of one length, and the first version of each clip. none and
+    class_weights add nothing.
 
     Args:
         examples: the train clips of a fold.
         emotions: names of the labels, for errors.
         model: balance, length and frames.
-        rng: which clips are repeated, which neighbours taken.
+        rng: chooses the clips to repeat or the neighbours.
 
     Raises:
-        UserError: smote or adasyn, and an emotion has too few clips for its neighbours.
+        UserError: an emotion has too few clips for smote or adasyn.
     """
     counts = np.bincount(examples.labels, minlength=len(emotions))
     if model.balance == "upsample":
@@ -99,7 +103,7 @@ def _interpolate(
         [*examples.versions, *([array] for array in made)],
         np.concatenate([examples.labels, np.array(labels, dtype=np.int64)]),
         examples.dims,
-        [*examples.statistics, *(as_they_are(examples.dims) for _ in made)],
+        [*examples.statistics, *(identity_statistics(examples.dims) for _ in made)],
     )
 
 
@@ -107,7 +111,7 @@ def _synthesise(
     flat: FloatArray, labels: NDArray[np.int64], label: int, wanted: int, model: Model, seed: int
 ) -> FloatArray:
     """Make new rows of one label until there are about `wanted`: float32 [new, values]."""
-    # Takes a second to import, which other ways of balancing need not wait for.
+    # Imported only here: it takes a second, and other ways of balancing do not need it.
     from imblearn.over_sampling import ADASYN, SMOTE
 
     sampler = (
@@ -120,7 +124,7 @@ def _synthesise(
     try:
         resampled, _ = sampler.fit_resample(flat, labels)
     except (ValueError, RuntimeError) as error:
-        # ADASYN shares the new rows out by difficulty, and rounds: of few, none may be left.
+        # ADASYN distributes new rows by difficulty, and rounds; few rows may round to none.
         if model.balance == "adasyn" and "No samples will be generated" in str(error):
             return flat[:0]
         raise UserError(

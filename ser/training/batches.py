@@ -1,4 +1,4 @@
-"""Clips of unlike lengths -> batches: normalised, brought to a length, shuffled, changed, mixed."""
+"""Make batches of clips of different lengths: normalise, fit lengths, shuffle, change, mix."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,25 +16,25 @@ from ser.nets.normalisation import Statistics, normalise
 from ser.training.changes import change
 from ser.training.devices import records_steps
 
-# Batches are cut from so many batches' worth of clips sorted by length, which saves padding.
+# Clips are sorted by length within pools of this many batches, which saves padding.
 _POOL = 8
-PREDICTED_AT_ONCE = 64  # clips
+PREDICTED_AT_ONCE = 64  # clips of a batch for prediction
 _ROOM = 1 << 30  # bytes of features kept in memory
-_GRAIN = 16  # frames: with padding to multiples of these, few shapes of batches are left to record
+_GRAIN = 16  # frames; padding to multiples of it leaves few shapes of batches to record
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Clips to train on or to predict.
+    """Clips for training or prediction.
 
     Attributes:
-        versions: of each clip, one or more float32 [frames, dims]; may be memory-mapped.
-            Prediction takes the first, an epoch of training any one of them.
+        versions: for each clip, one or more float32 [frames, dims]; may be memory-mapped.
+            Prediction uses the first, an epoch of training a random one.
         labels: int64 [clips], the index of each clip's emotion.
         dims: columns of each kind of features, such as {"logmel": 64}.
-        statistics: what each clip is normalised by; None: by its own.
+        statistics: those by which each clip is normalised; None: its own.
         voices: int64 [clips], the number of each clip's speaker, for nets that measure voices;
-            None: for others.
+            None for other nets.
     """
 
     versions: Sequence[Sequence[FloatArray]]
@@ -48,10 +48,10 @@ class Examples:
 
 
 class NormalisedClips:
-    """The features of examples, normalised and no longer than a net takes in, on its device.
+    """The features of examples, normalised and shortened to what a net accepts, on its device.
 
-    They stay there from their first use on if all of them fit: nothing is copied then while a net
-    is trained. What does not fit is read and normalised anew each time.
+    If all of them fit, they stay there after their first use, so that training copies nothing.
+    Otherwise they are read and normalised again on each use.
     """
 
     def __init__(self, examples: Examples, model: Model, device: torch.device) -> None:
@@ -71,14 +71,14 @@ class NormalisedClips:
         return len(self.examples)
 
     def labels_of(self, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor]:
-        """Return the labels of each batch's clips, int64 [clips], by one copy to the device."""
-        return _of_batches(self._labels, batches)
+        """Return the labels of each batch, int64 [clips], with a single copy to the device."""
+        return _split_by_batch(self._labels, batches)
 
     def voices_of(self, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor | None]:
-        """Return the speakers' numbers likewise; None where they are not known."""
+        """Return the speakers' numbers of each batch in the same way; None if they are not used."""
         if self._voices is None:
             return [None] * len(batches)
-        return _of_batches(self._voices, batches)
+        return _split_by_batch(self._voices, batches)
 
     def frames(self, clip: int, version: int = 0) -> int:
         """Count the frames of a clip's version."""
@@ -96,7 +96,7 @@ class NormalisedClips:
         return features
 
 
-def _of_batches(values: Tensor, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor]:
+def _split_by_batch(values: Tensor, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor]:
     positions = torch.from_numpy(np.concatenate(batches))
     own = values[positions.to(values.device, non_blocking=True)]
     return own.split([len(batch) for batch in batches])
@@ -106,7 +106,7 @@ def _room(device: torch.device) -> int:
     """Return how many bytes of features may stay on a device."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return free // 4  # for the train clips, and as much for the val clips
+        return free // 4  # for the train clips; the val clips get the same
     return _ROOM
 
 
@@ -118,10 +118,10 @@ class Batch:
         features: float32 [batch, frames, dims], zero beyond each clip's length.
         lengths: int64 [batch].
         labels: int64 [batch].
-        mixed_labels: int64 [batch], of the clip that is mixed in.
-        weight: of `labels` against `mixed_labels`, 0..1; 1 where nothing is mixed.
-        voices: int64 [batch], the number of each clip's speaker; None: not known.
-        padded: whether some clip is shorter than the batch.
+        mixed_labels: int64 [batch], labels of the clips mixed in.
+        weight: of `labels`, 0..1, that of `mixed_labels` is 1 - weight; 1 without mixing.
+        voices: int64 [batch], the number of each clip's speaker; None if not used.
+        padded: whether any clip is shorter than the batch.
     """
 
     features: Tensor
@@ -133,7 +133,7 @@ class Batch:
     padded: bool
 
     def part(self, rows: slice) -> "Batch":
-        """Take some of the clips, padded as they are."""
+        """Return some of the clips, with their padding."""
         return Batch(
             self.features[rows],
             self.lengths[rows],
@@ -148,11 +148,11 @@ class Batch:
 def epoch_batches(clips: NormalisedClips, key: tuple[int, ...]) -> Iterator[Batch]:
     """Yield an epoch of training batches: every clip once, shuffled, changed and mixed.
 
-    Of each clip a random one of its versions is taken. Clips of similar length share a batch.
+    A random version of each clip is used. Clips of similar length share a batch.
 
     Args:
-        clips: to train on; their model says how they are changed and mixed.
-        key: of the generators that everything random comes from, such as (seed, fold, epoch).
+        clips: the train clips; their model's settings decide how they are changed and mixed.
+        key: seed of all random generators, such as (seed, fold, epoch).
     """
     if len(clips) == 0:
         return
@@ -177,15 +177,15 @@ def epoch_batches(clips: NormalisedClips, key: tuple[int, ...]) -> Iterator[Batc
     for positions, labels, voices in rows:
         batch = []
         for i in positions.tolist():
-            # From 1 on: numpy takes a key that ends in 0 for the same without it, the epoch's own.
-            of_clip = np.random.default_rng((*key, 1 + i))
-            clip = change(clips.features(i, chosen[i]), dims, model, of_clip)
-            batch.append(window(clip, model.frames, of_clip) if model.length == "crop" else clip)
+            # Not i: numpy ignores a 0 at the end of a key, and clip 0 would get the epoch's own.
+            clip_rng = np.random.default_rng((*key, 1 + i))
+            clip = change(clips.features(i, chosen[i]), dims, model, clip_rng)
+            batch.append(window(clip, model.frames, clip_rng) if model.length == "crop" else clip)
         yield mix(collate(batch, labels, min_frames(model), voices, grain), model.mixup, rng)
 
 
 def window(features: Tensor, frames: int, rng: np.random.Generator) -> Tensor:
-    """Take at most so many neighbouring frames of a clip [n, dims], from a random one on."""
+    """Return a random window of at most `frames` neighbouring frames of a clip [n, dims]."""
     if len(features) <= frames:
         return features
     start = int(rng.integers(len(features) - frames + 1))
@@ -193,9 +193,12 @@ def window(features: Tensor, frames: int, rng: np.random.Generator) -> Tensor:
 
 
 def count_batches(clips: int, batch_size: int) -> int:
-    """Count an epoch's batches: a single clip left over joins the batch before it.
+    """Count an epoch's batches; a single remaining clip joins the last batch.
 
     Batch norms cannot learn from one clip.
+
+    >>> count_batches(10, 4), count_batches(9, 4)
+    (3, 2)
     """
     lone = batch_size > 1 and clips % batch_size == 1 and clips > 1
     return -(-clips // batch_size) - lone
@@ -206,7 +209,7 @@ def in_order(
 ) -> Iterator[tuple[NDArray[np.int64], Batch]]:
     """Yield batches for prediction with the positions of their clips; nothing is random.
 
-    Clips are taken by length, so that little is padded.
+    Clips are sorted by length to save padding.
     """
     if len(clips) == 0:
         return
@@ -221,21 +224,21 @@ def in_order(
 def collate(
     clips: Sequence[Tensor],
     labels: Tensor,
-    shortest: int,
+    min_length: int,
     voices: Tensor | None = None,
     grain: int = 1,
 ) -> Batch:
-    """Stack clips [frames, dims], zeros behind those shorter than the longest.
+    """Stack clips [frames, dims], padded with zeros to the longest.
 
     Args:
         clips: at least one.
         labels: int64 [clips].
-        shortest: frames that a clip has at least; if not, zeros count as its own.
+        min_length: shorter clips are padded to it, and this padding counts as their own frames.
         voices: int64 [clips]; None: not known.
-        grain: several clips are padded to a multiple of so many frames.
+        grain: a batch of several clips is padded to a multiple of this many frames.
     """
     device = clips[0].device
-    lengths = [max(len(clip), shortest) for clip in clips]
+    lengths = [max(len(clip), min_length) for clip in clips]
     frames = max(lengths) if len(clips) == 1 else -(-max(lengths) // grain) * grain
     padded = min(lengths) < frames
     if padded:
@@ -258,8 +261,8 @@ def mix(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
 
     Args:
         batch: of unmixed clips.
-        alpha: of the beta distribution of the weight; 0: nothing is mixed.
-        rng: where the weight and the pairs come from.
+        alpha: parameter of the weight's beta distribution; 0: nothing is mixed.
+        rng: chooses the weight and the pairs.
     """
     if alpha == 0 or len(batch.labels) == 1:
         return batch

@@ -1,7 +1,7 @@
-"""Spectrograms changed anew in every epoch: cropped, shifted in frequency, masked.
+"""Change spectrograms at random in every epoch: crop them, shift them in frequency, mask them.
 
-What is drawn for a clip comes from a generator of its own, keyed on (seed, fold, epoch, clip): who
-draws, and in which order, makes no difference.
+Each clip has its own generator, seeded with (seed, fold, epoch, clip), so the order in which clips
+are changed does not matter.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from torch import Tensor
 from ser.core.columns import mel_columns
 from ser.core.sections import Model
 
-_LEAST_FRAMES = 16  # crops no clip below this, a quarter of a second
+_MIN_FRAMES = 16  # shortest crop, a quarter of a second
 
 
 def change(
@@ -24,8 +24,8 @@ def change(
     Args:
         features: float32 [frames, dims].
         dims: columns of each kind, in the order of stacking.
-        model: how often, and how far.
-        rng: where everything random comes from.
+        model: probabilities and ranges of the changes.
+        rng: source of all random numbers.
 
     Returns:
         float32 [frames or fewer, dims].
@@ -39,36 +39,37 @@ def change(
     return features
 
 
-def crop(features: Tensor, least: float, most: float, rng: np.random.Generator) -> Tensor:
-    """Take a run of frames at random, between two shares of the clip.
+def crop(features: Tensor, min_share: float, max_share: float, rng: np.random.Generator) -> Tensor:
+    """Return a random run of frames, of a length between two shares of the clip.
 
     Args:
         features: float32 [frames, dims].
-        least: share of the frames, 0..1; never fewer than 16 frames, or all where there are fewer.
-        most: share of the frames, 0..1.
-        rng: where length and place come from.
+        min_share: smallest share of the frames, 0..1; at least 16 frames are kept, or all of a
+            shorter clip.
+        max_share: largest share of the frames, 0..1.
+        rng: chooses length and position.
     """
     frames = len(features)
-    kept = min(frames, max(_LEAST_FRAMES, round(frames * rng.uniform(least, most))))
+    kept = min(frames, max(_MIN_FRAMES, round(frames * rng.uniform(min_share, max_share))))
     start = int(rng.integers(frames - kept + 1))
     return features[start : start + kept]
 
 
-def shift_bands(features: Tensor, mel: slice, furthest: float, rng: np.random.Generator) -> Tensor:
-    """Move a spectrogram up or down by a random number of mel bands, as another throat would.
+def shift_bands(features: Tensor, mel: slice, max_bands: float, rng: np.random.Generator) -> Tensor:
+    """Shift a spectrogram up or down by a random number of mel bands, as if by another vocal tract.
 
-    In the way of vocal tract length perturbation (Jaitly, Hinton: Vocal tract length perturbation
-    improves speech recognition, ICML workshop 2013): a factor of frequency is a step in mel, where
-    that is logarithmic. What moves in repeats the outermost band.
+    Similar to vocal tract length perturbation: where the mel scale is logarithmic, a factor of
+    frequency is a shift in mel. The outermost band is repeated at the edge. Jaitly, Hinton: Vocal
+    tract length perturbation improves speech recognition, ICML workshop 2013.
 
     Args:
         features: float32 [frames, dims].
-        mel: where the log-mel bands are among the dims.
-        furthest: bands, up or down; fractions are interpolated.
-        rng: where the step comes from.
+        mel: columns of the log-mel bands.
+        max_bands: largest shift up or down, in bands; fractions are interpolated.
+        rng: chooses the shift.
     """
     bands = features[:, mel]
-    place = np.arange(bands.shape[1]) + rng.uniform(-furthest, furthest)
+    place = np.arange(bands.shape[1]) + rng.uniform(-max_bands, max_bands)
     place = np.clip(place, 0, bands.shape[1] - 1)
     below = torch.from_numpy(place.astype(np.int64)).to(features.device, non_blocking=True)
     weight = torch.from_numpy((place % 1).astype(np.float32))
@@ -83,34 +84,34 @@ def shift_bands(features: Tensor, mel: slice, furthest: float, rng: np.random.Ge
 def mask(
     features: Tensor,
     dims: Mapping[str, int],
-    widest: int,
-    longest: int,
+    max_bands: int,
+    max_frames: int,
     rng: np.random.Generator,
 ) -> Tensor:
-    """Hide one band of mel bands and one run of frames, at random (SpecAugment).
+    """Mask one random run of mel bands and one of frames (SpecAugment).
 
-    Park et al.: SpecAugment, Interspeech 2019. What is hidden becomes the clip's mean.
+    Masked values become the clip's mean. Park et al.: SpecAugment, Interspeech 2019.
 
     Args:
         features: float32 [frames, dims].
         dims: columns of each kind.
-        widest: most mel bands hidden, 0: none.
-        longest: most frames hidden, 0: none; never more than half the clip.
-        rng: where the widths and places come from.
+        max_bands: largest number of mel bands masked; 0: none.
+        max_frames: largest number of frames masked; 0: none. At most half the clip is masked.
+        rng: chooses sizes and positions.
     """
     hidden = features.clone()
-    if widest > 0:
+    if max_bands > 0:
         bands = hidden[:, mel_columns(dims)]
-        start, stop = _run(rng, bands.shape[1], widest)
+        start, stop = _draw_run(rng, bands.shape[1], max_bands)
         bands[:, start:stop] = bands.mean()
-    if longest > 0:
-        start, stop = _run(rng, len(features), min(longest, len(features) // 2))
+    if max_frames > 0:
+        start, stop = _draw_run(rng, len(features), min(max_frames, len(features) // 2))
         hidden[start:stop] = hidden.mean(dim=0)
     return hidden
 
 
-def _run(rng: np.random.Generator, size: int, longest: int) -> tuple[int, int]:
-    """Draw a run of 0 to `longest` neighbours among `size`."""
-    length = int(rng.integers(min(longest, size) + 1))
+def _draw_run(rng: np.random.Generator, size: int, max_length: int) -> tuple[int, int]:
+    """Draw start and end of a run of 0 to `max_length` neighbours among `size`."""
+    length = int(rng.integers(min(max_length, size) + 1))
     start = int(rng.integers(size - length + 1))
     return start, start + length

@@ -1,4 +1,4 @@
-"""An unfinished training, in memory and as a file from which it can be taken up again."""
+"""Save an unfinished training to a file, from which it can be resumed."""
 
 import json
 import os
@@ -19,15 +19,15 @@ from ser.training.history import Epoch
 
 @dataclass
 class Progress:
-    """An unfinished training: all that the next epoch depends on, and what is kept of the past.
+    """State of an unfinished training: everything the next epoch depends on, and the history.
 
     Attributes:
-        net: with the weights so far.
-        trained: the same as it is called in training, by several processes perhaps.
+        net: the net with its current weights.
+        trained: the same net, wrapped for training by several processes if needed.
         optimizer: with its moments.
-        history: the epochs that are done.
-        best: the weights of the best epoch by validation loss, where it is kept.
-        best_epoch: its number; 0: none is kept.
+        history: the completed epochs.
+        best: the weights of the best epoch by validation loss, with early stopping.
+        best_epoch: its number; 0 if there is none.
     """
 
     net: nn.Module
@@ -38,7 +38,7 @@ class Progress:
     best_epoch: int = 0
 
     def weights(self) -> Weights:
-        """Copy the net's weights to the CPU."""
+        """Return a copy of the net's weights on the CPU."""
         return {
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, tensor in self.net.state_dict().items()
@@ -46,7 +46,7 @@ class Progress:
 
 
 def save(state: Progress, checkpoint: Path) -> None:
-    """Write the checkpoint beside its name, then rename: it is whole or it is the former one."""
+    """Write a checkpoint atomically: to another name first, then renamed."""
     tensors = {f"net.{name}": t for name, t in state.weights().items()}
     tensors |= {f"best.{name}": t for name, t in state.best.items()}
     for i, moments in state.optimizer.state_dict()["state"].items():
@@ -56,32 +56,32 @@ def save(state: Progress, checkpoint: Path) -> None:
         {"history": [vars(epoch) for epoch in state.history], "best_epoch": state.best_epoch}
     )
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own: a cluster that lost sight of a worker lets another train the same.
+    # A unique name: a cluster that lost a worker may train the same fold on another one.
     partial = checkpoint.with_suffix(f".{socket.gethostname()}-{os.getpid()}.part")
     safetensors.torch.save_file(tensors, partial, metadata={"progress": text})
     partial.replace(checkpoint)
 
 
 def restore(state: Progress, checkpoint: Path) -> None:
-    """Take up a fresh training where the checkpoint left it.
+    """Restore the state of a checkpoint into a fresh training.
 
     Raises:
-        UserError: the file is damaged, or is no checkpoint of this net and optimizer.
+        UserError: the file is damaged, or not a checkpoint of this net and optimizer.
     """
     try:
         with safe_open(checkpoint, "pt") as file:
             described = json.loads(file.metadata()["progress"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        state.net.load_state_dict(_below("net.", tensors))
-        state.best = _below("best.", tensors)
+        state.net.load_state_dict(_without_prefix("net.", tensors))
+        state.best = _without_prefix("best.", tensors)
         state.best_epoch = described["best_epoch"]
         state.history = [Epoch(**epoch) for epoch in described["history"]]
         parameters = [w for group in state.optimizer.param_groups for w in group["params"]]
         moments: dict[int, dict[str, Any]] = {}
-        for key, tensor in _below("optimizer.", tensors).items():
+        for key, tensor in _without_prefix("optimizer.", tensors).items():
             i, name = key.split(".")
             if name != "step":
-                # Fused optimizers go through both in the order of memory, and do not compare them.
+                # Fused optimizers assume the same memory layout as that of the parameters.
                 tensor = torch.empty_like(parameters[int(i)]).copy_(tensor)
             moments.setdefault(int(i), {})[name] = tensor
         groups = state.optimizer.state_dict()["param_groups"]
@@ -93,5 +93,5 @@ def restore(state: Progress, checkpoint: Path) -> None:
         raise UserError(f"{checkpoint} is damaged ({reason}): remove it and run again") from None
 
 
-def _below(prefix: str, tensors: Weights) -> Weights:
+def _without_prefix(prefix: str, tensors: Weights) -> Weights:
     return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""Where nets run, on how many threads, and so that two runs give the same bytes."""
+"""Choose device and threads of nets, and make runs reproducible byte by byte."""
 
 import os
 
@@ -8,16 +8,16 @@ from ser.core.errors import UserError
 from ser.core.needs import needs_of
 from ser.core.sections import Model
 
-# oneDNN compiles its convolutions for every new shape, and clips are of many lengths: the thousand
-# that it remembers by default are those of a hundred clips.
+# oneDNN compiles convolutions for every new shape, and clips have many lengths. Its default cache
+# of a thousand is enough for only about a hundred clips.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
 
 
 def choose_device() -> torch.device:
-    """Pick where nets run: SER_DEVICE (cpu, cuda, cuda:1, mps), or a GPU where there is one.
+    """Return the device: SER_DEVICE (cpu, cuda, cuda:1, mps), or else a GPU if there is one.
 
     Raises:
-        UserError: SER_DEVICE names no device of this machine.
+        UserError: SER_DEVICE is not a device of this machine.
     """
     name = os.environ.get("SER_DEVICE", "")
     if not name:
@@ -32,19 +32,19 @@ def choose_device() -> torch.device:
 
 
 def make_deterministic() -> None:
-    """Keep torch from algorithms whose result differs from run to run on one machine."""
+    """Disable torch's algorithms whose results differ from run to run on one machine."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
-    # Otherwise NaN is written first wherever memory is taken, to show reads of what nobody wrote.
+    # Otherwise torch fills all new memory with NaN, to reveal reads of uninitialised memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def limit_threads(model: Model) -> None:
-    """Keep nets whose steps are too short to be shared on one thread of a CPU.
+    """Limit nets with very short training steps to one thread of a CPU.
 
-    Threads would wait for each other, above all where a core has other work to do. One thread also
-    gives the same sums on any number of cores.
+    Threads would wait for each other, especially if a core is busy otherwise. With one thread, sums
+    are also the same on any number of cores.
     """
     if needs_of(model).one_thread:
         torch.set_num_threads(1)
@@ -59,9 +59,9 @@ def records_steps(device: torch.device) -> bool:
 
 
 def use_tensor_cores() -> None:
-    """Let a GPU multiply matrices with 10 bits of mantissa (TF32), sums and weights with 23.
+    """Make a GPU multiply matrices with 10 bits of mantissa (TF32), and sum with 23 bits.
 
-    The error is below that of other orders of summation; bfloat16 would not be: the pooled
-    variances of resnet are differences of nearly equal numbers.
+    The error is smaller than that of another order of summation. bfloat16 would be too inaccurate,
+    because the pooled variances of resnet are differences of nearly equal numbers.
     """
-    torch.backends.cuda.matmul.fp32_precision = "tf32"  # of convolutions it is the default
+    torch.backends.cuda.matmul.fp32_precision = "tf32"  # already the default for convolutions

@@ -1,4 +1,4 @@
-"""The features of all clips and of their copies, from which the examples of a fold are made."""
+"""Make the examples of a fold from the features of all clips and of their copies."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ from ser.core.sections import Model
 from ser.core.store import Store
 from ser.core.tables import read_csv
 from ser.core.typing import FloatArray
-from ser.nets.normalisation import Statistics, as_they_are, measure, measure_groups
+from ser.nets.normalisation import Statistics, identity_statistics, measure, measure_groups
 from ser.training.batches import Examples
 
 
 def read_copies(augmented: Path) -> dict[str, list[FloatArray]]:
-    """Read the features of every clip's copies: clip -> float32 [frames, dims] of each."""
+    """Read the features of every clip's copies: clip -> a float32 [frames, dims] per copy."""
     store, table = Store(augmented), read_csv(augmented / "copies.csv")
     copies: dict[str, list[FloatArray]] = {}
     for key, clip in zip(table["key"], table["clip"], strict=True):
@@ -26,7 +26,7 @@ def read_copies(augmented: Path) -> dict[str, list[FloatArray]]:
 
 
 class ExampleSource:
-    """Makes examples of clips by their names."""
+    """Make examples of clips by their names."""
 
     def __init__(
         self,
@@ -35,31 +35,31 @@ class ExampleSource:
         model: Model,
         copies: Mapping[str, Sequence[FloatArray]] | None = None,
     ) -> None:
-        """Gather the clips.
+        """Collect labels and speakers, and the statistics of each speaker if they are used.
 
         Args:
             clips: the table clips.csv.
             features: clip -> float32 [frames, dims].
-            model: its normalisation is clip, speaker (over all the speaker's clips, whichever side
-                of a split they are on: no label is used) or train; nets that standardise what they
-                pool take features as they are.
-            copies: clip -> features of its changed copies; None: there are none.
+            model: its normalisation is clip, speaker (by all of the speaker's clips, including test
+                clips; labels are not used) or train. Nets that standardise what they pool get
+                features without normalisation.
+            copies: clip -> features of its changed copies; None without copies.
         """
         self.dims: dict[str, int] = features.meta["dims"]
         self._features, self._copies = features, copies or {}
         self._normalisation = model.normalisation
         self._emotion = dict(zip(clips["clip"], clips["emotion"], strict=True))
         self._speaker = dict(zip(clips["clip"], speaker_of(clips), strict=True))
-        self._of_speaker: dict[str, Statistics] = {}
+        self._speaker_statistics: dict[str, Statistics] = {}
         self._speakers = sorted(set(self._speaker.values()))
-        self._as_they_are = needs_of(model).standardises_pooled
-        if model.normalisation == "speaker" and not self._as_they_are:
-            self._of_speaker = measure_groups(features, self._speaker, self.dims)
+        self._standardises_pooled = needs_of(model).standardises_pooled
+        if model.normalisation == "speaker" and not self._standardises_pooled:
+            self._speaker_statistics = measure_groups(features, self._speaker, self.dims)
 
     def measure(self, train: Sequence[str]) -> Statistics | None:
-        """Compute the statistics of a fold's train clips; None if others normalise."""
-        if self._as_they_are:
-            return as_they_are(self.dims)
+        """Compute the statistics of a fold's train clips; None if they are not used."""
+        if self._standardises_pooled:
+            return identity_statistics(self.dims)
         if self._normalisation != "train":
             return None
         return measure((self._features[clip] for clip in train), self.dims)
@@ -67,12 +67,12 @@ class ExampleSource:
     def examples(
         self, clips: Sequence[str], emotions: Sequence[str], train_statistics: Statistics | None
     ) -> Examples:
-        """Make one example of each clip, without its copies: to predict.
+        """Make one example of each clip, without its copies, for prediction.
 
         Args:
             clips: names.
             emotions: in the order of the labels.
-            train_statistics: what `measure` gave for the fold.
+            train_statistics: what `measure` returned for the fold.
         """
         return Examples(
             [[self._features[clip]] for clip in clips],
@@ -83,14 +83,14 @@ class ExampleSource:
         )
 
     def measured_examples(self, clips: Sequence[str], emotions: Sequence[str]) -> Examples | None:
-        """Make examples of what a net that standardises what it pools measures; None for others.
+        """Make the examples by which a net standardises what it pools; None for other nets.
 
         Args:
-            clips: names of the train clips; with normalisation by speaker, every speaker is
-                measured by all of their clips.
+            clips: names of the train clips; with normalisation by speaker, all clips of every
+                speaker are used instead.
             emotions: in the order of the labels.
         """
-        if not self._as_they_are:
+        if not self._standardises_pooled:
             return None
         names = list(self._speaker) if self._normalisation == "speaker" else clips
         return self.examples(names, emotions, self.measure(names))
@@ -102,13 +102,13 @@ class ExampleSource:
         train_statistics: Statistics | None,
         each_copy: bool,
     ) -> Examples:
-        """Make examples of clips and their copies: to train on.
+        """Make examples of clips and their copies, for training.
 
         Args:
             clips: names.
             emotions: in the order of the labels.
-            train_statistics: what `measure` gave for the fold.
-            each_copy: whether each copy is an example of its own, or a version of its clip's.
+            train_statistics: what `measure` returned for the fold.
+            each_copy: whether each copy is a separate example, or a version of its clip's example.
         """
         versions = [[self._features[clip], *self._copies.get(clip, ())] for clip in clips]
         names = list(clips)
@@ -124,8 +124,8 @@ class ExampleSource:
         )
 
     def _voices(self, clips: Sequence[str]) -> np.ndarray | None:
-        """Number the speakers of clips, where the net is to know them."""
-        if not (self._as_they_are and self._normalisation == "speaker"):
+        """Return the numbers of the clips' speakers; None if the net does not use them."""
+        if not (self._standardises_pooled and self._normalisation == "speaker"):
             return None
         return np.array([self._speakers.index(self._speaker[clip]) for clip in clips], np.int64)
 
@@ -135,4 +135,6 @@ class ExampleSource:
     def _statistics(
         self, clips: Sequence[str], train_statistics: Statistics | None
     ) -> list[Statistics | None]:
-        return [train_statistics or self._of_speaker.get(self._speaker[clip]) for clip in clips]
+        return [
+            train_statistics or self._speaker_statistics.get(self._speaker[clip]) for clip in clips
+        ]

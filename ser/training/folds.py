@@ -1,4 +1,4 @@
-"""Train the folds of a split: one after the other, or as many at once as there are processes."""
+"""Train the folds of a split, one after the other or in parallel processes."""
 
 import hashlib
 import time
@@ -52,20 +52,20 @@ class Inputs:
     augmented: Path
 
     def files(self) -> list[Path]:
-        """List them all."""
+        """Return all files."""
         return [self.clips, self.splits, *self.features.iterdir(), *self.augmented.iterdir()]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What the training of one fold gave.
+    """Result of the training of one fold.
 
     Attributes:
-        weights: of the last epoch, or the best; as arrays, since tensors travel between processes
-            by shared memory and an open file each.
+        weights: of the last epoch, or the best. They are arrays, because each tensor sent to
+            another process takes shared memory and an open file.
         history: its epochs.
-        statistics: of the train clips, if they normalise.
-        examples: how many were trained on.
+        statistics: of the train clips, if features are normalised by them.
+        examples: number of examples trained on.
     """
 
     weights: dict[str, NDArray[Any]]
@@ -74,7 +74,7 @@ class Trained:
     examples: int
 
     def tensors(self) -> Weights:
-        """Give the weights as tensors."""
+        """Return the weights as tensors."""
         return {name: torch.from_numpy(array) for name, array in self.weights.items()}
 
 
@@ -92,28 +92,28 @@ def train_folds(
 ) -> Iterator[Trained]:
     """Train each fold; yield the results in their order.
 
-    Several folds on CPUs are trained at once, each on one thread; a single fold, or one on a GPU,
-    or by several processes together, has all that it can use for itself.
+    Several folds on CPUs are trained in parallel, each on one thread. A fold runs alone, on all
+    cores, if it is the only one, runs on a GPU, or is shared by several processes.
 
     Args:
         folds: their numbers.
-        inputs: what is read.
-        model: the net and how it is trained.
+        inputs: the files to read.
+        model: the net and the settings of its training.
         checkpoints: folder of unfinished trainings.
         team: the processes that train a fold together.
-        on_epoch: called after each epoch where folds are trained one after the other.
-        print_epoch: called instead where they are trained at once, in other processes.
+        on_epoch: called after each epoch if folds are trained one after the other.
+        print_epoch: called instead if they are trained in parallel, in other processes.
     """
     train = partial(train_fold, inputs=inputs, model=model, checkpoints=checkpoints)
-    if one_by_one(folds, team):
+    if is_sequential(folds, team):
         for fold in folds:
             yield train(fold, team=team, on_epoch=on_epoch)
     else:
         yield from ordered_map(partial(train, on_epoch=print_epoch), folds)
 
 
-def one_by_one(folds: Sequence[int], team: Team) -> bool:
-    """Tell whether folds are trained one after the other, in this process."""
+def is_sequential(folds: Sequence[int], team: Team) -> bool:
+    """Return whether folds are trained one after the other, in this process."""
     if team.size > 1:
         return True
     return not scheduler_address() and (team.device.type != "cpu" or len(folds) == 1)
@@ -127,18 +127,18 @@ def train_fold(
     on_epoch: OnEpoch,
     team: Team | None = None,
 ) -> Trained:
-    """Train one fold, or go on with it.
+    """Train one fold, or resume its training.
 
     Args:
         fold: its number.
-        inputs: what is read.
-        model: the net and how it is trained.
+        inputs: the files to read.
+        model: the net and the settings of its training.
         checkpoints: folder of unfinished trainings.
-        on_epoch: called after each epoch, by the first process of a team alone.
-        team: the processes that train it together; None: this one alone.
+        on_epoch: called after each epoch, only by the first process of a team.
+        team: the processes that train it together; None: only this one.
 
     Raises:
-        UserError: as `ser.training.loop.fit`, or snapshots of another training are there.
+        UserError: as `ser.training.loop.fit`, or there are snapshots of another training.
     """
     make_deterministic()
     limit_threads(model)
@@ -161,13 +161,13 @@ def train_fold(
         print(f"fold {fold}: goes on from {checkpoint}\n", end="", flush=True)
     clock = time.monotonic()
 
-    def timed(history: list[Epoch]) -> None:
+    def on_timed_epoch(history: list[Epoch]) -> None:
         nonlocal clock
         before, clock = clock, time.monotonic()
         on_epoch(history, clock - before)
 
     data = FoldData(fold, train, val, measured, features, len(emotions))
-    weights, history = fit(data, model, Run(team, checkpoint, snapshots), timed)
+    weights, history = fit(data, model, Run(team, checkpoint, snapshots), on_timed_epoch)
     if model.snapshots and team.leads and len(list(snapshots.glob("*"))) != len(history):
         raise UserError(
             f"{snapshots} lost or gained files while fold {fold} was trained: is another "
@@ -188,13 +188,14 @@ def examples_of_fold(
 
     Args:
         source: all clips and their copies.
-        clips_of: train, and val if there are any -> names of clips.
+        clips_of: subset (train, and val if there are val clips) -> names of its clips.
         emotions: in the order of the labels.
-        model: how copies are used, and how emotions are balanced.
+        model: its copies and balance are used.
         fold: its number.
 
     Returns:
-        (examples to train on, val examples, statistics of the train clips if they normalise).
+        (train examples, val examples, statistics of the train clips if features are normalised by
+        them).
     """
     statistics = source.measure(clips_of["train"])
     train = source.train_examples(
@@ -204,20 +205,20 @@ def examples_of_fold(
     return train, source.examples(clips_of.get("val", []), emotions, statistics), statistics
 
 
-def name_training(folds: Sequence[int], inputs: Inputs, model: Model, team: Team) -> str:
-    """Name a training by its data, settings and code, and by what its rounding depends on."""
+def training_id(folds: Sequence[int], inputs: Inputs, model: Model, team: Team) -> str:
+    """Return an id of a training: a hash of data, settings, code and all that affects rounding."""
     code = Path(__file__).parents[1].rglob("*.py")
-    # Where a training was stopped makes no difference to the epochs before.
+    # Stopping earlier or later does not change the epochs before.
     settings = model.model_copy(update={"stop_after": 0})
     limit_threads(model)
-    threads = torch.get_num_threads() if one_by_one(folds, team) else 1
-    place = (torch.__version__, team.device.type, team.size, threads)
-    # Threads may differ between the processes of a team: they go by the first one's name.
-    return team.agree(fingerprint([*code, *inputs.files()], settings, *place))
+    threads = torch.get_num_threads() if is_sequential(folds, team) else 1
+    environment = (torch.__version__, team.device.type, team.size, threads)
+    # The number of threads may differ between the processes of a team: the first one's id counts.
+    return team.agree(fingerprint([*code, *inputs.files()], settings, *environment))
 
 
 def fingerprint(files: Iterable[Path], *values: object) -> str:
-    """Name everything that a training's result depends on: two that differ share no checkpoint."""
+    """Return a hash of files and values; trainings that differ in it never share a checkpoint."""
     digest = hashlib.blake2b(repr(values).encode(), digest_size=16)
     for path in sorted(files):
         with path.open("rb") as file:

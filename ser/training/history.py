@@ -1,4 +1,4 @@
-"""What the epochs of a training gave."""
+"""Losses and accuracies of the epochs of a training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from statistics import fmean
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave; validation is None where the fold has no val clips.
+    """Losses and accuracies of one epoch; those of validation are None without val clips.
 
-    Training figures are means over the epoch's own batches, augmented as they were.
+    Training figures are means over the augmented batches of the epoch.
     """
 
     fold: int
@@ -21,17 +21,23 @@ class Epoch:
 
 
 def kept_epoch(history: Sequence[Epoch], patience: int) -> Epoch:
-    """Find the epoch whose weights are kept: the last, or the best by validation loss."""
+    """Return the epoch whose weights are kept: the last, or the best if patience is above 0."""
     return best_epoch(history) if patience > 0 else history[-1]
 
 
 def best_epoch(history: Sequence[Epoch]) -> Epoch:
-    """Find the epoch of the least validation loss, the first of equal ones."""
+    """Return the epoch with the lowest validation loss, the earliest of equal ones.
+
+    >>> losses = [0.9, 0.7, 0.7]
+    >>> epochs = [Epoch(1, n, 0.5, loss, 0.8, 0.6) for n, loss in enumerate(losses, start=1)]
+    >>> best_epoch(epochs).epoch
+    2
+    """
     return min(history, key=lambda epoch: (epoch.val_loss, epoch.epoch))
 
 
 def mean_figures(epochs: Sequence[Epoch]) -> dict[str, float]:
-    """Average the kept epochs' figures over the folds; validation's if every fold has val clips."""
+    """Return the kept epochs' means over the folds; validation only if all folds have it."""
     means = {}
     for name in ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"):
         values = [getattr(epoch, name) for epoch in epochs]

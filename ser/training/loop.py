@@ -1,7 +1,7 @@
-"""Fit a net to one fold, epoch by epoch, so that it can be stopped anywhere and taken up again.
+"""Train a net on one fold, epoch by epoch, so that it can be stopped anywhere and resumed.
 
-Everything random in an epoch comes from generators keyed on (seed, fold, epoch): an epoch can be
-repeated without the ones before it, so a checkpoint needs no state of a generator.
+All random numbers of an epoch come from generators seeded with (seed, fold, epoch). An epoch can be
+repeated without the ones before it, so a checkpoint does not contain the state of a generator.
 """
 
 import math
@@ -33,21 +33,21 @@ from ser.training.schedule import batch_factor, learning_rate
 from ser.training.steps import Criterion, Steps
 from ser.training.team import Team
 
-# Howard, Ruder: Universal language model fine-tuning for text classification, ACL 2018: what
-# begins with knowledge learns more slowly.
-_KNOWN_PACE = 0.1  # of the learning rate
+# Factor of the learning rate for weights initialised with known transforms, which should change
+# slowly. Howard, Ruder: Universal language model fine-tuning for text classification, ACL 2018.
+_KNOWN_PACE = 0.1
 
 
 @dataclass(frozen=True)
 class FoldData:
-    """What one fold is trained on.
+    """The data of one fold.
 
     Attributes:
         number: of the fold; part of every seed.
-        train: what the net learns from.
-        val: what early stopping looks at; may be empty if model.patience is 0.
-        measured: the clips over which a net measures what it pools; None for nets that do not.
-        features: what the clips are described by.
+        train: examples to train on.
+        val: examples for early stopping; may be empty if model.patience is 0.
+        measured: examples over which a net standardises what it pools; None for other nets.
+        features: settings of the features.
         emotions: number of classes.
     """
 
@@ -61,12 +61,12 @@ class FoldData:
 
 @dataclass(frozen=True)
 class Run:
-    """Where a fold is trained, and where it is kept meanwhile.
+    """The processes that train a fold, and the files of its unfinished training.
 
     Attributes:
         team: the processes that train together.
-        checkpoint: file that is rewritten after each epoch. It stays: the caller removes it once
-            the whole training is stored elsewhere.
+        checkpoint: file that is rewritten after each epoch. It is not removed here: the caller
+            removes it once the whole training is stored elsewhere.
         snapshots: folder of every epoch's weights, written if model.snapshots is set.
     """
 
@@ -78,13 +78,13 @@ class Run:
 def fit(
     fold: FoldData, model: Model, run: Run, on_epoch: Callable[[list[Epoch]], None]
 ) -> tuple[Weights, list[Epoch]]:
-    """Train a fresh net, or go on with the one in the checkpoint.
+    """Train a fresh net, or resume the training of the checkpoint.
 
     Args:
-        fold: what it is trained on.
-        model: the net and how it is trained.
-        run: where, and where it is kept.
-        on_epoch: called with the history so far after each epoch, by the first process alone.
+        fold: its data.
+        model: the net and the settings of its training.
+        run: the processes, and the files of the unfinished training.
+        on_epoch: called with the history so far after each epoch, only by the first process.
 
     Returns:
         (weights of the last epoch, or of the best by validation loss with model.patience > 0;
@@ -92,7 +92,7 @@ def fit(
 
     Raises:
         UserError: early stopping without val clips, a loss that is not finite, a damaged
-            checkpoint, or processes that do not see the same one.
+            checkpoint, or processes that do not see the same checkpoint.
     """
     if model.patience > 0 and len(fold.val) == 0:
         raise UserError(
@@ -105,7 +105,7 @@ def fit(
     measured = None
     if fold.measured is not None:
         measured = NormalisedClips(fold.measured, model, team.device)
-    state = _take_up(fold, model, run)
+    state = _resume_or_start(fold, model, run)
     steps = Steps(state, _criterion(fold, model, team.device), team)
     take = steps.take
     if records_steps(team.device) and team.size == 1:
@@ -120,7 +120,7 @@ def fit(
         _train_epoch(state, train, seed, take)
         train_loss, train_accuracy = steps.means(len(train))
         measure_voices(state.net, measured)
-        # All go by one process's figures, should theirs differ in the last digit.
+        # All processes use one process's figures, because theirs may differ in the last digit.
         val_loss, val_accuracy = team.agree(_validate(state.net, val))
         newest = Epoch(fold.number, epoch, train_loss, val_loss, train_accuracy, val_accuracy)
         _check_finite(newest, model)
@@ -142,22 +142,23 @@ def _criterion(fold: FoldData, model: Model, device: torch.device) -> Criterion:
     return Criterion(weights, model.label_smoothing)
 
 
-def _take_up(fold: FoldData, model: Model, run: Run) -> Progress:
-    """Go on where the checkpoint ends, or begin.
+def _resume_or_start(fold: FoldData, model: Model, run: Run) -> Progress:
+    """Return the state of the checkpoint, or a fresh one without a checkpoint.
 
     Raises:
-        UserError: the checkpoint is damaged; or, in all processes, they stand at different epochs.
+        UserError: the checkpoint is damaged, or the processes are at different epochs (in all of
+            them).
     """
-    state = _begin(fold, model, run.team)
+    state = _start(fold, model, run.team)
     if run.checkpoint.exists():
         restore(state, run.checkpoint)
         if len(state.history) > _last_epoch(model):
-            # It was stopped later than this training is to be: begin again.
+            # It was trained for more epochs than this training: start again.
             shutil.rmtree(run.snapshots, ignore_errors=True)
-            state = _begin(fold, model, run.team)
+            state = _start(fold, model, run.team)
     done = len(state.history)
-    unlike = torch.tensor(float(done != run.team.agree(done)), device=run.team.device)
-    if run.team.sum(unlike) > 0:
+    differs = torch.tensor(float(done != run.team.agree(done)), device=run.team.device)
+    if run.team.sum(differs) > 0:
         raise UserError(
             f"the processes do not see the same {run.checkpoint}: all machines must share the "
             "project's folder, or the one that SER_CHECKPOINTS names"
@@ -165,7 +166,7 @@ def _take_up(fold: FoldData, model: Model, run: Run) -> Progress:
     return state
 
 
-def _begin(fold: FoldData, model: Model, team: Team) -> Progress:
+def _start(fold: FoldData, model: Model, team: Team) -> Progress:
     seed_epoch(model, fold.number, 0)
     net = build(model, sum(fold.features.dims.values()), fold.emotions)
     if isinstance(net, StandardisingNet):
@@ -173,7 +174,7 @@ def _begin(fold: FoldData, model: Model, team: Team) -> Progress:
     net = net.to(team.device)
     optimizer = _optimizer(net, model)
     if records_steps(team.device):
-        # A recorded step reads the rate from where it was when it was recorded.
+        # A recorded step reads the rate from the same memory again.
         for group in optimizer.param_groups:
             group["lr"] = torch.tensor(group["lr"], device=team.device)
     return Progress(net, team.share(net), optimizer)
@@ -182,7 +183,8 @@ def _begin(fold: FoldData, model: Model, team: Team) -> Progress:
 def _optimizer(net: nn.Module, model: Model) -> torch.optim.Optimizer:
     groups, rate = _groups(net), learning_rate(model, 0)
     decay = model.weight_decay * batch_factor(model)
-    # Fused: one call for all weights. On small nets the others take longer than the gradients.
+    # Fused: one call for all weights. On small nets, other implementations take longer than the
+    # gradients.
     if model.optimizer == "sgd":
         return torch.optim.SGD(
             groups, rate, momentum=0.9, weight_decay=decay, nesterov=True, fused=True
@@ -192,9 +194,9 @@ def _optimizer(net: nn.Module, model: Model) -> torch.optim.Optimizer:
 
 
 def _groups(net: nn.Module) -> list[dict[str, Any]]:
-    """Group the weights of a net by `pace`: the share of the learning rate that they learn at.
+    """Group the weights of a net by `pace`, their factor of the learning rate.
 
-    What begins as a known transform is not drawn to 0 either: there it would say nothing.
+    Weights initialised with known transforms do not decay, because 0 is not a useful transform.
     """
     known = net.known_transforms() if isinstance(net, StandardisingNet) else []
     unknown = [w for w in net.parameters() if not any(w is transform for transform in known)]
@@ -205,7 +207,7 @@ def _groups(net: nn.Module) -> list[dict[str, Any]]:
 
 
 def seed_epoch(model: Model, fold: int, epoch: int) -> tuple[int, ...]:
-    """Seed torch's generator (weights, dropout) and return the data's key; epoch 0: weights."""
+    """Seed torch's generator and return the key of the data's; epoch 0 is for initial weights."""
     key = (model.seed, fold, epoch)
     torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
     return key
@@ -248,7 +250,7 @@ def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def _validate(net: nn.Module, val: NormalisedClips) -> tuple[float | None, float | None]:
-    """Compute cross-entropy (without smoothing) and accuracy on the val clips, if there are any."""
+    """Compute cross-entropy (without smoothing) and accuracy on the val clips; None without any."""
     if len(val) == 0:
         return None, None
     return loss_and_accuracy(predict(net, val), val.examples.labels)
@@ -264,6 +266,6 @@ def _check_finite(epoch: Epoch, model: Model) -> None:
 
 
 def _is_best(history: list[Epoch]) -> bool:
-    """Whether the validation loss of the newest epoch is below that of all before."""
+    """Return whether the newest epoch has a lower validation loss than all before."""
     losses = [epoch.val_loss for epoch in history if epoch.val_loss is not None]
     return losses[-1] < min(losses[:-1], default=math.inf)

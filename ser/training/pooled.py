@@ -1,4 +1,4 @@
-"""Means and deviations for nets that standardise what they pool of clips."""
+"""Measure means and deviations for nets that standardise what they pool."""
 
 import torch
 from torch import Tensor, nn
@@ -8,13 +8,13 @@ from ser.training.batches import NormalisedClips, in_order
 
 
 def measure(net: nn.Module, clips: NormalisedClips | None) -> None:
-    """Measure what a fresh net pools of clips; nets of other kinds come without clips."""
+    """Measure what a fresh net pools from clips; does nothing for other nets, without clips."""
     if isinstance(net, StandardisingNet) and clips is not None:
         net.measure(_pooled(net, clips)[0])
 
 
 def measure_voices(net: nn.Module, clips: NormalisedClips | None) -> None:
-    """Measure what a net pools, with its weights as they are now, of each voice's own clips."""
+    """Measure what a net pools from each voice's clips, with its current weights."""
     if (
         isinstance(net, StandardisingNet)
         and clips is not None
@@ -24,7 +24,7 @@ def measure_voices(net: nn.Module, clips: NormalisedClips | None) -> None:
 
 
 def _pooled(net: StandardisingNet, clips: NormalisedClips) -> tuple[Tensor, Tensor]:
-    """Pool all clips: [clips, pooled], and the voices that they are of, [clips]."""
+    """Pool all clips: [clips, pooled]; return these and the clips' voices [clips]."""
     rows, voices = [], []
     with torch.no_grad():
         for _, batch in in_order(clips):

@@ -1,4 +1,4 @@
-"""Training steps recorded and replayed: on a GPU, as CUDA graphs."""
+"""Record and replay training steps, on a GPU as CUDA graphs."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,31 +10,31 @@ import torch
 
 from ser.training.batches import Batch
 
-# A recording takes as long as a few steps: shapes that are rarer are not worth it.
+# A recording takes as long as a few steps, so it is not worth it for rare shapes.
 _RARE = 3
-_MOST = 1024  # recordings: each has a batch of its own
-_LARGEST = 1 << 21  # values of a batch's features: beyond, kernels take longer than their launch
+_MAX_RECORDINGS = 1024  # each keeps its own batch
+_MAX_VALUES = 1 << 21  # of a batch's features; above, kernels take longer than their launch
 
 Work = Callable[[], object]
-Shape = tuple[tuple[int, ...], bool]  # of the features, and whether some clip is padded
+Shape = tuple[tuple[int, ...], bool]  # shape of the features, and whether any clip is padded
 
 
 class RecordedSteps:
-    """Takes training steps; those of a shape that comes often by replaying a recording.
+    """Take training steps, and replay a recording for shapes that occur often.
 
-    A small step takes longer to launch on a GPU, kernel by kernel, than to compute. A recording
-    launches all its kernels at once. They are those of the step itself, so the same bytes come out.
+    The kernels of a small step take longer to launch on a GPU than to compute. A recording launches
+    all of them at once. It has the same kernels as the step, so the results are the same.
 
-    Whatever a step reads and writes beside its batch must stay where it is in memory: weights,
-    moments and learning rates of the optimizer, sums.
+    Everything else that a step reads or writes must keep its place in memory: weights, sums, and
+    the optimizer's moments and learning rates.
     """
 
     def __init__(self, take: Callable[[Batch], None], record: Callable[[Work], Work]) -> None:
-        """Begin without recordings.
+        """Start without recordings.
 
         Args:
-            take: takes a step, and does not wait for the GPU.
-            record: makes of some work without arguments what does it again.
+            take: function that takes a step without waiting for the GPU.
+            record: function that records a callable and returns one that replays it.
         """
         self._take, self._record = take, record
         self._seen: Counter[Shape] = Counter()
@@ -60,8 +60,13 @@ class RecordedSteps:
         replay()
 
     def _is_worth_recording(self, batch: Batch, times: int) -> bool:
-        small = batch.features.numel() <= _LARGEST
-        return times > _RARE and small and batch.weight == 1 and len(self._recordings) < _MOST
+        small = batch.features.numel() <= _MAX_VALUES
+        return (
+            times > _RARE
+            and small
+            and batch.weight == 1
+            and len(self._recordings) < _MAX_RECORDINGS
+        )
 
 
 def _copied(batch: Batch) -> Batch:
@@ -78,20 +83,20 @@ def _copied(batch: Batch) -> Batch:
 
 
 class CudaRecorder:
-    """Records what a GPU is given to do, as CUDA graphs that use one memory in turn."""
+    """Record the work of a GPU as CUDA graphs that share one memory pool."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device) -> None:
-        """Prepare recordings of work that an optimizer has a part in, on a GPU."""
+        """Prepare recordings of steps with an optimizer on a GPU."""
         self._optimizer, self._device = optimizer, device
         self._memory = torch.cuda.graph_pool_handle()
 
     def __call__(self, work: Work) -> Work:
-        """Record work, without doing it; return what does it."""
+        """Record work without doing it; return a callable that does it."""
         stream, current = _side_stream(self._device), torch.cuda.current_stream(self._device)
         stream.wait_stream(current)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.stream(stream), _capturable(self._optimizer):
-            # What other threads do meanwhile is none of its business.
+            # Other threads may use the GPU at the same time.
             graph.capture_begin(self._memory, "thread_local")
             try:
                 work()
@@ -103,7 +108,7 @@ class CudaRecorder:
 
 @contextmanager
 def _capturable(optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """Let an optimizer's step be recorded; outside of recordings PyTorch warns of the setting."""
+    """Allow recording of an optimizer's step; outside of recordings, PyTorch warns about this."""
     groups = [group for group in optimizer.param_groups if "capturable" in group]
     for group in groups:
         group["capturable"] = True
@@ -116,5 +121,5 @@ def _capturable(optimizer: torch.optim.Optimizer) -> Iterator[None]:
 
 @cache
 def _side_stream(device: torch.device) -> torch.cuda.Stream:
-    """Return the stream that all recordings are made on: libraries keep memory for each."""
+    """Return the stream of all recordings; only one, because libraries keep memory for each."""
     return torch.cuda.Stream(device)

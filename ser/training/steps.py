@@ -1,4 +1,4 @@
-"""Training steps: the loss of a batch, its gradients, new weights; and the sums of an epoch."""
+"""Take training steps (loss, gradients, new weights), and sum up losses and hits of an epoch."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ class Criterion:
     """Cross-entropy with weighted emotions.
 
     Attributes:
-        class_weights: float32 [emotions]; a mean of 1 over the train clips keeps the loss's scale.
-            None: all weigh 1.
-        label_smoothing: share of the target that goes to all emotions alike.
+        class_weights: float32 [emotions]; a mean of 1 over the train clips preserves the scale of
+            the loss. None: all weights are 1.
+        label_smoothing: share of the target that is distributed equally over all emotions.
     """
 
     class_weights: Tensor | None
     label_smoothing: float
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Average the weighted losses of a batch.
+        """Compute the mean of a batch's weighted losses.
 
-        Over the batch's size, not its weights as in PyTorch: there a weight has no effect on a
-        batch of one clip.
+        It is divided by the number of clips. PyTorch divides by the sum of weights, so that a
+        weight has no effect on a batch of one clip.
         """
         losses = F.cross_entropy(
             logits, labels, label_smoothing=self.label_smoothing, reduction="none"
@@ -42,9 +42,9 @@ class Criterion:
 
 
 class Steps:
-    """Takes the steps of a training, and sums up the losses and hits of an epoch.
+    """Take the steps of a training, and sum up the losses and hits of an epoch.
 
-    All of it stays on the device: a look at a loss would make a GPU wait for every step.
+    The sums stay on the device, because reading a loss would make every step wait for the GPU.
     """
 
     def __init__(self, state: Progress, criterion: Criterion, team: Team) -> None:
@@ -53,7 +53,7 @@ class Steps:
         self._hits = torch.zeros((), device=team.device)
 
     def begin_epoch(self) -> None:
-        """Forget the sums."""
+        """Reset the sums."""
         self._state.trained.train()
         self._loss_sum.zero_()
         self._hits.zero_()
@@ -61,7 +61,7 @@ class Steps:
     def take(self, batch: Batch) -> None:
         """Take one step.
 
-        Where several processes train together, this one adds its own part to the sums.
+        If several processes train together, each adds its own part to its sums.
         """
         own, share = self._team.take(batch)
         with nullcontext() if own.padded else nothing_padded():
@@ -83,6 +83,6 @@ class Steps:
         self._hits += hits
 
     def means(self, clips: int) -> tuple[float, float]:
-        """Return the mean loss and the accuracy over the clips of the epoch, of all processes."""
+        """Return mean loss and accuracy over the clips of the epoch, over all processes."""
         sums = (self._team.sum(self._loss_sum), self._team.sum(self._hits))
         return float(sums[0]) / clips, float(sums[1]) / clips

@@ -1,7 +1,7 @@
-"""The processes that train one net together.
+"""Train one net in several processes.
 
-SER_DEVICE, SER_DEVICES and torchrun's variables say which they are. They never change what is
-computed beyond float rounding.
+SER_DEVICE, SER_DEVICES and torchrun's variables define the processes. Their number changes results
+only by rounding.
 """
 
 import os
@@ -23,15 +23,15 @@ Value = TypeVar("Value")
 
 
 class Team:
-    """The processes that train one net together; most often this one alone.
+    """The processes that train one net together; most often only this one.
 
-    Each makes the whole of every batch, drawn alike, and computes its own part of it; gradients are
-    averaged such that all take the step of the joint batch.
+    Each process makes the same whole batch and computes its own part of it. Gradients are averaged,
+    so that all processes take the step of the whole batch.
 
     Attributes:
         device: where this process computes.
-        rank: its place among them, from 0.
-        size: how many there are.
+        rank: number of this process, from 0.
+        size: number of processes.
     """
 
     def __init__(self, device: torch.device, fabric: "Fabric | None" = None) -> None:
@@ -43,11 +43,11 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that writes and prints."""
+        """Whether this process writes and prints."""
         return self.rank == 0
 
     def share(self, net: nn.Module) -> nn.Module:
-        """Wrap a net on the device so that its gradients are those of all processes.
+        """Wrap a net on the device so that gradients are averaged over all processes.
 
         Raises:
             UserError: a net with batch norms, in several processes on CPUs.
@@ -66,46 +66,46 @@ class Team:
         return self._fabric.setup_module(net, move_to_device=False)
 
     def take(self, batch: Batch) -> tuple[Batch, float]:
-        """Take this process's part of a batch.
+        """Return this process's part of a batch and the weight of its loss.
 
         Returns:
-            (the part; what the mean loss over it counts, such that the mean of all processes'
-            losses is that of the whole batch: 1 where all parts have one size).
+            (the part, the weight of the mean loss over it). With these weights, the mean of all
+            processes' losses is that of the whole batch; they are 1 if all parts are equally large.
         """
         if self._fabric is None:
             return batch, 1.0
         clips = len(batch.labels)
         own = len(range(self.rank, clips, self.size))
-        # A process for which there is no clip takes one that counts nothing: all must take part.
+        # A process without a clip takes one with weight 0, because every process must join in.
         rows = slice(self.rank, clips, self.size) if own else slice(0, 1)
         self._part.rows, self._part.clips = rows, clips
         return batch.part(rows), own * self.size / clips
 
     def backward(self, loss: Tensor) -> None:
-        """Compute the gradients."""
+        """Compute the gradients of a loss."""
         if self._fabric is None:
             loss.backward()
         else:
             self._fabric.backward(loss)
 
     def sum(self, value: Tensor) -> Tensor:
-        """Add up a tensor over all processes."""
+        """Return the sum of a tensor over all processes."""
         if self._fabric is None:
             return value
         return cast(Tensor, self._fabric.all_reduce(value, reduce_op="sum"))
 
     def agree(self, value: Value) -> Value:
-        """Return the first process's value in all of them."""
+        """Return the first process's value in all processes."""
         return value if self._fabric is None else self._fabric.broadcast(value)
 
 
 def join() -> Team:
     """Join the processes that train together: SER_DEVICES of them, or those torchrun started.
 
-    SER_DEVICES starts the others itself, each with the command line of this one.
+    With SER_DEVICES, this process starts the others, each with its own command line.
 
     Raises:
-        UserError: SER_DEVICES is no whole number from 1 on, or there are fewer GPUs.
+        UserError: SER_DEVICES is not a whole number from 1 on, or there are fewer GPUs.
     """
     text = os.environ.get("SER_DEVICES") or "1"
     if not text.isdecimal() or int(text) < 1:
@@ -123,7 +123,7 @@ def join() -> Team:
             f"{devices} GPUs are wanted, this machine has {torch.cuda.device_count()}: set "
             "SER_DEVICES to as many, or SER_DEVICE=cpu"
         )
-    # Takes a second to import, which training on one device need not wait for.
+    # Imported only here: it takes a second, and training on one device does not need it.
     from lightning_fabric import Fabric
 
     fabric = Fabric(accelerator=device.type, devices=devices, num_nodes=machines, strategy="ddp")

@@ -16,7 +16,7 @@ from ser.core.sections import Features, Model
 from ser.core.typing import FloatArray
 from ser.features.spectra import POWER_FLOOR, TOP_DB
 from ser.nets.lengths import min_frames
-from ser.nets.normalisation import LEAST_DEVIATION, Statistics
+from ser.nets.normalisation import MIN_DEVIATION, Statistics
 
 _LOGMEL = "logmel"
 _REACH = 40  # half-length of the low-pass filter, in periods of its transition's width
@@ -165,9 +165,9 @@ class Normalise(nn.Module):
         if self.train_statistics is None:
             centred = features - features.mean()
             deviation = centred.square().mean().sqrt()
-            return (centred / deviation.clamp(min=LEAST_DEVIATION)).expand(self.folds, -1, -1)
+            return (centred / deviation.clamp(min=MIN_DEVIATION)).expand(self.folds, -1, -1)
         mean, deviation = self.train_statistics.T[:, :, None, None]
-        return (features - mean) / deviation.clamp(min=LEAST_DEVIATION)
+        return (features - mean) / deviation.clamp(min=MIN_DEVIATION)
 
 
 class FitLength(nn.Module):

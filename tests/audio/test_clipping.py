@@ -8,7 +8,7 @@ import soundfile
 from small_model import speech
 
 from ser.audio.clipping import clipped_share
-from ser.audio.standard import check
+from ser.audio.standard import require_usable
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
 from ser.decoding.decoding import decode
@@ -34,7 +34,7 @@ def written(folder, samples, subtype, rate=RATE):
 
 @pytest.mark.parametrize("drive", [1.05, 1.5, 2.0, 8.0])
 @pytest.mark.parametrize("level", [1.0, 0.5, 0.03])
-def test_a_clipped_sine_counts_what_is_above_the_level_it_was_cut_at(drive, level):
+def test_the_clipped_share_of_a_sine_is_the_share_above_its_clipping_level(drive, level):
     samples = level * np.clip(tone(100, drive), -1, 1)
     assert share(samples) == pytest.approx(1 - 2 * np.arcsin(1 / drive) / np.pi, abs=0.01)
 
@@ -44,7 +44,7 @@ def test_a_clipped_sine_counts_what_is_above_the_level_it_was_cut_at(drive, leve
 def test_the_format_does_not_matter(tmp_path, subtype, level):
     samples = level * np.clip(tone(300, 4.0), -1, 1)
     expected = 1 - 2 * np.arcsin(1 / 4) / np.pi
-    # Steps of 8 bits take in a little of the slopes.
+    # With 8 bits, a little of the slopes is rounded to the extreme values.
     assert clipped_share(written(tmp_path, samples, subtype)) == pytest.approx(expected, abs=0.06)
 
 
@@ -60,7 +60,7 @@ def test_loud_noise_in_8_bits_is_hardly_clipped(tmp_path, subtype):
     assert clipped_share(written(tmp_path, noise / np.abs(noise).max(), subtype)) < 0.001
 
 
-def test_one_side_cut_counts_alone():
+def test_clipping_on_one_side_counts():
     samples = np.minimum(tone(100), 0.5)
     assert share(samples) == pytest.approx(1 / 3, abs=0.01)
     assert share(-samples) == pytest.approx(1 / 3, abs=0.01)
@@ -70,13 +70,13 @@ def test_a_recording_cut_below_an_offset_is_clipped():
     assert share(np.clip(tone(100, 3.0), -0.5, 0.5) + 0.3) > 0.5
 
 
-def test_pauses_do_not_count_where_an_offset_makes_them_an_extreme():
+def test_pauses_do_not_count_if_an_offset_makes_them_extreme():
     samples = 0.1 * tone() - 0.2
     samples[:8000] = 0
     assert share(samples) == 0
 
 
-def test_two_equal_samples_are_no_run_and_three_are():
+def test_three_equal_samples_are_a_run_and_two_are_not():
     samples = 0.5 * tone()
     samples[100:102] = 0.9
     assert share(samples) == 0
@@ -86,14 +86,14 @@ def test_two_equal_samples_are_no_run_and_three_are():
     assert share(samples) == 9 / RATE
 
 
-def test_what_never_changes_is_not_clipped():
+def test_a_constant_channel_is_not_clipped():
     assert share(np.full(RATE, 0.3)) == 0
 
 
 def reason(*channels, most=0.01):
     samples = np.stack(channels, axis=1).astype(np.float32)
     try:
-        check(Recording(samples, RATE, "FLOAT"), 0.1, most)
+        require_usable(Recording(samples, RATE, "FLOAT"), 0.1, most)
     except Rejected as verdict:
         return verdict.reason
     return None
@@ -127,11 +127,11 @@ def test_only_the_channel_that_is_used_is_judged(other):
         assert reason(*channels) == "clipped"
 
 
-def test_as_much_as_max_clipped_is_kept():
+def test_a_clipped_share_of_max_clipped_is_accepted():
     samples = 0.5 * tone()
     samples[:160] = 0.8
     assert reason(samples) is None
     recording = Recording(samples.astype(np.float32)[:, np.newaxis], RATE, "FLOAT")
     with pytest.raises(Rejected, match=r"^1\.00% of the samples .* at most 0\.90%") as caught:
-        check(recording, 0.1, 0.009)
+        require_usable(recording, 0.1, 0.009)
     assert caught.value.reason == "clipped"

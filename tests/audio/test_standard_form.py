@@ -1,4 +1,4 @@
-"""What is no sound, a hum, a second channel: the standard form is the same without."""
+"""The standard form without offset, rumble, hum and further channels."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import soxr
 from small_model import CLEAN, speech
 
 from ser.audio.highpass import remove_below
-from ser.audio.standard import check, resample, standard_form, standardise
+from ser.audio.standard import require_usable, resample, standard_form, standardise
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
 from ser.core.sections import Clean
@@ -56,14 +56,14 @@ def test_the_mean_is_removed_even_if_nothing_else_is():
 
 @pytest.mark.parametrize("cutoff", [20.0, 60.0, 150.0])
 @pytest.mark.parametrize("rate", [8000, 16000])
-def test_the_filter_is_a_linear_phase_filter_of_scipys_without_its_delay(cutoff, rate):
+def test_the_filter_equals_scipys_linear_phase_filter_without_its_delay(cutoff, rate):
     samples = np.random.default_rng(0).standard_normal(6 * rate).astype(np.float32)
     rise = np.linspace(0, 1, 100)
     hertz = np.concatenate([[0], cutoff * (1 + rise / 3), [rate / 2]])
     gains = np.concatenate([[0], 0.5 - 0.5 * np.cos(np.pi * rise), [1]])
     taps = scipy.signal.firwin2(2 * rate + 1, hertz, gains, fs=rate)
     expected = scipy.signal.oaconvolve(samples, taps, "same")
-    inside = slice(rate, -rate)  # the ends are continued in another way
+    inside = slice(rate, -rate)  # the filters extend the ends differently
     filtered = remove_below(samples, rate, cutoff)[inside]
     np.testing.assert_allclose(filtered, expected[inside], atol=2e-3)
 
@@ -98,11 +98,11 @@ def test_clips_of_any_length_are_filtered(samples):
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("samples", [1, 2, 5, 20])
 @pytest.mark.parametrize("rate", [1000, 44100, 192000, 999999])
-def test_clips_that_resampling_leaves_nothing_of_are_refused(rate, samples, channels):
+def test_clips_too_short_to_survive_resampling_are_rejected(rate, samples, channels):
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (samples, channels)).astype(np.float32)
     recording = Recording(noise, rate, "FLOAT")
     with pytest.raises(Rejected) as caught:
-        check(recording, 0.5, 0.2)
+        require_usable(recording, 0.5, 0.2)
     assert caught.value.reason == "too_short"
     with pytest.raises(Rejected) as caught:
         standard_form(recording, Clean.model_validate(CLEAN))
@@ -116,7 +116,7 @@ def test_clips_that_resampling_leaves_nothing_of_are_refused(rate, samples, chan
 
 
 @pytest.mark.parametrize("hertz", [5, 16, 30])
-def test_infrasound_as_loud_as_the_voice_leaves_the_voice_as_it_is(hertz):
+def test_infrasound_as_loud_as_the_voice_does_not_change_the_voice(hertz):
     voice = speech(0, 2.0)
     rumble = tone(hertz, len(voice) / RATE, level=np.abs(voice).max())[: len(voice)]
     inside = slice(1600, -1600)  # at its ends the rumble is not a tone
@@ -138,7 +138,7 @@ def test_a_recording_of_rumble_alone_is_silent():
 NOISE = np.random.default_rng(0).standard_normal(2 * RATE)
 
 
-def test_of_several_voices_the_loudest_is_taken():
+def test_the_loudest_of_several_voices_is_used():
     loud, soft = speech(0, 2.0), 0.5 * speech(1, 2.0)
     for channels in ([loud, soft], [soft, loud], [soft, 0.1 * soft, loud]):
         np.testing.assert_array_equal(formed(np.stack(channels, axis=1)), formed(loud))
@@ -155,14 +155,14 @@ def test_of_several_voices_the_loudest_is_taken():
     ids=["white noise", "tone", "buzz", "brown noise"],
 )
 @pytest.mark.parametrize("rate", [RATE, 44100])
-def test_a_voice_is_taken_before_what_is_louder_and_no_speech(other, rate):
+def test_a_voice_is_preferred_to_something_louder_that_is_not_speech(other, rate):
     voice = soxr.resample(0.1 * speech(0, 2.0), RATE, rate)
     other = soxr.resample(other, RATE, rate)[: len(voice)]
     for channels in ([voice, other], [other, voice]):
         np.testing.assert_array_equal(formed(np.stack(channels, axis=1), rate), formed(voice, rate))
 
 
-def test_a_voice_heard_from_afar_is_not_taken_though_the_near_one_is_clipped():
+def test_a_distant_voice_is_not_used_even_if_the_near_one_is_clipped():
     voice = speech(0, 2.0) / np.abs(speech(0, 2.0)).max()
     near, afar = np.clip(3 * voice, -1, 1), 0.02 * voice
     for channels in ([near, afar], [afar, near]):
@@ -172,7 +172,7 @@ def test_a_voice_heard_from_afar_is_not_taken_though_the_near_one_is_clipped():
 
 
 @pytest.mark.parametrize("channels", [2, 6, 64])
-def test_equal_channels_are_the_same_as_one(channels):
+def test_equal_channels_count_as_one(channels):
     voice = speech(0, 1.0)
     before = np.stack([voice] * channels, axis=1)
     samples = before.copy()
@@ -191,16 +191,16 @@ def test_channels_that_cancel_each_other_lose_nothing(late, sign):
 
 
 @pytest.mark.parametrize("dead", [np.zeros(32000), np.full(32000, 0.9), tone(20, level=0.9)])
-def test_a_channel_without_sound_is_not_taken(dead):
+def test_a_channel_without_sound_is_not_used(dead):
     voice = speech(0, 2.0)
     for channels in ([voice, dead], [dead, voice]):
         np.testing.assert_array_equal(formed(np.stack(channels, axis=1)), formed(voice))
 
 
-def test_samples_that_a_float32_cannot_hold_are_refused():
+def test_samples_beyond_the_range_of_float32_are_rejected():
     samples = np.full((RATE, 2), 1e-3, np.float32)
     samples[100] = 3e38
-    samples[5, 0] = 0  # two unlike channels
+    samples[5, 0] = 0  # so that the channels differ
     for columns in (samples, samples[:, :1]):
         with pytest.raises(Rejected) as caught:
             formed(columns)
@@ -208,7 +208,7 @@ def test_samples_that_a_float32_cannot_hold_are_refused():
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_page_draws_the_voice_also_where_channels_cancel_each_other(tmp_path, order):
+def test_the_page_draws_the_voice_even_if_channels_cancel_each_other(tmp_path, order):
     voice = speech(0, 1.0)
     file = tmp_path / "a.wav"
     rumble = tone(20, 1.0, level=0.9)[: len(voice)]

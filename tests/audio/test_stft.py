@@ -11,7 +11,7 @@ def noise(samples, seed=0):
 
 @pytest.mark.parametrize("n_fft", [64, 1024])
 @pytest.mark.parametrize("samples", [1024, 1025, 5000])
-def test_spectra_are_librosas(samples, n_fft):
+def test_spectra_equal_librosas(samples, n_fft):
     waveform = noise(samples)
     expected = librosa.stft(waveform.astype(float), n_fft=n_fft)
     spectra = stft(waveform, n_fft)
@@ -20,13 +20,13 @@ def test_spectra_are_librosas(samples, n_fft):
 
 
 @pytest.mark.parametrize("samples", [1, 15, 16, 17, 1000, 5000])
-def test_the_way_back_gives_the_waveform(samples):
+def test_the_inverse_returns_the_waveform(samples):
     waveform = noise(samples)
     assert istft(stft(waveform, 64), samples) == pytest.approx(waveform, abs=1e-5)
 
 
 @pytest.mark.parametrize("samples", [100, 1000, 1040, 1100, 3000])
-def test_the_way_back_from_spectra_of_no_waveform_is_librosas(samples):
+def test_the_inverse_of_arbitrary_spectra_equals_librosas(samples):
     real, imaginary = noise(2 * 33 * 60).reshape(2, 60, 33)
     spectra = (real + 1j * imaginary).astype(np.complex64)
     spectra[:, [0, -1]] = spectra[:, [0, -1]].real

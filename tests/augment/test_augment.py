@@ -12,7 +12,7 @@ from ser.augment.copies import (
     add_noise,
     change_features,
     change_waveform,
-    draw,
+    draw_changes,
     mask_features,
     shift,
     white_noise,
@@ -44,9 +44,9 @@ def augment(seed=0, **probabilities):
 
 
 def nothing(**changes):
-    """A draw of no changes but the given ones."""
+    """Return changes that apply only those given."""
     none = {field: None for _, field in CHANGES.values()}
-    return replace(draw(augment(), "clip", 1), **none | changes)
+    return replace(draw_changes(augment(), "clip", 1), **none | changes)
 
 
 def tone(frequency=440.0, samples=RATE, level=0.5):
@@ -63,19 +63,21 @@ def loudest_frequency(waveform):
 
 
 def test_the_same_seed_clip_and_copy_give_the_same_draw():
-    assert draw(augment(), "aesdd/a01 (1)", 3) == draw(augment(), "aesdd/a01 (1)", 3)
+    assert draw_changes(augment(), "aesdd/a01 (1)", 3) == draw_changes(
+        augment(), "aesdd/a01 (1)", 3
+    )
 
 
 def test_a_draw_is_the_same_in_every_process_and_version():
-    drawn = draw(augment(), "aesdd/a01 (1)", 1)
+    drawn = draw_changes(augment(), "aesdd/a01 (1)", 1)
     name = hashlib.blake2b(b"aesdd/a01 (1)", digest_size=8).hexdigest()
     rng = np.random.default_rng((0, int(name, 16), 1))
     rng.random()
     assert drawn.pitch_semitones == float(rng.uniform(-2, 2))
 
 
-def test_feature_noise_is_drawn_last_and_moved_no_other_draw():
-    drawn = draw(augment(), "aesdd/a01 (1)", 1)
+def test_feature_noise_is_drawn_last_and_does_not_affect_the_other_draws():
+    drawn = draw_changes(augment(), "aesdd/a01 (1)", 1)
     # As drawn before there was noise on features.
     assert drawn.noise_seed == 3099728948
     assert drawn.masked_band_place == 0.4306599076399168
@@ -84,10 +86,10 @@ def test_feature_noise_is_drawn_last_and_moved_no_other_draw():
 
 def test_another_clip_copy_or_seed_gives_another_draw():
     draws = [
-        draw(augment(), "a", 1),
-        draw(augment(), "b", 1),
-        draw(augment(), "a", 2),
-        draw(augment(seed=1), "a", 1),
+        draw_changes(augment(), "a", 1),
+        draw_changes(augment(), "b", 1),
+        draw_changes(augment(), "a", 2),
+        draw_changes(augment(seed=1), "a", 1),
     ]
     fields = ("pitch_semitones", "noise_seed", "masked_band_place", "masked_frame_place")
     for field in (*fields, "feature_noise", "feature_noise_seed"):
@@ -95,11 +97,11 @@ def test_another_clip_copy_or_seed_gives_another_draw():
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_another_probability_of_one_change_moves_no_other(name):
+def test_the_probability_of_one_change_does_not_affect_the_others(name):
     field = CHANGES[name][1]
     for copy in range(20):
-        every = asdict(draw(augment(), "clip", copy))
-        without = asdict(draw(augment(**{name: 0.0}), "clip", copy))
+        every = asdict(draw_changes(augment(), "clip", copy))
+        without = asdict(draw_changes(augment(**{name: 0.0}), "clip", copy))
         assert without.pop(field) is None
         assert every.pop(field) is not None
         assert without == every
@@ -109,13 +111,13 @@ def test_another_probability_of_one_change_moves_no_other(name):
 def test_probabilities_0_and_1_mean_never_and_always(name):
     field = CHANGES[name][1]
     never, always = augment(**{name: 0.0}), augment(**{name: 1.0})
-    assert all(getattr(draw(never, "c", k), field) is None for k in range(200))
-    assert all(getattr(draw(always, "c", k), field) is not None for k in range(200))
+    assert all(getattr(draw_changes(never, "c", k), field) is None for k in range(200))
+    assert all(getattr(draw_changes(always, "c", k), field) is not None for k in range(200))
 
 
 def test_a_change_is_applied_as_often_as_its_probability_says():
     some = augment(pitch=0.3)
-    applied = [draw(some, "clip", k).pitch_semitones is not None for k in range(2000)]
+    applied = [draw_changes(some, "clip", k).pitch_semitones is not None for k in range(2000)]
     assert np.mean(applied) == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / 2000))
 
 
@@ -124,7 +126,7 @@ def test_draws_fill_their_range_and_do_not_leave_it(name):
     key, field = CHANGES[name]
     settings = augment()
     low, high = getattr(getattr(settings, name), key)
-    drawn = [getattr(draw(settings, f"clip {k}", 1), field) for k in range(500)]
+    drawn = [getattr(draw_changes(settings, f"clip {k}", 1), field) for k in range(500)]
     assert low <= min(drawn) <= low + 0.05 * (high - low)
     assert high - 0.05 * (high - low) <= max(drawn) <= high
     if isinstance(low, int):
@@ -134,7 +136,7 @@ def test_draws_fill_their_range_and_do_not_leave_it(name):
 # Waveforms
 
 
-def test_no_changes_leave_the_waveform_as_it_is():
+def test_without_changes_the_waveform_stays_the_same():
     assert np.array_equal(change_waveform(tone(), RATE, nothing()), tone())
 
 
@@ -154,14 +156,14 @@ def test_stretching_divides_the_length_and_leaves_the_pitch(rate, samples):
 
 
 @pytest.mark.parametrize("samples", [-10, -3, 0, 1, 4, 5, 100])
-def test_shifting_fills_with_silence_and_drops_what_leaves(samples):
+def test_shifting_fills_with_silence_and_drops_the_rest(samples):
     waveform = np.arange(1, 6, dtype=np.float32)
     moved = shift(waveform, samples)
     for i, value in enumerate(moved):
         assert value == (waveform[i - samples] if 0 <= i - samples < 5 else 0)
 
 
-def test_a_positive_shift_is_later_by_so_many_seconds():
+def test_a_positive_shift_in_seconds_is_later():
     click = np.zeros(RATE, dtype=np.float32)
     click[4000] = 1
     assert change_waveform(click, RATE, nothing(shift_seconds=0.25)).argmax() == 8000
@@ -182,7 +184,7 @@ def test_a_level_beyond_full_scale_is_scaled_to_full_scale():
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 10.0, 30.0])
 @pytest.mark.parametrize("level", [0.01, 0.5])
-def test_noise_has_the_wanted_level_below_the_clips(snr_db, level):
+def test_noise_lies_below_the_clips_level_by_the_given_ratio(snr_db, level):
     waveform = tone(level=level)
     noise = add_noise(waveform, snr_db, seed=3) - waveform
     measured = 10 * np.log10(np.mean(waveform**2) / np.mean(noise.astype(np.float64) ** 2))
@@ -208,7 +210,7 @@ def test_noise_is_gaussian(seed):
     assert abs(np.corrcoef(noise[:50_000] ** 2, noise[50_001:] ** 2)[0, 1]) < 0.02
 
 
-def test_no_sample_of_noise_is_infinite_and_there_may_be_none():
+def test_noise_is_finite_and_may_be_empty():
     assert np.isfinite(white_noise(2_000_000, 0)).all()
     assert len(white_noise(0, 0)) == 0
     assert len(white_noise(1, 0)) == 1
@@ -231,7 +233,7 @@ def test_noise_is_added_last_so_that_its_level_holds():
 @pytest.mark.parametrize("copy", range(4))
 def test_results_are_float32_within_full_scale(copy):
     loud = tone(level=1.0)
-    changed = change_waveform(loud, RATE, draw(augment(), "clip", copy))
+    changed = change_waveform(loud, RATE, draw_changes(augment(), "clip", copy))
     assert changed.dtype == np.float32
     assert np.isfinite(changed).all()
     assert np.abs(changed).max() <= 1
@@ -239,7 +241,9 @@ def test_results_are_float32_within_full_scale(copy):
 
 
 def test_silence_stays_silence():
-    changed = change_waveform(np.zeros(4000, dtype=np.float32), RATE, draw(augment(), "c", 1))
+    changed = change_waveform(
+        np.zeros(4000, dtype=np.float32), RATE, draw_changes(augment(), "c", 1)
+    )
     assert np.isfinite(changed).all()
     assert not changed.any()
 
@@ -247,7 +251,7 @@ def test_silence_stays_silence():
 # A clip is never shorter than clean.min_seconds, which may be 0.
 @pytest.mark.parametrize("samples", [2, 30, 500])
 def test_very_short_clips_can_be_changed(samples):
-    changed = change_waveform(tone(samples=samples), RATE, draw(augment(), "clip", 1))
+    changed = change_waveform(tone(samples=samples), RATE, draw_changes(augment(), "clip", 1))
     assert np.isfinite(changed).all()
     assert len(changed) > 0
 
@@ -301,12 +305,12 @@ def test_feature_noise_does_not_write_into_its_input():
 
 
 @pytest.mark.parametrize("deviation", [None, 0.0])
-def test_no_feature_noise_leaves_the_features_as_they_are(deviation):
+def test_without_feature_noise_the_features_stay_the_same(deviation):
     changed = change_features(stacked(), DIMS, nothing(feature_noise=deviation))
     assert np.array_equal(changed, stacked())
 
 
-def test_a_kind_that_never_changes_gets_no_noise():
+def test_a_constant_kind_gets_no_noise():
     features = stacked()
     features[:, 0] = 0
     noisy = add_feature_noise(features, DIMS, 1.0, seed=1)
@@ -335,7 +339,7 @@ def spectrogram(frames=50, bands=16, others=3):
 
 @pytest.mark.parametrize("bands", [1, 5, 16, 40])
 @pytest.mark.parametrize("place", [0.0, 0.4, 1.0])
-def test_a_frequency_mask_hides_exactly_so_many_neighbouring_bands(bands, place):
+def test_a_frequency_mask_hides_exactly_the_given_number_of_neighbouring_bands(bands, place):
     features, mel = spectrogram()
     changes = nothing(masked_bands=bands, masked_band_place=place)
     hidden = mask_features(features, mel, changes)
@@ -356,7 +360,7 @@ def test_a_frequency_mask_hides_exactly_so_many_neighbouring_bands(bands, place)
 
 @pytest.mark.parametrize("frames", [1, 7, 50, 90])
 @pytest.mark.parametrize("place", [0.0, 0.6, 1.0])
-def test_a_time_mask_hides_exactly_so_many_neighbouring_frames(frames, place):
+def test_a_time_mask_hides_exactly_the_given_number_of_neighbouring_frames(frames, place):
     features, mel = spectrogram()
     changes = nothing(masked_frames=frames, masked_frame_place=place)
     hidden = mask_features(features, mel, changes)
@@ -373,7 +377,7 @@ def test_a_time_mask_hides_exactly_so_many_neighbouring_frames(frames, place):
 
 
 @pytest.mark.parametrize("count", [None, 0])
-def test_no_masks_leave_the_features_as_they_are(count):
+def test_without_masks_the_features_stay_the_same(count):
     features, mel = spectrogram()
     hidden = mask_features(features, mel, nothing(masked_bands=count, masked_frames=count))
     assert np.array_equal(hidden, features)
@@ -387,7 +391,7 @@ def test_masking_does_not_write_into_its_input():
     assert not np.array_equal(hidden, features)
 
 
-def test_pitch_and_stretch_are_librosas():
+def test_pitch_and_stretch_equal_librosas():
     # Of a tone alone most bins hold rounding errors, whose phases mean nothing.
     waveform = add_noise(tone(300), 40.0, seed=0)
     stretched = librosa.effects.time_stretch(waveform.astype(np.float64), rate=1.1)

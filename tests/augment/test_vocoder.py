@@ -10,7 +10,7 @@ RATES = [0.5, 0.9, 0.97, 1.0, 1.1, 1.37, 2.0]
 
 
 def speech_like(samples=24000):
-    """A gliding voice with noise: every bin holds something, as in a recording."""
+    """Return a gliding voice with noise, so that no bin is empty, as in a recording."""
     times = np.arange(samples) / RATE
     phase = 2 * np.pi * np.cumsum(140 + 30 * np.sin(2 * np.pi * 0.7 * times)) / RATE
     voice = sum(np.sin(i * phase) / i for i in range(1, 40))
@@ -19,7 +19,7 @@ def speech_like(samples=24000):
 
 
 def by_angles(spectra, rate):
-    """The phase vocoder as it is usually written down: [frames, bins], in double precision."""
+    """Compute the textbook phase vocoder in double precision: [frames, bins]."""
     spectra = np.pad(spectra.astype(np.complex128), ((0, 2), (0, 0)))
     phase = np.angle(spectra[0])
     frames = []

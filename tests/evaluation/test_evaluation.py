@@ -220,7 +220,7 @@ def test_intervals_are_in_order_and_hold_the_figure(actual, predicted):
 
 
 @pytest.mark.parametrize("case", ["all right", "one clip", "all wrong"])
-def test_what_always_or_never_happens_has_an_interval_without_width(case):
+def test_all_hits_or_no_hits_have_an_interval_of_width_0(case):
     actual, predicted = CASES[case]
     value = accuracy(actual, predicted)
     assert bootstrap_ci95(actual, predicted, 100, 0) == ((value, value), (value, value))
@@ -302,7 +302,7 @@ def test_the_figures_over_all_clips_are_those_of_the_scores(actual, predicted):
     assert figures.confusion == count_confusions(table, EMOTIONS).tolist()
 
 
-def test_accuracy_by_gives_each_groups_share_and_size_by_name():
+def test_accuracy_by_returns_each_groups_share_and_size_by_name():
     speakers = pd.Series(["b/2", "a/1", "b/2", "b/10", "a/1", "b/2"])
     hits = pd.Series([True, False, False, True, False, True])
     result = accuracy_by(speakers, hits)
@@ -312,7 +312,7 @@ def test_accuracy_by_gives_each_groups_share_and_size_by_name():
     assert result["b/2"] == {"accuracy": pytest.approx(2 / 3), "n": 3}
 
 
-def test_figures_by_gives_each_groups_figures_and_size_by_name():
+def test_figures_by_returns_each_groups_figures_and_size_by_name():
     table = pd.DataFrame(
         [
             ("savee", "sad", "sad"),
@@ -356,11 +356,11 @@ def test_figures_by_equals_scikit_learns_group_by_group(groups):
     assert total / 300 == pytest.approx(accuracy(actual, predicted))
 
 
-def test_the_evaluation_tells_of_each_corpus_and_speaker():
+def test_the_evaluation_has_figures_of_each_corpus_and_speaker():
     actual, predicted = answers(90)
     corpora = np.array(["tess", "aesdd", "own"])[np.arange(90) % 3]
     table = with_probabilities(named(actual, predicted)).assign(
-        # Clips of one's own are called by their folders too.
+        # The clips of a user's own corpus also begin with its folder.
         clip=[f"{corpus}/day{n % 2}/{n}" for n, corpus in enumerate(corpora)],
         fold=np.arange(90) % 2 + 1,
         speaker=[
@@ -382,7 +382,7 @@ def test_the_evaluation_tells_of_each_corpus_and_speaker():
 
 
 def with_probabilities(table):
-    """The same with a column per emotion, highest where it is predicted."""
+    """Add a probability column per emotion, highest for the predicted one."""
     sure = {emotion: np.where(table["predicted"] == emotion, 0.6, 0.1) for emotion in EMOTIONS}
     return table.assign(**sure)
 
@@ -391,7 +391,7 @@ NOT_TESTED = pd.DataFrame(columns=["fold", "epoch", "test_accuracy"])
 
 
 def figures_of(table, majority=None, plain=None, tested=NOT_TESTED, uses_audio=False):
-    """The figures of predictions, beside those of a majority that is always right or as given."""
+    """Compute the figures of predictions; the majority is always right if it is not given."""
     kind = "none" if plain is None else "svm"
     settings = Evaluate(bootstrap=100, calibration_bins=5, mistakes=3, baseline=kind, seed=0)
     actual = indices(table["emotion"], EMOTIONS)
@@ -416,7 +416,7 @@ def test_what_was_not_measured_is_none():
     assert not figures.uses_test_speakers_audio
 
 
-def test_the_oracle_is_told_beside_the_other_figures():
+def test_the_oracle_is_reported_with_the_other_figures():
     table = with_probabilities(named(*answers(9)).assign(clip="c/1", fold=1, speaker="c/1"))
     figures = figures_of(table, tested=accuracies_of((1, [0.25, 0.75])), uses_audio=True)
     best = BestEpoch(accuracy=0.75, epoch=2)
@@ -424,7 +424,7 @@ def test_the_oracle_is_told_beside_the_other_figures():
     assert figures.uses_test_speakers_audio
 
 
-# Of each fold what is spoken and what is heard: one emotion, some, all of them.
+# Actual and predicted emotions of each fold: one emotion, some or all of them.
 FOLDS = {
     2: (["sad"] * 3, ["sad", "fear", "sad"]),
     10: (["angry", "angry", "happy"], ["angry", "neutral", "sad"]),
@@ -494,7 +494,7 @@ def test_the_baseline_takes_folds_that_lack_emotions(kind):
         ],
         columns=["clip", "fold", "subset"],
     )
-    table = baseline.predict_folds(kind, clips, splits, features, 0)
+    table = baseline.predict_with_baseline(kind, clips, splits, features, 0)
     assert list(table.columns) == ["fold", "emotion", "predicted"]
     assert table["fold"].tolist() == [1] * 2 + [2] * 6 + [3] * 6
     for fold, own in table.groupby("fold"):
@@ -548,7 +548,7 @@ def test_without_mistakes_the_list_is_empty_and_has_its_columns():
 
 
 def toy_clips(emotions, seed):
-    """Clips whose level tells the emotion."""
+    """Make clips whose level depends on the emotion."""
     rng = np.random.default_rng(seed)
     levels = {"angry": 10, "neutral": 0, "sad": -10}
     return [
@@ -557,13 +557,13 @@ def toy_clips(emotions, seed):
 
 
 @pytest.mark.parametrize("kind", ["logistic_regression", "svm"])
-def test_the_baseline_tells_apart_what_can_be_told_apart(kind):
+def test_the_baseline_separates_separable_emotions(kind):
     emotions = ["angry", "sad", "neutral"] * 8
     train, test = toy_clips(emotions, 0), toy_clips(emotions, 1)
-    predicted = baseline.predict(kind, train, emotions, test, 0)
+    predicted = baseline.fit_and_predict(kind, train, emotions, test, 0)
     assert predicted == emotions
     assert {type(e) for e in predicted} == {str}
-    assert baseline.predict(kind, train, emotions, test, 0) == predicted
+    assert baseline.fit_and_predict(kind, train, emotions, test, 0) == predicted
 
 
 def test_clip_statistics_are_means_deviations_and_percentiles_over_the_frames():

@@ -11,7 +11,12 @@ from ser.core.framing import frame_count
 from ser.core.functional_names import descriptor_names
 from ser.core.sections import Features
 from ser.features.analysis import Analysis
-from ser.features.descriptors import describe, harmonic_differences, spectral_shape, track_pitch
+from ser.features.descriptors import (
+    compute_descriptors,
+    harmonic_differences,
+    spectral_shape,
+    track_pitch,
+)
 from ser.features.extract import extract
 
 RATE = 16000
@@ -40,11 +45,11 @@ def features(setting="n_fft 1024", **changes):
 
 
 def described(waveform, rate, f):
-    return describe(Analysis(waveform, rate, f, filter_banks(rate, f)))
+    return compute_descriptors(Analysis(waveform, rate, f, filter_banks(rate, f)))
 
 
 def frames_of(sound, rate, n_fft, count=7):
-    """Frames of a sound that goes on for ever, a bit more than a second apart."""
+    """Return frames of an endless sound, slightly more than a second apart."""
     times = (np.arange(n_fft) + 20001 * np.arange(count)[:, np.newaxis]) / rate
     return (0.3 * sound(times)).astype(np.float32)
 
@@ -59,7 +64,7 @@ def voice(frequency, harmonics=12):
 
 
 def pulses(period, rate):
-    """One pulse per so many samples."""
+    """Return a function of time with one pulse per period, given in samples."""
     return lambda times: 3.0 * (np.round(times * rate).astype(int) % period == 0)
 
 
@@ -69,7 +74,7 @@ def lag_bounds(rate, n_fft):
 
 
 def cost_at(lag, rate, n_fft):
-    """What is left of the peak at a lag."""
+    """Return the share of the peak that the octave cost leaves at a lag."""
     shortest, end = lag_bounds(rate, n_fft)
     return 1 - OCTAVE_COST * (lag - shortest) / (end - 1 - shortest)
 
@@ -154,7 +159,7 @@ def test_pitch_and_voicing_depend_neither_on_level_nor_on_an_offset(factor, offs
     assert voicing_again == pytest.approx(voicing, abs=1e-3)
 
 
-def test_the_median_takes_single_octave_errors_out_and_keeps_steps():
+def test_the_median_removes_isolated_octave_errors_and_keeps_steps():
     low, high = frames_of(tone(100), RATE, 1024), frames_of(tone(200), RATE, 1024)
     for errors in ([3], [2, 3]):
         frames = high.copy()
@@ -332,7 +337,7 @@ def test_silence_has_a_shape_of_finite_numbers():
 
 
 def by_librosa(power, frequencies):
-    """Librosa's functions take whatever spectrum they are given for one of magnitudes."""
+    """Compute the shape by librosa, whose functions treat any given spectrum as magnitudes."""
     s = {"S": power.T, "freq": frequencies}
     feature = librosa.feature
     return {
@@ -384,7 +389,7 @@ def differences(power, frequencies, pitch):
 
 
 def harmonics(pitch, levels, beside=0):
-    """Power [1, bins] of harmonics of so many dB, in the bins nearest to their frequencies."""
+    """Return the power [1, bins] of harmonics of given levels in dB, in the nearest bins."""
     power = np.full((1, len(GRID)), 1e-9)
     for k, level in enumerate(levels, start=1):
         power[0, np.abs(GRID - k * pitch).argmin() + beside] = 10 ** (level / 10)
@@ -402,7 +407,7 @@ def test_harmonics_lie_as_far_below_the_first_as_they_were_put(levels, pitch, be
 
 
 @pytest.mark.parametrize("beside", [-2, 2])
-def test_harmonics_two_bins_beside_are_not_found(beside):
+def test_harmonics_two_bins_off_are_not_found(beside):
     power = harmonics(200.0, (0, -6, -12), beside)
     second, third = differences(power, GRID, np.array([200.0]))
     assert second == pytest.approx([0], abs=1e-6)
@@ -559,7 +564,7 @@ def test_a_clip_that_is_moved_by_hops_has_moved_descriptors():
         np.testing.assert_allclose(moved[name][8:], values, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
-def test_describing_leaves_the_waveform_as_it_is():
+def test_the_descriptors_do_not_change_the_waveform():
     waveform = sweep()
     waveform.setflags(write=False)
     first = described(waveform, RATE, features())

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from settings import CLEAN
 
-from ser.augment.copies import draw
+from ser.augment.copies import draw_changes
 from ser.core import params
 from ser.core.filters import filter_banks, to_json
 from ser.core.store import Store, StoreWriter
@@ -53,7 +53,7 @@ def test_every_copy_has_its_row_and_its_features(project):
     assert [row["key"] for row in rows] == list(made)
     assert [row["key"] for row in rows] == [f"{c}#{n}" for c in CLIPS for n in (1, 2, 3)]
     for row in rows:
-        changes = draw(settings.augment, row["clip"], int(row["copy"]))
+        changes = draw_changes(settings.augment, row["clip"], int(row["copy"]))
         assert row["crop_share"] == str(changes.crop_share)
         assert row["noise_seed"] == str(changes.noise_seed)
         assert row["masked_bands"] == ""
@@ -76,5 +76,5 @@ def test_copies_are_drawn_clip_by_clip_when_they_are_asked_for(project):
     jobs = augment.jobs(Path("clips.csv"), Store(Path("clean")), settings)
     first = next(jobs)
     assert first.clip == "own/a"
-    assert first.draws == [draw(settings, "own/a", number) for number in (1, 2, 3)]
+    assert first.draws == [draw_changes(settings, "own/a", number) for number in (1, 2, 3)]
     assert len(list(jobs)) == 3

@@ -54,7 +54,7 @@ def extracted(waveform, f):
 
 
 def by_librosa(kind, waveform, f):
-    """[frames, dims] of librosa's own function, in double precision."""
+    """Compute the features by librosa in double precision: [frames, dims]."""
     y = waveform.astype(np.float64)
     framing = {"n_fft": f.n_fft, "hop_length": f.hop_length, "win_length": f.win_length}
     if kind in ("logmel", "mfcc"):
@@ -99,7 +99,7 @@ def test_each_kind_equals_librosas(kind, sound, setting):
 
 @pytest.mark.parametrize(("n_mels", "n_mfcc"), [(40, 20), (5, 1), (64, 24)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_has_the_columns_and_the_rows_that_are_known_of_it(kind, n_mels, n_mfcc):
+def test_each_kind_has_the_expected_columns_and_rows(kind, n_mels, n_mfcc):
     f = features([kind], n_mels=n_mels, n_mfcc=n_mfcc)
     result = extracted(chirp(), f)
     rows = 1 if KINDS[kind].whole_clip else frame_count(len(chirp()), f.hop_length)
@@ -223,14 +223,14 @@ def test_settings_of_one_call_do_not_reach_the_next():
     assert np.array_equal(extracted(waveform, features(["logmel"])), first)
 
 
-def test_extracting_leaves_the_waveform_as_it_is():
+def test_extracting_does_not_change_the_waveform():
     waveform = chirp()
     waveform.setflags(write=False)
     extracted(waveform, features(OF_FRAMES))
     assert np.array_equal(waveform, chirp())
 
 
-def test_the_work_on_clips_waits_for_no_slow_import():
+def test_the_work_on_clips_needs_no_slow_import():
     slow = "{'librosa', 'noisereduce', 'numba', 'scipy.signal', 'torch'}"
     modules = "ser.audio.standard, ser.augment.copies, ser.features.extract"
     program = f"import sys, {modules}; print({slow} & set(sys.modules))"

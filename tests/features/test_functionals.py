@@ -15,15 +15,15 @@ from ser.core.functional_names import (
 )
 from ser.core.sections import Features
 from ser.features.analysis import Analysis
-from ser.features.descriptors import describe
+from ser.features.descriptors import compute_descriptors
 from ser.features.extract import extract
 from ser.features.functionals import (
+    compute_functionals,
     correlations,
     means_of_thirds,
     rhythm,
     statistics,
     steps,
-    summarise,
 )
 
 RATE = 16000
@@ -54,18 +54,20 @@ def random_descriptors(frames, n_mels=4, n_mfcc=3, seed=0):
 
 
 def summed_up(descriptors, n_mfcc=3, frame_seconds=0.016):
-    """Name of each functional -> its value."""
+    """Return the value of each functional by its name."""
     return values_of(
-        summarise(descriptors, broad_names(n_mfcc), correlated_names(n_mfcc), frame_seconds)
+        compute_functionals(
+            descriptors, broad_names(n_mfcc), correlated_names(n_mfcc), frame_seconds
+        )
     )
 
 
-def values_of(parts):
-    """Name of each functional -> its value."""
+def values_of(groups):
+    """Return the value of each functional by its name."""
     pairs = [
-        (part.name.format(described), value)
-        for part in parts
-        for described, value in zip(part.described, part.values.tolist(), strict=True)
+        (group.template.format(described), value)
+        for group in groups
+        for described, value in zip(group.described, group.values.tolist(), strict=True)
     ]
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
@@ -91,7 +93,7 @@ def test_there_are_as_many_functionals_as_the_blocks_add_up_to(n_mels, n_mfcc):
 @over_sizes
 def test_the_names_are_those_of_what_is_computed_in_its_order(n_mels, n_mfcc):
     f = features(n_mels=n_mels, n_mfcc=n_mfcc)
-    described = describe(Analysis(speech(), RATE, f, banks_of(f)))
+    described = compute_descriptors(Analysis(speech(), RATE, f, banks_of(f)))
     assert list(described) == descriptor_names(n_mels, n_mfcc)
     assert list(summed_up(described, n_mfcc)) == functional_names(n_mels, n_mfcc)
 
@@ -191,7 +193,7 @@ def test_the_names_alone_decide_where_a_descriptor_is_found():
     level = descriptors["level"]
     shuffled = dict(sorted(descriptors.items(), key=lambda item: item[0][::-1]))
     broad, correlated = ["pitch", "level"], ["zcr", "mfcc_1", "flux"]
-    found = values_of(summarise(shuffled, broad, correlated, 0.01))
+    found = values_of(compute_functionals(shuffled, broad, correlated, 0.01))
     assert len(found) == 2 * 9 * len(shuffled) + 3 + 3 * 2 + 7
     active = level >= -40
     expected = means_of_thirds(np.stack([descriptors["pitch"], level], axis=1), active)
@@ -226,7 +228,7 @@ def test_frames_are_voiced_above_one_half():
 
 
 @pytest.mark.parametrize("voiced", [0, 1, 4])
-def test_the_five_most_voiced_frames_are_taken_where_fewer_are(voiced):
+def test_the_five_most_voiced_frames_are_used_if_fewer_are_voiced(voiced):
     voicing = np.random.default_rng(0).permutation(np.linspace(0.01, 0.4, 20))
     voicing[:voiced] += 0.55
     descriptors = with_levels([0.0] * 20, voicing)
@@ -240,7 +242,7 @@ def test_the_five_most_voiced_frames_are_taken_where_fewer_are(voiced):
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4])
-def test_all_frames_are_taken_for_voiced_where_there_are_fewer_than_five(frames):
+def test_all_frames_count_as_voiced_if_there_are_fewer_than_five(frames):
     descriptors = with_levels([0.0] * frames, np.linspace(0.1, 0.9, frames))
     found = summed_up(descriptors)
     assert found["voiced_share"] == found["voiced_per_active"] == 1
@@ -248,7 +250,7 @@ def test_all_frames_are_taken_for_voiced_where_there_are_fewer_than_five(frames)
 
 
 @pytest.mark.parametrize("voicing", [0.1, 0.9])
-def test_frames_taken_for_voiced_are_no_silence(voicing):
+def test_frames_taken_for_voiced_are_not_silent(voicing):
     # Three frames of a word, and hiss far below it that is by chance about as voiced.
     level = np.full(30, -60.0)
     level[14:17] = 0
@@ -351,12 +353,12 @@ def test_correlations_equal_numpys(frames):
 def test_each_pair_of_the_correlated_is_named_once_the_earlier_first():
     names = ["pitch", "zcr", "mfcc_2", "level"]
     descriptors = random_descriptors(80)
-    found = values_of(summarise(descriptors, ["level"], names, 0.01))
+    found = values_of(compute_functionals(descriptors, ["level"], names, 0.01))
     pairs = [tuple(name.split(".")[1:]) for name in found if name.count(".") == 2]
     assert [pair for pair in pairs if set(pair) <= set(names)] == list(combinations(names, 2))
 
 
-def test_columns_go_together_against_each_other_or_not_at_all():
+def test_correlations_are_1_minus_1_or_0():
     rising = np.linspace(-1, 1, 21)
     values = np.stack([rising, -3 * rising + 8, rising**2, 5 * rising], axis=1)
     expected = [[1, -1, 0, 1], [-1, 1, 0, -1], [0, 0, 1, 0], [1, -1, 0, 1]]
@@ -365,7 +367,7 @@ def test_columns_go_together_against_each_other_or_not_at_all():
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, -100.0, 8000.0, 1 / 3])
 @pytest.mark.parametrize("frames", [5, 1000])
-def test_a_constant_column_goes_with_no_other(frames, constant):
+def test_a_constant_column_correlates_with_no_other(frames, constant):
     values = random_values(frames, 3)
     alone = correlations(values)
     values = np.insert(values, 1, constant, axis=1)
@@ -534,7 +536,7 @@ def test_clips_of_any_length_have_the_same_number_of_features(samples, n_mels, n
 def test_features_are_the_functionals_of_what_is_described():
     f = features(hop_length=200)
     waveform = speech()
-    described = describe(Analysis(waveform, RATE, f, banks_of(f)))
+    described = compute_descriptors(Analysis(waveform, RATE, f, banks_of(f)))
     row = np.array(list(summed_up(described, 20, 200 / RATE).values()), np.float32)
     np.testing.assert_array_equal(extract(waveform, RATE, f, banks_of(f)), [row])
     seconds = frame_count(len(waveform), 200) * 200 / RATE

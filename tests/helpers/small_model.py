@@ -22,7 +22,7 @@ from ser.features.extract import extract
 from ser.nets import model_folder
 from ser.nets.build import build
 from ser.nets.description import Description, versions
-from ser.nets.normalisation import as_they_are, measure
+from ser.nets.normalisation import identity_statistics, measure
 from ser.sources import demo
 
 RATE = demo.SAMPLE_RATE
@@ -174,7 +174,7 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **setting
     clips = [extract(speech(i), RATE, features, banks) for i in range(0, 50, 8)]
     statistics = [None] * len(folds)
     if name == "statpool":
-        statistics = [as_they_are(features.dims)] * len(folds)
+        statistics = [identity_statistics(features.dims)] * len(folds)
     elif model.normalisation == "train":
         statistics = [measure(clips[i:], features.dims) for i in range(len(folds))]
     description = Description(

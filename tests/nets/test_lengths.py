@@ -50,7 +50,7 @@ def test_a_shorter_clip_gets_zeros_behind(length, n):
     assert not result[n:].any()
 
 
-def test_padding_cuts_off_what_is_too_long():
+def test_padding_cuts_off_clips_that_are_too_long():
     features = clip(33)
     np.testing.assert_array_equal(fitted(features, "pad", 32), features[:32])
 
@@ -75,13 +75,13 @@ def test_a_clip_keeps_its_own_length_and_gets_zeros_behind_if_it_is_too_short(le
         ({"name": "mlp", "length": "resize", "frames": 64}, 64),
     ],
 )
-def test_nets_take_so_many_frames_and_more(changes, expected):
+def test_nets_accept_their_minimum_of_frames_and_more(changes, expected):
     assert min_frames(Model.model_validate(PLAIN_MODEL | changes)) == expected
 
 
 @pytest.mark.parametrize("length", ["own", "crop", "pad", "resize"])
 @pytest.mark.parametrize("n", [1, 15, 16, 33, 100])
-def test_what_is_shortened_lacks_nothing_but_the_zeros(length, n):
+def test_shorten_equals_fit_length_without_the_padding(length, n):
     model = Model.model_validate(PLAIN_MODEL | {"length": length, "frames": 32})
     features = clip(n)
     shortened, whole = shorten(features, model), fit_length(features, model)

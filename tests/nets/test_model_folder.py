@@ -358,7 +358,7 @@ def test_a_description_that_does_not_fit_the_weights_is_refused(folder, changes)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "3", "{}"])
-def test_a_description_that_is_none_is_refused(folder, text):
+def test_an_invalid_description_is_refused(folder, text):
     (folder / "model.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match="model"):
         load(folder)

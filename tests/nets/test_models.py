@@ -74,7 +74,7 @@ def make(changes, dims=DIMS, emotions=EMOTIONS):
 
 
 def in_use(changes, dims=DIMS):
-    """A net in evaluation whose norms move zero away from zero, as those of a trained net do."""
+    """Make a net in evaluation mode whose norms do not map zero to zero, like a trained net."""
     net = make(changes, dims)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
@@ -99,7 +99,7 @@ def random_clips(lengths, dims=DIMS, seed=1):
 
 
 def fitting(net, lengths):
-    """The lengths as they are, or the net's one length for each of them."""
+    """Return the lengths unchanged, or the net's fixed length for each of them."""
     return [net["frames"]] * len(lengths) if "frames" in net else lengths
 
 
@@ -110,7 +110,7 @@ def test_the_registry_has_exactly_the_nets_that_params_allows():
 
 @every_net
 @pytest.mark.parametrize(("dims", "emotions"), [(16, 2), (33, 5), (64, 8)])
-def test_a_net_gives_one_finite_logit_per_clip_and_emotion(net, dims, emotions):
+def test_a_net_returns_one_finite_logit_per_clip_and_emotion(net, dims, emotions):
     clips = random_clips(fitting(net, [16, 47, 90]), dims)
     for model in (make(net, dims, emotions), make(net, dims, emotions).eval()):
         with torch.no_grad():
@@ -445,7 +445,7 @@ def test_functionals_go_through_the_mlps_layers_in_sequence():
         torch.testing.assert_close(model(features, lengths), expected)
 
 
-def test_the_mlp_looks_at_the_first_frame_alone_whatever_the_lengths_say():
+def test_the_mlp_uses_the_first_frame_alone_for_any_lengths():
     model = in_use(MLP)
     (clip, others) = random_clips([1, 15])
     features = torch.cat([clip, others])[None].requires_grad_(True)
@@ -515,7 +515,7 @@ def test_the_mlp_drops_a_fifth_of_the_columns_and_so_much_of_the_units_in_traini
     assert kept.numel() / trained.numel() == pytest.approx(0.8 * (1 - dropout), abs=0.02)
 
 
-def test_attentive_pooling_without_attention_gives_mean_and_deviation_of_the_own_frames():
+def test_attentive_pooling_without_attention_returns_mean_and_deviation_of_the_own_frames():
     pooling = AttentivePooling(3)
     nn.init.zeros_(pooling.score[2].weight)
     features, lengths = padded(random_clips([5, 12, 9], 3))

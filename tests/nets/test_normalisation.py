@@ -8,7 +8,7 @@ BLOCKS = {"mfcc": slice(0, 3), "logmel": slice(3, 11), "rms": slice(11, 12)}
 
 
 def clips(count, seed=0, shortest=1, longest=60):
-    """Clips whose kinds have levels and spreads of their own, as real features have."""
+    """Make clips whose kinds differ in level and spread, like real features."""
     rng = np.random.default_rng(seed)
     scales = [(500.0, 30.0, 3), (-60.0, 12.0, 8), (1e-3, 1e-4, 1)]
     return [
@@ -89,10 +89,10 @@ def test_given_statistics_are_subtracted_and_divided_by():
     np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_mean_0_and_deviation_1_leave_the_features_as_they_are():
+def test_mean_0_and_deviation_1_do_not_change_the_features():
     (features,) = clips(1)
-    as_they_are = dict.fromkeys(DIMS, (0.0, 1.0))
-    np.testing.assert_array_equal(normalise(features, DIMS, as_they_are), features)
+    identity_statistics = dict.fromkeys(DIMS, (0.0, 1.0))
+    np.testing.assert_array_equal(normalise(features, DIMS, identity_statistics), features)
 
 
 def test_the_differences_between_the_columns_of_a_kind_are_kept():
@@ -114,7 +114,7 @@ FUNCTIONALS = {"functionals": 12}
 
 
 def rows(count, seed=0, frames=1):
-    """Clips of columns of unlike units, as functionals are."""
+    """Make clips with columns of different units, like functionals."""
     rng = np.random.default_rng(seed)
     means, deviations = 10.0 ** rng.uniform(-3, 4, (2, 12))
     return [rng.normal(means, deviations, (frames, 12)).astype(np.float32) for _ in range(count)]
@@ -133,7 +133,7 @@ def assert_columns_close(measured, arrays):
 
 @pytest.mark.parametrize("frames", [1, 7])
 @pytest.mark.parametrize("count", [1, 2, 50])
-def test_each_column_of_functionals_has_statistics_of_its_own(count, frames):
+def test_each_column_of_functionals_has_its_own_statistics(count, frames):
     arrays = rows(count, frames=frames)
     assert_columns_close(measure(arrays, FUNCTIONALS), arrays)
     assert_columns_close(measure(iter(arrays), FUNCTIONALS), arrays)
@@ -181,8 +181,10 @@ def test_given_statistics_of_functionals_are_subtracted_and_divided_by_column_by
     mean, deviation = np.arange(12.0), np.arange(1, 13) / 3
     result = normalise(features, FUNCTIONALS, {"functionals": (mean, deviation)})
     np.testing.assert_allclose(result, (features - mean) / deviation, rtol=1e-5, atol=1e-5)
-    as_they_are = {"functionals": (0.0, 1.0)}  # what balancing gives the clips that it makes
-    np.testing.assert_array_equal(normalise(features, FUNCTIONALS, as_they_are), features)
+    identity_statistics = {
+        "functionals": (0.0, 1.0)
+    }  # what balancing gives the clips that it makes
+    np.testing.assert_array_equal(normalise(features, FUNCTIONALS, identity_statistics), features)
 
 
 @pytest.mark.parametrize("count", [1, 2, 30])

@@ -57,7 +57,7 @@ def test_correlations_are_numpys(x, mask):
 
 @pytest.mark.parametrize("level", [12.04, 80.7])  # whose means over many frames are rounded
 @pytest.mark.parametrize("frames", [10, 4000, 40000])
-def test_what_does_not_vary_goes_with_nothing(level, frames):
+def test_a_constant_channel_correlates_with_no_other(level, frames):
     x = torch.full((1, 3, frames), level)
     x[:, 2] = torch.randn(frames, generator=torch.Generator().manual_seed(0))
     found = pooling.correlations(x, torch.ones(1, frames, dtype=torch.bool))
@@ -87,7 +87,7 @@ def all_of(x, mask):
 
 
 @pytest.mark.parametrize("wild", [0.0, 1e3, -80.0])
-def test_what_the_mask_leaves_out_changes_nothing(x, mask, wild):
+def test_frames_outside_the_mask_have_no_effect(x, mask, wild):
     torch.testing.assert_close(
         all_of(x.masked_fill(~mask[:, None], wild), mask), all_of(x, mask), atol=1e-5, rtol=1e-5
     )
@@ -124,7 +124,7 @@ def test_several_masks_are_pooled_as_each_alone(x, mask):
     torch.testing.assert_close(together, alone, atol=1e-3, rtol=1e-4)
 
 
-def test_what_is_relative_does_not_change_with_the_level_of_a_channel(x, mask):
+def test_relative_values_do_not_depend_on_the_level_of_a_channel(x, mask):
     moved = x + torch.tensor([7.0, -3.0, 20.0, 0.5])[:CHANNELS, None]
     for function in (pooling.statistics, pooling.thirds):
         plain, relative = function(x, mask), function(x, mask, relative=True)

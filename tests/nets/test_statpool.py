@@ -63,8 +63,10 @@ def make(**changes):
 def examples(voices=False):
     versions = [[spoken(i)] for i in range(CLIPS)]
     numbers = np.arange(CLIPS) % 2 if voices else None
-    as_they_are = {"logmel": (0.0, 1.0)}
-    return Examples(versions, np.arange(CLIPS) // 2 % 3, DIMS, [as_they_are] * CLIPS, numbers)
+    identity_statistics = {"logmel": (0.0, 1.0)}
+    return Examples(
+        versions, np.arange(CLIPS) // 2 % 3, DIMS, [identity_statistics] * CLIPS, numbers
+    )
 
 
 NOTHING = Examples([], np.zeros(0, np.int64), DIMS, [])
@@ -84,7 +86,7 @@ def batch_of(clips, extra=0):
     return features, lengths
 
 
-def test_neither_padding_nor_the_other_clips_change_what_is_pooled_of_a_clip():
+def test_neither_padding_nor_other_clips_change_the_pooled_values_of_a_clip():
     net = make()
     clips = [spoken(3), spoken(8)[:1], spoken(20)[:40], spoken(5, 4.0)]
     alone = pooled(net, clips)
@@ -131,7 +133,7 @@ def test_gradients_reach_every_weight():
     assert learned == {"cepstrum.weight", "modulation.weight"}
 
 
-def test_what_is_pooled_is_measured_by_the_clips_it_was_told():
+def test_pooled_values_are_standardised_by_the_measured_clips():
     net, clips = make(), NormalisedClips(examples(), settings(), CPU)
     measure(net, clips)
     standard = (pooled(net, [spoken(i) for i in range(CLIPS)]) - net.centre) / net.scale
@@ -236,7 +238,7 @@ def test_known_transforms_learn_at_a_tenth_of_the_rate_and_do_not_decay(tmp_path
 
 
 class Killed(BaseException):
-    """Ends a training from outside."""
+    """Raised to end a training from outside."""
 
 
 def killed(history):
@@ -245,7 +247,7 @@ def killed(history):
 
 
 @pytest.mark.parametrize("voices", [False, True], ids=["train", "speaker"])
-def test_a_training_that_was_killed_goes_on_to_the_identical_weights(tmp_path, voices):
+def test_a_training_that_was_killed_is_resumed_with_the_identical_weights(tmp_path, voices):
     model = settings(normalisation="speaker" if voices else "train")
     weights, history = train(tmp_path / "whole", model, voices)
     with pytest.raises(Killed):

@@ -36,7 +36,7 @@ def wait_until(condition):
 
 
 def start(folder, *arguments, project=ROOT):
-    """Start one of Dask's commands in another folder than the project's; it logs to a file."""
+    """Start a Dask command outside the project's folder, with a log file."""
     folder.mkdir(parents=True)
     paths = os.pathsep.join([str(project), str(project / "tests" / "parallel")])
     environment = os.environ | {"PYTHONPATH": paths}
@@ -55,7 +55,7 @@ def start_scheduler(folder):
         folder, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
         "--scheduler-file", str(file),
     )  # fmt: skip
-    # The file is written in one go, but not renamed into place.
+    # The file is written at once, but not renamed into place.
     text = wait_until(lambda: file.exists() and file.read_text().rstrip().endswith("}") and file)
     return process, json.loads(text.read_text())["address"]
 
@@ -68,7 +68,7 @@ def start_worker(folder, address, *options, project=ROOT):
 
 
 def stop(process):
-    """End a process with the nannies' children, which are of its session."""
+    """End a process and its session, which holds the nannies' children."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -93,7 +93,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def on_cluster(cluster, monkeypatch):
-    """The environment of a program whose work goes to the cluster."""
+    """Set the environment of a program whose work runs on the cluster."""
     monkeypatch.setenv("SER_DASK_SCHEDULER", cluster)
     with Client(cluster, set_as_default=False) as client:
         client.wait_for_workers(2, timeout=PATIENCE)
@@ -153,11 +153,11 @@ def test_every_worker_computes_on_one_thread(on_cluster):
     assert list(ordered_map(threads, range(4))) == [({1}, 1)] * 4
 
 
-def test_large_arrays_travel_without_a_warning(on_cluster, recwarn):
+def test_large_arrays_are_sent_without_a_warning(on_cluster, recwarn):
     items = (np.full(2_500_000, n, np.float64) for n in range(4))  # 20 MB each
     for n, array in enumerate(ordered_map(double, items)):
         assert array[0] == 2 * n
-        array += 1  # one's own, as from a local process
+        array += 1  # writable, as from a local process
     assert [str(warning.message) for warning in recwarn] == []
 
 
@@ -203,19 +203,19 @@ def note_and_wait(job):
     return number
 
 
-def test_who_stops_early_leaves_nothing_to_be_done(on_cluster, tmp_path):
+def test_stopping_early_cancels_the_pending_work(on_cluster, tmp_path):
     results = ordered_map(note_and_wait, ((number, tmp_path) for number in range(100)))
     assert next(results) == 0
     results.close()
     (tmp_path / "go on").touch()
-    # When the workers have done something else, they are done with what they were at.
+    # When the workers have done other work, they have finished what they were doing.
     assert list(ordered_map(square, range(8))) == [n * n for n in range(8)]
     begun = [path for path in tmp_path.iterdir() if path.name != "go on"]
     assert len(begun) <= 1 + 2
 
 
 def signal_and_wait(job):
-    """Of the fifth item: say where it is computed, and wait to be killed, once."""
+    """Write down where the fifth item is computed, and wait to be killed, once."""
     number, folder = job
     begun = folder / "begun"
     if number == 5 and not begun.exists():
@@ -227,7 +227,7 @@ def signal_and_wait(job):
     return number, product(number).tobytes()
 
 
-def test_a_worker_that_is_killed_is_survived(on_cluster, tmp_path, monkeypatch):
+def test_the_work_survives_a_killed_worker(on_cluster, tmp_path, monkeypatch):
     jobs = [(number, tmp_path) for number in range(30)]
     results = ordered_map(signal_and_wait, jobs)
     first = [next(results) for _ in range(5)]
@@ -268,7 +268,7 @@ def put_clips(folder):
 
 
 def run_stages(folder, **environment):
-    """Run what dvc.yaml runs; return the bytes of all that came out."""
+    """Run the stages of dvc.yaml; return the bytes of all outputs."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
     for name in ("metrics", "data", "plots"):
         (folder / name).mkdir(exist_ok=True)
@@ -320,7 +320,7 @@ def refused(address, monkeypatch, expected):
 
 
 @pytest.mark.parametrize("address", ["nowhere", "tcp://", "tcp://127.0.0.1:x", "abc://h:1", " "])
-def test_an_address_that_is_none_is_refused(monkeypatch, address):
+def test_an_invalid_address_is_refused(monkeypatch, address):
     text = refused(address, monkeypatch, r"tcp://<host>:<port> is expected")
     assert f"SER_DASK_SCHEDULER={address!r}" in text
 

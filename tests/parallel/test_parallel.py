@@ -89,7 +89,7 @@ def die_of_seven(number):
     return number
 
 
-def test_a_killed_process_is_said_with_its_place():
+def test_a_killed_process_is_reported_with_its_item():
     results = local_map(die_of_seven, range(30), 2)
     with pytest.raises(UserError, match=r"killed at item \d+ or .*SER_WORKERS=1"):
         list(results)
@@ -103,7 +103,7 @@ def note_and_linger(job):
     return number
 
 
-def test_who_stops_early_does_not_wait_for_what_has_not_begun(tmp_path):
+def test_stopping_early_cancels_the_pending_work(tmp_path):
     results = local_map(note_and_linger, ((number, tmp_path) for number in range(100)), 2)
     assert next(results) == 0
     # Two are at work and wait; what the pool has handed over by now it cannot take back.
@@ -113,7 +113,7 @@ def test_who_stops_early_does_not_wait_for_what_has_not_begun(tmp_path):
     assert len(begun) < 1 + 4 * 2
 
 
-def test_by_default_as_many_processes_work_as_ser_workers_says(monkeypatch):
+def test_ser_workers_decides_how_many_processes_work(monkeypatch):
     monkeypatch.setenv("SER_WORKERS", "1")
     assert set(ordered_map(process, range(3))) == {os.getpid()}
     monkeypatch.setenv("SER_WORKERS", "2")
@@ -134,7 +134,7 @@ def test_without_ser_workers_there_is_one_process_per_core(monkeypatch, text):
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "2.0", "two", " ", "1e1", "²"])
-def test_a_ser_workers_that_is_no_count_is_refused_with_its_value(monkeypatch, text):
+def test_a_ser_workers_that_is_not_a_count_is_refused_with_its_value(monkeypatch, text):
     monkeypatch.setenv("SER_WORKERS", text)
     with pytest.raises(UserError, match=r"SER_WORKERS=.*a whole number from 1 on") as caught:
         worker_count()

@@ -199,7 +199,7 @@ def test_the_gallery_shows_the_first_speakers_and_their_clips_of_median_duration
 
 
 def write_speakers(project, speakers):
-    """Make clips.csv one of these speakers, given as (corpus, speaker), one clip each."""
+    """Write a clips.csv with one clip of each of these speakers, given as (corpus, speaker)."""
     table = tables.read_csv(project / "clips.csv")
     rows = [
         table.iloc[n % len(table)].to_dict() | {"clip": f"{corpus}/{n}", "corpus": corpus}
@@ -218,7 +218,7 @@ def of_each(**numbers):
     [
         (of_each(aesdd=6), ["aesdd/1", "aesdd/2", "aesdd/3", "aesdd/4"]),
         (of_each(aesdd=6, ravdess=24), ["aesdd/1", "aesdd/2", "ravdess/1", "ravdess/2"]),
-        # The first corpora have one more where the number is no multiple.
+        # The first corpora get one more if the number is not a multiple.
         (of_each(aesdd=6, savee=4, tess=2), ["aesdd/1", "aesdd/2", "savee/1", "tess/1"]),
         (of_each(own=1, savee=4), ["own/1", "savee/1", "savee/2", "savee/3"]),
         (

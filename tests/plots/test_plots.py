@@ -159,7 +159,7 @@ PICTURES = {
 
 @pytest.fixture
 def figures(monkeypatch):
-    """The figures that are saved, instead of only their files."""
+    """Collect the figures that are saved, not only their files."""
     saved = []
     savefig = Figure.savefig
 
@@ -173,7 +173,7 @@ def figures(monkeypatch):
 
 @pytest.fixture
 def texts(monkeypatch):
-    """Every text that is drawn, with where it stands in the finished picture."""
+    """Collect every text that is drawn, with its position in the finished picture."""
     drawn = {}
     draw_text = Text.draw
 
@@ -197,7 +197,7 @@ def test_picture(name, tmp_path, figures, texts):
         width, height = image.size
         assert "Software" not in image.info
 
-    # Matplotlib draws a tick's text only where the axis reaches.
+    # Matplotlib draws the text of a tick only within the axis.
     assert len(texts) >= 5
     for text, box in texts.items():
         assert box.x0 >= 0, text
@@ -275,7 +275,7 @@ def test_confusion_matrix_shows_counts_and_shares_of_the_actual(tmp_path, figure
         *("5\n0%", "0\n0%", "1200\n100%"),
     ]
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("actual", "predicted")
-    # Texts stand out from their cells.
+    # Texts contrast with their cells.
     image = axes.images[0]
     for text, cell in zip(axes.texts, image.to_rgba(image.get_array()).reshape(-1, 4), strict=True):
         assert abs(lightness(cell) - (text.get_color() == "white")) > 0.4
@@ -303,7 +303,7 @@ def test_every_sample_of_a_waveform_is_drawn(tmp_path, figures, seconds):
 
 
 def corners(axes):
-    """Where a spectrogram begins and ends, in seconds and Hz."""
+    """Return where a spectrogram begins and ends, in seconds and Hz."""
     (mesh,) = axes.collections
     x, y = mesh.get_coordinates()[..., 0], mesh.get_coordinates()[..., 1]
     return tuple(pytest.approx(edge) for edge in (x.min(), x.max(), y.min(), y.max()))
@@ -374,7 +374,7 @@ def test_reliability_counts_and_title(tmp_path, figures):
     assert all(bar.get_hatch() for bar in lower.patches)
 
 
-def test_loss_curves_stand_beside_each_other_with_one_legend(tmp_path, figures):
+def test_loss_curves_are_drawn_side_by_side_with_one_legend(tmp_path, figures):
     rows = [
         {"experiment": name, "fold": fold, "epoch": epoch, "train_loss": 1 / epoch}
         | ({"test_loss": 2 / epoch} if name == "b" else {"val_loss": 3 / epoch})

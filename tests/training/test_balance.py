@@ -117,7 +117,7 @@ def test_upsampled_clips_keep_their_voices():
     assert result.voices.tolist() == [place[id(versions)] for versions in result.versions]
 
 
-def test_upsample_of_no_single_order_depends_on_the_seed_alone():
+def test_the_order_of_upsample_depends_on_the_seed_alone():
     examples = make_examples([9, 4, 5, 2])
     first, again, other = (balanced(examples, "upsample", seed) for seed in (0, 0, 1))
     assert [id(v) for v in first.versions] == [id(v) for v in again.versions]
@@ -224,7 +224,7 @@ def test_adasyn_of_nearly_equal_counts_adds_nothing_and_does_not_fail():
     assert len(result) == len(examples)
 
 
-def test_adasyn_of_emotions_far_apart_says_what_would_do():
+def test_adasyn_of_emotions_far_apart_suggests_alternatives():
     examples = make_examples([12, 6, 6, 0], apart=1000.0)
     plain = Examples(
         examples.versions, examples.labels, DIMS, [dict.fromkeys(DIMS, (0.0, 1.0))] * 24
@@ -238,7 +238,7 @@ def test_adasyn_of_emotions_far_apart_says_what_would_do():
 
 @SYNTHETIC
 @pytest.mark.parametrize("few", range(1, NEIGHBOURS + 1))
-def test_too_few_clips_are_refused_by_emotion_and_number_and_what_takes_them_is_named(kind, few):
+def test_too_few_clips_are_refused_with_emotion_number_and_alternatives(kind, few):
     examples = make_examples([12, few, 8, 0])
     with pytest.raises(UserError) as caught:
         balanced(examples, kind)

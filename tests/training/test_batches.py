@@ -79,7 +79,7 @@ def test_an_epoch_holds_every_clip_once(count, batch_size):
         *[(1, 1, 1), (2, 1, 2), (7, 1, 7), (1, 2, 1), (3, 2, 1), (4, 2, 2), (5, 2, 2)],
     ],
 )
-def test_a_lone_clip_makes_no_batch_of_its_own(clips, batch_size, expected):
+def test_a_single_remaining_clip_joins_another_batch(clips, batch_size, expected):
     assert count_batches(clips, batch_size) == expected
 
 
@@ -100,7 +100,7 @@ def test_each_clip_is_normalised_by_its_statistics():
             np.testing.assert_allclose(row, expected[label], rtol=1e-5, atol=1e-6)
 
 
-def test_without_changes_and_mixup_an_epoch_holds_the_clips_as_they_are():
+def test_without_changes_and_mixup_an_epoch_holds_the_unchanged_clips():
     examples = random_examples(30)
     for batch in epoch_batches(NormalisedClips(examples, settings(), CPU), (2,)):
         rows = zip(batch.features, batch.lengths.tolist(), batch.labels.tolist(), strict=True)
@@ -285,7 +285,7 @@ def test_no_examples_give_no_batches():
     assert list(epoch_batches(nothing, (0,))) == []
 
 
-def test_collate_pads_with_zeros_to_the_longest_and_to_what_the_nets_need():
+def test_collate_pads_with_zeros_to_the_longest_and_to_the_nets_minimum():
     clips = [torch.ones(n, 2) for n in (1, 20, 17)]
     batch = collate(clips, torch.tensor([2, 0, 1]), MIN_FRAMES)
     assert batch.features.shape == (3, 20, 2)
@@ -358,7 +358,7 @@ def two_kinds_of_statistics(count=12):
 
 
 @pytest.mark.parametrize("room", [0, 4 << 30], ids=["not kept", "kept"])
-def test_clips_hold_what_normalise_gives_whether_they_are_kept_or_not(monkeypatch, room):
+def test_clips_equal_the_result_of_normalise_whether_they_are_kept_or_not(monkeypatch, room):
     monkeypatch.setattr("ser.training.batches._ROOM", room)
     examples = two_kinds_of_statistics()
     clips = NormalisedClips(examples, settings(), CPU)

@@ -1,4 +1,4 @@
-"""What an epoch does to spectrograms."""
+"""Changes of spectrograms in an epoch."""
 
 from itertools import pairwise
 
@@ -89,7 +89,7 @@ def test_mask_leaves_its_input_alone():
     np.testing.assert_array_equal(features, powers(20))
 
 
-def test_what_is_masked_becomes_the_mean_of_the_clip():
+def test_masked_values_become_the_mean_of_the_clip():
     features = torch.from_numpy(powers(50))
     for seed in range(20):
         bands = mask(features, DIMS, 3, 0, np.random.default_rng(seed))
@@ -171,7 +171,7 @@ CONTENT = np.exp(np.random.default_rng(0).normal(size=(1000, 12))).astype(np.flo
 
 
 def changed(lengths, key, batch_size):
-    """Position -> what an epoch made of a clip of one content, whichever its place."""
+    """Return, for each position, the result of an epoch for a clip with the same content."""
     versions = [[CONTENT[i : i + n]] for i, n in enumerate(lengths)]
     as_it_is = dict.fromkeys(DIMS, (0.0, 1.0))
     examples = Examples(versions, np.arange(len(lengths)), DIMS, [as_it_is] * len(lengths))
@@ -184,7 +184,7 @@ def changed(lengths, key, batch_size):
     return found
 
 
-def test_what_is_drawn_for_a_clip_is_decided_by_seed_fold_epoch_and_its_place_alone():
+def test_the_changes_of_a_clip_depend_only_on_seed_fold_epoch_and_its_position():
     lengths = [40, 90, 60, 33, 120, 57, 80]
     first = changed(lengths, (0, 1, 2), 2)
     # Neither the batches, nor the lengths of the others, nor how many they are.
@@ -197,7 +197,7 @@ def test_what_is_drawn_for_a_clip_is_decided_by_seed_fold_epoch_and_its_place_al
         assert sum(torch.equal(first[i], other[i]) for i in first) <= 1
 
 
-def test_no_clip_draws_what_the_shuffling_draws():
+def test_clips_and_shuffling_draw_different_numbers():
     key, model = (0, 1, 2), Model.model_validate(PLAIN_MODEL | CHANGES)
     drawn = change(torch.from_numpy(CONTENT[:400]), DIMS, model, np.random.default_rng(key))
     assert not torch.equal(changed([400], key, 1)[0], drawn)

@@ -78,12 +78,12 @@ def test_two_processes_do_not_train_on_mps(monkeypatch):
 
 
 def lines(out):
-    """What was printed of the epochs, without how long they took."""
+    """Return the printed lines of the epochs without their durations."""
     return re.findall(r"^(fold .*) \(.* s\)$", out, flags=re.MULTILINE)
 
 
 def assert_alike(folder, expected):
-    """Two trained projects: all that was written is alike but for rounding."""
+    """Check that the outputs of two trained projects differ only by rounding."""
     assert results(folder).keys() == results(expected).keys()
     own, other = (pd.read_csv(f / "plots/history.csv") for f in (folder, expected))
     np.testing.assert_allclose(own, other, atol=1e-6)
@@ -123,7 +123,7 @@ def test_two_processes_train_clip_by_clip_as_one_does(tmp_path):
     assert_alike(folder, alone)
 
 
-def test_what_ends_the_training_of_two_processes_is_said_without_a_traceback(tmp_path):
+def test_errors_in_the_training_of_two_processes_are_reported_without_a_traceback(tmp_path):
     changes = {"optimizer": "sgd", "learning_rate": 1e30, "batch_size": 5}
     folder = make_project(tmp_path, one_split(), changes)
     code, out, err = run("train", folder, TRAIN_PATHS, TWO)

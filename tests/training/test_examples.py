@@ -28,7 +28,7 @@ COPIED = TRAIN[:4]
 
 
 def make_arrays(changed=None):
-    """Clip -> features; those of `changed` are other than without it, the rest are not."""
+    """Make features by clip; only those of `changed` differ from the features without it."""
     rng = np.random.default_rng(0)
     arrays = {}
     for name, corpus, speaker in zip(NAMES, CLIPS["corpus"], CLIPS["speaker"], strict=True):
@@ -50,7 +50,7 @@ def make_source(folder, normalisation, changed=None, copies=None, pools=False):
 
 
 def normalised(examples):
-    """The clips as a net sees them, without what is padded."""
+    """Return the clips as a net sees them, without padding."""
     model = Model.model_validate(PLAIN_MODEL)
     clips = NormalisedClips(examples, model, torch.device("cpu"))
     found = {int(places[0]): batch.features[0].numpy() for places, batch in in_order(clips, 1)}
@@ -122,7 +122,7 @@ def test_copies_are_normalised_as_clips_are_and_change_no_common_statistics(
         np.testing.assert_allclose(features[2 * i + 1], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_copies_are_versions_of_their_clip_or_examples_of_their_own(tmp_path):
+def test_copies_are_versions_of_their_clip_or_separate_examples(tmp_path):
     copies = {n: [np.full((20, 5), i), np.full((30, 5), -i)] for i, n in enumerate(COPIED)}
     source, arrays = make_source(tmp_path, "speaker", copies=copies), make_arrays()
     emotion = dict(zip(NAMES, CLIPS["emotion"], strict=True))
@@ -151,7 +151,7 @@ def test_clips_are_predicted_without_their_copies(tmp_path):
         np.testing.assert_array_equal(version, arrays[name])
 
 
-def test_nets_that_standardise_what_they_pool_get_clips_as_they_are(tmp_path):
+def test_nets_that_standardise_what_they_pool_get_clips_without_normalisation(tmp_path):
     arrays = make_arrays()
     for normalisation in ("train", "speaker"):
         source = make_source(tmp_path / normalisation, normalisation, pools=True)

@@ -77,7 +77,7 @@ def test_many_folds_need_few_open_files(tmp_path, monkeypatch):
     assert (folder / "train.json").exists()
 
 
-def test_an_error_in_a_fold_ends_the_others_and_is_said_without_a_traceback(tmp_path):
+def test_an_error_in_a_fold_ends_the_others_and_is_reported_without_a_traceback(tmp_path):
     # The first fold has no val clips.
     splits = [
         row | {"subset": row["subset"].replace("val", "train")} if row["fold"] == 1 else row
@@ -93,7 +93,7 @@ def test_an_error_in_a_fold_ends_the_others_and_is_said_without_a_traceback(tmp_
 
 
 def started(folder):
-    """Start a training of folds at once; return once one of them is under way."""
+    """Start a parallel training of folds; return once one of them is in progress."""
     process = start("train", folder, TRAIN_PATHS, TWO, start_new_session=True)
     assert b" epoch 1/300" in process.stdout.readline()
     return process
@@ -145,7 +145,7 @@ def test_training_imports_nothing_that_it_does_not_need(tmp_path):
     assert found == ""
 
 
-def test_evaluation_starts_without_what_draws_or_reads_sound():
+def test_evaluation_starts_without_importing_plots_or_decoders():
     code = "import sys, stages.evaluate; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -154,7 +154,7 @@ def test_evaluation_starts_without_what_draws_or_reads_sound():
     assert set(_NEEDLESS).isdisjoint(done.stdout.split())
 
 
-def test_a_training_goes_on_by_the_code_that_began_it_alone(tmp_path):
+def test_a_training_is_resumed_only_by_the_code_that_started_it(tmp_path):
     code = tmp_path / "code"
     for package in ("ser", "stages"):
         shutil.copytree(ROOT / package, code / package)

@@ -1,4 +1,4 @@
-"""Steps that are recorded and replayed do what they did before."""
+"""Recorded steps have the same results as steps that are not recorded."""
 
 from dataclasses import replace
 
@@ -138,7 +138,7 @@ def test_steps_done_again_with_other_clips_are_those_clips_steps(training):
     assert (0 if model.mixup else len(shapes)) <= len(given) <= 9
 
 
-def test_what_is_rare_large_or_mixed_is_not_recorded():
+def test_rare_large_or_mixed_batches_are_not_recorded():
     taken, recorded = [], []
 
     def record(work):
@@ -188,7 +188,7 @@ def test_a_gpu_answers_as_a_cpu_does(training):
 
 @on_a_gpu
 @pytest.mark.parametrize("training", ["cnn, clip by clip", "statpool, by voice", "conv1d"])
-def test_a_training_that_was_stopped_goes_on_to_the_same_bytes_on_a_gpu(training, tmp_path):
+def test_a_stopped_training_is_resumed_with_the_same_bytes_on_a_gpu(training, tmp_path):
     model, gpu = model_of(training), torch.device("cuda")
     whole = train(model, tmp_path / "a", gpu)
     train(model.model_copy(update={"stop_after": 3}), tmp_path / "b", gpu)

@@ -82,7 +82,7 @@ def _one_process_on_the_cpu(one_thread):
 
 
 def goes_on(fold, folder):
-    """What is printed of a fold whose checkpoint is found in a project."""
+    """Return the message about a fold whose checkpoint is found in a project."""
     return f"fold {fold}: goes on from {folder.resolve() / '.checkpoints'}{os.sep}"
 
 
@@ -776,7 +776,7 @@ def test_a_lost_snapshot_is_reported(tmp_path):
         train_here(folder)
 
 
-def test_a_stop_earlier_than_a_kept_checkpoint_gives_what_it_gives_without_one(tmp_path):
+def test_a_stop_earlier_than_a_checkpoint_leads_to_the_same_result_as_without_one(tmp_path):
     changes = {"epochs": 5, "stop_after": 2}
     expected = make_project(tmp_path / "expected", one_split(), changes)
     train_here(expected)

@@ -56,7 +56,7 @@ NOTHING = Examples([], np.array([], dtype=np.int64), DIMS, [])
 
 
 class Killed(BaseException):
-    """Ends a training from outside."""
+    """Raised to end a training from outside."""
 
 
 def settings(**changes):
@@ -227,7 +227,7 @@ def unequal_examples():
 
 @pytest.mark.parametrize("mixup", [0.0, 0.4])
 @pytest.mark.parametrize("batch_size", [1, 6, 100])
-def test_class_weights_weigh_the_steps_whatever_the_batch_size(tmp_path, batch_size, mixup):
+def test_class_weights_affect_the_steps_at_any_batch_size(tmp_path, batch_size, mixup):
     model, data = settings(epochs=1, batch_size=batch_size, mixup=mixup), unequal_examples()
     weighted = model.model_copy(update={"balance": "class_weights"})
     first, plain = train(model, tmp_path / "a", data=data)
@@ -416,7 +416,7 @@ def test_two_trainings_give_identical_weights_and_histories(tmp_path, name):
 
 
 @pytest.mark.parametrize("change", ["seed", "fold"])
-def test_another_seed_or_fold_gives_other_weights(tmp_path, change):
+def test_another_seed_or_fold_leads_to_other_weights(tmp_path, change):
     model = settings()
     first, _ = train(model, tmp_path / "a")
     if change == "seed":
@@ -511,7 +511,7 @@ def kill_after(epoch, history):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
-def test_a_training_stopped_after_any_epoch_goes_on_to_the_identical_result(tmp_path, optimizer):
+def test_a_training_stopped_after_any_epoch_is_resumed_identically(tmp_path, optimizer):
     model = settings(**EVERYTHING | {"optimizer": optimizer})
     val = examples(6, seed=1, noise=2)
     weights, history = train(model, tmp_path / "whole", val=val)
@@ -528,7 +528,7 @@ def test_a_training_stopped_after_any_epoch_goes_on_to_the_identical_result(tmp_
         assert_equal_weights(resumed, weights)
 
 
-def test_a_training_stopped_after_every_epoch_goes_on_to_the_identical_result(tmp_path):
+def test_a_training_stopped_after_every_epoch_is_resumed_with_the_identical_result(tmp_path):
     model = settings(**EVERYTHING)
     weights, history = train(model, tmp_path / "whole")
     for epoch in range(1, len(history)):
@@ -540,7 +540,7 @@ def test_a_training_stopped_after_every_epoch_goes_on_to_the_identical_result(tm
 
 
 class Breaking(list):
-    """The clips' statistics: the training is killed when so many of them were asked for."""
+    """Statistics of clips that kill the training after a number of reads."""
 
     left = 0
 
@@ -557,7 +557,7 @@ def breaking(data, reads):
 
 
 @pytest.mark.parametrize("reads", [0, 1, 8, 14, 15, 22, 44])
-def test_a_training_stopped_within_an_epoch_goes_on_to_the_identical_result(
+def test_a_training_stopped_within_an_epoch_is_resumed_with_the_identical_result(
     tmp_path, monkeypatch, reads
 ):
     model, data = settings(**EVERYTHING), examples(15)
@@ -585,7 +585,7 @@ def test_a_checkpoint_is_one_file_that_is_written_whole(tmp_path):
     assert [p.name for p in (tmp_path / "deep" / "er").iterdir()] == ["fold-1.safetensors"]
 
 
-def test_what_an_interrupted_write_left_behind_does_no_harm(tmp_path):
+def test_the_remains_of_an_interrupted_write_do_no_harm(tmp_path):
     (tmp_path / "fold-1.part").write_bytes(b"half of a checkpoint")
     weights, _ = train(settings(), tmp_path / "fold-1.safetensors")
     other, _ = train(settings(), tmp_path / "other.safetensors")
@@ -650,7 +650,7 @@ def test_snapshots_of_a_killed_and_resumed_training_are_the_identical_files(tmp_
 
 @pytest.mark.parametrize("stops", [[1], [4], [2, 3], [1, 2, 3, 4, 5], [5], [9]])
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_training_that_stops_itself_goes_on_to_the_identical_result(tmp_path, stops, optimizer):
+def test_a_training_that_stops_itself_is_resumed_identically(tmp_path, stops, optimizer):
     model = settings(**EVERYTHING | {"optimizer": optimizer, "snapshots": True})
     weights, history = train(model, tmp_path / "whole")
     for stop in stops:

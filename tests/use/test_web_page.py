@@ -454,7 +454,7 @@ def test_it_resamples_as_soxr_does(driver, address, from_, to, near):
     ("file", "name", "value"),
     [
         ("change.js", "CHANGE_RATE", change.CHANGE_RATE),
-        ("change.js", "LEAST_OF_SPEECH", change.LEAST_OF_SPEECH),
+        ("change.js", "MIN_SPEECH_CHANGE", change.MIN_SPEECH_CHANGE),
         ("change.js", "N_FFT", change._N_FFT),
         ("change.js", "BANDS", len(change.mel_bank())),
         ("change.js", "LOWEST", 80),

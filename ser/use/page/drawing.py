@@ -19,7 +19,7 @@ from ser.core.rejection import NO_SPEECH
 from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.features.extract import logmel
-from ser.plots.style import FAINT, FOR_AND_AGAINST
+from ser.plots.style import DIVERGING, MIN_HATCHED
 from ser.use.answers import clock
 from ser.use.explanation import Explanation
 from ser.use.page.sentences import SHORT_REASONS
@@ -96,9 +96,9 @@ def explanation_html(explanation: Explanation, features: Features, window: Windo
 def _influence(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Colour influence [frames, n_mels], -1..1, high bands at the top; stripe values below 0."""
     cells = shares.T[::-1].repeat(_STRIPE, axis=0).repeat(_STRIPE, axis=1)
-    pixels = (FOR_AND_AGAINST((cells + 1) / 2)[..., :3] * 255).astype(np.uint8)
+    pixels = (DIVERGING((cells + 1) / 2)[..., :3] * 255).astype(np.uint8)
     down, along = np.indices(cells.shape)
-    pixels[(cells < -FAINT) & ((down + along) % (4 * _STRIPE) < _STRIPE)] = 0
+    pixels[(cells < -MIN_HATCHED) & ((down + along) % (4 * _STRIPE) < _STRIPE)] = 0
     return pixels
 
 

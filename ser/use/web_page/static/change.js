@@ -3,7 +3,7 @@
 import { fft } from "./fft.js";
 
 export const CHANGE_RATE = 16000; // Hz
-export const LEAST_OF_SPEECH = 3; // dB
+export const MIN_SPEECH_CHANGE = 3; // dB
 
 const N_FFT = 512, BANDS = 32;
 const LOWEST = 80, HIGHEST = 8000; // Hz

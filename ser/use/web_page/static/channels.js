@@ -1,6 +1,6 @@
 // Find the channel of a recording that holds the voice. As ser/audio/channels.py.
 
-import { CHANGE_RATE, LEAST_OF_SPEECH, spectralChange } from "./change.js";
+import { CHANGE_RATE, MIN_SPEECH_CHANGE, spectralChange } from "./change.js";
 import { clippedShare } from "./clipping.js";
 import { removeBelow, removeOffset } from "./highpass.js";
 import { resample } from "./resample.js";
@@ -15,7 +15,7 @@ export function voiceChannel(channels, rate) {
   if (others.every((other) => first.every((sample, i) => sample === other[i]))) return first;
   const sounds = channels.map((channel) => aboveRumble(channel, rate));
   const all = channels.map((_, n) => n);
-  const speaking = all.filter((n) => spectralChange(sounds[n]) >= LEAST_OF_SPEECH);
+  const speaking = all.filter((n) => spectralChange(sounds[n]) >= MIN_SPEECH_CHANGE);
   const power = new Map((speaking.length ? speaking : all).map((n) => [n, powerOf(sounds[n])]));
   const most = Math.max(...power.values());
   // `most` is NaN if a channel overflows float32; then no channel counts as weaker.

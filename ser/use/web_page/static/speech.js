@@ -1,6 +1,6 @@
 // Detect speech in recordings. As ser/use/speech.py.
 
-import { CHANGE_RATE, LEAST_OF_SPEECH, spectralChange } from "./change.js";
+import { CHANGE_RATE, MIN_SPEECH_CHANGE, spectralChange } from "./change.js";
 import { resample } from "./resample.js";
 
 const CHUNK = 512; // samples per input of Silero VAD
@@ -18,7 +18,7 @@ const ENOUGH = 2; // chunks
  */
 export async function holdsSpeech(waveform, rate, detect) {
   const heard = resample(waveform, rate, CHANGE_RATE);
-  if (spectralChange(heard) < LEAST_OF_SPEECH) return false;
+  if (spectralChange(heard) < MIN_SPEECH_CHANGE) return false;
   const chunks = new Float32Array(Math.ceil(heard.length / CHUNK) * CHUNK);
   chunks.set(heard);
   const first = CHUNK * loudest(chunks);
