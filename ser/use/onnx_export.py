@@ -70,8 +70,8 @@ def export(folder: Path, path: Path) -> None:
     """Export the nets of all folds, including the computation of their input where possible.
 
     See `takes_waveforms` for which of the two signatures the file has:
-    waveform [samples], as `checked_waveform` returns it -> probabilities [emotions], the mean of the
-    folds, and of_folds [folds, emotions];
+    waveform [samples], as `checked_waveform` returns it -> probabilities [emotions], the mean of
+    the folds, and of_folds [folds, emotions];
     or features [folds, frames, dims] -> probabilities [folds, emotions].
     The size of samples is free, and that of frames for nets that take clips of any length.
 
