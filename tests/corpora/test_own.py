@@ -616,11 +616,20 @@ def test_a_speakers_folder_is_one_speaker_in_whatever_form_its_name_is_stored(tm
             grid("{word}/{who}/1.wav", ["Faible", "Fort"]),
             "Faible, Fort would not be a speaker's name",
         ),
-        (grid("{who}/{word}/1.wav", ["fold_1", "Fold 2"]), "Fold 2, fold_1 would not be a speaker's"),
+        (
+            grid("{who}/{word}/1.wav", ["fold_1", "Fold 2"]),
+            "Fold 2, fold_1 would not be a speaker's",
+        ),
         (grid("{who}/{word}/1.wav", ["set_a", "set_b"]), "set_a, set_b would not be a speaker's"),
         (grid("{who}/{word}/1.wav", ["setA", "2nd set"]), "2nd set, setA would not be a speaker's"),
-        (grid("{who}/{word}/1.wav", ["session 1", "session II"]), "session 1, session II would not be"),
-        (grid("session1/{who}/{word}/1.wav", ["male", "female"]), "female, male would not be a spea"),
+        (
+            grid("{who}/{word}/1.wav", ["session 1", "session II"]),
+            "session 1, session II would not be",
+        ),
+        (
+            grid("session1/{who}/{word}/1.wav", ["male", "female"]),
+            "female, male would not be a spea",
+        ),
         (grid("{who}/{word}/1.wav", ["wavs"]), "wavs would not be a speaker's name"),
         (grid("{who}/{word}/1.wav", ["mine"]), "all recordings are in mine"),
         (["sad/mine/1.wav", "sad/mine/2.wav"], "all recordings are in mine"),
