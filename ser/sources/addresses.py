@@ -142,9 +142,8 @@ def pull(
 
         def select_and_write_origin(seen: Collection[str], name: str) -> list[str]:
             wanted = select(seen, name)
-            write_origin(
-                folder, f"{source.kind}\n", ()
-            )  # before any file of another source is replaced
+            # Before the first file of another source replaces one.
+            write_origin(folder, f"{source.kind}\n", ())
             return wanted
 
         return _pull_files(source, folder, select_and_write_origin, redirect_hosts)
@@ -225,7 +224,7 @@ def _copy(source: Path, folder: Path, select: Select, origin: str) -> Pulled:
             if link.is_symlink():
                 raise UserError(
                     f"{link} is a link to a folder, and such links are not followed: replace it "
-                    "by the folder, or remove it"
+                    "with the folder, or remove it"
                 )
         seen += [Path(parent, name).relative_to(source).as_posix() for name in files]
     wanted = select(seen, origin)

@@ -350,7 +350,7 @@ def test_a_corpus_of_which_every_clip_is_rejected_is_refused_with_an_example(pro
 
 def test_a_file_beside_the_corpora_is_refused(project):
     project.put("a01 (1).wav", speech(1))
-    with pytest.raises(UserError, match="belongs to no corpus"):
+    with pytest.raises(UserError, match="does not belong to a corpus"):
         project.run()
 
 
@@ -437,7 +437,7 @@ def test_a_rejection_that_falls_on_one_speaker_and_one_emotion_is_warned_of(proj
     assert len(warnings) == 2
     assert "22.2% of emotion angry was rejected, 2.2% of the others (median)" in warnings[0]
     assert "33.3% of speaker savee/DC was rejected, 1.7% of the others (median)" in warnings[1]
-    assert "leaves out a part of savee/DC" in warnings[1]
+    assert "leave out a part of savee/DC" in warnings[1]
     assert told.count("clean.max_clipped and clean.min_seconds decide") == 2
 
 
@@ -771,7 +771,7 @@ def test_words_are_not_missed_where_no_clip_was_labelled(project, capsys):
     project.put("own/2.wav", speech(2))
     with pytest.raises(UserError, match=r"there is 1\.wav: write each path"):
         project.run()
-    assert "no clip is called" not in capsys.readouterr().out
+    assert "no clip is labelled" not in capsys.readouterr().out
 
 
 # What people type in several ways

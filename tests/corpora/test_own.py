@@ -236,7 +236,7 @@ def test_a_path_that_is_not_below_the_folder_is_refused_with_its_line(tmp_path, 
 
 
 def test_an_empty_path_is_refused(tmp_path):
-    assert "line 2: '' is no file" in refusal(tmp_path, "path,emotion\n,sad\n")
+    assert "line 2: '' is not a file" in refusal(tmp_path, "path,emotion\n,sad\n")
 
 
 @pytest.mark.parametrize(
@@ -609,18 +609,27 @@ def test_a_speakers_folder_is_one_speaker_in_whatever_form_its_name_is_stored(tm
             grid("{word}/{who}/1.wav", ["train", "test"]),
             "test, train would not be a speaker's name",
         ),
-        (grid("{word}/{who}/1.wav", ["train", "x"]), "without the folders train, recordings lie"),
+        (grid("{word}/{who}/1.wav", ["train", "x"]), "without the folders train, recordings are"),
         (grid("{word}/{who}/1.wav", ["Male", "x"]), "Male would not be a speaker's name"),
         (grid("{who}/{word}/1.wav", ["m", "f"]), "f, m would not be a speaker's name"),
         (
             grid("{word}/{who}/1.wav", ["Faible", "Fort"]),
             "Faible, Fort would not be a speaker's name",
         ),
-        (grid("{who}/{word}/1.wav", ["fold_1", "Fold 2"]), "Fold 2, fold_1 would be no speaker's"),
-        (grid("{who}/{word}/1.wav", ["set_a", "set_b"]), "set_a, set_b would be no speaker's"),
-        (grid("{who}/{word}/1.wav", ["setA", "2nd set"]), "2nd set, setA would be no speaker's"),
-        (grid("{who}/{word}/1.wav", ["session 1", "session II"]), "session 1, session II would be"),
-        (grid("session1/{who}/{word}/1.wav", ["male", "female"]), "female, male would be no spea"),
+        (
+            grid("{who}/{word}/1.wav", ["fold_1", "Fold 2"]),
+            "Fold 2, fold_1 would not be a speaker's",
+        ),
+        (grid("{who}/{word}/1.wav", ["set_a", "set_b"]), "set_a, set_b would not be a speaker's"),
+        (grid("{who}/{word}/1.wav", ["setA", "2nd set"]), "2nd set, setA would not be a speaker's"),
+        (
+            grid("{who}/{word}/1.wav", ["session 1", "session II"]),
+            "session 1, session II would not be",
+        ),
+        (
+            grid("session1/{who}/{word}/1.wav", ["male", "female"]),
+            "female, male would not be a spea",
+        ),
         (grid("{who}/{word}/1.wav", ["wavs"]), "wavs would not be a speaker's name"),
         (grid("{who}/{word}/1.wav", ["mine"]), "all recordings are in mine"),
         (["sad/mine/1.wav", "sad/mine/2.wav"], "all recordings are in mine"),
@@ -630,7 +639,7 @@ def test_a_speakers_folder_is_one_speaker_in_whatever_form_its_name_is_stored(tm
         (["sad/anna/1.wav", "bo/sad/2.wav"], "2 levels of folders are named for emotions"),
     ],
 )
-def test_other_trees_say_no_speakers_and_why(tmp_path, paths, why):
+def test_other_trees_do_not_name_the_speakers_and_say_why(tmp_path, paths, why):
     result = labelled(tmp_path, paths, emotions=["boredom"])
     assert all(isinstance(labels, tuple) or not labels.speaker for labels in result.values())
     note = own.make_labeller(tmp_path, paths, {}, ["boredom"]).note

@@ -87,7 +87,7 @@ def test_the_emotion_of_ones_own_is_in_all_that_is_written(project):
     assert list(table.columns) == ["clip", "fold", "speaker", "emotion", "predicted", *EMOTIONS]
     beside = [*table.columns, *read_csv(folder / "plots/confusion.csv").columns]
     for column in set(beside) - set(EMOTIONS):
-        assert "not free" in problem_of_name(column), column
+        assert "reserved" in problem_of_name(column), column
     np.testing.assert_allclose(table[EMOTIONS].astype(float).sum(axis=1), 1, atol=1e-5)
     card = (folder / "data/model/README.md").read_text("utf-8")
     assert "which of 3 emotions is heard: boredom, neutral, sad." in card

@@ -911,11 +911,11 @@ def test_an_unknown_speaker_is_called_so_in_each_corpus():
 def test_unknown_speakers_are_refused_with_their_number_where_speakers_are_kept_apart(scheme):
     alone = refusal(unknown(), split(scheme))
     assert f"split.scheme {scheme} keeps speakers apart" in alone
-    assert "not known of 30 clip(s) of own" in alone
+    assert "unknown for 30 clip(s) of own" in alone
     assert "scheme random, kfold or cross_corpus" in alone
     some = table().assign(speaker=lambda t: t["speaker"].replace("6", ""))
     both = pd.concat([unknown(utterances=2), some], ignore_index=True)
-    assert "not known of 50 clip(s) of aesdd, own" in refusal(both, split(scheme))
+    assert "unknown for 50 clip(s) of aesdd, own" in refusal(both, split(scheme))
 
 
 @pytest.mark.parametrize("scheme", ["random", "kfold"])
