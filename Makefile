@@ -5,7 +5,7 @@ BIN := .venv/bin
 # dvc starts the stages as plain `python`, which must be the one of .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint repro experiment protocols trials explanations compare tune bench report readme lock
+.PHONY: setup demo check test lint repro experiment protocols trials explanations compare tune bench report readme lock
 
 setup: .venv/ready
 
@@ -18,6 +18,10 @@ setup: .venv/ready
 
 demo: setup
 	@python -m scripts.demo
+
+# For every save: lint, the examples in docstrings, and the tests that take no longer than a minute.
+check: lint
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile -m 'not real and not slow'
 
 test: lint
 	@# One thread per test process, because more would only wait for each other.

@@ -1,11 +1,35 @@
 """What all tests share."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
 
 from scripts.workspace import ROOT
+
+# What starts dvc, servers, browsers or trainings, or takes seconds: `make check` leaves it out.
+SLOW = (
+    *("parallel", "sources", "use"),
+    *("augment/test_augment.py", "corpora/test_emodb.py", "corpora/test_four_corpora.py"),
+    *("corpora/test_own_emotions.py", "decoding/test_fuzz.py", "splits/test_splits.py"),
+    *("cleaning/test_clean.py", "decoding/test_codecs.py", "decoding/test_cut_files.py"),
+    *("evaluation/test_card.py", "nets/test_models.py", "plots", "training/test_recorded.py"),
+    *("training/test_devices.py", "training/test_folds.py", "training/test_train_stage.py"),
+    *("training/test_training.py", "test_dvc_files.py", "test_experiments.py"),
+    *("test_extending.py", "test_gpu_benchmark.py", "test_pipeline.py", "test_readme.py"),
+    *("test_real_aesdd.py", "test_report.py", "test_scale.py", "test_sharing.py"),
+    *("test_suites.py",),
+)
+
+
+def pytest_ignore_collect(collection_path, config):
+    folder = Path(__file__).parent
+    if "not slow" in config.option.markexpr:
+        # Not even imported, which would take as long as the other tests.
+        return any(collection_path.is_relative_to(folder / each) for each in SLOW) or None
+    return None
+
 
 # librosa's compiled functions are cached on disk, and two processes that fill one cache at the same
 # time damage it: each test process has a cache of its own, and so have the programs it starts.

@@ -460,7 +460,7 @@ def test_it_resamples_as_soxr_does(driver, address, from_, to, near):
         ("change.js", "LOWEST", 80),
         ("change.js", "HIGHEST", 8000),
         ("change.js", "RANGE", change._RANGE),
-        ("change.js", "HEARD", change._HEARD),
+        ("change.js", "AUDIBLE", change._AUDIBLE),
         ("channels.js", "BELOW_VOICES", channels._BELOW_VOICES),
         ("channels.js", "NEAR", channels._NEAR),
         ("channels.js", "CLIPPED", channels._CLIPPED),
