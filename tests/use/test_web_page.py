@@ -464,7 +464,7 @@ def test_it_resamples_as_soxr_does(driver, address, from_, to, near):
         ("channels.js", "BELOW_VOICES", channels._BELOW_VOICES),
         ("channels.js", "NEAR", channels._NEAR),
         ("channels.js", "CLIPPED", channels._CLIPPED),
-        ("clipping.js", "FLAT", clipping._FLAT),
+        ("clipping.js", "MIN_RUN", clipping._MIN_RUN),
         ("highpass.js", "TRANSITION", highpass.TRANSITION),
         ("speech.js", "FIRST_CHUNKS", ser_speech._FIRST_CHUNKS),
         ("speech.js", "LIKELY", ser_speech._LIKELY),

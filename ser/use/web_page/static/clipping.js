@@ -1,6 +1,6 @@
 // Find clipped samples by their shape, not by their level. As ser/audio/clipping.py.
 
-const FLAT = 3; // equal neighbouring samples that count as clipped
+const MIN_RUN = 3; // equal neighbouring samples that count as clipped
 
 /** The share of samples that lie in runs at the channel's own maximum or minimum. */
 export function clippedShare(channel) {
@@ -20,7 +20,7 @@ function inRuns(channel, extreme) {
   for (let i = 0; i <= channel.length; i++) {
     if (channel[i] === extreme) run++;
     else {
-      if (run >= FLAT) counted += run;
+      if (run >= MIN_RUN) counted += run;
       run = 0;
     }
   }
