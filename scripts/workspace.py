@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ser.core.errors import UserError
+from ser.core.extras import needed_by
 
 ROOT = Path(__file__).resolve().parents[1]
 _FREE_KEYS = ("sources", "relabel")  # mappings of params.yaml that may have any key
@@ -124,7 +125,13 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def dvc_command(*arguments: str) -> list[str]:
-    """Make the command line of `dvc`, of this interpreter's environment."""
+    """Make the command line of `dvc`, of this interpreter's environment.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    with needed_by("this"):
+        import dvc  # noqa: F401
     return [sys.executable, "-m", "dvc", *arguments]
 
 

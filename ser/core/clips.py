@@ -1,14 +1,17 @@
 """Who and what the rows of clips.csv belong to."""
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ser.core.sections import Count, NonNegative, Section
 from ser.core.words import composed
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _UNKNOWN = "unknown"
 
 
-def speaker_of(clips: pd.DataFrame) -> pd.Series:
+def speaker_of(clips: "pd.DataFrame") -> "pd.Series":
     """Name each clip's speaker `<corpus>/<speaker>`: speaker 1 of two corpora is two people.
 
     One name is one person, whichever way its accents are stored.
@@ -16,7 +19,7 @@ def speaker_of(clips: pd.DataFrame) -> pd.Series:
     return clips["corpus"] + "/" + clips["speaker"].map(composed).replace("", _UNKNOWN)
 
 
-def group_of(clips: pd.DataFrame) -> pd.Series:
+def group_of(clips: "pd.DataFrame") -> "pd.Series":
     """Name the group of takes that each clip belongs to: who says what with which emotion."""
     return speaker_of(clips) + "/" + clips["utterance"].map(composed) + "/" + clips["emotion"]
 
@@ -52,7 +55,7 @@ class CorpusSummary(Section):
     seconds: Seconds
 
 
-def summarise_corpus(clips: pd.DataFrame) -> CorpusSummary:
+def summarise_corpus(clips: "pd.DataFrame") -> CorpusSummary:
     """Count what the table clips.csv holds."""
     seconds = clips["seconds"]
     emotions = clips["emotion"].value_counts().sort_index()

@@ -8,6 +8,7 @@ from io import TextIOWrapper
 from typing import TextIO
 
 from ser.core.errors import UserError
+from ser.core.extras import needed_by
 
 # Imported when asked for: what one command needs, the others need not wait for.
 COMMANDS = {
@@ -73,5 +74,6 @@ def _run(arguments: list[str]) -> int:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
-    status: int = options.run(options)
+    with needed_by(f"ser {options.command}"):
+        status: int = options.run(options)
     return status

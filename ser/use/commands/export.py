@@ -86,13 +86,6 @@ def run(options: argparse.Namespace) -> int:
     for clip in options.clips:
         if not clip.exists():
             raise UserError(f"{clip}: there is no such file or folder")
-    # torch takes a second to import: not before the arguments are known to be right.
-    try:
-        import ser.use.onnx_export  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"the export needs {error.name}: pip install -c requirements.lock -e ."
-        ) from None
     recogniser = load(options.model)
     with _making(options.onnx or options.web, nearest) as folder:
         write = _write_file if options.onnx else _write_page

@@ -121,14 +121,12 @@ def open_album(recogniser: Recogniser, windows: Windows, folder: Path) -> "Album
     """Prepare for pictures of explanations.
 
     Raises:
-        UserError: the model cannot be explained, it is no folder, or a library is missing.
+        UserError: the model cannot be explained, or it is no folder.
     """
     require_spectrogram(recogniser)
-    try:
-        # Drawing takes a second to import.
-        from ser.use.album import Album
-    except ModuleNotFoundError as error:
-        raise UserError(f"pictures need {error.name}: pip install {error.name}") from None
+    # Drawing takes a second to import.
+    from ser.use.album import Album
+
     return Album(recogniser, windows, folder)
 
 
