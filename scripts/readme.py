@@ -421,8 +421,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
 def render(text: str) -> str:
     """Replace every block of a README by what the metrics say now."""
     for name, write in BLOCKS.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
-        text = pattern.sub(lambda match, write=write: match[1] + write() + match[2], text)  # type: ignore[misc]
+        block = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- /{name} -->", text, re.DOTALL)
+        if block:
+            text = text[: block.start(1)] + write() + text[block.end(1) :]
     return text
 
 

@@ -164,7 +164,8 @@ class Normalise(nn.Module):
             deviation = centred.square().mean().sqrt()
             return (centred / deviation.clamp(min=LEAST_DEVIATION)).expand(self.folds, -1, -1)
         mean, deviation = self.of_train.T[:, :, None, None]
-        return (features - mean) / deviation.clamp(min=LEAST_DEVIATION)
+        scaled: Tensor = (features - mean) / deviation.clamp(min=LEAST_DEVIATION)
+        return scaled
 
 
 class FitLength(nn.Module):
