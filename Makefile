@@ -27,6 +27,7 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
+	codespell
 
 repro: setup
 	dvc repro

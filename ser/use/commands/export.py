@@ -86,6 +86,9 @@ def run(options: argparse.Namespace) -> int:
     for clip in options.clips:
         if not clip.exists():
             raise UserError(f"{clip}: there is no such file or folder")
+    # First of all: who has not what the export needs would be sent after what the model needs.
+    import ser.use.onnx_export  # noqa: F401
+
     recogniser = load(options.model)
     with _making(options.onnx or options.web, nearest) as folder:
         write = _write_file if options.onnx else _write_page
