@@ -31,6 +31,7 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
+	codespell
 
 repro: setup
 	dvc repro

@@ -36,15 +36,24 @@ def visit(address: str, clips: list[Path]) -> list[float]:
     return seconds
 
 
+def page_address(server: "subprocess.Popen[str]") -> str:
+    """Read the page's address from what its server prints first."""
+    line = server.stdout.readline() if server.stdout else ""
+    found = re.search(r"http://\S+", line)
+    if found is None:
+        raise RuntimeError(f"no address in {line!r}")
+    return found[0]
+
+
 def main() -> None:
     """Write page.csv."""
     clips = sorted((ROOT / "data/raw").rglob("*.wav"))
     clips = [clip for clip in clips if clip.stat().st_size > 10_000]
     chosen = np.random.default_rng(0).choice(len(clips), (USERS, CLIPS), replace=False)
-    command = [Path(sys.executable).with_name("ser"), "serve", "--port", "0"]
+    command = [str(Path(sys.executable).with_name("ser")), "serve", "--port", "0"]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
-        address = re.search(r"http://\S+", server.stdout.readline())[0]
+        address = page_address(server)
         visit(address, [clips[0]])
         with ThreadPoolExecutor(USERS) as users:
             answers = list(
@@ -57,18 +66,18 @@ def main() -> None:
     everyone = [second for own in answers for second in own]
     rows = [(1, alone), (USERS, everyone)]
     measured = []
-    for users, seconds in rows:
+    for count, seconds in rows:
         p50, p99 = np.percentile(seconds, [50, 99])
         measured.append(
             {
-                "users": users,
+                "users": count,
                 "answers": len(seconds),
                 "p50_seconds": f"{p50:.3f}",
                 "p99_seconds": f"{p99:.3f}",
                 "cores": worker_count(),
             }
         )
-        print(f"{users} at once: p50 {p50:.3f} s, p99 {p99:.3f} s, {len(seconds)} answers")
+        print(f"{count} at once: p50 {p50:.3f} s, p99 {p99:.3f} s, {len(seconds)} answers")
     write_csv(_RESULTS, measured, list(measured[0]))
 
 

@@ -71,8 +71,8 @@ def main() -> None:
             f"{row.ratio:.2f} times as fast, goal {row.goal:g} {verdict}; {row.note}",
             flush=True,
         )
-        cells = (row.work, row.against, row.ours, row.theirs, row.ratio, row.goal)
-        cells += (row.bound, row.bound_seconds, row.note)
+        measured = (row.work, row.against, row.ours, row.theirs, row.ratio, row.goal)
+        cells = (*measured, row.bound, row.bound_seconds, row.note)
         results.append(dict(zip(COLUMNS, cells, strict=True)))
     write_csv(RESULTS, results, COLUMNS)
 

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ser.core.errors import UserError
+from ser.core.extras import needed_by
 
 ROOT = Path(__file__).resolve().parents[1]
 _FREE_KEYS = ("sources", "relabel")  # mappings of params.yaml that may have any key
@@ -137,7 +138,13 @@ def stage_command(stage: str) -> list[str]:
 
 
 def dvc_command(*arguments: str) -> list[str]:
-    """Return the command line that runs `dvc` with this interpreter."""
+    """Return the command line that runs `dvc` with this interpreter.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    with needed_by("this"):
+        import dvc  # noqa: F401
     return [sys.executable, "-m", "dvc", *arguments]
 
 

@@ -33,7 +33,8 @@ class Table:
             return []
         try:
             table = pd.read_csv(self.path, dtype=str, keep_default_na=False)
-            return table[list(self.columns)].to_dict("records")
+            rows: list[dict[str, str]] = table[list(self.columns)].to_dict("records")
+            return rows
         except (OSError, ValueError, LookupError) as error:
             raise damaged(self.path, error) from None
 

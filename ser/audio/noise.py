@@ -68,7 +68,8 @@ def noise_threshold(noise: FloatArray) -> NDArray[np.float64]:
     spectra = stft(noise, _N_FFT)
     level = decibels(spectra.real**2 + spectra.imag**2)
     level = np.maximum(level, level.max(axis=0) - _TOP_DB)
-    return level.mean(axis=0) + _DEVIATIONS * level.std(axis=0)
+    threshold: NDArray[np.float64] = level.mean(axis=0) + _DEVIATIONS * level.std(axis=0)
+    return threshold
 
 
 def gate_chunk(

@@ -1,18 +1,22 @@
 """Speakers, groups of takes and counts of the table clips.csv."""
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ser.core.sections import Count, NonNegative, Section
 from ser.core.words import composed
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _UNKNOWN = "unknown"
 
 
-def speaker_of(clips: pd.DataFrame) -> pd.Series:
+def speaker_of(clips: "pd.DataFrame") -> "pd.Series":
     """Return each clip's speaker as `<corpus>/<speaker>`: speaker 1 of two corpora is two people.
 
     Two encodings of the same accents are one name. A clip without a speaker gets `unknown`.
 
+    >>> import pandas as pd
     >>> clips = pd.DataFrame({"corpus": ["aesdd", "own"], "speaker": ["1", ""]})
     >>> list(speaker_of(clips))
     ['aesdd/1', 'own/unknown']
@@ -20,7 +24,7 @@ def speaker_of(clips: pd.DataFrame) -> pd.Series:
     return clips["corpus"] + "/" + clips["speaker"].map(composed).replace("", _UNKNOWN)
 
 
-def group_of(clips: pd.DataFrame) -> pd.Series:
+def group_of(clips: "pd.DataFrame") -> "pd.Series":
     """Return each clip's group of takes: its speaker, utterance and emotion."""
     return speaker_of(clips) + "/" + clips["utterance"].map(composed) + "/" + clips["emotion"]
 
@@ -56,7 +60,7 @@ class CorpusSummary(Section):
     seconds: Durations
 
 
-def summarise_corpus(clips: pd.DataFrame) -> CorpusSummary:
+def summarise_corpus(clips: "pd.DataFrame") -> CorpusSummary:
     """Count the clips, speakers and emotions of the table clips.csv, and measure the lengths."""
     seconds = clips["seconds"]
     emotions = clips["emotion"].value_counts().sort_index()

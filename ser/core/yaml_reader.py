@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ser.core.errors import UserError
 

@@ -145,7 +145,7 @@ class _Reader:
         if strange > (_MOST_STRANGE if self._lenient else 0):
             raise Rejected("undecodable", "its sample rate or its channels change")
 
-    def _packets(self) -> Iterator["av.Packet"]:
+    def _packets(self) -> Iterator["av.Packet[av.stream.Stream]"]:
         for packet in self._opened.demux():
             if packet.pts is not None and packet.time_base:
                 end = (packet.pts + (packet.duration or 0)) * packet.time_base

@@ -2,7 +2,10 @@
 
 import io
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _BUFFER = 1 << 16  # bytes; libsndfile asks for some kB at a time
 
@@ -38,16 +41,17 @@ class _View(io.RawIOBase):
         self._at = max(self._start, offset + (self._start, self._at, self._end)[whence])
         return self._at - self._start
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def,override]  # noqa: ANN001
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        wanted = memoryview(buffer)
         if self._at >= self._end:  # possibly far beyond, if a damaged header says so
             return 0
         self._file.seek(self._at)
-        data = self._file.read(min(len(buffer), self._end - self._at))
-        buffer[: len(data)] = data
+        data = self._file.read(min(len(wanted), self._end - self._at))
+        wanted[: len(data)] = data
         for place, replaced in self._patches:
             first = max(place, self._at)
             last = min(place + len(replaced), self._at + len(data))
             if first < last:
-                buffer[first - self._at : last - self._at] = replaced[first - place : last - place]
+                wanted[first - self._at : last - self._at] = replaced[first - place : last - place]
         self._at += len(data)
         return len(data)

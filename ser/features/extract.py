@@ -51,7 +51,8 @@ def logmel(
 
 
 def _logmel(analysis: Analysis) -> FloatArray:
-    return analysis.mel_db - analysis.mel_db.max()
+    below: FloatArray = analysis.mel_db - analysis.mel_db.max()
+    return below
 
 
 def _mfcc(analysis: Analysis) -> FloatArray:
@@ -63,7 +64,8 @@ def _zcr(analysis: Analysis) -> FloatArray:
 
 
 def _rms(analysis: Analysis) -> FloatArray:
-    return np.sqrt(np.mean(np.square(analysis.frames), axis=1, keepdims=True))
+    power: FloatArray = np.mean(np.square(analysis.frames), axis=1, keepdims=True)
+    return np.sqrt(power)
 
 
 def _chroma(analysis: Analysis) -> FloatArray:

@@ -70,7 +70,8 @@ def power_to_db(power: FloatArray) -> FloatArray:
     array([  0., -20., -80.], dtype=float32)
     """
     level = 10 * np.log10(np.maximum(power, POWER_FLOOR))
-    return np.maximum(level, level.max() - TOP_DB)
+    floored: FloatArray = np.maximum(level, level.max() - TOP_DB)
+    return floored
 
 
 def cepstrum(mel_db: FloatArray, n_mfcc: int) -> FloatArray:
@@ -91,7 +92,8 @@ def zero_crossing_rate(waveform: FloatArray, features: Features) -> FloatArray:
     crossed = np.pad(np.cumsum(negative[1:] != negative[:-1]), (1, 0))
     first = np.arange(frame_count(len(waveform), features.hop_length)) * features.hop_length
     crossings = crossed[first + features.n_fft - 1] - crossed[first]
-    return (crossings[:, np.newaxis] / features.n_fft).astype(np.float32)
+    rate: FloatArray = (crossings[:, np.newaxis] / features.n_fft).astype(np.float32)
+    return rate
 
 
 def chroma(power: FloatArray, bank: FloatArray) -> FloatArray:

@@ -40,4 +40,6 @@ def shorten(features: FloatArray, model: Model) -> FloatArray:
     middle = np.clip((np.arange(frames) + 0.5) * (n / frames) - 0.5, 0, n - 1)
     before = middle.astype(np.int64)
     after, weight = np.minimum(before + 1, n - 1), (middle - before).astype(np.float32)
-    return features[before] + (features[after] - features[before]) * weight[:, np.newaxis]
+    step = (features[after] - features[before]) * weight[:, np.newaxis]
+    interpolated: FloatArray = features[before] + step
+    return interpolated

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from ser.core.errors import UserError
+from ser.core.extras import needed_by
 from ser.parallel.local import Item, Result, local_map
 
 
@@ -51,7 +52,10 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item]) -> It
     """
     if address := scheduler_address():
         # Imported only here: it takes half a second.
-        from ser.parallel import cluster
+        with needed_by(
+            f"SER_DASK_SCHEDULER={address!r}", "; or unset the variable to work on this computer"
+        ):
+            from ser.parallel import cluster
 
         return cluster.cluster_map(function, items, address)
     return local_map(function, items, worker_count())

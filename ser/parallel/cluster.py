@@ -21,7 +21,7 @@ import cloudpickle
 import dask
 from distributed import Client, Future, KilledWorker, Security
 from distributed.client import FutureCancelledError, FuturesCancelledError
-from distributed.comm import connect
+from distributed.comm.core import connect
 
 from ser.core.errors import UserError
 from ser.parallel.local import ITEMS_AHEAD, Item, Result, limit_to_one_thread
@@ -122,12 +122,13 @@ def cluster_map(
     with dask.config.set(quiet), _connect(address) as client:
         threads = _check_workers(client, address)
 
-        def submit(item: Item) -> Future:
+        def submit(item: Item) -> Future[bytes]:
             payload = cloudpickle.dumps((function, item))
-            return client.submit(_call, _OWN_DIGEST, payload, pure=False)
+            future: Future[bytes] = client.submit(_call, _OWN_DIGEST, payload, pure=False)
+            return future
 
         source = iter(items)
-        waiting: deque[Future] = deque()
+        waiting: deque[Future[bytes]] = deque()
         for place in count(1):
             free = max(0, ITEMS_AHEAD * threads - len(waiting))
             waiting.extend(submit(item) for item in islice(source, free))
@@ -203,7 +204,7 @@ def _difference(theirs: Mapping[str, str]) -> str:
     return "; ".join(shown) + more
 
 
-def _wait_for_result(client: Client, address: str, future: Future, place: int) -> Any:  # noqa: ANN401
+def _wait_for_result(client: Client, address: str, future: Future[bytes], place: int) -> Any:  # noqa: ANN401
     """Return the result of an item, as soon as it is there."""
     try:
         while True:

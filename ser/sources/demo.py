@@ -242,7 +242,8 @@ def _source(
     # The glottis closes equally fast at every pitch; the lips radiate the derivative of the flow.
     pulses = np.diff(flow, prepend=flow[0]) * SAMPLE_RATE / pitch / 10
     noise = breath * (0.3 + 0.7 * flow) * rng.standard_normal(len(pitch))
-    return _tilted(pulses, tilt) + noise
+    sound: Signal = _tilted(pulses, tilt) + noise
+    return sound
 
 
 def _tilted(signal: Signal, tilt: float) -> Signal:
@@ -328,7 +329,9 @@ def synthesise(
     speech = speech + 0.001 * rng.standard_normal(samples)  # the room
     # Rounding removes the differences between machines in the last bits of doubles.
     peak = 32767 * 10 ** (spoken.level / 20)
-    return np.round(speech * (peak / np.max(np.abs(speech)))).astype(np.int16)
+    speech *= peak / np.max(np.abs(speech))
+    rounded: NDArray[np.int16] = np.round(speech).astype(np.int16)
+    return rounded
 
 
 def render(clip: Clip) -> NDArray[np.int16]:

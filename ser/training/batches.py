@@ -99,7 +99,8 @@ class NormalisedClips:
 def _split_by_batch(values: Tensor, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor]:
     positions = torch.from_numpy(np.concatenate(batches))
     own = values[positions.to(values.device, non_blocking=True)]
-    return own.split([len(batch) for batch in batches])
+    parts: Sequence[Tensor] = own.split([len(batch) for batch in batches])
+    return parts
 
 
 def _room(device: torch.device) -> int:

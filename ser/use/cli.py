@@ -8,6 +8,7 @@ from io import TextIOWrapper
 from typing import TextIO
 
 from ser.core.errors import UserError
+from ser.core.extras import needed_by
 
 # A command's module is imported only when it runs, so that no command waits for another's imports.
 COMMANDS = {
@@ -74,5 +75,6 @@ def _run(arguments: list[str]) -> int:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
-    status: int = options.run(options)
+    with needed_by(f"ser {options.command}"):
+        status: int = options.run(options)
     return status

@@ -167,7 +167,8 @@ class Normalise(nn.Module):
             deviation = centred.square().mean().sqrt()
             return (centred / deviation.clamp(min=MIN_DEVIATION)).expand(self.folds, -1, -1)
         mean, deviation = self.train_statistics.T[:, :, None, None]
-        return (features - mean) / deviation.clamp(min=MIN_DEVIATION)
+        scaled: Tensor = (features - mean) / deviation.clamp(min=MIN_DEVIATION)
+        return scaled
 
 
 class FitLength(nn.Module):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ser.core.errors import UserError
+from ser.core.extras import needed_by
 from ser.use.recogniser import Recogniser
 
 
@@ -14,7 +15,8 @@ def load(path: str | Path, fold: int | None = None) -> Recogniser:
         fold: use only the net of this fold; None: the nets of all folds.
 
     Raises:
-        UserError: the model is missing, damaged, of an unknown format, or has no such fold.
+        UserError: the model is missing, damaged, of an unknown format, or has no such fold; or what
+            it needs is not installed.
     """
     path = Path(path)
     if path.is_file() and path.suffix != ".onnx":
@@ -27,13 +29,8 @@ def load(path: str | Path, fold: int | None = None) -> Recogniser:
         description, nets = open_onnx(path)
     else:
         # Importing torch takes a second, and an ONNX file does not need it.
-        try:
+        with needed_by(str(path), "; or use a file that `ser export --onnx` made"):
             from ser.use.torch_nets import open_folder
-        except ModuleNotFoundError as error:
-            raise UserError(
-                f"{path} needs {error.name}, which is not installed: install it, or use a file "
-                "that `ser export --onnx` made"
-            ) from None
 
         description, nets = open_folder(path)
     return Recogniser(description, nets, fold)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser.core.errors import UserError
+from ser.core.extras import needed_by
 from ser.core.typing import FloatArray
 from ser.nets.description import Description, parse
 from ser.use.recogniser import FEATURES, WAVEFORM, Nets
@@ -23,10 +24,8 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
     Raises:
         UserError: onnxruntime is missing; the file is missing, damaged, or another program's.
     """
-    try:
+    with needed_by(str(path)):
         import onnxruntime
-    except ImportError:
-        raise UserError(f"{path} needs onnxruntime: pip install onnxruntime") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are reported below
     options.intra_op_num_threads = 1  # one clip at a time: more threads only wait for each other

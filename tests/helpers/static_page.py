@@ -6,6 +6,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 HIDDEN = "h/i/"  # the folder that the page is served below
@@ -42,6 +43,6 @@ def served(folder, **headers):
         server.shutdown()
 
 
-def opened(driver, address):
+def opened(driver: WebDriver, address: str) -> None:
     driver.get(address)
     WebDriverWait(driver, PATIENCE).until(lambda d: d.find_element(By.ID, "files").is_enabled())

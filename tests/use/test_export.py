@@ -12,10 +12,12 @@ import pytest
 import soundfile
 import soxr
 import torch
-from small_model import RATE, make, ser, speech
+from absent import run_without
+from small_model import RATE, SER, make, ser, speech
 
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
+from ser.core.extras import EXTRAS
 from ser.core.recording import Recording
 from ser.nets import model_folder
 from ser.nets.build import NETS
@@ -27,21 +29,6 @@ from ser.use.onnx_model import METADATA
 from ser.use.torch_nets import Folds
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-WITHOUT_TORCH = """
-import sys
-
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "safetensors", "librosa", "numba"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Absent())
-from ser.use.cli import main
-
-status = main(sys.argv[1:])
-assert "torch" not in sys.modules
-sys.exit(status)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -197,18 +184,37 @@ def test_the_file_describes_itself(exported):
 
 def test_it_predicts_without_torch(exported, clip):
     arguments = ["predict", "--model", exported / "model.onnx", "--json", clip]
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, *arguments], capture_output=True, text=True
-    )
+    done = run_without(EXTRAS, SER, *arguments)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ser(*arguments).stdout.decode()
     folder = [*arguments[:2], exported / "model", clip]
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, *folder], capture_output=True, text=True
-    )
+    done = run_without(EXTRAS, SER, *folder)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {exported / 'model'} needs ")
-    assert "Traceback" not in done.stderr
+    assert re.fullmatch(
+        r"error: .*/model needs torch, which is not installed: pip install "
+        r"-c requirements\.lock '\.\[torch\]'; or use a file that `ser export --onnx` made\n",
+        done.stderr,
+    )
+
+
+@pytest.mark.parametrize(
+    ("absent", "arguments"),
+    [
+        ("onnx", ["export", "--onnx", "y.onnx"]),
+        ("onnxscript", ["export", "--onnx", "y.onnx"]),
+        ("matplotlib", ["predict", "x.wav", "--explain", "x"]),
+        ("librosa", ["predict", "x.wav", "--explain", "x"]),
+        ("gradio", ["serve"]),
+    ],
+)
+def test_a_command_names_the_extra_that_is_missing(exported, tmp_path, absent, arguments):
+    arguments = [str(tmp_path / "x") if argument == "x" else argument for argument in arguments]
+    done = run_without([absent], SER, *arguments, "--model", exported / "model")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: ser {arguments[0]} needs {absent}, which is not installed: "
+        f"pip install -c requirements.lock '.[{EXTRAS[absent]}]'\n"
+    )
 
 
 def test_a_file_of_before_filter_banks_were_kept_needs_librosa(exported, clip, tmp_path):
@@ -221,11 +227,7 @@ def test_a_file_of_before_filter_banks_were_kept_needs_librosa(exported, clip, t
     arguments = ["predict", "--json", clip, "--model"]
     expected = ser(*arguments, exported / "model.onnx").stdout
     assert ser(*arguments, tmp_path / "old.onnx").stdout == expected
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, *arguments, tmp_path / "old.onnx"],
-        capture_output=True,
-        text=True,
-    )
+    done = run_without(["librosa"], SER, *arguments, tmp_path / "old.onnx")
     assert done.returncode == 1
     assert re.fullmatch(
         r"error: .*old\.onnx is of format 4, .* librosa is not installed: pip install .*\n",
@@ -352,14 +354,6 @@ def test_the_clips_beside_the_model_are_the_default_for_the_comparison(exported,
     made = (tmp_path / "x.onnx").read_bytes()
     assert made == (exported / "model.onnx").read_bytes()  # the same model, the same file
     assert b"front_end.py" not in made  # which tells nothing of this computer
-
-
-def test_an_export_without_its_libraries_is_a_sentence(exported):
-    code = WITHOUT_TORCH.replace('"torch", "safetensors"', '"onnx"')
-    arguments = ["export", "--model", exported / "model", "--onnx", exported / "y.onnx"]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: the export needs onnx: pip install")
 
 
 def test_own_clips_can_be_named_to_check_with(exported, clip, tmp_path):

@@ -90,13 +90,9 @@ def run(options: argparse.Namespace) -> int:
     for clip in options.clips:
         if not clip.exists():
             raise UserError(f"{clip}: there is no such file or folder")
-    # Importing torch takes a second, so the arguments are checked first.
-    try:
-        import ser.use.onnx_export  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"the export needs {error.name}: pip install -c requirements.lock -e ."
-        ) from None
+    # Checked first: otherwise the error would name what the model needs, not what the export needs.
+    import ser.use.onnx_export  # noqa: F401
+
     recogniser = load(options.model)
     with _temporary_folder(options.onnx or options.web, nearest) as folder:
         write = _write_file if options.onnx else _write_page

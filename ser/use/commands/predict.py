@@ -128,14 +128,12 @@ def open_album(recogniser: Recogniser, windows: Windows, folder: Path) -> "Album
     """Open an album for pictures of explanations.
 
     Raises:
-        UserError: the model cannot be explained, the folder is a file, or a library is missing.
+        UserError: the model cannot be explained, or the folder is a file.
     """
     require_spectrogram(recogniser)
-    try:
-        # Importing the drawing libraries takes a second.
-        from ser.use.album import Album
-    except ModuleNotFoundError as error:
-        raise UserError(f"pictures need {error.name}: pip install {error.name}") from None
+    # Importing the drawing libraries takes a second.
+    from ser.use.album import Album
+
     return Album(recogniser, windows, folder)
 
 

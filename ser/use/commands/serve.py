@@ -42,20 +42,16 @@ def run(options: argparse.Namespace) -> int:
     """Serve the page until it is interrupted.
 
     Raises:
-        UserError: Gradio is not installed, the port is taken, or the model cannot be served.
+        UserError: the port is taken, or the model cannot be served.
     """
     recogniser = _load(options.model)
     with tempfile.TemporaryDirectory(prefix="ser-page-") as folder:
         uploads = Path(folder)
         _confine_libraries(uploads)
-        try:
-            from ser.use.page.app import make_app
-            from ser.use.page.project import open_project
-            from ser.use.page.server import make_server
-        except ModuleNotFoundError as error:
-            raise UserError(
-                f"the page needs {error.name}: pip install -c requirements.lock -e '.[app]'"
-            ) from None
+        from ser.use.page.app import make_app
+        from ser.use.page.project import open_project
+        from ser.use.page.server import make_server
+
         listener = listen(options.host, options.port)
         project = open_project(options.data or options.model.parent)
         app = make_app(recogniser, project, _own_names(options.host), uploads)

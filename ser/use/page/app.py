@@ -47,7 +47,7 @@ def make_app(
             return Response(status_code=404)
         return Response(project.mistakes[number].wav(), media_type="audio/wav")
 
-    return gr.mount_gradio_app(
+    mounted: FastAPI = gr.mount_gradio_app(
         app,
         make_page(recogniser, project),
         path="",
@@ -64,12 +64,14 @@ def make_app(
         ).set(color_accent="*primary_600"),
         css_paths=_CSS,
     )
+    return mounted
 
 
 def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
     """Make the page: a tab to try the model, a tab about how good it is."""
     emotions = escape(", ".join(recogniser.emotions))
-    with gr.Blocks(title="Speech emotion", analytics_enabled=False) as page:
+    page = gr.Blocks(title="Speech emotion", analytics_enabled=False)
+    with page:
         gr.HTML(
             "<h1>Recognise the emotion in a voice</h1><p>This model was trained on acted speech. "
             f"It knows {emotions}, and judges how a voice sounds, not what a person feels. "

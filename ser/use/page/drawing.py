@@ -138,7 +138,8 @@ def _spectrogram(
 def _levels(mel_db: FloatArray, colours: str) -> NDArray[np.uint8]:
     """Colour levels [frames, n_mels] in dB, high bands at the top."""
     shares = np.clip(1 - mel_db.T[::-1] / _MIN_DB, 0, 1)
-    return (colormaps[colours](shares)[..., :3] * 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = (colormaps[colours](shares)[..., :3] * 255).astype(np.uint8)
+    return pixels
 
 
 def _image(pixels: NDArray[np.uint8]) -> str:
