@@ -1,6 +1,9 @@
 """The tools of development are of one version, wherever they are started."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -25,3 +28,10 @@ def test_actions_of_the_workflow_are_pinned_to_commits():
     assert actions
     for action in actions:
         assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+def test_the_citation_is_one():
+    tool = Path(sys.executable).with_name("check-jsonschema")
+    schema = ("--builtin-schema", "vendor.citation-file-format")
+    done = subprocess.run([tool, *schema, ROOT / "CITATION.cff"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

@@ -12,6 +12,7 @@ from ser.core.extras import EXTRAS, needed_by
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 OWN = {"ser", "stages", "scripts"}
+STANDARD = {*sys.stdlib_module_names, "_typeshed"}
 
 
 def named(requirements):
@@ -27,7 +28,7 @@ def test_every_import_is_of_a_package_that_is_asked_for():
     for folder in OWN:
         for file in (ROOT / folder).rglob("*.py"):
             for module in {name.partition(".")[0] for name in imported_names(file)}:
-                if module not in {*OWN, *EXTRAS, *sys.stdlib_module_names}:
+                if module not in {*OWN, *EXTRAS, *STANDARD}:
                     assert distributions(module) & base, (module, file)
 
 
