@@ -40,13 +40,10 @@ def test_an_extra_brings_the_package_that_it_is_named_for(module, extra):
 @pytest.mark.parametrize(
     ("absent", "program", "extra"),
     [
-        ("torch", "stages.train", "torch"),
-        ("librosa", "stages.extract", "pictures"),
-        ("dagshub", "stages.pull", "train"),
         ("optuna", "scripts.tune", "tune"),
     ],
 )
-def test_a_program_of_the_pipeline_names_the_extra_that_is_missing(absent, program, extra):
+def test_a_script_names_the_extra_that_is_missing(absent, program, extra):
     done = run_without([absent], program)
     assert done.returncode == 1
     assert done.stderr == (
