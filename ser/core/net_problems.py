@@ -28,7 +28,8 @@ def net_problems(model: Model, dims: Mapping[str, int]) -> list[str]:
         ]
     found = []
     if needs.only is not None and kinds != [needs.only]:
-        found.append(f"{net} needs features.kinds [{needs.only}], got {kinds}")
+        wide = f" of at least {needs.min_columns} columns" if needs.min_columns > 1 else ""
+        found.append(f"{net} needs features.kinds [{needs.only}]{wide}, got {kinds}")
     elif needs.spectrum and not set(kinds) & set(SPECTRA):
         found.append(
             f"{net} looks for patterns in a spectrogram: features.kinds needs one of "

@@ -34,7 +34,7 @@ class Preprocessing(Section):
             raise ValueError(f"features of {self.features.dims} columns are described as others")
         try:
             _ = self.banks
-        except (LookupError, TypeError) as error:
+        except (LookupError, TypeError, OverflowError) as error:
             raise ValueError(f"filter banks are damaged: {error!r}") from None
         return self
 

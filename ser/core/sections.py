@@ -84,11 +84,11 @@ def _within(low: float, high: float) -> Callable[[tuple[float, float]], tuple[fl
     return check
 
 
-def _one_of(names: Iterable[str]) -> Callable[[str], str]:
+def _one_of(names: Iterable[str]) -> Callable[[object], object]:
     """Make a validator for the names in a table, with the same error as a Literal."""
     *first, last = map(repr, names)
 
-    def check(value: str) -> str:
+    def check(value: object) -> object:
         if repr(value) not in (*first, last):
             raise PydanticCustomError("unknown", f"Input should be {', '.join(first)} or {last}")
         return value
@@ -111,8 +111,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 # The name of a module in ser/corpora, or any other name for recordings of one's own.
 Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
-NetName = Annotated[str, AfterValidator(_one_of(NEEDS))]
-FeatureKind = Annotated[str, AfterValidator(_one_of(KINDS))]
+NetName = Annotated[str, BeforeValidator(_one_of(NEEDS))]
+FeatureKind = Annotated[str, BeforeValidator(_one_of(KINDS))]
 
 
 class Section(BaseModel):

@@ -4,7 +4,7 @@ import json
 import platform
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 from pydantic import PlainSerializer, PlainValidator, ValidationError, model_validator
@@ -14,9 +14,11 @@ from ser.core.errors import UserError
 from ser.core.figures import Figures
 from ser.core.filters import filter_banks, to_json
 from ser.core.preprocessing import Preprocessing
-from ser.core.sections import Features, Model, Section
+from ser.core.sections import Clean, Features, Model, Section
 from ser.core.validation import explain
 from ser.nets.normalisation import Scale, Statistics, check_statistics
+
+Checked = TypeVar("Checked", bound=Section)
 
 FORMAT = 5
 _OLDER = (3, 4)  # older formats that can be read
@@ -36,12 +38,15 @@ def _arrays(described: Any) -> Statistics | None:  # noqa: ANN401 - whatever a f
         return None
     try:
         return {kind: (_scale(mean), _scale(dev)) for kind, (mean, dev) in described.items()}
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, OverflowError) as error:
         raise ValueError(f"mean and deviation of each kind of features expected: {error}") from None
 
 
 def _scale(value: Any) -> Scale:  # noqa: ANN401
-    return float(value) if np.ndim(value) == 0 else np.array(value, np.float64)
+    numbers = value if isinstance(value, list | np.ndarray) else [value]
+    if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
+        raise TypeError(f"a number or a list of numbers, got {repr(value)[:80]}")
+    return float(value) if numbers is not value else np.array(value, np.float64)
 
 
 def _lists(statistics: Statistics | None) -> dict[str, list[Any]] | None:
@@ -129,10 +134,15 @@ def parse(text: str, source: str | Path) -> Description:
             f"ser {metadata.version('ser')}, which reads the formats {_OLDER[0]} to {FORMAT}: "
             + ("use a newer version of the project" if newer else "train it anew, `dvc repro`")
         )
+    return _checked(Description, described)
+
+
+def _checked(kind: type[Checked], values: object) -> Checked:
+    """Validate values; a ValueError says what is wrong first."""
     try:
-        return Description.model_validate(described)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise ValueError(explain(error, Description)[0]) from None
+        raise ValueError(explain(error, kind)[0]) from None
 
 
 def versions() -> dict[str, str]:
@@ -145,16 +155,19 @@ def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Upgrade the contents of an older format in place.
 
     Format 3 has no high-pass filter. Its clipping limit counted samples at full scale, and does not
-    fit what is counted now. Formats 3 and 4 do not contain the filter banks. `ser.core.figures`
-    handles the intervals of format 3, which are lists.
+    fit what is counted now. Formats 3 and 4 do not contain the filter banks, and may list the
+    folds' accuracies once more beside their mean. `ser.core.figures` handles the intervals of
+    format 3, which are lists.
     """
     preprocessing = described["preprocessing"]
+    if described["metrics"] is not None:
+        described["metrics"]["fold_accuracy"].pop("each", None)
     if found == 3:
         preprocessing["clean"] |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
     described["model"] = _NEWER_SETTINGS | described["model"]
-    features = Features.model_validate(preprocessing["features"])
+    features = _checked(Features, preprocessing["features"])
     try:
-        banks = filter_banks(preprocessing["clean"]["sample_rate"], features)
+        banks = filter_banks(_checked(Clean, preprocessing["clean"]).sample_rate, features)
     except ModuleNotFoundError as error:
         raise UserError(
             f"{source} is of format {found}, which has its filter banks computed by librosa, and "

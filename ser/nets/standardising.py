@@ -1,13 +1,13 @@
 """Base class of nets that standardise pooled statistics of clips instead of their features."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
-class StandardisingNet(nn.Module):
+class StandardisingNet(nn.Module, ABC):
     """A net that pools each clip into one vector, and standardises vectors over clips.
 
     Its Needs have `standardises_pooled`. Call `tune` once, then `measure` before training. With

@@ -81,7 +81,7 @@ class NormalisedClips:
         return _split_by_batch(self._voices, batches)
 
     def frames(self, clip: int, version: int = 0) -> int:
-        """Count the frames of a clip's version."""
+        """Count the frames of a clip's version before it is shortened."""
         return len(self.examples.versions[clip][version])
 
     def features(self, clip: int, version: int = 0) -> Tensor:

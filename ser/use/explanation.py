@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ser.core.columns import mel_columns
 from ser.core.errors import UserError
+from ser.core.kinds import LOGMEL
 from ser.core.typing import FloatArray
 from ser.use.recogniser import Prediction, Recogniser, Window, read_windows
 from ser.use.windows import Windows
@@ -55,7 +56,7 @@ def require_spectrogram(recogniser: Recogniser) -> None:
         UserError: the model does not use mel spectrograms, or computes them out of reach.
     """
     kinds = recogniser.description.preprocessing.features.kinds
-    if "logmel" not in kinds:
+    if LOGMEL not in kinds:
         raise UserError(
             f"the model sees no mel spectrogram, but {', '.join(kinds)} (features.kinds): no "
             "picture can show where it looked; train a model on logmel"

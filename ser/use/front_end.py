@@ -12,13 +12,13 @@ from torch.nn import functional as F
 
 from ser.audio.highpass import TRANSITION
 from ser.core.framing import hann
+from ser.core.kinds import LOGMEL
 from ser.core.sections import Features, Model
 from ser.core.typing import FloatArray
 from ser.features.spectra import POWER_FLOOR, TOP_DB
 from ser.nets.lengths import min_frames
 from ser.nets.normalisation import MIN_DEVIATION, Statistics
 
-_LOGMEL = "logmel"
 _REACH = 40  # half-length of the low-pass filter, in periods of its transition's width
 _TAPS = 10  # half-length of the resampling filter, in samples of the lower rate
 _KAISER_BETA = 15.0  # of its window: 150 dB of attenuation in the stop band
@@ -154,7 +154,7 @@ class Normalise(nn.Module):
     def __init__(self, statistics: list[Statistics | None]) -> None:
         super().__init__()
         self.folds = len(statistics)
-        train_statistics = [each[_LOGMEL] for each in statistics if each is not None]
+        train_statistics = [each[LOGMEL] for each in statistics if each is not None]
         self.train_statistics: Tensor | None
         self.register_buffer(
             "train_statistics", torch.tensor(train_statistics) if train_statistics else None

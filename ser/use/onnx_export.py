@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.core.errors import UserError
+from ser.core.kinds import LOGMEL
 from ser.core.needs import FIXED_LENGTHS, needs_of
 from ser.nets import model_folder
 from ser.nets.description import Description
@@ -55,7 +56,7 @@ def takes_waveforms(description: Description) -> bool:
     """
     made = description.preprocessing
     return (
-        made.features.kinds == ["logmel"]
+        made.features.kinds == [LOGMEL]
         and made.clean.noise_reduction == "none"
         and not adapts_to_voices(description)
     )

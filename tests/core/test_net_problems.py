@@ -112,7 +112,7 @@ def test_the_rezonet_needs_8_bands():
 )
 def test_the_rezonet_takes_nothing_but_mel_bands(dims):
     text = refusal({"name": "rezonet"}, dims)
-    assert text == f"model.name rezonet needs features.kinds [logmel], got {list(dims)}"
+    assert text == f"model.name rezonet needs features.kinds [logmel] of at least 8 columns, got {list(dims)}"
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -272,7 +272,7 @@ def test_statpool_takes_spectrograms_of_8_bands_or_more_at_their_own_length():
     [
         ({}, {"logmel": 7}, "at least 8 columns of features, got 7 of ['logmel']"),
         ({}, {"mfcc": 24}, "needs features.kinds [logmel]"),
-        ({}, {"logmel": 64, "rms": 1}, "[logmel], got ['logmel', 'rms']"),
+        ({}, {"logmel": 64, "rms": 1}, "[logmel] of at least 8 columns, got ['logmel', 'rms']"),
         ({"length": "pad"}, LOGMEL, "model.length own or crop, got 'pad'"),
         ({"length": "resize"}, LOGMEL, "model.length own or crop, got 'resize'"),
         ({"mixup": 0.2}, LOGMEL, "model.mixup must be 0, got 0.2"),

@@ -877,7 +877,7 @@ def test_other_balances_take_clips_of_their_own_length(values, balance):
         ({"model.name": "cnn", "model.pooling": "flatten"}, ["model.length resize or pad"]),
         (
             {"model.name": "rezonet", "features.kinds": ["logmel", "zcr"]},
-            ["features.kinds [logmel], got ['logmel', 'zcr']"],
+            ["features.kinds [logmel] of at least 8 columns, got ['logmel', 'zcr']"],
         ),
         (
             {"model.name": "exponet", "model.batch_size": 1},

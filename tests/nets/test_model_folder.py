@@ -252,6 +252,7 @@ def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_rea
     """As format 3 wrote them."""
     listed = with_lists(METRICS)
     del listed["per_fold"]
+    listed["fold_accuracy"] = METRICS["fold_accuracy"] | {"each": [0.61234]}
     clean = {k: v for k, v in PREPROCESSING["clean"].items() if k != "highpass"}
     clean["max_clipped"] = 0.01  # of the samples at full scale, which is not what is counted now
     change(folder, format=3, metrics=listed, preprocessing=PREPROCESSING | {"clean": clean})
@@ -348,6 +349,10 @@ def change(folder, **changes):
         {"statistics": [None]},
         {"statistics": None},
         {"statistics": [[1, 2], None]},
+        {"statistics": [{"logmel": [10**400, 1.0], "rms": [0.0, 1.0]}, None]},
+        {"statistics": [{"logmel": ["1", 1.0], "rms": [0.0, 1.0]}, None]},
+        {"statistics": [{"logmel": [True, 1.0], "rms": [0.0, 1.0]}, None]},
+        {"preprocessing": PREPROCESSING | {"filter_banks": {"mel": [[0, [10**400]]] * 16}}},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -397,4 +402,23 @@ def add_a_tensor(path):
 def test_damaged_weights_are_refused(folder, damage):
     damage(folder / "fold-4.safetensors")
     with pytest.raises(UserError, match=r"holds no usable model .*dvc repro train"):
+        load(folder)
+
+
+@pytest.mark.parametrize("found", [3, 4])
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("clean", "sample_rate", 0),
+        ("clean", "sample_rate", 10**400),
+        ("clean", "sample_rate", float("inf")),
+        ("features", "n_fft", "many"),
+    ],
+)
+def test_an_older_format_is_checked_before_its_filter_banks_are_computed(
+    folder, found, section, key, value
+):
+    damaged = PREPROCESSING | {section: PREPROCESSING[section] | {key: value}}
+    change(folder, format=found, preprocessing=damaged)
+    with pytest.raises(UserError, match=rf"holds no usable model \({key} = "):
         load(folder)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ser.core.functional_names import functional_names
-from ser.core.needs import MIN_FRAMES, NEEDS
+from ser.core.needs import MIN_FRAMES, needs_of
 from ser.core.sections import Model
 from ser.nets.build import NETS, build, count_parameters
 from ser.nets.layers import (
@@ -23,6 +23,7 @@ from ser.nets.layers import (
     share_dropout,
 )
 from ser.nets.resnet import AttentivePooling
+from ser.nets.standardising import StandardisingNet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -104,7 +105,6 @@ def fitting(net, lengths):
 
 
 def test_the_registry_has_exactly_the_nets_that_params_allows():
-    assert list(NETS) == list(NEEDS)
     assert {net["name"] for net in (ANY_LENGTH | ONE_LENGTH).values()} == set(NETS)
 
 
@@ -623,3 +623,10 @@ def test_counting_the_values_of_a_stack_leaves_its_norms_and_its_mode_alone():
     assert all(torch.equal(before[name], value) for name, value in stack.state_dict().items())
     assert flat_size(stack.eval(), 1, 15) == 3 * 5
     assert not stack.training
+
+
+@every_net
+def test_the_nets_that_standardise_what_they_pool_are_those_whose_needs_say_so(net):
+    model = Model.model_validate(PLAIN_MODEL | net)
+    built = build(model, 16, 3)
+    assert isinstance(built, StandardisingNet) == needs_of(model).standardises_pooled
