@@ -241,7 +241,7 @@ def limits(rows: Sequence[Row]) -> Table:
                 (
                     86400 / one.driver_seconds,
                     f"driver of {stage}",
-                    f"one process at {1e3 * one.driver_seconds:.2f} ms a clip works a day, however "
+                    f"one process at {1e3 * one.driver_seconds:.2f} ms a clip takes a day, however "
                     "many cores it feeds",
                 )
             )
@@ -257,7 +257,7 @@ def limits(rows: Sequence[Row]) -> Table:
         (
             3600 / cost[DVC].core_seconds,
             "the number of files in data/raw",
-            f"`dvc add` at {1e3 * cost[DVC].core_seconds:.2f} ms a file works an hour",
+            f"`dvc add` at {1e3 * cost[DVC].core_seconds:.2f} ms a file takes an hour",
         )
     )
     trained = cost["extract"].bytes + cost["augment"].bytes
