@@ -769,7 +769,7 @@ def test_words_are_not_missed_where_no_clip_was_labelled(project, capsys):
     project.put("own/labels.csv", b"path,emotion\n1,0\n2,1\n")
     project.put("own/1.wav", speech(1))
     project.put("own/2.wav", speech(2))
-    with pytest.raises(UserError, match=r"there is 1\.wav: write each path"):
+    with pytest.raises(UserError, match=r"the file is 1\.wav: write each path"):
         project.run()
     assert "no clip is labelled" not in capsys.readouterr().out
 
