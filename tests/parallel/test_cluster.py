@@ -365,7 +365,7 @@ def test_a_scheduler_without_workers_or_with_other_code_is_refused(
         )
         workers.append(other)
         expected = (
-            r"worker at tcp://127\.0\.0\.1:\d+ .*: ser/core/errors\.py is \w+, here \w+\. Start"
+            r"worker at tcp://127\.0\.0\.1:\d+ .*: ser/core/errors\.py is \w+, here \w+\. Restart"
         )
         with pytest.raises(UserError, match=expected):
             for _ in results:
