@@ -112,7 +112,9 @@ def test_the_rezonet_needs_8_bands():
 )
 def test_the_rezonet_takes_nothing_but_mel_bands(dims):
     text = refusal({"name": "rezonet"}, dims)
-    assert text == f"model.name rezonet needs features.kinds [logmel] of at least 8 columns, got {list(dims)}"
+    assert text == (
+        f"model.name rezonet needs features.kinds [logmel] of at least 8 columns, got {list(dims)}"
+    )
 
 
 @pytest.mark.parametrize("length", LENGTHS)
