@@ -22,7 +22,7 @@ def voice_channel(recording: Recording) -> Recording:
 
     Only channels whose sound changes as speech does are considered, or all channels if none does.
     Of these, only channels within 20 dB of the loudest are considered. An unclipped channel is
-    preferred to a clipped one, then a louder one to a weaker one, then an earlier one to a later one.
+    preferred to a clipped one, then a louder one to a weaker one, then the first of equal ones.
 
     Args:
         recording: a recording with finite samples.

@@ -8,7 +8,7 @@ export const MIN_SPEECH_CHANGE = 3; // dB
 const N_FFT = 512, BANDS = 32;
 const LOWEST = 80, HIGHEST = 8000; // Hz
 const RANGE = 50; // dB below the loudest band, where the background begins
-const HEARD = 35; // dB below the loudest frame
+const AUDIBLE = 35; // dB below the loudest frame
 
 // Slaney's mel: linear up to 1000 Hz, logarithmic above. As ser/core/filters.py.
 const HZ_PER_MEL = 200 / 3, LINEAR_UP_TO = 1000, LOG_STEP = Math.log(6.4) / 27;
@@ -22,7 +22,7 @@ export function spectralChange(waveform) {
   const floor = decibels(strongest) - RANGE;
   for (const frame of levels) frame.forEach((power, i) => (frame[i] = Math.max(decibels(power), floor)));
   const loudest = levels.map((frame) => Math.max(...frame));
-  const heard = levels.filter((_, i) => loudest[i] > floor + RANGE - HEARD);
+  const heard = levels.filter((_, i) => loudest[i] > floor + RANGE - AUDIBLE);
   const shapes = heard.map((frame) => {
     const mean = average(frame);
     return frame.map((level) => level - mean);

@@ -1,6 +1,6 @@
 // Clipped samples, told by what they look like and not by their level. As ser/audio/clipping.py.
 
-const FLAT = 3; // neighbouring samples
+const MIN_RUN = 3; // neighbouring samples
 
 /** The share of samples in runs at a channel's own largest or smallest value. */
 export function clippedShare(channel) {
@@ -20,7 +20,7 @@ function inRuns(channel, extreme) {
   for (let i = 0; i <= channel.length; i++) {
     if (channel[i] === extreme) run++;
     else {
-      if (run >= FLAT) counted += run;
+      if (run >= MIN_RUN) counted += run;
       run = 0;
     }
   }
