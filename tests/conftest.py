@@ -13,7 +13,12 @@ SLOW = (
     *("parallel", "sources", "use"),
     *("augment/test_augment.py", "corpora/test_emodb.py", "corpora/test_four_corpora.py"),
     *("corpora/test_own_emotions.py", "decoding/test_fuzz.py", "splits/test_splits.py"),
-    *("cleaning/test_clean.py", "decoding/test_codecs.py", "decoding/test_cut_files.py"),
+    *(
+        "cleaning/test_clean.py",
+        "core/test_extras.py",
+        "decoding/test_codecs.py",
+        "decoding/test_cut_files.py",
+    ),
     *("evaluation/test_card.py", "nets/test_models.py", "plots", "training/test_recorded.py"),
     *("training/test_devices.py", "training/test_folds.py", "training/test_train_stage.py"),
     *("training/test_training.py", "test_dvc_files.py", "test_experiments.py"),
