@@ -21,7 +21,7 @@ from ser.core.store import Store
 from ser.core.tables import read_csv
 from ser.core.typing import FloatArray
 from ser.nets.build import build
-from ser.nets.statpool import StatPool
+from ser.nets.standardising import StandardisingNet
 from ser.training.examples import read_copies
 from ser.training.folds import Inputs
 
@@ -124,7 +124,7 @@ def default_loop(
     )
     torch.manual_seed(model.seed)
     net = build(model, settings.features.n_mels, emotions)
-    assert isinstance(net, StatPool)
+    assert isinstance(net, StandardisingNet)
     net.tune(mel_band_hertz(settings.features))
     with torch.no_grad():
         net.measure(torch.cat([net.pool(x[None], torch.tensor([len(x)])) for x in train[0]]))

@@ -138,7 +138,7 @@ def experiment_settings(bench: Bench, name: str) -> params.Params:
 
 
 def inputs_in(data: Path) -> Inputs:
-    """Name the files of a training below a folder data."""
+    """Return the files of a training below a folder data."""
     return Inputs(data / "clips.csv", data / "splits.csv", data / "features", data / "augmented")
 
 
@@ -407,7 +407,7 @@ PARTS: Mapping[str, Callable[[Bench], Part]] = {
 
 
 def machine() -> Part:
-    """Name the card and what drives it."""
+    """Describe the card and what drives it."""
     if not torch.cuda.is_available():
         return {"card": None, "cores": worker_count(), "torch": torch.__version__}
     card = torch.cuda.get_device_properties(0)

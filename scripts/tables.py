@@ -115,9 +115,10 @@ def headline() -> str:
         "`dvc repro`",
     )
     rows = [random, *_published("default")]
+    measured = load_metrics("protocols")
     for name, entry in lists.read("protocols").entries.items():
-        accuracy, uar, clips = _over_seeds(name)
-        plain = _baseline(name)
+        accuracy, uar, clips = _over_seeds(measured.get(name))
+        plain = _baseline(measured.get(name))
         rows.append(
             (
                 f"{entry.description}; {clips} clips",
@@ -133,9 +134,9 @@ def headline() -> str:
     return table((*head, "source"), rows)
 
 
-def _over_seeds(name: str) -> tuple[str, str, str]:
-    """Format accuracy, UAR and the number of test clips of an entry of the protocols."""
-    if (measured := load_metrics("protocols").get(name)) is None:
+def _over_seeds(measured: Row | None) -> tuple[str, str, str]:
+    """Format accuracy, UAR and the number of test clips of a protocol, None: not run."""
+    if measured is None:
         return NOT_RUN, "", "0"
     accuracy, uar = measured["accuracy"], measured["uar"]
     low_high = interval((accuracy["low"], accuracy["high"]))
@@ -146,8 +147,8 @@ def _over_seeds(name: str) -> tuple[str, str, str]:
     )
 
 
-def _baseline(name: str) -> Baseline | None:
-    found = load_metrics("protocols").get(name, {}).get("baseline")
+def _baseline(measured: Row | None) -> Baseline | None:
+    found = (measured or {}).get("baseline")
     return Baseline.model_validate(found) if found else None
 
 
@@ -169,12 +170,13 @@ def _published(experiment: str) -> list[tuple[str, ...]]:
 
 def protocols() -> str:
     """List the protocols' figures, logistic regression's UAR too, and the size of the net."""
+    measured = load_metrics("protocols")
     rows = []
     for name in lists.read("protocols").entries:
-        accuracy, uar, clips = _over_seeds(name)
-        plain = _baseline(name)
+        accuracy, uar, clips = _over_seeds(measured.get(name))
+        plain = _baseline(measured.get(name))
         regression = f"{percent(plain.accuracy)}, UAR {percent(plain.uar)}" if plain else ""
-        parameters = load_metrics("protocols").get(name, {}).get("parameters", 0)
+        parameters = measured.get(name, {}).get("parameters", 0)
         rows.append((f"`{name}`", accuracy, uar, regression, clips, f"{parameters:,}"))
     head = ("experiment", "accuracy (95 % interval)", "UAR", "logistic regression")
     return table((*head, "test clips", "parameters of the net"), rows)
@@ -279,7 +281,7 @@ def trials() -> str:
 
 
 def compare() -> str:
-    """Put the experiments side by side, with what their projects report."""
+    """Compare the experiments, with what their projects report."""
     run = {row["experiment"]: row for row in rows_of("metrics/compare.csv")}
     head = (
         *("experiment", "split; clips to train / validate / test", "epochs", "parameters"),
@@ -338,7 +340,7 @@ def explanations() -> str:
 
 
 def explained_model(row: Mapping[str, str]) -> str:
-    """Name the model whose explanations were checked, and whether it is that of the last run.
+    """Describe the model whose explanations were checked, and whether it is that of the last run.
 
     Args:
         row: of metrics/explanations.csv.

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from scripts import experiments
 from ser.core.errors import UserError
 from ser.core.sections import Section, Seed
-from ser.core.validation import explain
+from ser.core.validation import check_settings
 from ser.core.yaml_reader import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]  # also of a git reference
@@ -65,9 +65,7 @@ def read(suite: str) -> Suite:
     """
     path = experiments.FOLDER / f"suites/{suite}.yaml"
     try:
-        return Suite.model_validate(read_yaml(path.read_bytes(), str(path)))
+        text = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except ValidationError as error:
-        lines = "\n".join(f"  {line}" for line in explain(error, Suite))
-        raise UserError(f"{path} is not valid, nothing was run:\n{lines}") from None
+    return check_settings(Suite, read_yaml(text, str(path)), str(path))

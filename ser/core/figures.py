@@ -10,23 +10,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ser.core.errors import UserError
+from ser.core.sections import Count, Section
 from ser.core.tables import rounded
-from ser.core.validation import explain
+from ser.core.validation import check
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
-Number = Annotated[int, Field(ge=1)]
+Support = Annotated[int, Field(ge=0)]  # clips, perhaps none
 Interval = tuple[float, float]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class ClassFigures(_Part):
+class ClassFigures(Section):
     """How well one emotion is recognised.
 
     Attributes:
@@ -39,10 +35,10 @@ class ClassFigures(_Part):
     precision: Share
     recall: Share
     f1: Share
-    support: Count
+    support: Support
 
 
-class SpeakerFigures(_Part):
+class SpeakerFigures(Section):
     """How well one speaker's clips are recognised.
 
     Attributes:
@@ -51,10 +47,10 @@ class SpeakerFigures(_Part):
     """
 
     accuracy: Share
-    n: Number
+    n: Count
 
 
-class AccuracyAndUar(_Part):
+class AccuracyAndUar(Section):
     """Accuracy and UAR of a set of clips.
 
     Attributes:
@@ -73,7 +69,7 @@ class GroupFigures(AccuracyAndUar):
         n: number of test clips.
     """
 
-    n: Number
+    n: Count
 
 
 class FoldFigures(GroupFigures):
@@ -89,7 +85,7 @@ class FoldFigures(GroupFigures):
     baseline: AccuracyAndUar | None = None
 
 
-class FoldSpread(_Part):
+class FoldSpread(Section):
     """How much the folds differ.
 
     Attributes:
@@ -101,7 +97,7 @@ class FoldSpread(_Part):
     std: Share
 
 
-class Baseline(_Part):
+class Baseline(Section):
     """How well a simple classifier does on the same features and clips.
 
     Attributes:
@@ -115,7 +111,7 @@ class Baseline(_Part):
     uar: Share
 
 
-class BestEpoch(_Part):
+class BestEpoch(Section):
     """The first epoch of a fold with the highest accuracy on its test clips.
 
     Attributes:
@@ -124,10 +120,10 @@ class BestEpoch(_Part):
     """
 
     accuracy: Share
-    epoch: Number
+    epoch: Count
 
 
-class Oracle(_Part):
+class Oracle(Section):
     """The accuracy that would be reported if the epoch were chosen on the test clips.
 
     Attributes:
@@ -139,7 +135,7 @@ class Oracle(_Part):
     per_fold: dict[str, BestEpoch]
 
 
-class OverallFigures(_Part):
+class OverallFigures(Section):
     """The figures over all test clips that every version of the project writes.
 
     Attributes:
@@ -190,10 +186,7 @@ class OverallFigures(_Part):
         Raises:
             ValueError: one line that names the first key that is missing, unknown or wrong.
         """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise ValueError(explain(error, cls)[0]) from None
+        return check(cls, values)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -248,8 +241,8 @@ class Figures(OverallFigures):
 
     per_class: dict[str, ClassFigures]
     ece: Share
-    n_test: Number
-    n_folds: Number
+    n_test: Count
+    n_folds: Count
     split_scheme: str
     fold_accuracy: FoldSpread
     per_fold: dict[str, FoldFigures] | None = None
@@ -259,7 +252,7 @@ class Figures(OverallFigures):
     baseline: Baseline | None = None
     oracle: Oracle | None = None
     uses_test_speakers_audio: bool
-    confusion: list[list[Count]] | None = None
+    confusion: list[list[Support]] | None = None
 
     @model_validator(mode="after")
     def _counts_of_each_emotion(self) -> Self:

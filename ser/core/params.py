@@ -7,7 +7,7 @@ found before the first stage does any work.
 from pathlib import Path
 from typing import Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from ser.core.errors import UserError
 from ser.core.kinds import HIGHEST_PITCH, KINDS, LOGMEL, describes_whole_clips
@@ -22,7 +22,7 @@ from ser.core.sections import (
     Section,
     Split,
 )
-from ser.core.validation import explain
+from ser.core.validation import check_settings
 from ser.core.yaml_reader import read_yaml
 
 
@@ -149,11 +149,7 @@ def parse(values: object, where: str) -> Params:
     Raises:
         UserError: names every wrong key, its value and what is allowed.
     """
-    try:
-        return Params.model_validate(values)
-    except ValidationError as error:
-        lines = "\n".join(f"  {line}" for line in explain(error, Params))
-        raise UserError(f"{where} is not valid, nothing was run:\n{lines}") from None
+    return check_settings(Params, values, where)
 
 
 def load(path: Path | str = "params.yaml") -> Params:

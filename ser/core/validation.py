@@ -1,17 +1,50 @@
 """What pydantic finds wrong with a file's values, in a line for each mistake."""
 
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from ser.core.errors import UserError
 from ser.core.yaml_reader import IN_QUOTES
+
+Checked = TypeVar("Checked", bound=BaseModel)
 
 _SHOWN = 200  # characters of a value
 # What pydantic misses -> what is expected of a key that has no value.
 _EMPTY = {"dict_type": "a mapping expected, {}", "list_type": "a list expected, []"}
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> list[str]:
+def check(model: type[Checked], values: object) -> Checked:
+    """Check the values of a file.
+
+    Raises:
+        ValueError: one line about the first mistake.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(_lines(error, model)[0]) from None
+
+
+def check_settings(model: type[Checked], values: object, where: str) -> Checked:
+    """Check the values of a file of settings, before anything runs.
+
+    Args:
+        model: the form that they must have.
+        values: content of the file.
+        where: the file's name, for the error.
+
+    Raises:
+        UserError: names every wrong key, its value and what is allowed.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = "\n".join(f"  {line}" for line in _lines(error, model))
+        raise UserError(f"{where} is not valid, nothing was run:\n{lines}") from None
+
+
+def _lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Write a line for each mistake: key, value, what is expected.
 
     Args:

@@ -36,14 +36,15 @@ def predict_test_clips(
     settings, emotions = description.model, description.emotions
     limit_threads(settings)
     source = ExampleSource(clips, features, settings)
+    # All clips of every voice, whichever fold tests them.
+    voices = source.measured_examples([], emotions)
+    measured = None if voices is None else NormalisedClips(voices, settings, device)
     parts, tested = [], []
     for fold, net, statistics in zip(description.folds, nets, description.statistics, strict=True):
         rows = splits[(splits["fold"] == fold) & (splits["subset"] == "test")]
         test = clips[clips["clip"].isin(rows["clip"])]
         examples = source.examples(test["clip"].tolist(), emotions, statistics)
         tests = NormalisedClips(examples, settings, device)
-        voices = source.measured_examples([], emotions)
-        measured = None if voices is None else NormalisedClips(voices, settings, device)
         net = net.to(device)
         measure_voices(net, measured)
         probabilities = predict(net, tests)

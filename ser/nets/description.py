@@ -4,10 +4,10 @@ import json
 import platform
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import PlainSerializer, PlainValidator, ValidationError, model_validator
+from pydantic import PlainSerializer, PlainValidator, model_validator
 
 from ser.core.clips import CorpusSummary
 from ser.core.errors import UserError
@@ -15,10 +15,8 @@ from ser.core.figures import Figures
 from ser.core.filters import filter_banks, to_json
 from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Clean, Features, Model, Section
-from ser.core.validation import explain
+from ser.core.validation import check
 from ser.nets.normalisation import Scale, Statistics, check_statistics
-
-Checked = TypeVar("Checked", bound=Section)
 
 FORMAT = 5
 _OLDER = (3, 4)  # older formats that can be read
@@ -134,15 +132,7 @@ def parse(text: str, source: str | Path) -> Description:
             f"ser {metadata.version('ser')}, which reads the formats {_OLDER[0]} to {FORMAT}: "
             + ("use a newer version of the project" if newer else "train it anew, `dvc repro`")
         )
-    return _checked(Description, described)
-
-
-def _checked(kind: type[Checked], values: object) -> Checked:
-    """Validate values; a ValueError says what is wrong first."""
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        raise ValueError(explain(error, kind)[0]) from None
+    return check(Description, described)
 
 
 def versions() -> dict[str, str]:
@@ -165,9 +155,9 @@ def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     if found == 3:
         preprocessing["clean"] |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
     described["model"] = _NEWER_SETTINGS | described["model"]
-    features = _checked(Features, preprocessing["features"])
+    features = check(Features, preprocessing["features"])
     try:
-        banks = filter_banks(_checked(Clean, preprocessing["clean"]).sample_rate, features)
+        banks = filter_banks(check(Clean, preprocessing["clean"]).sample_rate, features)
     except ModuleNotFoundError as error:
         raise UserError(
             f"{source} is of format {found}, which has its filter banks computed by librosa, and "
