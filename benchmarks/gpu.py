@@ -133,8 +133,8 @@ def default_settings(bench: Bench) -> params.Params:
 
 def experiment_settings(bench: Bench, name: str) -> params.Params:
     """Read the params of an experiment."""
-    changes = experiments.read(name)
-    return bench.in_small(params.parse(experiments.resolve(changes), name))
+    changes = experiments.read_experiment(name)
+    return bench.in_small(params.parse_params(experiments.resolve(changes), name))
 
 
 def inputs_in(data: Path) -> Inputs:
@@ -159,7 +159,7 @@ def notebook_inputs(bench: Bench, name: str) -> Inputs:
     folder = bench.scratch / name
     if (folder / "data/splits.csv").exists():
         return inputs_in(folder / "data")
-    settings = experiments.resolve(experiments.read(name))
+    settings = experiments.resolve(experiments.read_experiment(name))
     if not bench.on_card:
         settings["augment"] |= {"copies": min(1, settings["augment"]["copies"])}
     return run_stages(folder, bench.raw, settings, "clean", "extract", "augment", "split")
@@ -445,7 +445,7 @@ def prepare(data: Path, scratch: Path) -> Bench:
     return Bench(torch.device("cpu"), raw, inputs, scratch)
 
 
-def measure(data: Path, on_part: Callable[[Part], None]) -> bool:
+def measure_all(data: Path, on_part: Callable[[Part], None]) -> bool:
     """Measure all parts; one that fails is noted, and the others go on.
 
     Args:
@@ -476,7 +476,7 @@ def main() -> None:
     os.environ["SER_CUDA_GRAPHS"] = "1"
     if not on_card:
         print("no NVIDIA card here: all runs in small on the CPU, nothing is timed or written")
-    well = measure(ROOT / "data", lambda part: write_json(RESULTS, part) if on_card else None)
+    well = measure_all(ROOT / "data", lambda part: write_json(RESULTS, part) if on_card else None)
     sys.exit(0 if well else 1)
 
 

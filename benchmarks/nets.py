@@ -40,7 +40,7 @@ Data = dict[str, FloatArray]
 def notebook_params() -> params.Params:
     """Return the settings of the notebook's net: experiments/s0-cnn3-bs1.yaml."""
     changes = experiments.read_file("s0-cnn3-bs1")
-    return params.parse(experiments.resolve(changes), "s0-cnn3-bs1")
+    return params.parse_params(experiments.resolve(changes), "s0-cnn3-bs1")
 
 
 def spectrograms(raw: Path, paths: Sequence[str], settings: params.Params) -> list[FloatArray]:
@@ -205,7 +205,7 @@ def evaluation(inputs: folds.Inputs, device: torch.device) -> Row:
     )
 
 
-def rows(root: Path) -> list[Row]:
+def net_rows(root: Path) -> list[Row]:
     """Measure all rows of this module on the data of a finished `dvc repro`."""
     data = root / "data"
     inputs = folds.Inputs(

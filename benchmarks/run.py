@@ -56,8 +56,8 @@ def nothing_to_do() -> Row:
 def rows() -> Iterator[Row]:
     """Measure everything, row by row."""
     paths = [ROOT / "data/raw" / path for path in read_csv(ROOT / "data/clips.csv")["path"]]
-    yield from sound.rows(paths)
-    yield from nets.rows(ROOT)
+    yield from sound.sound_rows(paths)
+    yield from nets.net_rows(ROOT)
     yield nothing_to_do()
 
 

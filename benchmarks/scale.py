@@ -68,7 +68,7 @@ def read_sources(folder: Path) -> list[tuple[str, FloatArray]]:
     found = []
     for path in sorted(folder.rglob("*.wav")):
         try:
-            aesdd.parse(path.name)
+            aesdd.parse_aesdd(path.name)
             recording = decode(path)
         except Rejected:
             continue
@@ -164,7 +164,7 @@ class Run:
     peak: int
 
 
-def run(command: Sequence[str], folder: Path, outs: Sequence[Path]) -> Run:
+def run_measured(command: Sequence[str], folder: Path, outs: Sequence[Path]) -> Run:
     """Run a command in a folder; print its progress once a minute."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     start = reported = time.monotonic()
@@ -207,7 +207,7 @@ def run_stage(stage: str, folder: Path) -> tuple[Run, int]:
     outs = [folder / out for out in described["outs"]]
     runs: list[Run] = []
     while not runs or (sum(r.seconds for r in runs) < _ENOUGH_SECONDS and len(runs) < _MAX_RUNS):
-        runs.append(run(command, folder, outs))
+        runs.append(run_measured(command, folder, outs))
     return sorted(runs, key=lambda one: one.seconds)[len(runs) // 2], sum(map(size_of, outs))
 
 
@@ -223,7 +223,7 @@ def run_dvc(folder: Path) -> tuple[Run, int]:
         ("config", "core.site_cache_dir", str(folder / "state")),
     ):
         subprocess.run([*dvc_command(*arguments), "--quiet"], cwd=folder, check=True)
-    taken = run([*dvc_command("add", "data/raw"), "--quiet"], folder, [folder / "state"])
+    taken = run_measured([*dvc_command("add", "data/raw"), "--quiet"], folder, [folder / "state"])
     listings = (folder / ".dvc/cache").rglob("*.dir")
     return taken, size_of(folder / "state") + sum(map(size_of, listings))
 

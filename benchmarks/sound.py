@@ -47,7 +47,7 @@ Change = Callable[[FloatArray], FloatArray]
 Case = tuple[dict[str, float], Change, Callable[[FloatArray], object]]
 
 
-def rows(paths: Sequence[Path]) -> Iterator[Row]:
+def sound_rows(paths: Sequence[Path]) -> Iterator[Row]:
     """Measure all rows on some of the recordings."""
     chosen = paths[:: max(1, len(paths) // _CLIPS)]
     small = params.load().features

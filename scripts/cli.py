@@ -8,7 +8,7 @@ from ser.core.errors import UserError
 RESUMES = "the same command continues from here"
 
 
-def run(main: Callable[[], None], interrupted: str = "") -> None:
+def run_script(main: Callable[[], None], interrupted: str = "") -> None:
     """Call `main`; end with status 1 and a sentence on a user's error or Ctrl-C.
 
     Args:

@@ -51,4 +51,4 @@ def main(target: Path = TARGET) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run_script(main)

@@ -13,7 +13,7 @@ def main() -> None:
         UserError: a stage failed.
     """
     folder = ROOT / "demo"
-    make_workspace(folder, experiments.read("demo"))
+    make_workspace(folder, experiments.read_experiment("demo"))
     if dvc(folder, "repro").returncode:
         raise UserError(f"the demo failed: see above; its files are in {folder}")
     figures = read_figures(folder / "metrics/evaluate.json")
@@ -32,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run_script(main)

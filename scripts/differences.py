@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from scripts.stage_deps import is_code
-from scripts.workspace import ROOT, dvc, git, parse_text, read
+from scripts.workspace import ROOT, dvc, git, parse_text, read_file
 from ser.core.errors import UserError
 from ser.core.figures import Figures, OverallFigures
 
@@ -56,7 +56,7 @@ def _changed(changes: Sequence[Any]) -> Iterator[str]:
 
 def matches_last_run(path: str) -> bool:
     """Return whether a file is the one that a stage of the last run wrote."""
-    lock = read(ROOT, "dvc.lock", YAML(typ="safe").load)
+    lock = read_file(ROOT, "dvc.lock", YAML(typ="safe").load)
     written = {
         out["path"]: out["md5"]
         for stage in lock["stages"].values()

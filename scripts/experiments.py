@@ -40,7 +40,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def read(name: str, more: Changes | None = None) -> Changes:
+def read_experiment(name: str, more: Changes | None = None) -> Changes:
     """Read experiments/<name>.yaml: the params that differ from params.yaml.
 
     With `extends`, a file lists the differences from another experiment's params.
@@ -53,11 +53,11 @@ def read(name: str, more: Changes | None = None) -> Changes:
         UserError: there is no such experiment, or params.yaml with its changes would not be valid.
     """
     changes = merge(read_file(name), more or {})
-    check(changes, f"experiments/{name}.yaml")
+    check_changes(changes, f"experiments/{name}.yaml")
     return changes
 
 
-def check(changes: Changes, source: str) -> params.Params:
+def check_changes(changes: Changes, source: str) -> params.Params:
     """Check params.yaml with changes.
 
     Raises:
@@ -65,7 +65,7 @@ def check(changes: Changes, source: str) -> params.Params:
             are the cause.
     """
     params.load(ROOT / "params.yaml")
-    return params.parse(resolve(changes), f"params.yaml with {source}")
+    return params.parse_params(resolve(changes), f"params.yaml with {source}")
 
 
 def with_emobox(changes: Changes, folder: Path | None) -> Changes:
@@ -137,7 +137,7 @@ def flatten(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{key}", value
 
 
-def run(
+def run_experiment(
     name: str,
     changes: Changes,
     target: str = "",
@@ -195,7 +195,7 @@ def time_training(log: Sequence[tuple[float, str]]) -> Training | None:
 
 
 def run_in_clone(name: str, changes: Changes, workers: int, *targets: str) -> None:
-    """Run a DVC experiment as `run` does, but safely while other experiments of this project run.
+    """Run a DVC experiment like `run_experiment`, but safely while other experiments run.
 
     DVC passes experiments to their runs through one queue per repository, and a run takes the
     newest: two that start at once may take each other's, or both the same. A clone has its own
@@ -360,7 +360,7 @@ def set_key(changes: Changes, key: str, value: Any) -> Changes:  # noqa: ANN401 
 
 def main(name: str = "", *settings: str) -> None:
     """Run one experiment and print its figures."""
-    run(name, read(name, parse_settings(settings)))
+    run_experiment(name, read_experiment(name, parse_settings(settings)))
     for metrics in ("train", "evaluate"):
         for key, value in read_metrics(name, metrics).items():
             if isinstance(value, int | float) and not isinstance(value, bool):
@@ -372,4 +372,4 @@ def main(name: str = "", *settings: str) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(lambda: main(*sys.argv[1:]), cli.RESUMES)
+    cli.run_script(lambda: main(*sys.argv[1:]), cli.RESUMES)

@@ -193,4 +193,4 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(lambda: main(ROOT / "data"))
+    cli.run_script(lambda: main(ROOT / "data"))

@@ -22,7 +22,7 @@ from scipy.stats import binomtest
 from scripts import cli, differences, tables
 from scripts.explanations import explain_predictions
 from scripts.tables import interval, load_figures, load_metrics, percent
-from scripts.workspace import ROOT, git, read
+from scripts.workspace import ROOT, git, read_file
 from ser.core.errors import UserError
 from ser.core.figures import SpeakerFigures
 from ser.core.tables import read_csv
@@ -95,7 +95,7 @@ def flat_params() -> dict[str, str]:
             else:
                 found[name] = json.dumps(value, ensure_ascii=False)
 
-    walk("", read(ROOT, "params.yaml", YAML(typ="safe").load) or {})
+    walk("", read_file(ROOT, "params.yaml", YAML(typ="safe").load) or {})
     return found
 
 
@@ -159,7 +159,7 @@ def versions_of_the_model() -> tuple[dict[str, str], str]:
     """Return the versions that trained the model if it is here, else ours, and which they are."""
     described = "data/model/model.json"
     if (ROOT / described).exists():
-        return read(ROOT, described, json.loads).get("versions", {}), "that trained the model"
+        return read_file(ROOT, described, json.loads).get("versions", {}), "that trained the model"
     ours = versions() | {name: metadata.version(name) for name in ("dvc", "scikit-learn")}
     return ours, "of the environment that wrote this page; the model is missing"
 
@@ -224,4 +224,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m scripts.report", description=__doc__)
     parser.add_argument("--base", default="", help="a git revision to compare with")
     arguments = parser.parse_args()
-    cli.run(lambda: main(arguments.base))
+    cli.run_script(lambda: main(arguments.base))

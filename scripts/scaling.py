@@ -99,7 +99,7 @@ class Judgement:
         )
 
 
-def read(lines: Sequence[Mapping[str, str]]) -> list[Row]:
+def parse_rows(lines: Sequence[Mapping[str, str]]) -> list[Row]:
     """Convert the lines of scale.csv to rows."""
     return TypeAdapter(list[Row]).validate_python(lines)
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from scripts import gpu_results, scaling
 from scripts.suites import lists
-from scripts.workspace import ROOT, read
+from scripts.workspace import ROOT, read_file
 from ser.core.figures import Baseline, Figures
 from ser.evaluation.card import markdown_table as table
 
@@ -31,7 +31,7 @@ def load_metrics(name: str) -> dict[str, Any]:
     Raises:
         UserError: it is not JSON, such as after a merge with conflicts.
     """
-    values: dict[str, Any] = read(ROOT, f"metrics/{name}.json", json.loads)
+    values: dict[str, Any] = read_file(ROOT, f"metrics/{name}.json", json.loads)
     return values
 
 
@@ -41,7 +41,7 @@ def load_figures() -> Figures:
     Raises:
         UserError: it is missing or damaged; the text has the key.
     """
-    figures: Figures = read(ROOT, "metrics/evaluate.json", Figures.from_json)
+    figures: Figures = read_file(ROOT, "metrics/evaluate.json", Figures.from_json)
     return figures
 
 
@@ -51,7 +51,7 @@ def rows_of(path: str) -> list[dict[str, str]]:
     Raises:
         UserError: it is missing or not text.
     """
-    rows: list[dict[str, str]] = read(
+    rows: list[dict[str, str]] = read_file(
         ROOT, path, lambda text: list(csv.DictReader(text.splitlines(keepends=True)))
     )
     return rows
@@ -116,7 +116,7 @@ def headline() -> str:
     )
     rows = [random, *_published("default")]
     measured = load_metrics("protocols")
-    for name, entry in lists.read("protocols").entries.items():
+    for name, entry in lists.read_suite("protocols").entries.items():
         accuracy, uar, clips = _over_seeds(measured.get(name))
         plain = _baseline(measured.get(name))
         rows.append(
@@ -172,7 +172,7 @@ def protocols() -> str:
     """List the protocols' figures, logistic regression's UAR too, and the size of the net."""
     measured = load_metrics("protocols")
     rows = []
-    for name in lists.read("protocols").entries:
+    for name in lists.read_suite("protocols").entries:
         accuracy, uar, clips = _over_seeds(measured.get(name))
         plain = _baseline(measured.get(name))
         regression = f"{percent(plain.accuracy)}, UAR {percent(plain.uar)}" if plain else ""
@@ -263,7 +263,7 @@ def trials() -> str:
     for row in rows_of("metrics/trials.csv"):
         found.setdefault(row["trial"], []).append(row)
     rows = []
-    for name, entry in lists.read("trials").entries.items():
+    for name, entry in lists.read_suite("trials").entries.items():
         each = [float(run["accuracy"]) for run in found.get(name, [])]
         seconds = [float(run["seconds"]) for run in found.get(name, []) if run["seconds"]]
         rows.append(
@@ -288,7 +288,7 @@ def compare() -> str:
         *("accuracy (95 % interval)", "UAR", "oracle", "s / epoch", "its project reports"),
     )
     rows = []
-    for name, entry in lists.read("compare").entries.items():
+    for name, entry in lists.read_suite("compare").entries.items():
         cells = _compared(run[name]) if name in run else ("", "", "", NOT_RUN, "", "", "")
         rows.append((f"`{name}`", *cells, entry.reported))
     return table(head, rows)
@@ -461,10 +461,10 @@ def scale_limits() -> str:
 
 
 def _scale() -> list[scaling.Row]:
-    return scaling.read(rows_of("benchmarks/scale.csv"))
+    return scaling.parse_rows(rows_of("benchmarks/scale.csv"))
 
 
 def gpu() -> str:
     """Return what benchmarks.gpu measured on a card; one line if it was not run on one."""
     measured = (ROOT / "benchmarks/gpu.json").exists()
-    return gpu_results.page(read(ROOT, "benchmarks/gpu.json", json.loads) if measured else {})
+    return gpu_results.page(read_file(ROOT, "benchmarks/gpu.json", json.loads) if measured else {})

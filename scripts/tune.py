@@ -81,7 +81,7 @@ def run_trial(trial: optuna.Trial, name: str, settings: params.Params) -> float:
     for epochs in sorted({max(1, round(share * last)) for share in _RUNGS}):
         stop = {"model": {"stop_after": 0 if epochs == last else epochs}}
         run = experiments.merge(changes, stop)
-        experiments.run(name, run, target="train", checkpoints=FOLDER / "checkpoints")
+        experiments.run_experiment(name, run, target="train", checkpoints=FOLDER / "checkpoints")
         loss = experiments.read_metrics(name, "train")["val_loss"]
         print(f"{name}: validation loss {loss:.3f} after {epochs} epochs", flush=True)
         trial.report(loss, epochs)
@@ -173,4 +173,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m scripts.tune", description=__doc__)
     parser.add_argument("trials", nargs="?", type=at_least_one, default=TRIALS, metavar="TRIALS")
     arguments = parser.parse_args()
-    cli.run(lambda: main(arguments.trials), cli.RESUMES)
+    cli.run_script(lambda: main(arguments.trials), cli.RESUMES)

@@ -101,7 +101,7 @@ def parse_text(text: str, name: str, parse: Callable[[str], Any]) -> Any:  # noq
         raise UserError(f"{name} is damaged ({reason}): `dvc repro` writes it again") from None
 
 
-def read(folder: Path, name: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
+def read_file(folder: Path, name: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
     """Read and parse a file of a project.
 
     Raises:

@@ -26,7 +26,7 @@ class Job(NamedTuple):
 
     clip: str
     place: ArraySlice
-    draws: list[CopyChanges]
+    changes: list[CopyChanges]
 
 
 def jobs(clips: Path, waveforms: Store, augment: sections.Augment) -> Iterator[Job]:
@@ -34,8 +34,8 @@ def jobs(clips: Path, waveforms: Store, augment: sections.Augment) -> Iterator[J
     numbers = range(1, augment.copies + 1)
     for row in read_rows(clips) if numbers else ():
         clip = row["clip"]
-        draws = [draw_changes(augment, clip, number) for number in numbers]
-        yield Job(clip, waveforms.array_slice(row["path"]), draws)
+        changes = [draw_changes(augment, clip, number) for number in numbers]
+        yield Job(clip, waveforms.array_slice(row["path"]), changes)
 
 
 def features_of_copies(
@@ -43,12 +43,12 @@ def features_of_copies(
 ) -> list[FloatArray]:
     """Change a clip's waveform [samples] as drawn; return the copies' features [frames, dims]."""
     waveform = job.place.read()
-    changed = (change_waveform(waveform, sample_rate, changes) for changes in job.draws)
+    changed = (change_waveform(waveform, sample_rate, own) for own in job.changes)
     return [
         change_features(
-            extract(copy, sample_rate, features, banks, power_to_db), features.dims, changes
+            extract(copy, sample_rate, features, banks, power_to_db), features.dims, own
         )
-        for copy, changes in zip(changed, job.draws, strict=True)
+        for copy, own in zip(changed, job.changes, strict=True)
     ]
 
 
@@ -57,7 +57,7 @@ def stored(
 ) -> Iterator[dict[str, Any]]:
     """Store the features of each copy; yield its row of copies.csv."""
     for job, made in zip(done, results, strict=True):
-        for number, (changes, array) in enumerate(zip(job.draws, made, strict=True), start=1):
+        for number, (changes, array) in enumerate(zip(job.changes, made, strict=True), start=1):
             key = f"{job.clip}#{number}"
             store.add(key, array)
             yield {"key": key, "clip": job.clip, "copy": number, **asdict(changes)}
@@ -83,4 +83,4 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run_stage(main)

@@ -108,4 +108,4 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run_stage(main)

@@ -29,7 +29,7 @@ def _fail(text: str) -> NoReturn:
     sys.exit("\n".join([f"error: {text}", *advice]))
 
 
-def run(main: Callable[..., None]) -> None:
+def run_stage(main: Callable[..., None]) -> None:
     """Call `main` with the paths of the command line, one for each of its parameters.
 
     A `UserError`, or a file that cannot be read or written, ends the stage with a message and

@@ -34,4 +34,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run_stage(main)

@@ -162,4 +162,4 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run_stage(main)

@@ -46,4 +46,4 @@ def main(clips: Path, clean: Path, features: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run_stage(main)

@@ -17,7 +17,7 @@ from stages import cli
 def main(raw: Path, metrics: Path) -> None:
     """Fetch every corpus, remove files that its source does not have, and write a report."""
     pull = params.load().pull
-    parsed = {corpus: addresses.parse(pull.sources[corpus]) for corpus in pull.corpora}
+    parsed = {corpus: addresses.parse_source(pull.sources[corpus]) for corpus in pull.corpora}
     _require_own_folders(raw)
     report: dict[str, Any] = {}
     for corpus, source in parsed.items():
@@ -75,4 +75,4 @@ def _remove_other_corpora(raw: Path, corpora: list[sections.Corpus]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run_stage(main)

@@ -93,4 +93,4 @@ def main(clips: Path, splits: Path, metrics: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run_stage(main)

@@ -120,4 +120,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run_stage(main)

@@ -116,7 +116,7 @@ def test_make_is_given_names_that_are_there():
         if target == "experiment" and "NAME" in given:
             assert given["NAME"] in experiments.names()
         elif "NAMES" in given:
-            assert set(given["NAMES"].split()) <= set(lists.read(target).entries)
+            assert set(given["NAMES"].split()) <= set(lists.read_suite(target).entries)
 
 
 def test_modules_are_there():
@@ -156,4 +156,4 @@ def test_experiments_of_dvc_are_valid(words, given):
             place = place[section]
         assert last in place or override.startswith("+"), override
         place[last] = yaml.safe_load(value)
-    params.parse(values, " ".join(words))
+    params.parse_params(values, " ".join(words))

@@ -40,10 +40,12 @@ NEEDED = {"emobox": EMOBOX, "batch-size-1": EMOBOX}
 
 @pytest.mark.parametrize("name", experiments.names())
 def test_every_experiment_is_valid_and_contains_only_differences(name):
-    experiments.read(name, NEEDED.get(name))
+    experiments.read_experiment(name, NEEDED.get(name))
     own = yaml.safe_load((experiments.FOLDER / f"{name}.yaml").read_text("utf-8")) or {}
     base = own.pop("extends", None)
-    inherited = experiments.resolve(experiments.read(base, NEEDED.get(base)) if base else {})
+    inherited = experiments.resolve(
+        experiments.read_experiment(base, NEEDED.get(base)) if base else {}
+    )
     before = dict(experiments.flatten(inherited))
     repeated = [key for key, value in experiments.flatten(own) if before[key] == value]
     assert repeated == []
@@ -56,7 +58,7 @@ def test_an_experiment_inherits_what_it_extends(folder):
         middle="extends: base\nmodel: {epochs: 6}",
         top="extends: middle\nmodel: {width: 8}",
     )
-    assert experiments.read("top") == {
+    assert experiments.read_experiment("top") == {
         "model": {"epochs": 6, "dropout": 0.1, "width": 8},
         "split": {"seed": 1},
     }
@@ -83,12 +85,12 @@ def test_an_experiment_inherits_what_it_extends(folder):
 def test_a_wrong_experiment_is_refused_with_what_is_valid(folder, text, expected):
     write(folder, wrong=text)
     with pytest.raises(UserError, match=re.compile(expected, re.DOTALL)):
-        experiments.read("wrong")
+        experiments.read_experiment("wrong")
 
 
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(UserError, match=r"no experiment 's9': expected one of .*s0-cnn3"):
-        experiments.read("s9")
+        experiments.read_experiment("s9")
 
 
 @pytest.fixture(scope="module")
@@ -262,12 +264,12 @@ def test_a_trial_that_was_stopped_is_tried_again(studies):
 
 @pytest.mark.parametrize("name", ["default", "functionals", "resnet"])
 def test_drawn_params_are_valid_for_the_net(studies, name):
-    changes = experiments.read(name)
-    settings = params.parse(experiments.resolve(changes), name)
+    changes = experiments.read_experiment(name)
+    settings = params.parse_params(experiments.resolve(changes), name)
     study = tune.open_study(settings, "c")
     for _ in range(8):
         drawn = experiments.merge(changes, tune.suggest(study.ask(), settings))
-        params.parse(experiments.resolve(drawn), name)
+        params.parse_params(experiments.resolve(drawn), name)
 
 
 def test_other_code_or_params_start_another_study(studies):

@@ -22,7 +22,7 @@ EMOBOX = ROOT.parent / "shared" / "emobox" / "aesdd"
 CLIPS_PER_EMOTION = 30
 # The CNN on log-mel spectrograms, which can be compared with librosa's.
 CHANGES = experiments.merge(
-    experiments.read("resnet"),
+    experiments.read_experiment("resnet"),
     {"model": {"width": 8, "epochs": 8}, "augment": {"copies": 1}},
 )
 

@@ -9,7 +9,7 @@ import soundfile
 
 from benchmarks import scale
 from scripts import scaling
-from scripts.scaling import Row, judge, read
+from scripts.scaling import Row, judge, parse_rows
 from ser.core.tables import read_rows, write_csv
 from ser.corpora import aesdd
 
@@ -59,7 +59,7 @@ def test_every_recording_has_a_unique_name_that_the_corpus_parses():
         "anger/a03 (2)b.wav",
         "anger/a01 (102)b.wav",
     ]
-    labels = [aesdd.parse(path) for path in made]
+    labels = [aesdd.parse_aesdd(path) for path in made]
     assert len({(one.speaker, one.utterance, one.take) for one in labels}) == 1000
 
 
@@ -117,7 +117,7 @@ def test_memory_counts_all_processes_of_a_tree():
 
 def test_a_run_measures_time_memory_and_the_drivers_share(tmp_path):
     work = "x = bytearray(b'1' * 40_000_000); sum(range(5_000_000)); print(file=open('out', 'w'))"
-    taken = scale.run([sys.executable, "-c", work], tmp_path, [tmp_path / "out"])
+    taken = scale.run_measured([sys.executable, "-c", work], tmp_path, [tmp_path / "out"])
     assert (tmp_path / "out").exists()
     assert taken.core_seconds > 0
     assert taken.driver_seconds <= taken.core_seconds + 0.05  # the system counts in ticks
@@ -125,7 +125,7 @@ def test_a_run_measures_time_memory_and_the_drivers_share(tmp_path):
 
 def test_a_run_that_fails_ends_the_benchmark(tmp_path):
     with pytest.raises(SystemExit, match="failed"):
-        scale.run([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, [])
+        scale.run_measured([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, [])
 
 
 def test_the_size_of_a_folder_is_that_of_all_its_files(tmp_path):
@@ -168,7 +168,7 @@ def test_memory_is_compared_with_the_smallest_size(grown, flat):
 def test_rows_are_read_back_as_they_were_written(tmp_path):
     written = rows()
     write_csv(tmp_path / "scale.csv", map(asdict, written), list(asdict(written[0])))
-    assert read(list(read_rows(tmp_path / "scale.csv"))) == written
+    assert parse_rows(list(read_rows(tmp_path / "scale.csv"))) == written
 
 
 def test_limits_are_sorted_by_the_number_of_clips_and_have_reasons():

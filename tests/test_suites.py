@@ -28,7 +28,7 @@ from ser.core.errors import UserError
 from ser.core.tables import read_csv, write_csv
 from ser.splits import schemes
 
-SUITES = {name: lists.read(name) for name in results.ADD}
+SUITES = {name: lists.read_suite(name) for name in results.ADD}
 
 
 # The lists
@@ -65,7 +65,7 @@ def folder(tmp_path, monkeypatch):
 
 def read_list(folder, text):
     write(folder / "suites", some=text)
-    return lists.read("some")
+    return lists.read_suite("some")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_wrong_list_is_refused_with_the_place_and_what_is_valid(folder, text, 
 
 def test_a_missing_list_is_named(folder):
     with pytest.raises(UserError, match=r"cannot read .*/suites/some\.yaml: No such file"):
-        lists.read("some")
+        lists.read_suite("some")
 
 
 # The runs
@@ -264,7 +264,7 @@ def hide(corpus, *named):
     changes = recordings.hide_test_clips(
         SUITES["trials"].model_copy(update=update), corpus / "emobox"
     )
-    params.parse(experiments.resolve(changes), "test")
+    params.parse_params(experiments.resolve(changes), "test")
     ((_, source),) = changes["pull"]["sources"].items()
     return Path(source.removeprefix("path:"))
 

@@ -24,7 +24,7 @@ def main(options: argparse.Namespace) -> None:
         UserError: the list, an option, an entry's params or a former result is not valid, and
             nothing was run; or a stage failed.
     """
-    suite = lists.read(options.suite)
+    suite = lists.read_suite(options.suite)
     names = options.names or list(suite.entries)
     if unknown := [name for name in names if name not in suite.entries]:
         known = ", ".join(suite.entries)
@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> None:
     planned = {name: runs.plan(suite, name, options.epochs, options.emobox) for name in names}
     for number, (name, changes) in enumerate(planned.items(), start=1):
         print(f"\n== {name} ({number} of {len(planned)})", flush=True)
-        figures = [results.collect(*run) for run in runs.run(changes, suite).items()]
+        figures = [results.collect(*run) for run in runs.run_all(changes, suite).items()]
         results.ADD[options.suite](suite, name, figures)
         print(f"{name}: accuracy", *(f"{run['accuracy']:.1%}" for run in figures), flush=True)
 
@@ -62,4 +62,4 @@ def read_options() -> argparse.Namespace:
 
 if __name__ == "__main__":
     options = read_options()
-    cli.run(lambda: main(options), cli.RESUMES)
+    cli.run_script(lambda: main(options), cli.RESUMES)

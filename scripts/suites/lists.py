@@ -57,7 +57,7 @@ class Suite(Section):
         return experiments.merge(experiments.merge(base, self.entries[name].params), self.params)
 
 
-def read(suite: str) -> Suite:
+def read_suite(suite: str) -> Suite:
     """Read and check the list of a suite.
 
     Raises:

@@ -28,7 +28,7 @@ def hide_test_clips(suite: Suite, emobox: Path | None) -> experiments.Changes:
             is left, or one is missing.
     """
     clips = read_csv(ROOT / "data/clips.csv")
-    corpora = experiments.check(suite.params, "the params of the suite").pull.corpora
+    corpora = experiments.check_changes(suite.params, "the params of the suite").pull.corpora
     if set(clips["corpus"]) != set(corpora):
         raise UserError(
             f"data/ has {', '.join(sorted(set(clips['corpus'])))}, but this suite needs "
@@ -37,7 +37,7 @@ def hide_test_clips(suite: Suite, emobox: Path | None) -> experiments.Changes:
     tested: set[str] = set()
     for name in suite.without_test_clips_of:
         changes = experiments.with_emobox(experiments.read_file(name), emobox)
-        split = experiments.check(changes, f"experiments/{name}.yaml").split
+        split = experiments.check_changes(changes, f"experiments/{name}.yaml").split
         for fold in schemes.make_folds(clips, split):
             tested |= {clip for clip, subset in fold.items() if subset == "test"}
     paths = clips.loc[~clips["clip"].isin(tested), "path"].tolist()

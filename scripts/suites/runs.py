@@ -31,7 +31,7 @@ def plan(
     """
     where = f"entry {entry} of the suite"
     changes = experiments.with_emobox(suite.changes(entry), emobox)
-    settings = experiments.check(changes, where)
+    settings = experiments.check_changes(changes, where)
     if epochs is not None:
         shorter = min(epochs, settings.model.epochs)
         changes = experiments.set_key(changes, "model.epochs", shorter)
@@ -40,12 +40,12 @@ def plan(
     for seed in suite.seeds:
         for key in suite.seeded:
             changes = experiments.set_key(changes, key, seed)
-        experiments.check(changes, where)
+        experiments.check_changes(changes, where)
         runs[f"{name}-seed{seed}"] = changes
     return runs
 
 
-def run(runs: Mapping[str, Changes], suite: Suite) -> dict[str, Training | None]:
+def run_all(runs: Mapping[str, Changes], suite: Suite) -> dict[str, Training | None]:
     """Run the experiments that are not finished yet.
 
     Returns:
@@ -67,7 +67,7 @@ def run(runs: Mapping[str, Changes], suite: Suite) -> dict[str, Training | None]
     for name, changes in waiting.items():
         with TemporaryDirectory(dir=experiments.CHECKPOINTS) as fresh:
             checkpoints = experiments.CHECKPOINTS if suite.resumes else Path(fresh)
-            times[name] = experiments.run(name, changes, checkpoints=checkpoints)
+            times[name] = experiments.run_experiment(name, changes, checkpoints=checkpoints)
     return times
 
 

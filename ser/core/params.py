@@ -38,7 +38,7 @@ class Params(Section):
     evaluate: Evaluate
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _sections_agree(self) -> Self:
         nyquist = self.clean.sample_rate / 2
         if self.features.fmax > nyquist:
             raise ValueError(
@@ -139,7 +139,7 @@ class Params(Section):
         return found
 
 
-def parse(values: object, where: str) -> Params:
+def parse_params(values: object, where: str) -> Params:
     """Check the values of a params file.
 
     Args:
@@ -164,4 +164,4 @@ def load(path: Path | str = "params.yaml") -> Params:
         raise UserError(
             f"cannot read {path}: {error.strerror}; run stages from the project's folder"
         ) from None
-    return parse(read_yaml(text, str(path)), str(path))
+    return parse_params(read_yaml(text, str(path)), str(path))

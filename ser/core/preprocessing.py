@@ -29,7 +29,7 @@ class Preprocessing(Section):
         return cls(clean=clean, features=features, filter_banks=to_json(banks), dims=features.dims)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _dims_agree(self) -> Self:
         if self.dims != self.features.dims:
             raise ValueError(f"features of {self.features.dims} columns are described as others")
         try:

@@ -76,24 +76,24 @@ def _ordered(value: tuple[float, float]) -> tuple[float, float]:
 def _within(low: float, high: float) -> Callable[[tuple[float, float]], tuple[float, float]]:
     """Make a validator for ranges within two bounds."""
 
-    def check(value: tuple[float, float]) -> tuple[float, float]:
+    def bounded(value: tuple[float, float]) -> tuple[float, float]:
         if value[0] < low or value[1] > high:
             raise ValueError(f"a range within {low} to {high} expected, got {list(value)}")
         return value
 
-    return check
+    return bounded
 
 
 def _one_of(names: Iterable[str]) -> Callable[[object], object]:
     """Make a validator for the names in a table, with the same error as a Literal."""
     *first, last = map(repr, names)
 
-    def check(value: object) -> object:
+    def known(value: object) -> object:
         if repr(value) not in (*first, last):
             raise PydanticCustomError("unknown", f"Input should be {', '.join(first)} or {last}")
         return value
 
-    return check
+    return known
 
 
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
@@ -195,7 +195,7 @@ class Features(Section):
         return {kind: KINDS[kind].columns(self.n_mels, self.n_mfcc) for kind in self.kinds}
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _kinds_agree(self) -> Self:
         problems = []
         if len(set(self.kinds)) < len(self.kinds):
             problems.append(f"kinds names a feature twice: {self.kinds}")
@@ -320,7 +320,7 @@ class Split(Section):
     emobox: str
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _scheme_agrees(self) -> Self:
         if self.scheme in ("random", "speaker") and self.test + self.val >= 1:
             raise ValueError(
                 f"test {self.test} + val {self.val} leave nothing to train on: "
@@ -374,7 +374,7 @@ class Model(Section):
     seed: Seed
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _balance_agrees(self) -> Self:
         if self.balance in ("smote", "adasyn") and self.length not in FIXED_LENGTHS:
             raise ValueError(
                 f"balance {self.balance} interpolates between clips, so all need one length: "

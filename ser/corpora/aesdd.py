@@ -19,7 +19,7 @@ _EMOTIONS = {"a": "angry", "d": "disgust", "f": "fear", "h": "happy", "s": "sad"
 _UTTERANCES = [f"{n:02}" for n in range(1, 21)]
 
 
-def parse(path: str) -> Labels:
+def parse_aesdd(path: str) -> Labels:
     """Read emotion, utterance, speaker and take from a file name such as `a05 (3)b.wav`.
 
     Raises:
@@ -44,7 +44,7 @@ def parse(path: str) -> Labels:
 
 
 CORPUS = Corpus(
-    parse,
+    parse_aesdd,
     EXAMPLE,
     Licence(
         "Acted Emotional Speech Dynamic Database",

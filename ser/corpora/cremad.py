@@ -42,7 +42,7 @@ _AGES = (  # in the order of the actors
 # fmt: on
 
 
-def parse(path: str) -> Labels:
+def parse_cremad(path: str) -> Labels:
     """Read actor, sentence, emotion and level from a file name such as `1001_DFA_ANG_XX.wav`.
 
     Raises:
@@ -70,7 +70,7 @@ def parse(path: str) -> Labels:
 
 
 CORPUS = Corpus(
-    parse,
+    parse_cremad,
     EXAMPLE,
     Licence(
         "Crowd-sourced Emotional Multimodal Actors Dataset",

@@ -7,15 +7,15 @@ from ser.corpora.corpus import Corpus, Licence
 from ser.corpora.labels import Labels
 
 
-def parse(path: str) -> Labels:
+def parse_demo(path: str) -> Labels:
     """Read a file name as one of the AESDD, but without a language.
 
     Raises:
-        Rejected: as in `ser.corpora.aesdd.parse`.
+        Rejected: as in `ser.corpora.aesdd.parse_aesdd`.
     """
-    return replace(aesdd.parse(path), language="")
+    return replace(aesdd.parse_aesdd(path), language="")
 
 
 CORPUS = Corpus(
-    parse, aesdd.EXAMPLE, Licence("Synthesised speech of this project", "mit", "MIT", "none")
+    parse_demo, aesdd.EXAMPLE, Licence("Synthesised speech of this project", "mit", "MIT", "none")
 )

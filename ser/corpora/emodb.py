@@ -41,7 +41,7 @@ _EMOTIONS = {
 _THROAT = "laryngo"
 
 
-def parse(path: str) -> Labels:
+def parse_emodb(path: str) -> Labels:
     """Read speaker, text, emotion and take from a file name such as `03a01Fa.wav`.
 
     Raises:
@@ -72,7 +72,7 @@ def parse(path: str) -> Labels:
 
 
 CORPUS = Corpus(
-    parse,
+    parse_emodb,
     EXAMPLE,
     Licence(
         "Berlin Database of Emotional Speech",

@@ -31,7 +31,7 @@ _INTENSITIES = {"01": "normal", "02": "strong"}
 _ACTORS = [f"{n:02}" for n in range(1, 25)]
 
 
-def parse(path: str) -> Labels:
+def parse_ravdess(path: str) -> Labels:
     """Read a file name such as `03-01-05-02-01-01-12.wav`; odd actors are men.
 
     Raises:
@@ -70,7 +70,7 @@ def parse(path: str) -> Labels:
 
 
 CORPUS = Corpus(
-    parse,
+    parse_ravdess,
     EXAMPLE,
     Licence(
         "Ryerson Audio-Visual Database of Emotional Speech and Song",

@@ -26,7 +26,7 @@ _EMOTIONS = {
 }
 
 
-def parse(path: str) -> Labels:
+def parse_savee(path: str) -> Labels:
     """Read speaker, emotion and sentence from `DC_a01.wav`, or from `a01.wav` in a folder `DC`.
 
     Either way the clip's name is DC_a01. Each emotion numbers its own sentences.
@@ -54,7 +54,7 @@ def parse(path: str) -> Labels:
 
 
 CORPUS = Corpus(
-    parse,
+    parse_savee,
     EXAMPLE,
     Licence(
         "Surrey Audio-Visual Expressed Emotion",

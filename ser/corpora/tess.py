@@ -27,7 +27,7 @@ _EMOTIONS = {
 }
 
 
-def parse(path: str) -> Labels:
+def parse_tess(path: str) -> Labels:
     """Read speaker, word and emotion from a file name such as `YAF_dog_ps.wav`.
 
     Raises:
@@ -51,7 +51,7 @@ def parse(path: str) -> Labels:
 
 
 CORPUS = Corpus(
-    parse,
+    parse_tess,
     EXAMPLE,
     Licence(
         "Toronto Emotional Speech Set",

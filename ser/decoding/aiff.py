@@ -19,7 +19,7 @@ _PACKED = (b"GSM ", b"DWVW")  # a sample is not a whole number of bytes
 _UNKNOWN = range(0x7F000008 - 1024, 0x7F000008 + 1)
 
 
-def read(file: BinaryIO, end: int) -> Stated:
+def read_aiff_header(file: BinaryIO, end: int) -> Stated:
     """Compare what an AIFF, AIFF-C, 8SVX or 16SV states with what it holds.
 
     libsndfile reads a file that was cut off as if it were merely shorter.

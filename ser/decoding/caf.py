@@ -14,7 +14,7 @@ _UNKNOWN = -1
 _EDIT_COUNT = 4  # bytes before the samples
 
 
-def read(file: BinaryIO, end: int) -> Stated:
+def read_caf_header(file: BinaryIO, end: int) -> Stated:
     """Compare what a Core Audio file states with what it holds.
 
     Args:

@@ -48,10 +48,10 @@ def read_headers(file: BinaryIO, end: int) -> Stated | None:
     head = file.read(32)
     kind = head[8:12]
     if (head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and kind == b"WAVE") or head[:16] == W64:
-        return riff.read(file, end)
+        return riff.read_riff_header(file, end)
     if head[:4] == b"FORM" and kind in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
-        return aiff.read(file, end)
+        return aiff.read_aiff_header(file, end)
     if head[:4] == b"caff":
-        return caf.read(file, end)
+        return caf.read_caf_header(file, end)
     read = next((read for mark, read in headers.READERS if mark.match(head)), None)
     return read(file, end) if read else None

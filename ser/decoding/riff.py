@@ -44,7 +44,7 @@ class _Form:
     samples: int
 
 
-def read(file: BinaryIO, end: int) -> Stated:
+def read_riff_header(file: BinaryIO, end: int) -> Stated:
     """Compare what a WAV states with what it holds.
 
     libsndfile reads a WAV that was cut off as if it were merely shorter.

@@ -98,32 +98,32 @@ def _summary(description: Description) -> str:
     emotions = ", ".join(description.emotions)
     net, folds = description.model.name, len(description.folds)
     kinds = ", ".join(f"{n} {kind}" for kind, n in description.preprocessing.dims.items())
-    several = f" The {folds} nets of its folds answer together." if folds > 1 else ""
+    several = f" It averages the answers of {folds} nets, one for each fold." if folds > 1 else ""
     return (
-        f"Says of a recording of speech which of {len(description.emotions)} emotions is heard: "
+        f"This model recognises {len(description.emotions)} emotions in recordings of speech: "
         f"{emotions}. The net is `{net}` on {kinds}, trained from scratch.{several}"
     )
 
 
 def _use(description: Description) -> str:
     clean = description.preprocessing.clean
-    above = f", freed of all up to {clean.highpass:g} Hz" if clean.highpass else ""
+    highpass = f", filtered by a high-pass at {clean.highpass:g} Hz" if clean.highpass else ""
     return (
         "For research on acted emotional speech, for teaching, and as a baseline to beat. Intended "
         "users are people who know what the figures below do and do not say.\n\n"
         "```bash\nser predict --model data/model recording.wav\n```\n\n```python\nfrom ser import "
         'load\n\nload("data/model").predict(samples, rate)  # float samples in -1..1, rate in Hz\n'
-        f"```\n\nRecordings of any rate are brought to {clean.sample_rate} Hz{above} and "
-        "peak 1, as the clips of the training were."
+        f"```\n\nRecordings are resampled to {clean.sample_rate} Hz{highpass} and scaled to a peak "
+        "of 1, as the training clips were."
     )
 
 
 _MISUSE = (
-    "Not to judge people: not at work, at school, in hiring, in court, at borders, in insurance or "
-    "medicine, nor to watch or to manipulate anyone. What it hears is how an actor's voice "
-    "resembles other actors' voices, not what a person feels. In the European Union, inferring "
-    "emotions at workplaces and in education is prohibited (Regulation (EU) 2024/1689, article "
-    "5(1)(f)). Nobody's recordings should be analysed without their consent."
+    "Do not use it to judge people: not at work, at school, in hiring, in court, at borders, in "
+    "insurance or in medicine. Do not use it to watch or manipulate anyone. It compares a voice "
+    "with the voices of actors; it does not know what a person feels. In the European Union, "
+    "inferring emotions at workplaces and in education is prohibited (Regulation (EU) 2024/1689, "
+    "article 5(1)(f)). Analyse recordings only with the consent of the people in them."
 )
 
 
@@ -140,17 +140,17 @@ def _data(description: Description) -> str:
     seconds = corpus.seconds
     return (
         f"{markdown_table(head, rows)}\n\n{emotions}; {seconds.total / 60:.1f} minutes, clips of "
-        f"{seconds.min:.1f} to {seconds.max:.1f} s. {_held_out(description)} The weights are "
-        "made from recordings under these licences: look there before you pass them on."
+        f"{seconds.min:.1f} to {seconds.max:.1f} s. {_held_out(description)} The weights were "
+        "trained on recordings under these licences: read them before you pass the model on."
     )
 
 
 def _held_out(description: Description) -> str:
     if len(description.folds) == 1:
-        return "Part of them are test clips, on which nothing was trained or chosen."
+        return "Some of the clips are test clips, which were not used in training."
     return (
-        "Each test clip was kept from the net of its fold, and could be trained on by the nets of "
-        "other folds."
+        "The net of a fold was trained without the fold's test clips, which may be training clips "
+        "of the other nets."
     )
 
 
@@ -163,13 +163,13 @@ def _figures(description: Description, figures: Figures) -> str:
     ]
     voices = [(name, f"{f.accuracy:.1%}", str(f.n)) for name, f in figures.per_speaker.items()]
     voice_note = (
-        " The tested speakers' own recordings, without their emotions, were used to normalise."
+        " Features were normalised with the test speakers' own recordings, without their emotions."
         if figures.uses_test_speakers_audio
         else ""
     )
     nets_note = (
-        " Each clip was measured with the net of its fold alone: how good all "
-        f"{len(description.folds)} nets together are was not measured."
+        " Each clip was classified by the net of its fold alone; the accuracy of all "
+        f"{len(description.folds)} nets together was not measured."
         if len(description.folds) > 1
         else ""
     )

@@ -77,7 +77,7 @@ def compute_figures(
         split_scheme=split_scheme,
         fold_accuracy=FoldSpread(mean=float(np.mean(accuracies)), std=float(np.std(accuracies))),
         per_fold=per_fold,
-        per_corpus=scores.figures_by(corpora, predictions, emotions),
+        per_corpus=scores.figures_by_group(corpora, predictions, emotions),
         per_speaker={
             speaker: SpeakerFigures.model_validate(speaker_figures)
             for speaker, speaker_figures in scores.accuracy_by(predictions["speaker"], hits).items()
@@ -107,10 +107,10 @@ def _per_fold(
     baseline: pd.DataFrame | None,
     emotions: Sequence[str],
 ) -> dict[str, FoldFigures]:
-    own = scores.figures_by(predictions["fold"], predictions, emotions)
-    majority_figures = scores.figures_by(majority["fold"], majority, emotions)
+    own = scores.figures_by_group(predictions["fold"], predictions, emotions)
+    majority_figures = scores.figures_by_group(majority["fold"], majority, emotions)
     baseline_figures = (
-        {} if baseline is None else scores.figures_by(baseline["fold"], baseline, emotions)
+        {} if baseline is None else scores.figures_by_group(baseline["fold"], baseline, emotions)
     )
     return {
         fold: FoldFigures(

@@ -236,7 +236,7 @@ def accuracy_by(groups: pd.Series, hits: pd.Series) -> dict[str, dict[str, float
     }
 
 
-def figures_by(
+def figures_by_group(
     groups: pd.Series, predictions: pd.DataFrame, emotions: Sequence[str]
 ) -> dict[str, GroupFigures]:
     """Compute the figures of each group of clips, such as each corpus.

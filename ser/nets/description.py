@@ -81,7 +81,7 @@ class Description(Section):
     metrics: Figures | None = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _folds_agree(self) -> Self:
         if len(self.statistics) != len(self.folds) or not self.folds:
             raise ValueError("as many statistics as folds expected")
         if not self.emotions or self.emotions != sorted(set(self.emotions)):
@@ -95,15 +95,15 @@ class Description(Section):
         """Return a copy with the figures of the evaluation."""
         return self.model_copy(update={"metrics": figures})
 
-    def text(self) -> str:
+    def to_json(self) -> str:
         """Return the description as JSON."""
         described = {"format": FORMAT, **self.model_dump(mode="json")}
         described["metrics"] = self.metrics and self.metrics.for_model()
         return json.dumps(described, indent=2) + "\n"
 
 
-def parse(text: str, source: str | Path) -> Description:
-    """Read what `Description.text` wrote.
+def parse_description(text: str, source: str | Path) -> Description:
+    """Read what `Description.to_json` wrote.
 
     Args:
         text: JSON.

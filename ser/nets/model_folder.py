@@ -15,7 +15,7 @@ from torch import nn
 
 from ser.core.errors import UserError
 from ser.nets import build
-from ser.nets.description import Description, parse
+from ser.nets.description import Description, parse_description
 from ser.nets.weights import Weights, snapshot_epoch, write_weights
 
 
@@ -53,7 +53,7 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
     """
     described = folder / "model.json"
     try:
-        description = parse(described.read_text(encoding="utf-8"), described)
+        description = parse_description(described.read_text(encoding="utf-8"), described)
         nets = [_read_net(_weights_file(folder, fold), description) for fold in description.folds]
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -67,7 +67,7 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
 
 
 def _write_description(folder: Path, description: Description) -> None:
-    (folder / "model.json").write_text(description.text(), encoding="utf-8")
+    (folder / "model.json").write_text(description.to_json(), encoding="utf-8")
 
 
 def snapshots_folder(folder: Path, fold: int) -> Path:

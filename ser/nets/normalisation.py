@@ -23,14 +23,14 @@ _Moments = tuple[int, Any, Any]  # count, mean, sum of squared deviations
 MIN_DEVIATION = 1e-8
 
 
-def measure(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:
+def measure_statistics(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:
     """Compute mean and standard deviation of each kind over all values of all clips.
 
     Args:
         clips: at least one float32 [frames, dims].
         dims: columns of each kind, in the order of stacking.
 
-    >>> measure([np.array([[1, 3], [1, 3]], dtype=np.float32)], {"logmel": 2})
+    >>> measure_statistics([np.array([[1, 3], [1, 3]], dtype=np.float32)], {"logmel": 2})
     {'logmel': (2.0, 1.0)}
     """
     merged: dict[str, _Moments] = dict.fromkeys(dims, (0, 0.0, 0.0))
@@ -100,7 +100,8 @@ def measure_groups(
     for clip, group in group_of.items():
         members.setdefault(group, []).append(clip)
     return {
-        group: measure((clips[clip] for clip in names), dims) for group, names in members.items()
+        group: measure_statistics((clips[clip] for clip in names), dims)
+        for group, names in members.items()
     }
 
 
@@ -119,7 +120,7 @@ def normalise(
            [ 0.,  1.]], dtype=float32)
     """
     if statistics is None:
-        statistics = measure([features], dims)
+        statistics = measure_statistics([features], dims)
     normalised = np.empty_like(features)
     for kind, columns in column_slices(dims):
         mean, deviation = statistics[kind]

@@ -54,13 +54,13 @@ class Source:
     revision: str | None = None
 
 
-def parse(text: str) -> Source:
+def parse_source(text: str) -> Source:
     """Parse a source string.
 
     Raises:
         UserError: it has none of the known forms.
 
-    >>> parse("dagshub:owner/repository@main")
+    >>> parse_source("dagshub:owner/repository@main")
     Source(kind='dagshub', place='owner/repository', revision='main')
     """
     text = text.strip()
@@ -122,7 +122,7 @@ def pull(
     Other files in that folder stay: see `prune`.
 
     Args:
-        source: what `parse` returned.
+        source: what `parse_source` returned.
         folder: the corpus's own folder, next to those of other corpora.
         select: chooses the files that belong to the corpus.
         verify: see `dagshub.fetch`.
@@ -175,7 +175,7 @@ def _pull_files(
         archive = web.download(source.place, source.revision or "", redirect_hosts, advice)
         return _unpack(archive, folder, select, "archive")
     with tempfile.TemporaryDirectory() as made:
-        demo.write(Path(made))
+        demo.write_demo(Path(made))
         return _copy(Path(made), folder, select, "builtin:")
 
 

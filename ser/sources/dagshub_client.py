@@ -206,11 +206,11 @@ def _within(seconds: float, call: Callable[[], T]) -> T:
     """Call with a time limit; socket timeouts cover neither name look-ups nor a slow trickle."""
     future: Future[T] = Future()
 
-    def run() -> None:
+    def answer() -> None:
         try:
             future.set_result(call())
         except BaseException as error:
             future.set_exception(error)
 
-    Thread(target=run, daemon=True).start()
+    Thread(target=answer, daemon=True).start()
     return future.result(timeout=seconds)

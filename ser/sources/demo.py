@@ -358,7 +358,7 @@ def _replace(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-def write(folder: Path) -> None:
+def write_demo(folder: Path) -> None:
     """Write the corpus into a folder: one folder per emotion, and one broken clip.
 
     A file appears under its name only when it is complete.

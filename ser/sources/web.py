@@ -63,7 +63,7 @@ def download(url: str, checksum: str, redirect_hosts: Sequence[str], advice: Adv
     """
     allowed = {urlsplit(url).hostname, *redirect_hosts}
 
-    def check(response: requests.Response, **_: Any) -> None:  # noqa: ANN401
+    def refuse_other_hosts(response: requests.Response, **_: Any) -> None:  # noqa: ANN401
         # A compressed file stays compressed, even if the server calls that an encoding.
         response.raw.headers.pop("content-encoding", None)
         if not response.is_redirect:
@@ -84,7 +84,7 @@ def download(url: str, checksum: str, redirect_hosts: Sequence[str], advice: Adv
         progressbar=sys.stderr.isatty(),
         chunk_size=_BLOCK,
         timeout=_TIMEOUT,
-        hooks={"response": check},
+        hooks={"response": refuse_other_hosts},
         headers={"Accept-Encoding": "identity"},
     )
     retrying = tenacity.Retrying(

@@ -12,7 +12,12 @@ from ser.core.sections import Model
 from ser.core.store import Store
 from ser.core.tables import read_csv
 from ser.core.typing import FloatArray
-from ser.nets.normalisation import Statistics, identity_statistics, measure, measure_groups
+from ser.nets.normalisation import (
+    Statistics,
+    identity_statistics,
+    measure_groups,
+    measure_statistics,
+)
 from ser.training.batches import Examples
 
 
@@ -62,7 +67,7 @@ class ExampleSource:
             return identity_statistics(self.dims)
         if self._normalisation != "train":
             return None
-        return measure((self._features[clip] for clip in train), self.dims)
+        return measure_statistics((self._features[clip] for clip in train), self.dims)
 
     def examples(
         self, clips: Sequence[str], emotions: Sequence[str], train_statistics: Statistics | None

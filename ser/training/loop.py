@@ -26,7 +26,7 @@ from ser.training.batches import Batch, Examples, NormalisedClips, count_batches
 from ser.training.checkpoint import Progress, restore, save
 from ser.training.devices import records_steps
 from ser.training.history import Epoch
-from ser.training.pooled import measure, measure_voices
+from ser.training.pooled import measure_pooled, measure_voices
 from ser.training.predict import loss_and_accuracy, predict
 from ser.training.recorded import CudaRecorder, RecordedSteps
 from ser.training.schedule import batch_factor, learning_rate
@@ -111,7 +111,7 @@ def fit(
     if records_steps(team.device) and team.size == 1:
         take = RecordedSteps(take, CudaRecorder(state.optimizer, team.device)).take
     if not state.history:
-        measure(state.net, measured)
+        measure_pooled(state.net, measured)
     measure_voices(state.net, measured)
     while not _finished(state, model):
         epoch = len(state.history) + 1

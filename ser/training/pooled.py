@@ -7,7 +7,7 @@ from ser.nets.standardising import StandardisingNet
 from ser.training.batches import NormalisedClips, in_order
 
 
-def measure(net: nn.Module, clips: NormalisedClips | None) -> None:
+def measure_pooled(net: nn.Module, clips: NormalisedClips | None) -> None:
     """Measure what a fresh net pools from clips; does nothing for other nets, without clips."""
     if isinstance(net, StandardisingNet) and clips is not None:
         net.measure(_pooled(net, clips)[0])

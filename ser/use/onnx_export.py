@@ -114,7 +114,7 @@ def export(folder: Path, path: Path) -> None:
         raise RuntimeError("torch.onnx.export made nothing")
     proto = program.model_proto
     _forget_origin(proto.graph)
-    onnx.helper.set_model_props(proto, {METADATA: description.text()})
+    onnx.helper.set_model_props(proto, {METADATA: description.to_json()})
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
 

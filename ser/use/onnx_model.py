@@ -8,7 +8,7 @@ import numpy as np
 from ser.core.errors import UserError
 from ser.core.extras import needed_by
 from ser.core.typing import FloatArray
-from ser.nets.description import Description, parse
+from ser.nets.description import Description, parse_description
 from ser.use.recogniser import FEATURES, WAVEFORM, Nets
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
         described = session.get_modelmeta().custom_metadata_map.get(METADATA)
         if described is None:
             raise ValueError("without a description: `ser export` did not write it")
-        description = parse(described, path)
+        description = parse_description(described, path)
         _check_shapes(session, description)
     except UserError:
         raise

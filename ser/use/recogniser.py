@@ -23,7 +23,7 @@ from ser.decoding.decoding import open_stream
 from ser.features.extract import extract
 from ser.nets.description import Description
 from ser.nets.lengths import fit_length
-from ser.nets.normalisation import Statistics, identity_statistics, measure, normalise
+from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics, normalise
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut
 
@@ -249,7 +249,7 @@ class Recogniser:
                 f"least {fewest}"
             )
         if self._nets.adapt is None:
-            self._voice = measure(features, self._dims)
+            self._voice = measure_statistics(features, self._dims)
         else:
             self._nets.adapt(features)
             self._voice = identity_statistics(self._dims)

@@ -36,11 +36,11 @@ CHANGES = {
 
 
 def augment(seed=0, **probabilities):
-    values = experiments.resolve(experiments.read("resnet"))
+    values = experiments.resolve(experiments.read_experiment("resnet"))
     values["augment"]["seed"] = seed
     for name in CHANGES:
         values["augment"][name]["probability"] = probabilities.get(name, 1.0)
-    return params.parse(values, "params.yaml").augment
+    return params.parse_params(values, "params.yaml").augment
 
 
 def nothing(**changes):

@@ -9,7 +9,7 @@ import yaml
 from ser.core.errors import UserError
 from ser.core.filters import filter_banks
 from ser.core.functional_names import functional_names
-from ser.core.params import load, parse
+from ser.core.params import load, parse_params
 from ser.features.extract import extract
 
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
@@ -75,7 +75,7 @@ RANGES = [
 
 def refusal(values):
     with pytest.raises(UserError) as caught:
-        parse(values, "params.yaml")
+        parse_params(values, "params.yaml")
     return str(caught.value)
 
 
@@ -89,7 +89,7 @@ def test_the_committed_file_is_valid_and_keeps_its_values():
 
 def test_parameters_cannot_be_changed_after_reading(values):
     with pytest.raises(ValueError, match="frozen"):
-        parse(values, "p").split.seed = 3
+        parse_params(values, "p").split.seed = 3
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,14 @@ def test_a_corpus_without_a_source_is_refused_with_those_that_have_one(values):
     for corpus in ("aesdd", "ravdess", "cremad", "tess", "savee", "emodb", "own", "demo"):
         assert corpus in values["pull"]["sources"]
     values["pull"]["sources"]["emovo"] = "path:x"
-    assert parse(values, "p").pull.corpora == ["aesdd", "emovo"]
+    assert parse_params(values, "p").pull.corpora == ["aesdd", "emovo"]
 
 
 @pytest.mark.parametrize("name", ["a", "own", "own2", "my-corpus", "my_corpus", "x-1_y"])
 @pytest.mark.parametrize("source", ["path:recordings", "https://host/a.zip#md5=0", "builtin:"])
 def test_a_corpus_may_have_any_plain_name_and_its_source_is_not_looked_at(values, name, source):
     values["pull"] |= {"corpora": ["savee", name], "sources": {name: source, "savee": "path:x"}}
-    pull = parse(values, "p").pull
+    pull = parse_params(values, "p").pull
     assert pull.corpora == ["savee", name]
     assert pull.sources == {name: source, "savee": "path:x"}
 
@@ -209,13 +209,13 @@ def test_ranges_are_two_finite_numbers_in_order(values, key, wrong):
 def test_every_float_may_be_a_number_that_yaml_reads_as_text(on_frames, key):
     assert yaml.safe_load("1e-05") == "1e-05"
     put(on_frames, key, "1e-05")
-    assert get(parse(on_frames, "p"), key) == 1e-05
+    assert get(parse_params(on_frames, "p"), key) == 1e-05
 
 
 def test_fmax_and_the_ends_of_ranges_may_be_numbers_that_yaml_reads_as_text(values):
     put(values, "features.fmax", "7e3")
     put(values, "augment.stretch.rate", ["9e-1", "1e0"])
-    params = parse(values, "p")
+    params = parse_params(values, "p")
     assert params.features.fmax == 7000
     assert params.augment.stretch.rate == (0.9, 1.0)
 
@@ -411,7 +411,7 @@ def test_values_that_contradict_each_other_are_refused(on_frames, changes, said)
 def test_values_at_the_edge_of_what_fits_together_are_accepted(on_frames, changes):
     for key, value in changes.items():
         put(on_frames, key, value)
-    parse(on_frames, "p")
+    parse_params(on_frames, "p")
 
 
 def test_all_mistakes_are_reported_at_once(values):
@@ -625,13 +625,13 @@ def test_load_reads_params_yaml_of_the_working_folder(tmp_path, monkeypatch, val
 )
 def test_values_at_the_edge_of_their_range_are_accepted(values, key, value):
     put(values, key, value)
-    read = get(parse(values, "p"), key)
+    read = get(parse_params(values, "p"), key)
     assert read == (tuple(value) if isinstance(value, list) else value)
 
 
 def test_columns_of_features_are_counted_by_kind_in_the_order_of_stacking(on_frames):
     put(on_frames, "features.kinds", ["chroma", "zcr", "mfcc", "rms", "logmel"])
-    dims = parse(on_frames, "p").features.dims
+    dims = parse_params(on_frames, "p").features.dims
     assert list(dims.items()) == [
         ("chroma", 12),
         ("zcr", 1),
@@ -675,12 +675,12 @@ def test_every_valid_name_is_accepted(values, key, valid):
         if key == "features.kinds.0":
             changed["features"]["kinds"] = [name]
             changed["model"]["name"] = "mlp" if name == "functionals" else "conv1d"
-            assert parse(changed, "p").features.kinds == [name]
+            assert parse_params(changed, "p").features.kinds == [name]
         else:
             put(changed, key, name)
             if key == "model.name":
                 put(changed, "features.kinds", ["functionals" if name == "mlp" else "logmel"])
-            assert get(parse(changed, "p"), key) == name
+            assert get(parse_params(changed, "p"), key) == name
 
 
 @pytest.mark.parametrize("scheme", [s for s in NAMES["split.scheme"] if s != "cross_corpus"])
@@ -695,7 +695,7 @@ def test_every_scheme_is_accepted(values, scheme):
     values["pull"]["corpora"] = ["aesdd", "demo"]
     tested = ["demo"] if scheme == "cross_corpus" else []
     values["split"] |= {"scheme": scheme, "emobox": "folder", "test_corpora": tested}
-    assert parse(values, "p").split.scheme == scheme
+    assert parse_params(values, "p").split.scheme == scheme
 
 
 @pytest.mark.parametrize(
@@ -711,7 +711,7 @@ def test_every_scheme_is_accepted(values, scheme):
 )
 def test_all_or_some_emotions_are_kept(values, emotions):
     put(values, "clean.emotions", emotions)
-    assert parse(values, "p").clean.emotions == emotions
+    assert parse_params(values, "p").clean.emotions == emotions
 
 
 @pytest.mark.parametrize(
@@ -770,7 +770,7 @@ def test_refused_emotions_stand_below_their_key_as_the_file_has_it(values, emoti
 )
 def test_words_are_taken_for_emotions_whatever_their_case_and_form(values, relabel, read):
     put(values, "clean.relabel", relabel)
-    assert parse(values, "p").clean.relabel == read
+    assert parse_params(values, "p").clean.relabel == read
 
 
 @pytest.mark.parametrize(
@@ -808,7 +808,7 @@ def test_a_word_that_is_taken_for_two_emotions_is_refused(values, other):
 
 def test_words_are_taken_for_an_emotion_of_ones_own_that_is_listed(values):
     values["clean"] |= {"emotions": ["boredom", "sad"], "relabel": {"Langeweile": "boredom"}}
-    clean = parse(values, "p").clean
+    clean = parse_params(values, "p").clean
     assert clean.relabel == {"langeweile": "boredom"}
     assert clean.own_emotions == ["boredom"]
     values["clean"]["emotions"] = ["contempt", "sad"]
@@ -822,13 +822,13 @@ def test_words_are_taken_for_an_emotion_of_ones_own_that_is_listed(values):
         in refusal(values)
     )
     values["clean"]["relabel"] = {}
-    assert parse(values, "p").clean.own_emotions == []
+    assert parse_params(values, "p").clean.own_emotions == []
 
 
 @pytest.mark.parametrize("song", [True, False])
 def test_songs_are_kept_or_not(values, song):
     put(values, "clean.song", song)
-    assert parse(values, "p").clean.song is song
+    assert parse_params(values, "p").clean.song is song
 
 
 @pytest.mark.parametrize("song", [0, 1, "yes", "true", None, []])
@@ -854,13 +854,13 @@ def test_interpolating_between_clips_needs_one_length(on_frames, balance):
         assert f"length resize or pad with frames, got '{length}'" in text
     for length in ("resize", "pad"):
         values["model"]["length"] = length
-        assert parse(values, "p").model.balance == balance
+        assert parse_params(values, "p").model.balance == balance
 
 
 @pytest.mark.parametrize("balance", ["none", "upsample", "class_weights"])
 def test_other_balances_take_clips_of_their_own_length(values, balance):
     values["model"] |= {"balance": balance, "length": "own"}
-    assert parse(values, "p").model.balance == balance
+    assert parse_params(values, "p").model.balance == balance
 
 
 @pytest.mark.parametrize(
@@ -937,7 +937,7 @@ def on_functionals(values):
 def test_what_suits_functionals_is_accepted(on_functionals, changes):
     for key, value in changes.items():
         put(on_functionals, key, value)
-    params = parse(on_functionals, "p")
+    params = parse_params(on_functionals, "p")
     assert params.features.dims == {"functionals": 2308}
     for key, value in changes.items():
         assert get(params, key) == value
@@ -1060,7 +1060,7 @@ def test_bands_move_and_hide_within_the_spectrogram(values, key):
     put(values, "features.n_mels", 16)
     put(values, "features.n_mfcc", 8)
     put(values, f"model.{key}", 15)
-    parse(values, "params.yaml")
+    parse_params(values, "params.yaml")
     put(values, f"model.{key}", 16)
     text = refusal(values)
     assert f"model.{key} 16" in text
@@ -1071,7 +1071,7 @@ def test_bands_move_and_hide_within_the_spectrogram(values, key):
 @pytest.mark.parametrize(("n_mels", "n_mfcc"), [(1, 1), (40, 13), (64, 24), (128, 40)])
 def test_functionals_are_as_many_as_their_names(on_functionals, n_mels, n_mfcc):
     on_functionals["features"] |= {"n_mels": n_mels, "n_mfcc": n_mfcc}
-    dims = parse(on_functionals, "p").features.dims
+    dims = parse_params(on_functionals, "p").features.dims
     assert dims == {"functionals": len(functional_names(n_mels, n_mfcc))}
 
 
@@ -1086,7 +1086,7 @@ def test_frames_are_refused_or_long_enough_for_all_that_functionals_need(
     on_functionals["features"] |= {"n_fft": n_fft, "win_length": n_fft, "hop_length": n_fft // 2}
     on_functionals["features"] |= {"n_mels": 4, "n_mfcc": 3, "fmax": min(8000.0, rate / 2)}
     try:
-        features = parse(on_functionals, "p").features
+        features = parse_params(on_functionals, "p").features
     except UserError:
         return
     noise = np.random.default_rng(0).normal(0, 0.1, rate // 4).astype(np.float32)

@@ -66,21 +66,21 @@ def of_aesdd(name, emotion, speaker, utterance, take=""):
     ],
 )
 def test_a_name_gives_emotion_speaker_utterance_and_take(path, labels):
-    assert aesdd.parse(path) == labels
+    assert aesdd.parse_aesdd(path) == labels
 
 
 def test_speaker_01_is_speaker_1():
-    assert aesdd.parse("f10 (01).wav").speaker == aesdd.parse("f10 (1).wav").speaker
+    assert aesdd.parse_aesdd("f10 (01).wav").speaker == aesdd.parse_aesdd("f10 (1).wav").speaker
 
 
 @pytest.mark.parametrize("utterance", ["00", "21", "99"])
 def test_an_utterance_that_does_not_exist_is_refused(utterance):
-    text = refusal(aesdd.parse, f"a{utterance} (1).wav")
+    text = refusal(aesdd.parse_aesdd, f"a{utterance} (1).wav")
     assert text == f"utterance {utterance} does not exist: expected 01 to 20"
 
 
 def test_a_speaker_0_is_refused():
-    assert "speaker 0" in refusal(aesdd.parse, "a01 (0).wav")
+    assert "speaker 0" in refusal(aesdd.parse_aesdd, "a01 (0).wav")
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_a_speaker_0_is_refused():
     ],
 )
 def test_other_names_are_refused_with_an_example(name):
-    assert "expected a name like 'a05 (3).wav'" in refusal(aesdd.parse, name)
+    assert "expected a name like 'a05 (3).wav'" in refusal(aesdd.parse_aesdd, name)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real AESDD here")
 def test_all_names_of_the_real_corpus_are_understood():
     files = sorted(REAL.glob("*/*.flac"))
-    labels = [aesdd.parse(f"{file.parent.name}/{file.stem}.wav") for file in files]
+    labels = [aesdd.parse_aesdd(f"{file.parent.name}/{file.stem}.wav") for file in files]
     assert len(labels) == 604
     assert Counter(label.emotion for label in labels) == {
         "angry": 121,
@@ -146,7 +146,7 @@ def ravdess_name(
 
 def test_a_name_of_ravdess_gives_every_field():
     path = "Audio_Speech_Actors_01-24/Actor_12/03-01-05-02-01-02-12.wav"
-    assert ravdess.parse(path) == Labels(
+    assert ravdess.parse_ravdess(path) == Labels(
         name="03-01-05-02-01-02-12",
         emotion="angry",
         speaker="12",
@@ -157,7 +157,7 @@ def test_a_name_of_ravdess_gives_every_field():
         language="en",
         sung=False,
     )
-    assert ravdess.parse("03-02-01-01-02-01-07.WAV") == Labels(
+    assert ravdess.parse_ravdess("03-02-01-01-02-01-07.WAV") == Labels(
         name="03-02-01-01-02-01-07",
         emotion="neutral",
         speaker="07",
@@ -184,29 +184,29 @@ def test_a_name_of_ravdess_gives_every_field():
     ],
 )
 def test_every_emotion_of_ravdess_is_spoken_and_six_are_sung(code, emotion):
-    spoken = ravdess.parse(ravdess_name(emotion=code))
+    spoken = ravdess.parse_ravdess(ravdess_name(emotion=code))
     assert (spoken.emotion, spoken.sung) == (emotion, False)
     song = ravdess_name(channel="02", emotion=code)
     if code in ("07", "08"):
-        text = refusal(ravdess.parse, song)
+        text = refusal(ravdess.parse_ravdess, song)
         assert text == f"sung emotion {code} does not exist: expected 01 to 06"
     else:
-        sung = ravdess.parse(song)
+        sung = ravdess.parse_ravdess(song)
         assert (sung.emotion, sung.sung) == (emotion, True)
 
 
 def test_of_the_24_actors_of_ravdess_the_odd_are_men_and_the_even_women():
     for n in range(1, 25):
-        labels = ravdess.parse(ravdess_name(actor=f"{n:02}"))
+        labels = ravdess.parse_ravdess(ravdess_name(actor=f"{n:02}"))
         assert labels.speaker == f"{n:02}"
         assert labels.gender == ("male" if n % 2 == 1 else "female")
 
 
 def test_the_sound_of_a_film_of_ravdess_is_a_clip_and_a_film_without_sound_is_none():
-    assert ravdess.parse(ravdess_name(modality="01")).emotion == "angry"
+    assert ravdess.parse_ravdess(ravdess_name(modality="01")).emotion == "angry"
     for channel in ("01", "02"):
         with pytest.raises(Rejected, match="no sound") as caught:
-            ravdess.parse(ravdess_name(modality="02", channel=channel))
+            ravdess.parse_ravdess(ravdess_name(modality="02", channel=channel))
         assert caught.value.reason == "video_only"
 
 
@@ -230,13 +230,13 @@ def test_the_sound_of_a_film_of_ravdess_is_a_clip_and_a_film_without_sound_is_no
 )
 @pytest.mark.parametrize("modality", ["02", "03"])
 def test_a_number_of_ravdess_that_does_not_exist_is_refused(changed, text, modality):
-    assert refusal(ravdess.parse, ravdess_name(**{"modality": modality} | changed)) == text
+    assert refusal(ravdess.parse_ravdess, ravdess_name(**{"modality": modality} | changed)) == text
 
 
 @pytest.mark.parametrize("channel", ["01", "02"])
 def test_strong_neutral_of_ravdess_is_refused(channel):
     name = ravdess_name(channel=channel, emotion="01", intensity="02")
-    assert "strong neutral (01-02) does not exist" in refusal(ravdess.parse, name)
+    assert "strong neutral (01-02) does not exist" in refusal(ravdess.parse_ravdess, name)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_strong_neutral_of_ravdess_is_refused(channel):
     ],
 )
 def test_other_names_are_refused_with_an_example_of_ravdess(name):
-    text = refusal(ravdess.parse, f"Actor_12/{name}")
+    text = refusal(ravdess.parse_ravdess, f"Actor_12/{name}")
     assert text == "expected a name like '03-01-05-02-01-01-12.wav'"
 
 
@@ -261,7 +261,7 @@ def test_other_names_are_refused_with_an_example_of_ravdess(name):
 
 
 def test_a_name_of_cremad_gives_every_field():
-    assert cremad.parse("AudioWAV/1002_IEO_FEA_MD.wav") == Labels(
+    assert cremad.parse_cremad("AudioWAV/1002_IEO_FEA_MD.wav") == Labels(
         name="1002_IEO_FEA_MD",
         emotion="fear",
         speaker="1002",
@@ -278,7 +278,7 @@ def test_a_name_of_cremad_gives_every_field():
     ["IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI"],
 )
 def test_every_sentence_of_cremad_is_known(sentence):
-    assert cremad.parse(f"1001_{sentence}_ANG_XX.wav").utterance == sentence
+    assert cremad.parse_cremad(f"1001_{sentence}_ANG_XX.wav").utterance == sentence
 
 
 @pytest.mark.parametrize(
@@ -293,30 +293,30 @@ def test_every_sentence_of_cremad_is_known(sentence):
     ],
 )
 def test_every_emotion_of_cremad_is_known(code, emotion):
-    assert cremad.parse(f"1001_DFA_{code}_XX.wav").emotion == emotion
+    assert cremad.parse_cremad(f"1001_DFA_{code}_XX.wav").emotion == emotion
 
 
 @pytest.mark.parametrize(
     ("code", "intensity"), [("LO", "low"), ("MD", "medium"), ("HI", "high"), ("XX", "")]
 )
 def test_every_level_of_cremad_is_known(code, intensity):
-    assert cremad.parse(f"1001_IEO_ANG_{code}.wav").intensity == intensity
+    assert cremad.parse_cremad(f"1001_IEO_ANG_{code}.wav").intensity == intensity
 
 
 def test_the_one_name_of_cremad_with_a_short_level_is_understood():
-    labels = cremad.parse("AudioWAV/1040_ITH_SAD_X.wav")
+    labels = cremad.parse_cremad("AudioWAV/1040_ITH_SAD_X.wav")
     assert (labels.name, labels.emotion, labels.intensity) == ("1040_ITH_SAD_X", "sad", "")
 
 
 def test_43_of_the_91_actors_of_cremad_are_women():
-    genders = {n: cremad.parse(f"{n}_DFA_ANG_XX.wav").gender for n in range(1001, 1092)}
+    genders = {n: cremad.parse_cremad(f"{n}_DFA_ANG_XX.wav").gender for n in range(1001, 1092)}
     assert Counter(genders.values()) == {"female": 43, "male": 48}
     expected = {1001: "male", 1002: "female", 1040: "male", 1090: "male", 1091: "female"}
     assert expected.items() <= genders.items()
 
 
 def test_the_actors_of_cremad_are_20_to_74_years_old():
-    ages = {n: int(cremad.parse(f"{n}_DFA_ANG_XX.wav").age) for n in range(1001, 1092)}
+    ages = {n: int(cremad.parse_cremad(f"{n}_DFA_ANG_XX.wav").age) for n in range(1001, 1092)}
     assert (min(ages.values()), max(ages.values())) == (20, 74)
     assert sum(ages.values()) == 3315
     expected = {1001: 51, 1034: 74, 1050: 62, 1071: 41, 1077: 20, 1091: 29}
@@ -324,7 +324,7 @@ def test_the_actors_of_cremad_are_20_to_74_years_old():
 
 
 def test_capitals_do_not_matter_to_cremad():
-    labels = cremad.parse("1002_ieo_Fea_md.WAV")
+    labels = cremad.parse_cremad("1002_ieo_Fea_md.WAV")
     assert (labels.utterance, labels.emotion, labels.intensity) == ("IEO", "fear", "medium")
 
 
@@ -340,7 +340,7 @@ def test_capitals_do_not_matter_to_cremad():
     ],
 )
 def test_a_part_of_cremad_that_does_not_exist_is_refused(name, text):
-    assert refusal(cremad.parse, name).startswith(text)
+    assert refusal(cremad.parse_cremad, name).startswith(text)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_a_part_of_cremad_that_does_not_exist_is_refused(name, text):
     ],
 )
 def test_other_names_are_refused_with_an_example_of_cremad(name):
-    assert refusal(cremad.parse, name) == "expected a name like '1001_DFA_ANG_XX.wav'"
+    assert refusal(cremad.parse_cremad, name) == "expected a name like '1001_DFA_ANG_XX.wav'"
 
 
 # TESS
@@ -376,7 +376,7 @@ def test_other_names_are_refused_with_an_example_of_cremad(name):
     ],
 )
 def test_a_name_of_tess_gives_every_field(name, speaker, word, emotion):
-    assert tess.parse(f"{name}.wav") == Labels(
+    assert tess.parse_tess(f"{name}.wav") == Labels(
         name=name,
         emotion=emotion,
         speaker=speaker,
@@ -399,12 +399,12 @@ def test_a_name_of_tess_gives_every_field(name, speaker, word, emotion):
     ],
 )
 def test_folders_do_not_matter_to_tess(folder):
-    assert tess.parse(f"{folder}/YAF_dog_ps.wav") == tess.parse("YAF_dog_ps.wav")
+    assert tess.parse_tess(f"{folder}/YAF_dog_ps.wav") == tess.parse_tess("YAF_dog_ps.wav")
 
 
 @pytest.mark.parametrize("name", ["yaf_dog_ps.wav", "YAF_DOG_PS.WAV", "Yaf_Dog_Ps.Wav"])
 def test_capitals_do_not_matter_to_tess(name):
-    labels = tess.parse(name)
+    labels = tess.parse_tess(name)
     assert (labels.speaker, labels.utterance, labels.emotion) == ("YAF", "dog", "surprise")
 
 
@@ -423,13 +423,13 @@ def test_capitals_do_not_matter_to_tess(name):
     ],
 )
 def test_other_names_are_refused_with_an_example_of_tess(name):
-    text = refusal(tess.parse, f"OAF_angry/{name}")
+    text = refusal(tess.parse_tess, f"OAF_angry/{name}")
     assert text == "expected a name like 'OAF_back_angry.wav' or 'YAF_dog_ps.wav'"
 
 
 @pytest.mark.parametrize("emotion", ["surprise", "calm", "anger"])
 def test_an_emotion_of_tess_that_does_not_exist_is_refused(emotion):
-    text = refusal(tess.parse, f"OAF_back_{emotion}.wav")
+    text = refusal(tess.parse_tess, f"OAF_back_{emotion}.wav")
     assert text.startswith(f"emotion {emotion} does not exist: expected one of angry, ")
 
 
@@ -451,7 +451,7 @@ def test_an_emotion_of_tess_that_does_not_exist_is_refused(emotion):
     ],
 )
 def test_a_clip_of_savee_is_the_same_wherever_its_speaker_stands(path):
-    assert savee.parse(path) == Labels(
+    assert savee.parse_savee(path) == Labels(
         name="DC_a01",
         emotion="angry",
         speaker="DC",
@@ -476,11 +476,11 @@ def test_a_clip_of_savee_is_the_same_wherever_its_speaker_stands(path):
 )
 def test_every_emotion_of_savee_has_its_sentences(speaker, code, emotion, last):
     for n in (1, last):
-        labels = savee.parse(f"{speaker}/{code}{n:02}.wav")
+        labels = savee.parse_savee(f"{speaker}/{code}{n:02}.wav")
         assert (labels.speaker, labels.emotion) == (speaker, emotion)
         assert (labels.name, labels.utterance) == (f"{speaker}_{code}{n:02}", f"{n:02}")
     for n in (0, last + 1):
-        text = refusal(savee.parse, f"{speaker}_{code}{n:02}.wav")
+        text = refusal(savee.parse_savee, f"{speaker}_{code}{n:02}.wav")
         assert text == f"{emotion} sentence {n:02} does not exist: expected 01 to {last}"
 
 
@@ -503,7 +503,7 @@ def test_every_emotion_of_savee_has_its_sentences(speaker, code, emotion, last):
     ],
 )
 def test_other_names_are_refused_with_an_example_of_savee(path):
-    text = refusal(savee.parse, path)
+    text = refusal(savee.parse_savee, path)
     assert text == "expected a name like 'DC_a01.wav', or 'DC/a01.wav' with its folder"
 
 
@@ -511,7 +511,7 @@ def test_other_names_are_refused_with_an_example_of_savee(path):
 
 
 def test_a_name_of_emodb_gives_every_field():
-    assert emodb.parse("wav/03a01Fa.wav") == Labels(
+    assert emodb.parse_emodb("wav/03a01Fa.wav") == Labels(
         name="03a01Fa",
         emotion="happy",
         speaker="03",
@@ -536,7 +536,7 @@ def test_a_name_of_emodb_gives_every_field():
     ],
 )
 def test_every_emotion_of_emodb_is_known_by_its_german_letter(letter, emotion):
-    assert emodb.parse(f"13b09{letter}c.wav").emotion == emotion
+    assert emodb.parse_emodb(f"13b09{letter}c.wav").emotion == emotion
 
 
 @pytest.mark.parametrize(
@@ -555,7 +555,7 @@ def test_every_emotion_of_emodb_is_known_by_its_german_letter(letter, emotion):
     ],
 )
 def test_every_speaker_of_emodb_has_a_gender_and_an_age(speaker, gender, age):
-    labels = emodb.parse(f"{speaker}a01Na.wav")
+    labels = emodb.parse_emodb(f"{speaker}a01Na.wav")
     assert (labels.speaker, labels.gender, labels.age) == (speaker, gender, str(age))
 
 
@@ -563,24 +563,24 @@ def test_every_speaker_of_emodb_has_a_gender_and_an_age(speaker, gender, age):
     "text", ["a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10"]
 )
 def test_every_text_of_emodb_is_known(text):
-    assert emodb.parse(f"16{text}Ea.wav").utterance == text
+    assert emodb.parse_emodb(f"16{text}Ea.wav").utterance == text
 
 
 def test_boredom_is_none_of_the_eight_emotions():
     with pytest.raises(Rejected, match="'boredom'") as caught:
-        emotion_of(emodb.parse("03a04Lc.wav").emotion, {})
+        emotion_of(emodb.parse_emodb("03a04Lc.wav").emotion, {})
     assert caught.value.reason == "unknown_emotion"
 
 
 def test_the_versions_of_a_sentence_of_emodb_are_its_takes():
-    takes = [emodb.parse(f"08a04F{take}.wav") for take in ("d", "f", "")]
+    takes = [emodb.parse_emodb(f"08a04F{take}.wav") for take in ("d", "f", "")]
     assert [labels.take for labels in takes] == ["d", "f", ""]
     assert len({(labels.speaker, labels.utterance, labels.emotion) for labels in takes}) == 1
 
 
 @pytest.mark.parametrize("name", ["03A01FA.WAV", "03a01fa.wav", "emodb/anger/03a01Fa.Wav"])
 def test_neither_capitals_nor_folders_matter_to_emodb(name):
-    labels = emodb.parse(name)
+    labels = emodb.parse_emodb(name)
     assert (labels.utterance, labels.emotion, labels.take) == ("a01", "happy", "a")
 
 
@@ -595,7 +595,7 @@ def test_neither_capitals_nor_folders_matter_to_emodb(name):
     ],
 )
 def test_a_part_of_emodb_that_does_not_exist_is_refused(name, text):
-    assert refusal(emodb.parse, name).startswith(text)
+    assert refusal(emodb.parse_emodb, name).startswith(text)
 
 
 @pytest.mark.parametrize(
@@ -603,12 +603,12 @@ def test_a_part_of_emodb_that_does_not_exist_is_refused(name, text):
     ["3a01Fa.wav", "03a1Fa.wav", "03a01.wav", "03a01Faa.wav", "03a01F1.wav", "03a01Fa.lablaut"],
 )
 def test_other_names_are_refused_with_an_example_of_emodb(name):
-    assert refusal(emodb.parse, name) == "expected a name like '03a01Fa.wav'"
+    assert refusal(emodb.parse_emodb, name) == "expected a name like '03a01Fa.wav'"
 
 
 @pytest.mark.parametrize("folder", ["laryngo", "emodb/Laryngo"])
 def test_what_was_measured_at_the_throat_is_no_speech(folder):
-    assert "not speech" in refusal(emodb.parse, f"{folder}/03a01Fa.wav")
+    assert "not speech" in refusal(emodb.parse_emodb, f"{folder}/03a01Fa.wav")
 
 
 # All of them
@@ -783,11 +783,11 @@ def test_every_file_gets_its_labels_or_a_verdict_in_the_order_of_the_paths(tmp_p
     assert film.reason == "video_only"
     assert isinstance(unknown, Rejected)
     assert unknown.reason == "unknown_name"
-    assert clip == ravdess.parse("03-01-05-02-01-01-12.wav")
+    assert clip == ravdess.parse_ravdess("03-01-05-02-01-01-12.wav")
 
 
 def test_a_table_beside_a_known_corpus_says_nothing(tmp_path):
     (tmp_path / "labels.csv").write_text("path,emotion\nOAF_back_angry.wav,sad\n")
     labelled = dict(label_files("tess", tmp_path, ["OAF_back_angry.wav", "labels.csv"], {}))
-    assert labelled["OAF_back_angry.wav"] == tess.parse("OAF_back_angry.wav")
+    assert labelled["OAF_back_angry.wav"] == tess.parse_tess("OAF_back_angry.wav")
     assert isinstance(labelled["labels.csv"], Rejected)

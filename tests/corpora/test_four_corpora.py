@@ -50,7 +50,7 @@ def project(tmp_path_factory):
         "tess": lookalikes.zipped(folder / "tess", folder / "tess.zip"),
         "savee": folder / "savee",
     }
-    changes = experiments.merge(experiments.read("s3-four-corpora"), SMALL)
+    changes = experiments.merge(experiments.read_experiment("s3-four-corpora"), SMALL)
     changes["pull"]["sources"] = {corpus: f"path:{path}" for corpus, path in sources.items()}
     make_workspace(folder / "project", changes)
     done = repro(folder / "project")

@@ -76,13 +76,16 @@ def test_the_training_data_are_named_with_their_licence(text):
 def test_the_card_says_what_answers_and_what_it_is_not_for(text):
     for emotion in EMOTIONS:
         assert emotion in text
-    assert "The 2 nets of its folds answer together." in text
+    assert "It averages the answers of 2 nets, one for each fold." in text
     assert "## What it must not be used for" in text
     assert "article 5(1)(f)" in text
 
 
 def test_the_card_says_what_is_done_to_recordings(tmp_path, text):
-    assert f"brought to {RATE} Hz, freed of all up to 60 Hz and peak 1" in text.replace("\n", " ")
+    assert (
+        f"resampled to {RATE} Hz, filtered by a high-pass at 60 Hz and scaled to a peak"
+        in text.replace("\n", " ")
+    )
     description, _ = make(tmp_path, metrics=METRICS)
     made = description.preprocessing
     unfiltered = made.clean.model_copy(update={"highpass": 0.0})

@@ -19,7 +19,7 @@ from ser.evaluation.scores import (
     confident_mistakes,
     count_confusions,
     expected_calibration_error,
-    figures_by,
+    figures_by_group,
     indices,
     mean_ci95,
     oracle,
@@ -325,7 +325,7 @@ def test_figures_by_returns_each_groups_figures_and_size_by_name():
         ],
         columns=["corpus", "emotion", "predicted"],
     )
-    result = figures_by(table["corpus"], table, EMOTIONS)
+    result = figures_by_group(table["corpus"], table, EMOTIONS)
     assert list(result) == ["aesdd", "own", "savee"]
     assert result == {
         "aesdd": GroupFigures(accuracy=0.5, uar=0.5, n=2),
@@ -342,7 +342,7 @@ def test_figures_by_equals_scikit_learns_group_by_group(groups):
     # The index need not count up from 0, and no group holds every emotion where there are many.
     table.index = pd.Index(np.random.default_rng(1).permutation(300))
     of_clip = pd.Series([f"g{n % groups}" for n in range(300)], index=table.index)
-    result = figures_by(of_clip, table, EMOTIONS)
+    result = figures_by_group(of_clip, table, EMOTIONS)
     assert list(result) == sorted(f"g{n}" for n in range(groups))
     for name, row in result.items():
         own = table[(of_clip == name).to_numpy()]
@@ -507,7 +507,7 @@ def test_the_baseline_takes_folds_that_lack_emotions(kind):
 def test_the_only_corpus_has_the_figures_of_all_clips():
     actual, predicted = answers(50)
     table = named(actual, predicted)
-    result = figures_by(pd.Series(["aesdd"] * 50), table, EMOTIONS)
+    result = figures_by_group(pd.Series(["aesdd"] * 50), table, EMOTIONS)
     assert result == {"aesdd": GroupFigures(**accuracy_and_uar(table, EMOTIONS), n=50)}
 
 

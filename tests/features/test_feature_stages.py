@@ -76,5 +76,5 @@ def test_copies_are_drawn_clip_by_clip_when_they_are_asked_for(project):
     jobs = augment.jobs(Path("clips.csv"), Store(Path("clean")), settings)
     first = next(jobs)
     assert first.clip == "own/a"
-    assert first.draws == [draw_changes(settings, "own/a", number) for number in (1, 2, 3)]
+    assert first.changes == [draw_changes(settings, "own/a", number) for number in (1, 2, 3)]
     assert len(list(jobs)) == 3

@@ -22,7 +22,7 @@ from ser.features.extract import extract
 from ser.nets import model_folder
 from ser.nets.build import build
 from ser.nets.description import Description, versions
-from ser.nets.normalisation import identity_statistics, measure
+from ser.nets.normalisation import identity_statistics, measure_statistics
 from ser.sources import demo
 
 RATE = demo.SAMPLE_RATE
@@ -176,7 +176,7 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **setting
     if name == "statpool":
         statistics = [identity_statistics(features.dims)] * len(folds)
     elif model.normalisation == "train":
-        statistics = [measure(clips[i:], features.dims) for i in range(len(folds))]
+        statistics = [measure_statistics(clips[i:], features.dims) for i in range(len(folds))]
     description = Description(
         model=model,
         emotions=EMOTIONS,

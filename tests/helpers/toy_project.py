@@ -81,7 +81,7 @@ def one_split():
 def make_project(folder, splits=None, changes=None, without=()):
     """Write the outputs of the stages before train; features of `without` are NaN."""
     folder.mkdir(parents=True, exist_ok=True)
-    values = experiments.resolve(experiments.read("resnet"))
+    values = experiments.resolve(experiments.read_experiment("resnet"))
     values["features"] |= {"kinds": list(DIMS), "n_mels": 8, "n_mfcc": 8}
     values["model"] |= MODEL | (changes or {})
     values["evaluate"] |= {"bootstrap": 200, "mistakes": 3, "calibration_bins": 5}

@@ -16,9 +16,9 @@ from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Clean, Features, Model
 from ser.nets import model_folder
 from ser.nets.build import build
-from ser.nets.description import FORMAT, LIBRARIES, Description, parse, versions
+from ser.nets.description import FORMAT, LIBRARIES, Description, parse_description, versions
 from ser.nets.model_folder import load, load_snapshots, save, snapshots_folder
-from ser.nets.normalisation import measure, normalise
+from ser.nets.normalisation import measure_statistics, normalise
 from ser.nets.weights import snapshot_name, write_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -141,7 +141,7 @@ def test_measured_statistics_normalise_after_a_round_trip_as_before(tmp_path):
     description, nets = on_functionals()
     dims = description.preprocessing.dims
     clips = [rng.normal(50, 9, (1, dims["functionals"])).astype(np.float32) for _ in range(20)]
-    statistics = measure(clips, dims)
+    statistics = measure_statistics(clips, dims)
     measured = description.model_copy(update={"statistics": [statistics] * 2})
     save(tmp_path, measured, weights_of(nets))
     again, _ = load(tmp_path)[0].statistics
@@ -262,7 +262,7 @@ def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_rea
     )
     expected = {key: value for key, value in METRICS.items() if key != "per_fold"}
     assert description.metrics == Figures.from_values(expected)
-    assert json.loads(description.text())["metrics"] == expected
+    assert json.loads(description.to_json())["metrics"] == expected
     change(folder, metrics=None)
     assert load(folder)[0].metrics is None
 
@@ -271,10 +271,10 @@ def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_rea
 @pytest.mark.parametrize("kinds", [["logmel"], ["functionals"], ["mfcc", "chroma"]])
 def test_a_model_of_before_filter_banks_were_kept_has_them_computed(found, kinds):
     features = Features.model_validate(FEATURES | {"kinds": kinds})
-    values = json.loads(described().text()) | {"format": found, "statistics": [None, None]}
+    values = json.loads(described().to_json()) | {"format": found, "statistics": [None, None]}
     values["preprocessing"] |= {"features": features.model_dump(), "dims": features.dims}
     del values["preprocessing"]["filter_banks"]
-    banks = parse(json.dumps(values), "model.json").preprocessing.banks
+    banks = parse_description(json.dumps(values), "model.json").preprocessing.banks
     expected = filter_banks(RATE, features)
     assert list(banks) == ["mel", "chroma"] if "chroma" in kinds else ["mel"]
     for name, bank in expected.items():
@@ -323,7 +323,7 @@ def test_damaged_figures_are_named(folder, damage, said):
 
 def test_figures_are_written_as_they_are_read(folder):
     change(folder, metrics=METRICS)
-    assert json.dumps(json.loads(load(folder)[0].text())["metrics"]) == json.dumps(METRICS)
+    assert json.dumps(json.loads(load(folder)[0].to_json())["metrics"]) == json.dumps(METRICS)
 
 
 def change(folder, **changes):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ser.nets.normalisation import measure, measure_groups, normalise
+from ser.nets.normalisation import measure_groups, measure_statistics, normalise
 
 DIMS = {"mfcc": 3, "logmel": 8, "rms": 1}
 BLOCKS = {"mfcc": slice(0, 3), "logmel": slice(3, 11), "rms": slice(11, 12)}
@@ -36,14 +36,14 @@ def assert_close(measured, expected):
 @pytest.mark.parametrize("count", [1, 2, 50])
 def test_statistics_of_many_clips_are_those_of_one_big_array(count):
     arrays = clips(count)
-    assert_close(measure(arrays, DIMS), of_one_array(arrays))
-    assert_close(measure(iter(arrays), DIMS), of_one_array(arrays))
+    assert_close(measure_statistics(arrays, DIMS), of_one_array(arrays))
+    assert_close(measure_statistics(iter(arrays), DIMS), of_one_array(arrays))
 
 
 def test_a_high_level_costs_no_precision():
     rng = np.random.default_rng(0)
     arrays = [(rng.normal(0, 1, (20, 12)) + 30000).astype(np.float32) for _ in range(40)]
-    assert_close(measure(arrays, DIMS), of_one_array(arrays))
+    assert_close(measure_statistics(arrays, DIMS), of_one_array(arrays))
 
 
 def test_groups_are_measured_each_by_its_own_clips():
@@ -69,7 +69,7 @@ def test_by_its_own_statistics_each_kind_gets_mean_0_and_deviation_1():
 
 def test_by_common_statistics_all_clips_together_get_mean_0_and_deviation_1():
     arrays = clips(30)
-    statistics = measure(arrays, DIMS)
+    statistics = measure_statistics(arrays, DIMS)
     results = [normalise(features, DIMS, statistics) for features in arrays]
     for kind, (mean, deviation) in of_one_array(results).items():
         assert abs(mean) < 1e-4, kind
@@ -105,7 +105,9 @@ def test_the_differences_between_the_columns_of_a_kind_are_kept():
 @pytest.mark.parametrize("others", [0, 1, 7])
 def test_constant_features_become_zero(value, others):
     features = np.full((50, 12), value, dtype=np.float32)
-    statistics = measure([features[: 7 * i + 1] for i in range(others)], DIMS) if others else None
+    statistics = (
+        measure_statistics([features[: 7 * i + 1] for i in range(others)], DIMS) if others else None
+    )
     with np.errstate(all="raise"):
         assert not normalise(features, DIMS, statistics).any()
 
@@ -135,13 +137,13 @@ def assert_columns_close(measured, arrays):
 @pytest.mark.parametrize("count", [1, 2, 50])
 def test_each_column_of_functionals_has_its_own_statistics(count, frames):
     arrays = rows(count, frames=frames)
-    assert_columns_close(measure(arrays, FUNCTIONALS), arrays)
-    assert_columns_close(measure(iter(arrays), FUNCTIONALS), arrays)
+    assert_columns_close(measure_statistics(arrays, FUNCTIONALS), arrays)
+    assert_columns_close(measure_statistics(iter(arrays), FUNCTIONALS), arrays)
 
 
 def test_a_single_column_of_functionals_has_arrays_of_one():
     arrays = [np.array([[value]], np.float32) for value in (1, 2, 6)]
-    mean, deviation = measure(arrays, {"functionals": 1})["functionals"]
+    mean, deviation = measure_statistics(arrays, {"functionals": 1})["functionals"]
     assert mean.tolist() == [3]
     assert deviation == pytest.approx(np.array([np.sqrt(14 / 3)]))
 
@@ -149,7 +151,7 @@ def test_a_single_column_of_functionals_has_arrays_of_one():
 def test_a_high_level_costs_functionals_no_precision():
     rng = np.random.default_rng(0)
     arrays = [(rng.normal(0, 1, (1, 12)) + 30000).astype(np.float32) for _ in range(400)]
-    assert_columns_close(measure(arrays, FUNCTIONALS), arrays)
+    assert_columns_close(measure_statistics(arrays, FUNCTIONALS), arrays)
 
 
 def test_groups_of_functionals_are_measured_each_by_its_own_clips():
@@ -164,7 +166,7 @@ def test_groups_of_functionals_are_measured_each_by_its_own_clips():
 
 def test_each_column_of_all_clips_functionals_gets_mean_0_and_deviation_1():
     arrays = rows(40)
-    statistics = measure(arrays, FUNCTIONALS)
+    statistics = measure_statistics(arrays, FUNCTIONALS)
     results = [normalise(features, FUNCTIONALS, statistics) for features in arrays]
     assert {result.dtype for result in results} == {np.dtype(np.float32)}
     assert {result.shape for result in results} == {(1, 12)}
@@ -192,7 +194,7 @@ def test_constant_columns_of_functionals_become_zero(count):
     arrays = rows(count)
     for features in arrays:
         features[:, [0, 5, 11]] = 0, 0.1, 12345.678
-    statistics = measure(arrays, FUNCTIONALS)
+    statistics = measure_statistics(arrays, FUNCTIONALS)
     with np.errstate(all="raise"):
         results = [normalise(features, FUNCTIONALS, statistics) for features in arrays]
     whole = np.concatenate(results)
@@ -207,14 +209,14 @@ def test_a_column_that_never_varied_stays_finite_where_it_does():
         features[:, 3] = 2.5
     (other,) = rows(1, seed=1)
     other[:, 3] = 1e4
-    result = normalise(other, FUNCTIONALS, measure(arrays, FUNCTIONALS))
+    result = normalise(other, FUNCTIONALS, measure_statistics(arrays, FUNCTIONALS))
     assert np.isfinite(result).all()
     assert result[0, 3] > 1e6
 
 
 def test_kinds_of_frames_keep_one_mean_and_deviation_beside_functionals():
     arrays = rows(9, frames=4)
-    measured = measure(arrays, {"functionals": 5, "logmel": 7})
+    measured = measure_statistics(arrays, {"functionals": 5, "logmel": 7})
     mean, deviation = measured["logmel"]
     whole = np.concatenate(arrays).astype(np.float64)
     assert mean == pytest.approx(whole[:, 5:].mean(), rel=1e-12)
@@ -227,5 +229,5 @@ def test_the_input_is_left_alone(common):
     (features,) = clips(1)
     features.flags.writeable = False
     before = features.copy()
-    normalise(features, DIMS, measure([features], DIMS) if common else None)
+    normalise(features, DIMS, measure_statistics([features], DIMS) if common else None)
     np.testing.assert_array_equal(features, before)

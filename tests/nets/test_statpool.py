@@ -18,7 +18,7 @@ from ser.nets.build import build, count_parameters
 from ser.nets.layers import Part, share_dropout
 from ser.training.batches import Examples, NormalisedClips
 from ser.training.loop import FoldData, Run, fit
-from ser.training.pooled import measure, measure_voices
+from ser.training.pooled import measure_pooled, measure_voices
 from ser.training.predict import predict
 from ser.training.team import Team
 
@@ -135,7 +135,7 @@ def test_gradients_reach_every_weight():
 
 def test_pooled_values_are_standardised_by_the_measured_clips():
     net, clips = make(), NormalisedClips(examples(), settings(), CPU)
-    measure(net, clips)
+    measure_pooled(net, clips)
     standard = (pooled(net, [spoken(i) for i in range(CLIPS)]) - net.centre) / net.scale
     varies = net.scale[0] != 1
     assert varies.float().mean() > 0.9

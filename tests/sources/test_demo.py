@@ -43,7 +43,7 @@ def digest(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    demo.write(folder)
+    demo.write_demo(folder)
     return folder
 
 
@@ -56,7 +56,7 @@ def clips(corpus):
 
 def test_each_speaker_speaks_each_utterance_in_each_emotion(corpus, clips):
     assert sum(path.is_file() for path in corpus.rglob("*")) == 244
-    labels = {name: aesdd.parse(Path(name).name) for name in clips}
+    labels = {name: aesdd.parse_aesdd(Path(name).name) for name in clips}
     assert all(label.emotion == EMOTIONS[name.split("/")[0]] for name, label in labels.items())
     spoken = Counter((label.emotion, label.speaker, label.utterance) for label in labels.values())
     assert len(spoken) == 5 * 6 * 8
@@ -68,7 +68,7 @@ def test_same_bytes_every_time(corpus, tmp_path):
     assert digest(corpus) == DIGEST
     (tmp_path / "anger").mkdir()
     (tmp_path / "anger" / "a01 (1).wav").write_bytes(b"of an earlier run")
-    demo.write(tmp_path)
+    demo.write_demo(tmp_path)
     assert digest(tmp_path) == DIGEST
 
 
@@ -155,7 +155,7 @@ def statistics(samples):
 
 def test_unheard_speakers_are_neither_at_chance_nor_perfect(clips):
     features = np.stack([statistics(samples) for samples in clips.values()])
-    labels = [aesdd.parse(Path(name).name) for name in clips]
+    labels = [aesdd.parse_aesdd(Path(name).name) for name in clips]
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     scores = cross_val_score(
         model,

@@ -859,7 +859,7 @@ def test_names_with_blanks_of_other_kinds_are_names(project, tmp_path):
 @pytest.mark.parametrize("query", ["X-Amz-Signature=hunter2", "a=1&token=hunter2", "Key=hunter2"])
 def test_secrets_in_a_query_are_refused_and_not_shown(query):
     with pytest.raises(UserError, match="looks like a secret") as caught:
-        addresses.parse(f"https://host/a.zip?{query}#md5={'0' * 32}")
+        addresses.parse_source(f"https://host/a.zip?{query}#md5={'0' * 32}")
     assert "hunter2" not in str(caught.value)
 
 
@@ -906,16 +906,16 @@ URL = "https://zenodo.org/records/1/files/a b%20(c)@2.zip?download=1"
 
 
 def test_source_kinds():
-    assert addresses.parse("dagshub:a/b") == addresses.Source("dagshub", "a/b")
-    assert addresses.parse("dagshub:a/b@feature/x") == addresses.Source(
+    assert addresses.parse_source("dagshub:a/b") == addresses.Source("dagshub", "a/b")
+    assert addresses.parse_source("dagshub:a/b@feature/x") == addresses.Source(
         "dagshub", "a/b", "feature/x"
     )
-    assert addresses.parse("kaggle:a-1/b_2") == addresses.Source("kaggle", "a-1/b_2")
+    assert addresses.parse_source("kaggle:a-1/b_2") == addresses.Source("kaggle", "a-1/b_2")
     versioned = "a/b/versions/12"
-    assert addresses.parse(f"kaggle:{versioned}") == addresses.Source("kaggle", versioned)
-    assert addresses.parse("path:C:/x@y") == addresses.Source("path", "C:/x@y")
-    assert addresses.parse(" path:a b ") == addresses.Source("path", "a b")
-    assert addresses.parse("builtin:") == addresses.Source("builtin", "")
+    assert addresses.parse_source(f"kaggle:{versioned}") == addresses.Source("kaggle", versioned)
+    assert addresses.parse_source("path:C:/x@y") == addresses.Source("path", "C:/x@y")
+    assert addresses.parse_source(" path:a b ") == addresses.Source("path", "a b")
+    assert addresses.parse_source("builtin:") == addresses.Source("builtin", "")
 
 
 @pytest.mark.parametrize("url", [URL, URL.replace("https", "http"), "https://h:8080/x.tgz"])
@@ -925,8 +925,8 @@ def test_addresses_with_a_checksum(url, algorithm, sign):
     digits = "0123456789abcdef" * (DIGITS[algorithm] // 8)
     digits = digits[: DIGITS[algorithm]]
     expected = addresses.Source(url.partition(":")[0], url, f"{algorithm}:{digits}")
-    assert addresses.parse(f"{url}#{algorithm}{sign}{digits}") == expected
-    assert addresses.parse(f" {url}#{algorithm.upper()}{sign}{digits.upper()}\n") == expected
+    assert addresses.parse_source(f"{url}#{algorithm}{sign}{digits}") == expected
+    assert addresses.parse_source(f" {url}#{algorithm.upper()}{sign}{digits.upper()}\n") == expected
 
 
 @pytest.mark.parametrize(

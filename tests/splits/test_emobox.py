@@ -340,7 +340,7 @@ def test_the_real_fold_of_emobox_has_455_and_149_clips(path):
     for file in (EMOBOX / "fold_1").glob("*.jsonl"):
         for line in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
             stem = Path(line["wav"]).stem
-            assert aesdd.parse(f"{stem}.wav").emotion == LETTERS[line["emo"]]
+            assert aesdd.parse_aesdd(f"{stem}.wav").emotion == LETTERS[line["emo"]]
             assert emotions[line["wav"].removeprefix("downloads/")] == LETTERS[line["emo"]]
 
 

@@ -59,7 +59,7 @@ def table(speakers=6, utterances=8, emotions=EMOTIONS, corpus="aesdd", takes=Tru
 def real_table():
     rows = []
     for file in sorted(REAL.glob("*/*.flac")):
-        labels = aesdd.parse(f"{file.stem}.wav")
+        labels = aesdd.parse_aesdd(f"{file.stem}.wav")
         rows.append(
             {
                 "clip": f"aesdd/{file.stem}",

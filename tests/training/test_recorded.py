@@ -17,7 +17,7 @@ from ser.training.batches import Examples, NormalisedClips, collate, epoch_batch
 from ser.training.checkpoint import Progress
 from ser.training.devices import make_deterministic
 from ser.training.loop import FoldData, Run, fit
-from ser.training.pooled import measure, measure_voices
+from ser.training.pooled import measure_pooled, measure_voices
 from ser.training.predict import predict
 from ser.training.recorded import CudaRecorder, RecordedSteps
 from ser.training.steps import Criterion, Steps
@@ -98,7 +98,7 @@ def fresh_net(model, device):
     if isinstance(net, StandardisingNet):
         net.tune(mel_band_hertz(FEATURES))
         clips = NormalisedClips(examples(model), model, CPU)
-        measure(net, clips)
+        measure_pooled(net, clips)
         measure_voices(net, clips)
     return net.to(device)
 

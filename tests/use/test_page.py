@@ -56,7 +56,7 @@ pytestmark = pytest.mark.skipif(
 def project(tmp_path_factory):
     """The finished demo."""
     folder = tmp_path_factory.mktemp("page") / "project"
-    make_workspace(folder, experiments.read("demo"))
+    make_workspace(folder, experiments.read_experiment("demo"))
     done = dvc(folder, "repro", env={"SER_WORKERS": "1"})
     assert done.returncode == 0, done.stderr
     return folder

@@ -175,11 +175,11 @@ def _write_page(options: argparse.Namespace, recogniser: Recogniser, folder: Pat
             "clean.noise_reduction none"
         )
     if options.runtime:
-        runtime.check(options.runtime)
+        runtime.check_package(options.runtime)
     package = options.runtime or runtime.fetch(options.registry)
     made = folder / "page"
     made.mkdir()
-    page.write(recogniser, package, made)
+    page.write_page(recogniser, package, made)
     checked = _export(options, recogniser, made / page.MODEL, options.web)
     size = sum(file.stat().st_size for file in made.iterdir()) / 1e6
     files = {file: options.web / file.name for file in made.iterdir()}
@@ -249,7 +249,7 @@ def choose_clips(given: Sequence[Path], raw: Path, folder: Path) -> tuple[list[P
         raise UserError(f"no recordings in {', '.join(map(str, given))} ({READ})")
     from ser.sources import demo
 
-    demo.write(folder / "demo")
+    demo.write_demo(folder / "demo")
     return sorted((folder / "demo").rglob("*.wav"))[:_CLIPS], "synthesised clips"
 
 

@@ -102,7 +102,7 @@ class Guard:
     def _check_call(self, body: bytes) -> None:
         """Check that all files and URLs in a call's JSON are uploads."""
 
-        def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             # Called for every object, however deeply nested, with duplicate keys included.
             for key, value in pairs:
                 if key in ("path", "url") and value is not None:
@@ -112,7 +112,7 @@ class Guard:
             return dict(pairs)
 
         try:
-            json.loads(body, object_pairs_hook=check)
+            json.loads(body, object_pairs_hook=checked)
         except (ValueError, RecursionError):
             raise HTTPException(400, "The body of this request must be JSON.") from None
 

