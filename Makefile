@@ -5,7 +5,7 @@ BIN := .venv/bin
 # dvc starts the stages as plain `python`, which must be the one of .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo check test lint repro experiment protocols trials explanations compare tune bench report readme lock
+.PHONY: setup demo check test lint repro experiment protocols trials explanations compare table tune bench report readme lock
 
 setup: .venv/ready
 
@@ -53,6 +53,10 @@ trials: setup
 # Check the explanations of the model in data/model, as docs/explanations.md describes.
 explanations: setup
 	@python -m scripts.explanations
+
+# List the experiments of this commit: figures, seconds of training, params that differ.
+table: setup
+	@python -m scripts.table
 
 # Run all of experiments/suites/compare.yaml, or some:
 # make compare NAMES='default s1-kfold' EPOCHS=10

@@ -46,10 +46,11 @@ def notebook_params() -> params.Params:
 def spectrograms(raw: Path, paths: Sequence[str], settings: params.Params) -> list[FloatArray]:
     """Compute log-mel spectrograms [frames, dims] of recordings, without noise reduction."""
     rate = settings.clean.sample_rate
+    form = settings.clean.form.model_copy(update={"highpass": 0.0, "noise_reduction": "none"})
     banks = filters.filter_banks(rate, settings.features)
     return [
         extract.extract(
-            standardise(resample(decode(raw / path), rate), rate, 0, "none", 0.0),
+            standardise(resample(decode(raw / path), rate), form),
             rate,
             settings.features,
             banks,

@@ -30,6 +30,7 @@ from ser.features.extract import logmel
 
 RATE = 16000  # Hz
 NOISE_SECONDS = 0.25
+LIMITS = sections.AudioLimits(min_seconds=0.5, max_clipped=0.01)
 _CLIPS = 60
 _AUGMENTED_SECONDS = 100.0
 _CACHED_FRAMES = 32
@@ -69,12 +70,18 @@ def one_by_one(function: Callable[..., object], items: Sequence[Any]) -> Callabl
     return run
 
 
+def form(noise_reduction: str) -> sections.AudioForm:
+    """Return the form of the waveforms."""
+    settings = {"highpass": 0, "noise_reduction": noise_reduction, "noise_seconds": NOISE_SECONDS}
+    return sections.AudioForm.model_validate({"sample_rate": RATE, **settings})
+
+
 def clips_of(paths: Sequence[Path], seconds: float) -> list[FloatArray]:
     """Standardise recordings up to a total duration: float32 [samples] each."""
     clips: list[FloatArray] = []
     for path in paths:
         if sum(map(len, clips)) < seconds * RATE:
-            clips.append(standardise(resample(decode(path), RATE), RATE, 0, "none", NOISE_SECONDS))
+            clips.append(standardise(resample(decode(path), RATE), form("none")))
     return clips
 
 
@@ -83,9 +90,9 @@ def ours(
 ) -> FloatArray:
     """Compute a recording's log-mel spectrogram as the stages do: [frames, n_mels]."""
     recording = decode(path)
-    require_usable(recording, 0.5, 0.01)
+    require_usable(recording, LIMITS)
     resampled = resample(recording, RATE)
-    waveform = standardise(resampled, RATE, 0, noise_reduction, NOISE_SECONDS)
+    waveform = standardise(resampled, form(noise_reduction))
     return logmel(waveform, RATE, features, banks)
 
 

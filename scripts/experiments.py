@@ -18,10 +18,12 @@ from scripts import cli
 from scripts.workspace import ROOT, dvc, dvc_command, dvc_environment, git
 from ser.core import params
 from ser.core.errors import UserError
+from ser.core.tables import parse_report, write_json
 from ser.core.yaml_reader import read_yaml
 
 FOLDER = ROOT / "experiments"
 CHECKPOINTS = ROOT / ".checkpoints"
+SECONDS = CHECKPOINTS / "seconds.json"
 
 Changes = dict[str, Any]
 _STAGE = re.compile(r"^(Running stage|Stage) '\w+'")  # begins, or is skipped
@@ -173,7 +175,19 @@ def run_experiment(
         if former:
             git(ROOT, "update-ref", reference(name), former)
         raise
-    return time_training(log)
+    training = time_training(log)
+    if training is not None and not target:
+        commit = git(ROOT, "rev-parse", reference(name)).strip()
+        write_json(SECONDS, read_seconds() | {commit: training.seconds})
+    return training
+
+
+def read_seconds() -> dict[str, float]:
+    """Read how long trainings took: commit of the experiment -> seconds, if known."""
+    try:
+        return dict(json.loads(SECONDS.read_bytes()))
+    except (OSError, ValueError, TypeError):  # never written, or damaged: a convenience only
+        return {}
 
 
 def time_training(log: Sequence[tuple[float, str]]) -> Training | None:
@@ -289,6 +303,12 @@ def reference(name: str) -> str:
     return f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
 
 
+def stored_names() -> list[str]:
+    """Return the names of all experiments of the current commit, sorted."""
+    listed = git(ROOT, "for-each-ref", "--format=%(refname:lstrip=4)", reference(""))
+    return sorted(listed.split())
+
+
 def exists(name: str) -> bool:
     """Return whether the current commit has an experiment."""
     return bool(git(ROOT, "for-each-ref", reference(name)))
@@ -310,7 +330,7 @@ def read_data(name: str, path: str) -> str:
 
 def read_metrics(name: str, metrics: str) -> dict[str, Any]:
     """Read metrics/<metrics>.json of an experiment of the current commit."""
-    values: dict[str, Any] = json.loads(read_result(name, f"metrics/{metrics}.json"))
+    values: dict[str, Any] = parse_report(read_result(name, f"metrics/{metrics}.json"))
     return values
 
 
@@ -361,12 +381,10 @@ def set_key(changes: Changes, key: str, value: Any) -> Changes:  # noqa: ANN401 
 def main(name: str = "", *settings: str) -> None:
     """Run one experiment and print its figures."""
     run_experiment(name, read_experiment(name, parse_settings(settings)))
-    for metrics in ("train", "evaluate"):
-        for key, value in read_metrics(name, metrics).items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                print(f"  {key}: {value:g}")
+    for key, value in read_metrics(name, "headline").items():
+        print(f"  {key}: {value:g}")
     print(
-        f"`dvc exp show` lists experiment {name}; `dvc exp apply {name}` copies its params, model, "
+        f"`make table` lists experiment {name}; `dvc exp apply {name}` copies its params, model, "
         "metrics and plots to the workspace."
     )
 

@@ -13,6 +13,7 @@ from scripts import gpu_results, scaling
 from scripts.suites import lists
 from scripts.workspace import ROOT, read_file
 from ser.core.figures import Baseline, Figures
+from ser.core.tables import parse_report
 from ser.evaluation.card import markdown_table as table
 
 Row = Mapping[str, Any]
@@ -31,7 +32,7 @@ def load_metrics(name: str) -> dict[str, Any]:
     Raises:
         UserError: it is not JSON, such as after a merge with conflicts.
     """
-    values: dict[str, Any] = read_file(ROOT, f"metrics/{name}.json", json.loads)
+    values: dict[str, Any] = read_file(ROOT, f"metrics/{name}.json", parse_report)
     return values
 
 

@@ -75,7 +75,10 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     # tee keeps the jobs that are in progress.
     begun, done = tee(jobs(clips, waveforms, settings.augment))
     columns = ["key", "clip", "copy", *(field.name for field in fields(CopyChanges))]
-    with StoreWriter(augmented, (sum(features.dims.values()),), {"dims": features.dims}) as store:
+    meta = {"dims": features.dims}
+    if settings.augment.copies:  # else the settings change nothing
+        meta["augment"] = settings.augment.model_dump(mode="json")
+    with StoreWriter(augmented, (sum(features.dims.values()),), meta) as store:
         results = ordered_map(work, begun)
         progress = tqdm(results, "augment", total, unit="clip", disable=None)
         write_csv(augmented / "copies.csv", stored(done, progress, store), columns)

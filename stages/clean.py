@@ -22,7 +22,7 @@ from ser.cleaning.summary import (
 from ser.core import params, sections
 from ser.core.rejection import Rejected
 from ser.core.store import StoreWriter
-from ser.core.tables import CLIP_COLUMNS, write_csv, write_json
+from ser.core.tables import CLIP_COLUMNS, write_csv, write_report
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import decode
 from ser.parallel import ordered_map
@@ -71,7 +71,7 @@ def examine_all(ledger: Ledger, raw: Path, clean: Path, settings: sections.Clean
     # Keys are paths, because two files may have the same name until the duplicates are set apart,
     # and which of them is kept is known only at the end. A second file of the same name and sound
     # is not stored.
-    with StoreWriter(clean, (), settings.model_dump()) as store:
+    with StoreWriter(clean, (), settings.form.model_dump()) as store:
         results = ordered_map(work, ledger.names())
         for row, waveform in tqdm(results, "clean", len(ledger), unit="clip", disable=None):
             if waveform is not None and not ledger.has(row["clip"], row["digest"]):
@@ -79,7 +79,7 @@ def examine_all(ledger: Ledger, raw: Path, clean: Path, settings: sections.Clean
             ledger.update(row)
 
 
-def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> None:
+def main(raw: Path, clips: Path, rejected: Path, clean: Path, report: Path) -> None:
     """Write clips.csv, rejected.csv, the standardised audio and the counts.
 
     Raises:
@@ -97,7 +97,7 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, metrics: Path) -> 
         write_csv(clips, ledger.clips(), CLIP_COLUMNS)
         write_csv(rejected, ledger.rejected(), REJECTED_COLUMNS)
         facts = summarise_cleaning(ledger)
-        write_json(metrics, facts)
+        write_report(report, facts)
         kept, lost = facts["kept"], facts["rejected"]
         print(f"clean: {kept} clips kept, {lost} rejected (see {rejected})")
         for tally in ledger.reasons():

@@ -10,31 +10,33 @@ from typing import NoReturn
 
 from ser.core.errors import UserError
 
-_WHAT_NEXT = (
-    "Nothing is lost: correct this and run again; finished work is restored from DVC's cache."
+_COMES_BACK = (
+    "Nothing is lost. Correct this, or undo the change, and run `dvc repro`: it restores from "
+    "DVC's cache what it has computed before."
 )
-_GO_BACK = (
-    "(`dvc exp run -S` has left its value in params.yaml. To go back to the last committed run: "
-    "git checkout -- params.yaml dvc.lock metrics plots && dvc checkout --force)"
-)
+_IN_WORKSPACE = "(`dvc exp run -S` has left its value in params.yaml.)"
 
 
-def _fail(text: str) -> NoReturn:
+def _fail(text: str, what_next: str) -> NoReturn:
     """End the stage with status 1 and a message: what is wrong and what to do."""
     # Of several processes that train one net together, only the first of each machine prints.
     if os.environ.get("LOCAL_RANK", "0") != "0":
         sys.exit(1)
     # An experiment in a separate folder, within .dvc, does not change the workspace.
-    advice = [_WHAT_NEXT] if ".dvc" in Path.cwd().parts else [_WHAT_NEXT, _GO_BACK]
+    advice = [what_next] if ".dvc" in Path.cwd().parts else [what_next, _IN_WORKSPACE]
     sys.exit("\n".join([f"error: {text}", *advice]))
 
 
-def run_stage(main: Callable[..., None]) -> None:
+def run_stage(main: Callable[..., None], what_next: str = _COMES_BACK) -> None:
     """Call `main` with the paths of the command line, one for each of its parameters.
 
     A `UserError`, or a file that cannot be read or written, ends the stage with a message and
-    status 1. DVC has already removed the stage's former outputs, so the message says how to get
-    them back.
+    status 1. DVC has already removed the stage's former outputs, so the message says how they come
+    back.
+
+    Args:
+        main: takes paths.
+        what_next: what the message says after the error.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m stages.{Path(sys.argv[0]).stem}",
@@ -46,8 +48,8 @@ def run_stage(main: Callable[..., None]) -> None:
     try:
         main(**paths)
     except UserError as error:
-        _fail(str(error))
+        _fail(str(error), what_next)
     except OSError as error:
-        _fail(f"{error.filename or ''}: {error.strerror or error}")
+        _fail(f"{error.filename or ''}: {error.strerror or error}", what_next)
     except KeyboardInterrupt:
         sys.exit("interrupted: `dvc repro` continues from here")

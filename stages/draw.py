@@ -10,7 +10,7 @@ from stages import cli
 
 
 def main(
-    metrics: Path,
+    report: Path,
     predictions: Path,
     reliability: Path,
     history: Path,
@@ -18,7 +18,7 @@ def main(
     plots: Path,
 ) -> None:
     """Draw the confusion matrix, the reliability diagram and the learning curves."""
-    figures = read_figures(metrics)
+    figures = read_figures(report)
     emotions = list(figures.per_class)
     results.confusion_matrix(
         plots / "confusion.png",

@@ -6,9 +6,10 @@ import pandas as pd
 
 from ser.core import params
 from ser.core.store import Store
-from ser.core.tables import read_csv, write_json, write_table
+from ser.core.tables import read_csv, write_json, write_report, write_table
 from ser.evaluation import baseline, card, prediction, scores
 from ser.evaluation.figures import compute_figures, tabulate_classes
+from ser.evaluation.unheard import read_unheard
 from ser.nets import model_folder
 from stages import cli
 
@@ -18,12 +19,15 @@ def main(
     features: Path,
     splits: Path,
     trained: Path,
+    unheard_voices: Path,
     model: Path,
-    metrics: Path,
+    headline: Path,
+    report: Path,
     predictions: Path,
     mistakes: Path,
     test_history: Path,
-    plots: Path,
+    reliability: Path,
+    confusions: Path,
 ) -> None:
     """Write the figures, the predictions behind them, and the model with its figures."""
     all_params = params.load()
@@ -38,7 +42,7 @@ def main(
     table, tested = prediction.predict_test_clips(
         clip_table, split_table, store, trained, description, nets
     )
-    reliability = scores.reliability(
+    bins = scores.reliability(
         table[emotions].to_numpy(),
         scores.indices(table["emotion"], emotions),
         settings.calibration_bins,
@@ -46,7 +50,7 @@ def main(
     figures = compute_figures(
         table,
         emotions,
-        reliability,
+        bins,
         predict_by_baseline("majority"),
         None if settings.baseline == "none" else predict_by_baseline(settings.baseline),
         tested,
@@ -54,8 +58,10 @@ def main(
         split_scheme=scheme,
         uses_test_speakers_audio=description.model.normalisation == "speaker",
     )
-    write_json(metrics, figures.for_dvc())
-    measured = description.measured(figures.rounded())
+    write_json(headline, figures.for_dvc())
+    write_report(report, figures.for_report())
+    unheard = read_unheard(unheard_voices, description)
+    measured = description.released(figures.rounded(), unheard, all_params.clean.limits)
     model_folder.release(trained, model, measured, card.write_card(measured))
 
     write_table(predictions, table, decimals=7)
@@ -63,12 +69,10 @@ def main(
     write_table(mistakes, worst, decimals=6)
     write_table(test_history, tested, decimals=6)
 
-    report = tabulate_classes(figures)
-    write_table(plots / "report.csv", report.round(6))
-    write_table(plots / "reliability.csv", reliability[reliability["count"] > 0].round(6))
-    confusions = table.rename(columns={"emotion": "actual"})[["actual", "predicted"]]
-    write_table(plots / "confusion.csv", confusions)
-    print(report.round(3).to_string(index=False))
+    write_table(reliability, bins[bins["count"] > 0], decimals=6)
+    pairs = table.rename(columns={"emotion": "actual"})[["actual", "predicted"]]
+    write_table(confusions, pairs)
+    print(tabulate_classes(figures).round(3).to_string(index=False))
     print(
         f"evaluate: {figures.headline}; UAR {figures.uar:.1%}, {figures.n_test} clips, "
         f"split {scheme}"

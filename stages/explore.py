@@ -95,13 +95,13 @@ def _gallery_speakers(speakers: pd.Index) -> list[str]:
     return [speaker for _, _, speaker in sorted(chosen, key=lambda entry: entry[1])]
 
 
-def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
+def main(clips: Path, clean: Path, report: Path, plots: Path) -> None:
     """Write the dataset's figures and pictures.
 
     Args:
         clips: the table of the clips.
         clean: the store of their waveforms.
-        metrics: the figures, json.
+        report: the figures, json.
         plots: folder of the pictures.
     """
     features = params.load().features
@@ -112,7 +112,7 @@ def main(clips: Path, clean: Path, metrics: Path, plots: Path) -> None:
     frames = np.array(
         [frame_count(store.length(path), features.hop_length) for path in table["path"]]
     )
-    tables.write_json(metrics, _describe(table, frames))
+    tables.write_report(report, _describe(table, frames))
 
     first = table.iloc[0]
     title = f"{first['clip']}: {first['emotion']}, speaker {first['speaker'] or 'unknown'}"

@@ -35,8 +35,8 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     work = partial(features_of, sample_rate=sample_rate, features=settings, banks=banks)
     rows, same = tee(read_rows(clips))  # tee keeps the rows that are in progress
     places = (waveforms.array_slice(row["path"]) for row in rows)
-    clean_settings = sections.Clean.model_validate(waveforms.meta)
-    meta = Preprocessing.of(clean_settings, settings, banks).model_dump(mode="json")
+    form = sections.AudioForm.model_validate(waveforms.meta)
+    meta = Preprocessing.of(form, settings, banks).model_dump(mode="json")
     with StoreWriter(features, (sum(settings.dims.values()),), meta) as store:
         results = ordered_map(work, places)
         progress = tqdm(results, "extract", total, unit="clip", disable=None)

@@ -1,9 +1,12 @@
 """Fetch the recordings of every corpus in pull.corpora to data/raw/<corpus>."""
 
 import shutil
+import subprocess
+import sys
 from collections import Counter
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ser.core import params, sections, tables
@@ -13,8 +16,26 @@ from ser.sources import addresses
 from ser.sources.files import ORIGIN_FILE
 from stages import cli
 
+_LOOKING = Lock()
 
-def main(raw: Path, metrics: Path) -> None:
+
+def find_in_dvc_cache(md5: str) -> Path | None:
+    """Return the file of DVC's cache with an MD5; None if it is not there."""
+    with _LOOKING:  # else every thread of a download would start DVC
+        folder = _dvc_cache()
+    path = folder / "files" / "md5" / md5[:2] / md5[2:]
+    return path if path.is_file() else None
+
+
+@cache
+def _dvc_cache() -> Path:
+    """Return the folder of DVC's cache; asked for only if a file is not in its place."""
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    return Path(found.stdout.strip() or ".dvc/cache")
+
+
+def main(raw: Path, report_file: Path) -> None:
     """Fetch every corpus, remove files that its source does not have, and write a report."""
     pull = params.load().pull
     parsed = {corpus: addresses.parse_source(pull.sources[corpus]) for corpus in pull.corpora}
@@ -23,7 +44,9 @@ def main(raw: Path, metrics: Path) -> None:
     for corpus, source in parsed.items():
         folder = raw / corpus
         select = partial(select_files, corpus)
-        pulled = addresses.pull(source, folder, select, pull.verify, pull.redirect_hosts)
+        pulled = addresses.pull(
+            source, folder, select, pull.verify, pull.redirect_hosts, find_in_dvc_cache
+        )
         removed = addresses.prune(folder, {*pulled.files, ORIGIN_FILE})
         if removed:
             print(f"{folder}: removed {removed} files that the source does not have")
@@ -43,7 +66,7 @@ def main(raw: Path, metrics: Path) -> None:
             "unverified": verified["unverified"],
         }
     _remove_other_corpora(raw, pull.corpora)
-    tables.write_json(metrics, report)
+    tables.write_report(report_file, report)
     for name, facts in report.items():
         left = f" ({facts['other_files']} other files left out)" if facts["other_files"] else ""
         print(

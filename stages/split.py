@@ -8,10 +8,9 @@ from typing import Any
 import pandas as pd
 
 from ser.core import params, sections
-from ser.core.tables import read_csv, write_csv, write_json
+from ser.core.tables import read_csv, write_csv, write_report
 from ser.splits.schemes import (
     COLUMNS,
-    KEEP_SPEAKERS_APART,
     Fold,
     Lacking,
     folds_lacking,
@@ -61,7 +60,7 @@ def split_figures(
             for subset, own in lacking.items()
         },
     }
-    if split.scheme in KEEP_SPEAKERS_APART:
+    if split.scheme in sections.KEEP_SPEAKERS_APART:
         facts["folds_validated_on_train_speakers"] = sum(
             validates_train_speakers(clips, fold) for fold in folds
         )
@@ -73,7 +72,7 @@ def split_figures(
     return facts
 
 
-def main(clips: Path, splits: Path, metrics: Path) -> None:
+def main(clips: Path, splits: Path, report: Path) -> None:
     """Write splits.csv (clip, fold, subset) and the figures of the split."""
     settings = params.load().split
     table = read_csv(clips, COLUMNS)
@@ -81,7 +80,7 @@ def main(clips: Path, splits: Path, metrics: Path) -> None:
     write_csv(splits, rows(folds), ("clip", "fold", "subset"))
     lacking = folds_lacking(table, folds)
     facts = split_figures(table, folds, lacking, settings)
-    write_json(metrics, facts)
+    write_report(report, facts)
     counts = ", ".join(f"{size:g} {subset}" for subset, size in facts["clips_per_fold"].items())
     print(f"split: {settings.scheme}, {len(folds)} fold(s), per fold {counts}")
     for key, text in _NOTES.items():

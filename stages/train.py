@@ -12,7 +12,7 @@ from ser.core import params, sections
 from ser.core.clips import summarise_corpus
 from ser.core.preprocessing import Preprocessing
 from ser.core.store import Store
-from ser.core.tables import read_csv, write_csv, write_json
+from ser.core.tables import read_csv, write_csv, write_report
 from ser.nets import model_folder
 from ser.nets.description import Description, versions
 from ser.training import folds
@@ -70,6 +70,7 @@ def describe_model(
         preprocessing=Preprocessing.model_validate(Store(inputs.features).meta),
         folds=list(trained),
         statistics=[fold.statistics for fold in trained.values()],
+        augment=Store(inputs.augmented).meta.get("augment"),
         corpus=summarise_corpus(clips),
         versions=versions(),
     )
@@ -82,7 +83,7 @@ def main(
     splits: Path,
     model: Path,
     history: Path,
-    metrics: Path,
+    report: Path,
 ) -> None:
     """Write the model, its learning curves and its final figures on train and val."""
     settings = params.load().model
@@ -114,7 +115,7 @@ def main(
         "examples": float(np.mean([fold.examples for fold in trained.values()])),
         **mean_figures(kept),
     }
-    write_json(metrics, figures)
+    write_report(report, figures)
     if not 0 < settings.stop_after < settings.epochs:
         shutil.rmtree(checkpoints)
 

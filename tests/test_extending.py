@@ -15,7 +15,7 @@ from toy_project import DIMS, EMOTIONS, TRAIN_PATHS, make_project, one_split, ru
 
 from scripts.workspace import ROOT
 from ser.core.store import Store, StoreWriter
-from ser.core.tables import read_csv, write_csv
+from ser.core.tables import parse_report, read_csv, write_csv
 
 # A block of code, and the last file that is named before it.
 BLOCK = re.compile(r"```(python|diff)\n(.*?)```", re.DOTALL)
@@ -87,7 +87,7 @@ def test_a_net_is_added_in_three_places(extended, tmp_path):
     run_extended("train", project, *TRAIN_PATHS)
     described = json.loads((project / "trained/model.json").read_text("utf-8"))
     assert described["model"]["name"] == "average"
-    figures = json.loads((project / "train.json").read_text("utf-8"))
+    figures = parse_report((project / "train.json").read_text("utf-8"))
     assert figures["parameters"] == (sum(DIMS.values()) + 1) * len(EMOTIONS)
 
 

@@ -1,5 +1,6 @@
 """The whole pipeline through the real dvc, in temporary copies of the project."""
 
+import csv
 import json
 import os
 import re
@@ -10,9 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from toy_project import assert_dvc_sees_every_figure, seen_by_dvc
+import yaml
+from toy_project import assert_dvc_compares_the_headline_alone, contents, seen_by_dvc
 
-from scripts.workspace import change_params, dvc, make_workspace
+from scripts.workspace import ROOT, change_params, dvc, make_workspace
+from ser.sources import demo
 
 SMALL = {
     "pull": {"corpora": ["demo"]},
@@ -20,6 +23,7 @@ SMALL = {
     "model": {"width": 4, "epochs": 2},
     "evaluate": {"bootstrap": 200},
 }
+README = (ROOT / "README.md").read_text("utf-8")
 IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.org")
 
 
@@ -50,6 +54,11 @@ def stages_run(output):
     return re.findall(r"Running stage '(\w+)'", output)
 
 
+def reproduced(output):
+    """The stages that had to run again, though the result of some was in the run cache."""
+    return re.findall(r"(?:Running stage|Stage) '(\w+)'(?:$|:| is cached)", output, re.MULTILINE)
+
+
 def commit_all(folder, message):
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", message)
@@ -61,7 +70,7 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("one") / "project"
     make_workspace(folder, SMALL)
     output = run(folder, "repro", env={"SER_WORKERS": "1"})
-    assert len(stages_run(output)) == 8
+    assert len(stages_run(output)) == 9
     commit_all(folder, "first run")
     return folder
 
@@ -80,12 +89,25 @@ def test_nothing_reruns_without_a_change(project):
     assert git(project, "status", "--porcelain") == ""
 
 
-def test_dvc_sees_every_figure(project):
-    metrics = sorted(path.relative_to(project).as_posix() for path in project.glob("metrics/*"))
-    assert len(metrics) == 6
-    assert_dvc_sees_every_figure(project, *metrics)
+HEADLINE = "metrics/headline.json"
+
+
+def test_dvc_compares_the_headline_alone(project):
+    reports = {path.relative_to(project).as_posix() for path in project.glob("metrics/*")}
+    assert len(reports) == 7
     # Without names it shows the metrics of dvc.yaml.
-    assert sorted(seen_by_dvc(project)) == metrics
+    assert set(seen_by_dvc(project)) == reports
+    assert_dvc_compares_the_headline_alone(project, HEADLINE, *sorted(reports - {HEADLINE}))
+
+
+def test_the_table_of_experiments_begins_with_the_headline(project):
+    table = run(project, "exp", "show", "--csv")
+    columns = next(csv.reader(table.splitlines()))
+    headline = json.loads((project / HEADLINE).read_text())
+    assert list(headline)[:3] == ["accuracy", "accuracy_low", "accuracy_high"]
+    after = columns.index("parent") + 1
+    assert columns[after : after + len(headline)] == list(headline)
+    assert columns[after + len(headline)] == "pull.corpora"  # the first of params.yaml
 
 
 def test_a_second_copy_with_two_processes_gives_the_same_lock(project, tmp_path):
@@ -95,25 +117,53 @@ def test_a_second_copy_with_two_processes_gives_the_same_lock(project, tmp_path)
     assert (other / "dvc.lock").read_text() == (project / "dvc.lock").read_text()
 
 
+# A change of params.yaml -> the stages that it runs again, and the row of the README that says so.
+# The demo corpus has no clip that is shorter than 0.1 s or calm, so clean writes the same.
+RERUNS = [
+    ({"pull": {"redirect_hosts": ["example.org"]}}, "pull.*", "pull"),
+    ({"clean": {"relabel": {"calm": "neutral"}}}, "clean.*", "clean"),
+    ({"clean": {"noise_seconds": 0.2}}, "clean.*", "clean"),
+    ({"clean": {"min_seconds": 0.1}}, "clean.*", "clean evaluate"),
+    (
+        {"clean": {"highpass": 100.0}},
+        "clean.*",
+        "clean explore extract augment train evaluate",
+    ),
+    ({"features": {"n_mels": 24}}, "features.*", "explore extract augment train evaluate"),
+    ({"augment": {"seed": 1}}, "augment.*", "augment"),
+    (
+        {"augment": {"copies": 1, "gain": {"probability": 1.0}}},
+        "augment.*",
+        "augment train evaluate",
+    ),
+    ({"split": {"seed": 1}}, "split.*", "split train evaluate"),
+    ({"model": {"batch_size": 1}}, "model.*", "train evaluate"),
+    ({"evaluate": {"bootstrap": 300}}, "evaluate.*", "evaluate"),
+]
+
+
 @pytest.mark.parametrize(
-    ("section", "changes", "expected"),
-    [
-        ("model", {"batch_size": 1}, {"train"}),
-        ("split", {"seed": 1}, {"split", "evaluate"}),
-        ("augment", {"seed": 1}, {"augment"}),
-        ("features", {"n_mels": 24}, {"explore", "extract", "augment"}),
-        ("clean", {"min_seconds": 0.1}, {"clean"}),
-        ("evaluate", {"bootstrap": 300}, {"evaluate"}),
-    ],
+    ("changes", "row", "expected"), RERUNS, ids=[f"{row}-{stages}" for _, row, stages in RERUNS]
 )
-def test_a_param_reruns_only_these_stages(restored, section, changes, expected):
-    change_params(restored / "params.yaml", {section: changes})
-    assert set(json.loads(run(restored, "status", "--json"))) == expected
+def test_a_change_runs_the_stages_that_the_readme_says(restored, changes, row, expected):
+    change_params(restored / "params.yaml", changes)
+    # Stages may come from the cache, but only if they had to run again.
+    assert set(reproduced(run(restored, "repro"))) == {"check", *expected.split()}
+    (said,) = re.findall(rf"^\| `{re.escape(row)}` \| (.*) \|$", README, re.MULTILINE)
+    assert set(expected.split()) - set(re.findall(r"\w+", said)) == set() or "everything" in said
+
+
+def test_every_section_of_params_has_its_row_in_the_readme():
+    rows = {row for _, row, _ in RERUNS}
+    assert rows == {
+        f"{section}.*" for section in yaml.safe_load((ROOT / "params.yaml").read_text())
+    }
+    assert rows == set(re.findall(r"^\| `(\w+\.\*)` \|", README, re.MULTILINE))
 
 
 def test_batch_size_one_reruns_train_and_evaluate_only(restored):
     output = run(restored, "exp", "run", "-S", "model.batch_size=1", "--name", "one-by-one")
-    assert stages_run(output) == ["train", "evaluate"]
+    assert stages_run(output) == ["check", "train", "evaluate"]
     assert git(restored, "diff", "--numstat", "params.yaml").split()[:2] == ["1", "1"]
     model = json.loads((restored / "data/model/model.json").read_text())["model"]
     assert (model["batch_size"], model["length"]) == (1, "own")
@@ -130,13 +180,15 @@ def test_a_tiny_learning_rate_given_on_the_command_line_is_a_number(restored):
 def test_metrics_and_plots_of_two_branches_differ_in_a_clone_without_a_cache(restored, tmp_path):
     git(restored, "checkout", "--quiet", "-b", "longer")
     change_params(restored / "params.yaml", {"model": {"epochs": 3}})
-    assert stages_run(run(restored, "repro")) == ["train", "evaluate"]
+    assert stages_run(run(restored, "repro")) == ["check", "train", "evaluate"]
     commit_all(restored, "longer")
     git(tmp_path, "clone", "--quiet", str(restored), "clone")
     clone = tmp_path / "clone"
     git(clone, "branch", "--quiet", "main", "origin/main")
     changed = json.loads(run(clone, "metrics", "diff", "main", "--json"))
-    assert changed["metrics/train.json"]["epoch"] == {"old": 2.0, "new": 3.0, "diff": 1.0}
+    assert set(changed) == {HEADLINE}
+    assert set(changed[HEADLINE]) <= set(json.loads((clone / HEADLINE).read_text()))
+    assert {"old", "new", "diff"} == set(changed[HEADLINE]["ece"])
     assert "accuracy" in run(clone, "metrics", "show")
     page = run(clone, "plots", "diff", "main", "longer").strip().splitlines()[-1]
     assert Path(page.removeprefix("file://")).exists()
@@ -187,23 +239,118 @@ def test_a_killed_training_continues_and_ends_with_the_same_bytes(restored):
     assert (restored / "dvc.lock").read_text() == reference
 
 
+def data_and_results(folder):
+    """All that a run has made, without what DVC keeps besides."""
+    return contents(folder / "data") | contents(folder / "metrics") | contents(folder / "plots")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": {"batch_size": 0}}, "model.batch_size = 0"),
+        ({"features": {"win_length": 4096}}, "win_length 4096"),
+        ({"evaluate": {"seed": -1}, "model": {"name": "transformer"}}, "evaluate.seed = -1"),
+    ],
+)
+@pytest.mark.parametrize("command", [("repro",), ("repro", "train"), ("exp", "run")])
+def test_a_wrong_setting_removes_nothing(restored, changes, said, command):
+    before = data_and_results(restored)
+    change_params(restored / "params.yaml", changes)
+    output = run(restored, *command, ok=False)
+    assert said in output
+    assert "Nothing was run, and nothing was removed." in output
+    valid = {"params_valid.txt": b"params.yaml is valid\n"}
+    assert data_and_results(restored) | valid == before
+    git(restored, "checkout", "--", "params.yaml")
+    assert stages_run(run(restored, "repro")) == []
+    assert data_and_results(restored) == before
+
+
 @pytest.mark.parametrize(
     ("section", "changes", "said"),
     [
-        ("model", {"batch_size": 0}, "model.batch_size = 0"),
-        ("features", {"win_length": 4096}, "win_length 4096"),
         ("clean", {"min_seconds": 1000.0}, "every clip of demo was rejected"),
         ("split", {"scheme": "speaker_kfold", "folds": 7}, "6 speakers"),
     ],
 )
-def test_a_mistake_is_explained_and_loses_nothing(restored, section, changes, said):
-    reference = (restored / "dvc.lock").read_text()
+def test_what_a_failed_stage_removed_comes_back(restored, section, changes, said):
+    before, lock = data_and_results(restored), (restored / "dvc.lock").read_text()
     change_params(restored / "params.yaml", {section: changes})
     assert said in run(restored, "repro", ok=False)
-    git(restored, "checkout", "--", ".")
-    run(restored, "checkout", "--force")
+    git(restored, "checkout", "--", "params.yaml")
     assert stages_run(run(restored, "repro")) == []
-    assert (restored / "dvc.lock").read_text() == reference
+    assert data_and_results(restored) == before
+    assert (restored / "dvc.lock").read_text() == lock
+
+
+@pytest.fixture(scope="module")
+def clone(project, tmp_path_factory):
+    """A clone whose user has other recordings than the author of its commit, and has run it."""
+    parent = tmp_path_factory.mktemp("clone")
+    git(parent, "clone", "--quiet", str(project), "project")
+    folder = parent / "project"
+    demo.write_demo(parent / "recordings")
+    recording = min((parent / "recordings").rglob("*.wav"))
+    recording.write_bytes(recording.read_bytes()[:-200])
+    change_params(
+        folder / "params.yaml", {"pull": {"sources": {"demo": f"path:{parent / 'recordings'}"}}}
+    )
+    assert len(stages_run(run(folder, "repro"))) == 9
+    return folder
+
+
+def stopped_in_training(folder):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "exp", "run", "-S", "model.epochs=40"],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with process:
+        assert any("epoch 2/40" in line for line in process.stdout)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def finished(folder):
+    run(folder, "exp", "run", "-S", "model.batch_size=4")
+
+
+def failed(folder):
+    run(folder, "exp", "run", "-S", "split.scheme=speaker_kfold", "-S", "split.folds=7", ok=False)
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("experiment", [finished, failed, stopped_in_training])
+def test_the_way_back_from_an_experiment_loses_nothing(clone, experiment, committed):
+    if committed:
+        commit_all(clone, "my own run")
+    before = data_and_results(clone)
+    params = (clone / "params.yaml").read_text()
+    experiment(clone)
+    assert (clone / "params.yaml").read_text() != params
+    (clone / "params.yaml").write_text(params)  # the change is undone by hand
+    assert stages_run(run(clone, "repro")) == []
+    assert data_and_results(clone) == before
+
+
+def test_the_lock_of_another_author_loses_nothing(clone):
+    """As after `git checkout dvc.lock metrics plots`: its hashes are not in this user's cache."""
+    before = data_and_results(clone)
+    first = git(clone, "rev-list", "--max-parents=0", "HEAD").strip()
+    git(clone, "checkout", first, "--", "dvc.lock", "metrics", "plots")
+    assert stages_run(run(clone, "repro")) == ["pull"]  # which compares the recordings
+    assert data_and_results(clone) == before
+
+
+def test_an_experiment_in_its_own_folder_leaves_the_workspace_as_it_is(clone):
+    before, params = data_and_results(clone), (clone / "params.yaml").read_text()
+    output = run(clone, "exp", "run", "--temp", "-S", "model.batch_size=1", "--name", "single")
+    assert "train" in stages_run(output)
+    assert data_and_results(clone) == before
+    assert (clone / "params.yaml").read_text() == params
+    assert "single" in run(clone, "exp", "list")
 
 
 def test_an_unknown_key_on_the_command_line_is_refused(restored):

@@ -15,7 +15,7 @@ from small_model import ser
 from scripts import experiments
 from scripts.workspace import ROOT, dvc, make_workspace
 from ser.core.store import Store
-from ser.core.tables import read_csv
+from ser.core.tables import parse_report, read_csv
 
 AESDD = ROOT.parent / "shared" / "aesdd"
 EMOBOX = ROOT.parent / "shared" / "emobox" / "aesdd"
@@ -47,7 +47,7 @@ def run(folder, wav, changes):
         environment = {"DAGSHUB_CLIENT_HOST": server.url, "HOME": str(folder)}
         assert dvc(folder / "project", "repro", env=environment).returncode == 0
         assert server.strange_requests() == []
-        pulled = json.loads((folder / "project/metrics/pull.json").read_text())["aesdd"]
+        pulled = parse_report((folder / "project/metrics/pull.json").read_text())["aesdd"]
         assert pulled["commit"] == server.commit
     return folder / "project"
 
@@ -85,7 +85,7 @@ def test_features_of_a_real_clip_are_librosas(project):
     names = ("n_fft", "win_length", "hop_length", "n_mels", "fmin", "fmax")
     power = librosa.feature.melspectrogram(
         y=waveform,
-        sr=store.meta["clean"]["sample_rate"],
+        sr=store.meta["form"]["sample_rate"],
         **{name: settings[name] for name in names},
     )
     expected = librosa.power_to_db(power, ref=np.max).T

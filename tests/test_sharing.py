@@ -14,6 +14,7 @@ from dvc_remote_server import DvcRemoteServer
 
 from scripts import dagshub_metrics
 from scripts.workspace import ROOT
+from ser.core.tables import parse_report
 
 PASSWORD = "a-token-that-nobody-may-see"
 WORKFLOW = ROOT / ".github/workflows/ci.yml"
@@ -84,7 +85,7 @@ def test_the_file_for_the_experiments_tab_has_the_format_of_dagshubs_logger(tmp_
         for name in ("ours_metrics.csv", "metrics.csv")
     )
     assert ours[0] == theirs[0]
-    evaluated = json.loads((ROOT / "metrics/evaluate.json").read_text())
+    evaluated = parse_report((ROOT / "metrics/evaluate.json").read_text())
     row = next(row for row in ours if row[0] == "accuracy")
     assert float(row[1]) == evaluated["accuracy"]
     assert len(row[2]) == len(theirs[1][2])  # both in milliseconds
@@ -112,7 +113,7 @@ def test_the_workflows_comment_lists_the_differences(tmp_path):
     run(clone, "git", "config", "user.name", "Tester")
     run(clone, "git", "config", "user.email", "tester@example.org")
     run(clone, "git", "branch", "base")
-    figures = json.loads((clone / "metrics/evaluate.json").read_text())
+    figures = parse_report((clone / "metrics/evaluate.json").read_text())
     before = figures["accuracy"]
     (clone / "metrics/evaluate.json").write_text(json.dumps(figures | {"accuracy": 0.125}))
     params = (clone / "params.yaml").read_text()

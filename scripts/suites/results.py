@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,8 @@ from scripts.suites.tables import Table, damaged
 from scripts.workspace import ROOT
 from ser.core.figures import Figures
 from ser.core.tables import write_json
+from ser.evaluation.unheard import training_id
+from ser.nets.description import parse_description
 
 COMPARISON = Table(
     ROOT / "metrics/compare.csv",
@@ -36,6 +38,7 @@ TRIALS = Table(
     ("trial", "seed", "clips", "accuracy", "uar", "parameters", "seconds"),
 )
 PROTOCOLS = ROOT / "metrics/protocols.json"
+UNHEARD = ROOT / "experiments/unheard_voices.json"  # read by the stage evaluate
 
 Row = dict[str, Any]  # of a run, by the names of the columns that are made of it
 
@@ -52,7 +55,7 @@ def collect(run: str, training: experiments.Training | None) -> Row:
     model = experiments.read_params(run)["model"]
     folds = figures.n_folds
     return {
-        **figures.for_dvc(),
+        **figures.for_report(),
         **split["clips_per_fold"],
         "run": run,
         "split": figures.split_scheme,
@@ -97,6 +100,26 @@ def add_to_protocols(suite: Suite, name: str, figures: Sequence[Row]) -> None:
     measured |= {key: first[key] for key in ("parameters", "baseline") if key in first}
     known = read_protocols() | {name: measured}
     write_json(PROTOCOLS, {entry: known[entry] for entry in suite.entries if entry in known})
+    if first["split"] == "leave_one_speaker_out" and not first["uses_test_speakers_audio"]:
+        _tell_of_unheard_voices([run["run"] for run in figures], measured)
+
+
+def _tell_of_unheard_voices(runs: Sequence[str], measured: Mapping[str, Any]) -> None:
+    """Write the figures for the cards of models that are trained with the same settings."""
+    described = [experiments.read_data(run, "data/model/model.json") for run in runs]
+    (training,) = {training_id(parse_description(text, "model.json")) for text in described}
+    accuracy = measured["accuracy"]
+    write_json(
+        UNHEARD,
+        {
+            "training": training,
+            "accuracy": accuracy["mean"],
+            "accuracy_low": accuracy["low"],
+            "accuracy_high": accuracy["high"],
+            "clips": measured["clips"],
+            "trainings": len(runs),
+        },
+    )
 
 
 def read_protocols() -> dict[str, Any]:

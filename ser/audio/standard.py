@@ -9,7 +9,7 @@ from ser.audio.highpass import remove_below, remove_offset
 from ser.audio.noise import spectral_gate
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
-from ser.core.sections import Clean
+from ser.core.sections import AudioForm, AudioLimits, Clean
 from ser.core.typing import FloatArray
 
 SILENCE_DB = -80.0  # peak relative to full scale; 16-bit dither peaks near -90 dB
@@ -28,44 +28,46 @@ def standard_form(recording: Recording, clean: Clean) -> FloatArray:
     Raises:
         Rejected: see `require_usable` and `standardise`.
     """
-    waveform, c = checked_waveform(recording, clean), clean
-    return standardise(waveform, c.sample_rate, c.highpass, c.noise_reduction, c.noise_seconds)
+    return standardise(checked_waveform(recording, clean, clean.sample_rate), clean)
 
 
-def checked_waveform(recording: Recording, clean: Clean) -> FloatArray:
+def checked_waveform(recording: Recording, limits: AudioLimits, sample_rate: int) -> FloatArray:
     """Return a usable recording's waveform, with only its offset removed and its rate changed.
 
     Args:
         recording: as decoded.
-        clean: what is usable, and the rate.
+        limits: what is usable.
+        sample_rate: of the result, in Hz.
 
     Returns:
-        float32 [samples], at clean.sample_rate: see `resample`.
+        float32 [samples]: see `resample`.
 
     Raises:
         Rejected: see `require_usable`.
     """
     _require_finite(recording.samples)
     one = voice_channel(recording)  # searched once for both
-    require_usable(one, clean.min_seconds, clean.max_clipped)
-    return resample(one, clean.sample_rate)
+    require_usable(one, limits)
+    return resample(one, sample_rate)
 
 
-def require_usable(recording: Recording, min_seconds: float, max_clipped: float) -> None:
+def require_usable(recording: Recording, limits: AudioLimits) -> None:
     """Check that a recording has usable sound, before any filter.
 
     Args:
         recording: as decoded; if it has several channels, `voice_channel` is checked for silence
             and clipping.
-        min_seconds: shortest length accepted, in seconds.
-        max_clipped: largest share of clipped samples accepted, 0..1: see `clipped_share`.
+        limits: shortest length accepted, in seconds, and largest share of clipped samples accepted,
+            0..1: see `clipped_share`.
 
     Raises:
         Rejected: not_finite, too_short, silent or clipped.
     """
     _require_finite(recording.samples)
-    if recording.seconds < min_seconds:
-        raise Rejected("too_short", f"{recording.seconds:.3f} s, at least {min_seconds} s expected")
+    if recording.seconds < limits.min_seconds:
+        raise Rejected(
+            "too_short", f"{recording.seconds:.3f} s, at least {limits.min_seconds} s expected"
+        )
     channel = voice_channel(recording).samples[:, 0]
     # A constant offset is not sound.
     mean = channel.mean(dtype=np.float64)
@@ -74,11 +76,11 @@ def require_usable(recording: Recording, min_seconds: float, max_clipped: float)
         level = f"{20 * np.log10(peak):.0f} dB" if peak > 0 else "digital silence"
         raise Rejected("silent", f"peak {level}, at least {SILENCE_DB:.0f} dB expected")
     clipped = clipped_share(channel)
-    if clipped > max_clipped:
+    if clipped > limits.max_clipped:
         raise Rejected(
             "clipped",
-            f"{clipped:.2%} of the samples are cut flat at its loudest, at most {max_clipped:.2%} "
-            "expected",
+            f"{clipped:.2%} of the samples are cut flat at its loudest, at most "
+            f"{limits.max_clipped:.2%} expected",
         )
 
 
@@ -107,21 +109,13 @@ def resample(recording: Recording, sample_rate: int) -> FloatArray:
     return waveform
 
 
-def standardise(
-    waveform: FloatArray,
-    sample_rate: int,
-    highpass: float,
-    noise_reduction: str,
-    noise_seconds: float,
-) -> FloatArray:
+def standardise(waveform: FloatArray, form: AudioForm) -> FloatArray:
     """Return the standard form of a waveform: high-passed, noise reduced, scaled to peak 1.
 
     Args:
-        waveform: float32 [samples], as `resample` returns it.
-        sample_rate: in Hz.
-        highpass: frequencies up to this one are removed, in Hz; 0: only the offset.
-        noise_reduction: none or stationary.
-        noise_seconds: length of the beginning that is used as the noise profile, in seconds.
+        waveform: float32 [samples] at the form's rate, as `resample` returns it.
+        form: highpass: frequencies up to this one are removed, in Hz; 0: only the offset.
+            noise_seconds: length of the beginning that is used as the noise profile, in seconds.
 
     Returns:
         float32 [samples] in -1..1.
@@ -129,19 +123,23 @@ def standardise(
     Raises:
         Rejected: silent, if the filter or the noise reduction removes everything; or not_finite.
 
-    >>> standardise(np.array([0, 0.1, -0.2], dtype=np.float32), 16_000, 0, "none", 0)
+    >>> form = AudioForm(
+    ...     sample_rate=16_000, highpass=0.0, noise_reduction="none", noise_seconds=0.0
+    ... )
+    >>> standardise(np.array([0, 0.1, -0.2], dtype=np.float32), form)
     array([ 0. ,  0.5, -1. ], dtype=float32)
     """
     with np.errstate(over="ignore", invalid="ignore"):  # refused below
-        waveform = remove_below(waveform, sample_rate, highpass)
-    if noise_reduction == "stationary":
-        waveform = reduce_noise(waveform, sample_rate, noise_seconds)
+        waveform = remove_below(waveform, form.sample_rate, form.highpass)
+    if form.noise_reduction == "stationary":
+        waveform = reduce_noise(waveform, form.sample_rate, form.noise_seconds)
     peak = float(max(waveform.max(initial=0), -waveform.min(initial=0)))
     if not np.isfinite(peak):
         raise Rejected("not_finite", "its samples exceed the range of float32")
     if peak < 10 ** (SILENCE_DB / 20):
         raise Rejected(
-            "silent", f"nothing is left above {highpass:g} Hz (clean.highpass) and above the noise"
+            "silent",
+            f"nothing is left above {form.highpass:g} Hz (clean.highpass) and above the noise",
         )
     return np.asarray(waveform / np.float32(peak), dtype=np.float32)
 

@@ -1,11 +1,10 @@
-"""The figures of an evaluation: every key of metrics/evaluate.json and of "metrics" in model.json.
+"""The figures of an evaluation: metrics/headline.json, metrics/evaluate.json, model.json's metrics.
 
 A share is in 0..1. Intervals are 95 % bootstrap intervals over the test clips
 (`ser.evaluation.scores`). UAR, the unweighted average recall, is the mean of the recalls of the
 emotions that occur among the clips: a fold's UAR is over the emotions of its test clips.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -13,13 +12,20 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from ser.core.errors import UserError
-from ser.core.sections import Count, Section
-from ser.core.tables import rounded
+from ser.core.sections import KEEP_SPEAKERS_APART, Count, Section
+from ser.core.tables import parse_report, rounded
 from ser.core.validation import check
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Support = Annotated[int, Field(ge=0)]  # clips, perhaps none
 Interval = tuple[float, float]
+
+_UNHEARD, _KNOWN = "A voice it has never heard", "A voice it knows from training"
+_NOT_MEASURED = (
+    "Not measured with these settings; expect less than for a voice it knows. `make protocols "
+    "NAMES=loso` and `dvc repro` measure it"
+)
+_HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "uar", "ece")
 
 
 class ClassFigures(Section):
@@ -135,6 +141,24 @@ class Oracle(Section):
     per_fold: dict[str, BestEpoch]
 
 
+class UnheardVoices(Section):
+    """How well voices are recognised that a training has never heard: leave one speaker out.
+
+    Attributes:
+        accuracy: share of the clips recognised, mean over the trainings.
+        accuracy_low: lower end of its interval over the clips, a share.
+        accuracy_high: upper end of its interval over the clips, a share.
+        clips: number of test clips.
+        trainings: number of seeds that it is the mean of.
+    """
+
+    accuracy: Share
+    accuracy_low: Share
+    accuracy_high: Share
+    clips: Count
+    trainings: Count
+
+
 class OverallFigures(Section):
     """The figures over all test clips that every version of the project writes.
 
@@ -176,8 +200,7 @@ class OverallFigures(Section):
     @property
     def headline(self) -> str:
         """The accuracy and its interval, as text."""
-        low, high = self.accuracy_interval
-        return f"Accuracy {self.accuracy:.1%} (95% interval {low:.1%} to {high:.1%})"
+        return _with_interval(self.accuracy, self.accuracy_interval)
 
     @classmethod
     def from_values(cls, values: object) -> Self:
@@ -190,12 +213,12 @@ class OverallFigures(Section):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read figures from JSON.
+        """Read metrics/evaluate.json.
 
         Raises:
             ValueError: the text is not JSON, or as in `from_values`.
         """
-        return cls.from_values(json.loads(text))
+        return cls.from_values(parse_report(text))
 
     @model_validator(mode="before")
     @classmethod
@@ -261,6 +284,27 @@ class Figures(OverallFigures):
             raise ValueError(f"confusion is not {len(sizes)} rows of {len(sizes)}, as per_class is")
         return self
 
+    def by_voice(self, unheard: UnheardVoices | None) -> list[tuple[str, str]]:
+        """Say how well a new voice is recognised, and how well one of the training speakers.
+
+        Args:
+            unheard: what was measured of such models beside this evaluation.
+
+        Returns:
+            (voice, what to expect) of an unheard voice, then of a known one.
+        """
+        own = f"{self.headline}, {self.n_test} test clips, split {self.split_scheme}"
+        if self.split_scheme in KEEP_SPEAKERS_APART:
+            return [(_UNHEARD, own), (_KNOWN, "Not measured with this split")]
+        if unheard is None:
+            return [(_UNHEARD, _NOT_MEASURED), (_KNOWN, own)]
+        interval = (unheard.accuracy_low, unheard.accuracy_high)
+        left_out = (
+            f"{_with_interval(unheard.accuracy, interval)}, leave one speaker out, "
+            f"{unheard.clips} clips, mean of {unheard.trainings} trainings with these settings"
+        )
+        return [(_UNHEARD, left_out), (_KNOWN, own)]
+
     def rounded(self) -> Self:
         """Return the figures rounded to 6 decimals, as in the files."""
         return self.model_validate(rounded(self.model_dump()))
@@ -269,9 +313,23 @@ class Figures(OverallFigures):
         """Return the values for "metrics" in model.json."""
         return self.model_dump(exclude_none=True)
 
-    def for_dvc(self) -> dict[str, Any]:
-        """Return the values for metrics/evaluate.json: DVC shows neither lists nor nulls."""
+    def for_report(self) -> dict[str, Any]:
+        """Return the values for metrics/evaluate.json."""
         return self.model_dump(exclude_none=True, exclude={"confusion"})
+
+    def for_dvc(self) -> dict[str, float]:
+        """Return the values for metrics/headline.json: what DVC compares."""
+        baseline = {} if self.baseline is None else {"baseline_accuracy": self.baseline.accuracy}
+        return {
+            **self.model_dump(include=set(_HEADLINE)),
+            **baseline,
+            "test_clips": self.n_test,
+        }
+
+
+def _with_interval(accuracy: float, interval: Interval) -> str:
+    low, high = interval
+    return f"Accuracy {accuracy:.1%} (95% interval {low:.1%} to {high:.1%})"
 
 
 def read_figures(path: Path) -> Figures:

@@ -5,28 +5,28 @@ from typing import Any, Self
 from pydantic import model_validator
 
 from ser.core.filters import FilterBanks, from_json, to_json
-from ser.core.sections import Clean, Features, Section
+from ser.core.sections import AudioForm, Features, Section
 
 
 class Preprocessing(Section):
     """The settings and the filter banks of features, as stored in data/features/store.json.
 
     Attributes:
-        clean: the form of the waveforms.
+        form: the form of the waveforms.
         features: what was computed from them.
         filter_banks: as `ser.core.filters.to_json` returns them.
         dims: columns of each kind, in the order of stacking.
     """
 
-    clean: Clean
+    form: AudioForm
     features: Features
     filter_banks: dict[str, list[Any]]
     dims: dict[str, int]
 
     @classmethod
-    def of(cls, clean: Clean, features: Features, banks: FilterBanks) -> Self:
+    def of(cls, form: AudioForm, features: Features, banks: FilterBanks) -> Self:
         """Make the description of features computed with these settings and filter banks."""
-        return cls(clean=clean, features=features, filter_banks=to_json(banks), dims=features.dims)
+        return cls(form=form, features=features, filter_banks=to_json(banks), dims=features.dims)
 
     @model_validator(mode="after")
     def _dims_agree(self) -> Self:
@@ -46,4 +46,4 @@ class Preprocessing(Section):
     @property
     def highest_hertz(self) -> float:
         """The highest frequency that reaches the features, in Hz."""
-        return float(min(self.features.fmax, self.clean.sample_rate / 2))
+        return float(min(self.features.fmax, self.form.sample_rate / 2))

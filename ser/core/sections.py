@@ -142,18 +142,42 @@ class Pull(Section):
         return self
 
 
-class Clean(Section):
-    """Which clips are kept, and in which form."""
+class AudioForm(Section):
+    """The form that waveforms are converted to."""
 
     sample_rate: Annotated[int, Field(ge=4000, le=192000)]  # Hz
-    min_seconds: Annotated[NonNegative, Field(le=3600)]
-    max_clipped: Fraction
     highpass: NonNegative  # Hz
     noise_reduction: Literal["none", "stationary"]
+    noise_seconds: Annotated[NonNegative, Field(le=60)]
+
+
+class AudioLimits(Section):
+    """Limits beyond which a recording is of no use."""
+
+    min_seconds: Annotated[NonNegative, Field(le=3600)]
+    max_clipped: Fraction
+
+
+class Clean(AudioLimits, AudioForm):
+    """Which clips are kept, and in which form."""
+
     noise_seconds: Annotated[Positive, Field(le=60)]
     song: bool
     emotions: Annotated[Literal["all"] | list[str], PlainValidator(_all_or_emotions)]
     relabel: Annotated[dict[str, str], BeforeValidator(_folded_keys)]
+
+    @property
+    def form(self) -> AudioForm:
+        """What decides the waveforms; noise_seconds is 0 where it has no effect."""
+        values = self.model_dump(include=set(AudioForm.model_fields))
+        if self.noise_reduction == "none":
+            values["noise_seconds"] = 0.0
+        return AudioForm.model_validate(values)
+
+    @property
+    def limits(self) -> AudioLimits:
+        """What decides whether a recording is usable."""
+        return AudioLimits(min_seconds=self.min_seconds, max_clipped=self.max_clipped)
 
     @property
     def own_emotions(self) -> list[str]:
@@ -298,6 +322,10 @@ class Augment(Section):
     feature_noise: FeatureNoiseChange
     frequency_mask: FrequencyMaskChange
     time_mask: TimeMaskChange
+
+
+# Schemes whose test speakers and val speakers are not trained on.
+KEEP_SPEAKERS_APART = ("speaker", "speaker_kfold", "leave_one_speaker_out", "cross_corpus")
 
 
 class Split(Section):

@@ -139,8 +139,7 @@ class Store(Mapping[str, FloatArray]):
                 raise ValueError("its files do not belong together")
         except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
             raise UserError(
-                f"{folder} cannot be read ({error}): run `dvc repro`, or `dvc checkout` to "
-                "restore what was made before"
+                f"{folder} cannot be read ({error}): `dvc repro` restores or makes it"
             ) from None
 
     def __getitem__(self, key: str) -> FloatArray:

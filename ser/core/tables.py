@@ -98,10 +98,32 @@ def read_csv(path: Path, columns: Sequence[str] | None = None) -> "pd.DataFrame"
     return table
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a metrics file: keys in the given order, floats rounded to 6 decimals."""
+def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write a JSON file: keys in the given order, floats rounded to 6 decimals."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rounded(value), indent=2) + "\n", encoding="utf-8")
+
+
+def write_report(path: Path, values: Mapping[str, Any]) -> None:
+    """Write what a stage counted and measured.
+
+    The file is a list of one mapping, because DVC takes a mapping for metrics: `dvc exp show` would
+    have a column for every value, and the headline figures would be lost among them.
+    """
+    write_json(path, [values])
+
+
+def parse_report(text: str) -> Any:  # noqa: ANN401 - any JSON value, if it is not a report
+    """Return the values that `write_report` wrote; older versions wrote the mapping alone.
+
+    Raises:
+        ValueError: the text is not JSON.
+
+    >>> parse_report('[{"clips": 604}]')
+    {'clips': 604}
+    """
+    values = json.loads(text)
+    return values[0] if isinstance(values, list) and len(values) == 1 else values
 
 
 def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -41,7 +41,7 @@ def check_settings(model: type[Checked], values: object, where: str) -> Checked:
         return model.model_validate(values)
     except ValidationError as error:
         lines = "\n".join(f"  {line}" for line in _lines(error, model))
-        raise UserError(f"{where} is not valid, nothing was run:\n{lines}") from None
+        raise UserError(f"{where} is not valid:\n{lines}") from None
 
 
 def _lines(error: ValidationError, model: type[BaseModel]) -> list[str]:

@@ -106,14 +106,14 @@ def _summary(description: Description) -> str:
 
 
 def _use(description: Description) -> str:
-    clean = description.preprocessing.clean
-    highpass = f", filtered by a high-pass at {clean.highpass:g} Hz" if clean.highpass else ""
+    form = description.preprocessing.form
+    highpass = f", filtered by a high-pass at {form.highpass:g} Hz" if form.highpass else ""
     return (
         "For research on acted emotional speech, for teaching, and as a baseline to beat. Intended "
         "users are people who know what the figures below do and do not say.\n\n"
         "```bash\nser predict --model data/model recording.wav\n```\n\n```python\nfrom ser import "
         'load\n\nload("data/model").predict(samples, rate)  # float samples in -1..1, rate in Hz\n'
-        f"```\n\nRecordings are resampled to {clean.sample_rate} Hz{highpass} and scaled to a peak "
+        f"```\n\nRecordings are resampled to {form.sample_rate} Hz{highpass} and scaled to a peak "
         "of 1, as the training clips were."
     )
 
@@ -173,12 +173,16 @@ def _figures(description: Description, figures: Figures) -> str:
         if len(description.folds) > 1
         else ""
     )
+    by_voice = figures.by_voice(description.unheard_voices)
+    expected = "\n".join(f"- {who}: {what}." for who, what in by_voice)
     return (
-        f"{figures.headline}, UAR {figures.uar:.1%} ({low:.1%} to {high:.1%}), of "
-        f"{figures.n_test} test clips, looked at once. Always saying the commonest emotion: "
-        f"{figures.majority_accuracy:.1%}. Measured by `{scheme}`, {_SCHEMES[scheme]}."
-        f"{nets_note}{voice_note} The expected calibration error is {figures.ece:.3f}: read the "
-        "probabilities accordingly.\n\n"
+        f"{expected}\n\n"
+        f"The tables are of `{scheme}`, {_SCHEMES[scheme]}. UAR (the mean of the recalls of all "
+        f"emotions) {figures.uar:.1%} ({low:.1%} to {high:.1%}); always saying the commonest "
+        f"emotion: {figures.majority_accuracy:.1%}.{nets_note}{voice_note} The test clips were not "
+        "used in training; the card cannot tell how often their figures were looked at while "
+        f"settings were chosen. The expected calibration error is {figures.ece:.3f}: the mean gap "
+        "between a probability and the share of right answers.\n\n"
         + markdown_table(("emotion", "precision", "recall", "F1", "test clips"), classes)
         + "\n\n"
         + markdown_table(("speaker", "accuracy", "test clips"), voices)
@@ -190,8 +194,8 @@ def _limits(description: Description) -> str:
     speakers = sum(own.speakers for own in corpus.corpora.values())
     seconds = corpus.seconds
     return (
-        f"- {speakers} speakers, acting: other voices, languages, microphones, rooms and real "
-        "emotions are recognised worse, by how much nobody has measured here.\n"
+        f"- {speakers} speakers, acting. Other languages, microphones, rooms and real emotions are "
+        "recognised worse; by how much was not measured.\n"
         f"- It knows {', '.join(description.emotions)} and nothing else: whatever it hears, it "
         "names one of them, unless nobody speaks.\n"
         f"- Recordings of less than {2 * description.preprocessing.highest_hertz:.0f} Hz, such as "

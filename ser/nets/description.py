@@ -11,15 +11,15 @@ from pydantic import PlainSerializer, PlainValidator, model_validator
 
 from ser.core.clips import CorpusSummary
 from ser.core.errors import UserError
-from ser.core.figures import Figures
+from ser.core.figures import Figures, UnheardVoices
 from ser.core.filters import filter_banks, to_json
 from ser.core.preprocessing import Preprocessing
-from ser.core.sections import Clean, Features, Model, Section
+from ser.core.sections import AudioForm, AudioLimits, Augment, Features, Model, Section
 from ser.core.validation import check
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
-FORMAT = 5
-_OLDER = (3, 4)  # older formats that can be read
+FORMAT = 6
+_OLDER = (3, 4, 5)  # older formats that can be read
 _MAX_CLIPPED = 0.2  # of models of format 3
 # Settings of training that older formats lack, with the values that have no effect.
 _NEWER_SETTINGS = {
@@ -66,9 +66,14 @@ class Description(Section):
         folds: numbers of the folds, one file of weights each.
         statistics: for each fold, the train clips' statistics if features are normalised by them;
             else None.
+        augment: how copies of the training clips were changed; None without copies, and in models
+            up to format 5.
         corpus: summary of the clips that it was trained and evaluated on.
         versions: of Python and the libraries at training.
+        limits: the recordings that it accepts; all until it is evaluated.
         metrics: the figures of its evaluation; None until then.
+        unheard_voices: how well voices are recognised that were not in training; None if that was
+            not measured with these settings and clips.
     """
 
     model: Model
@@ -76,9 +81,12 @@ class Description(Section):
     preprocessing: Preprocessing
     folds: list[int]
     statistics: list[Annotated[Statistics | None, PlainValidator(_arrays), PlainSerializer(_lists)]]
+    augment: Augment | None = None
     corpus: CorpusSummary
     versions: dict[str, str]
+    limits: AudioLimits = AudioLimits(min_seconds=0.0, max_clipped=1.0)
     metrics: Figures | None = None
+    unheard_voices: UnheardVoices | None = None
 
     @model_validator(mode="after")
     def _folds_agree(self) -> Self:
@@ -91,9 +99,13 @@ class Description(Section):
                 check_statistics(statistics, self.preprocessing.dims)
         return self
 
-    def measured(self, figures: Figures) -> Self:
-        """Return a copy with the figures of the evaluation."""
-        return self.model_copy(update={"metrics": figures})
+    def released(
+        self, figures: Figures, unheard: UnheardVoices | None, limits: AudioLimits
+    ) -> Self:
+        """Return a copy with the figures of the evaluation and the limits of what it accepts."""
+        return self.model_copy(
+            update={"metrics": figures, "unheard_voices": unheard, "limits": limits}
+        )
 
     def to_json(self) -> str:
         """Return the description as JSON."""
@@ -144,20 +156,26 @@ def versions() -> dict[str, str]:
 def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Upgrade the contents of an older format in place.
 
-    Format 3 has no high-pass filter. Its clipping limit counted samples at full scale, and does not
-    fit what is counted now. Formats 3 and 4 do not contain the filter banks, and may list the
-    folds' accuracies once more beside their mean. `ser.core.figures` handles the intervals of
-    format 3, which are lists.
+    Up to format 5, the form of the audio and the limits are among all settings of clean. Format 3
+    has no high-pass filter. Its clipping limit counted samples at full scale, and does not fit what
+    is counted now. Formats 3 and 4 do not contain the filter banks, and may list the folds'
+    accuracies once more beside their mean. `ser.core.figures` handles the intervals of format 3,
+    which are lists.
     """
     preprocessing = described["preprocessing"]
+    clean = preprocessing.pop("clean")
+    if found == 3:
+        clean |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
+    preprocessing["form"] = {key: clean[key] for key in AudioForm.model_fields}
+    described["limits"] = {key: clean[key] for key in AudioLimits.model_fields}
+    if found == 5:
+        return
     if described["metrics"] is not None:
         described["metrics"]["fold_accuracy"].pop("each", None)
-    if found == 3:
-        preprocessing["clean"] |= {"highpass": 0.0, "max_clipped": _MAX_CLIPPED}
     described["model"] = _NEWER_SETTINGS | described["model"]
     features = check(Features, preprocessing["features"])
     try:
-        banks = filter_banks(check(Clean, preprocessing["clean"]).sample_rate, features)
+        banks = filter_banks(check(AudioForm, preprocessing["form"]).sample_rate, features)
     except ModuleNotFoundError as error:
         raise UserError(
             f"{source} is of format {found}, which has its filter banks computed by librosa, and "

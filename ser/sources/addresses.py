@@ -14,7 +14,15 @@ from urllib.parse import urlsplit
 from ser.core.errors import UserError
 from ser.sources import archives, dagshub, demo
 from ser.sources.dagshub import Verify
-from ser.sources.files import Check, Pulled, Select, atomic_write, safe_target, write_origin
+from ser.sources.files import (
+    Check,
+    FindCopy,
+    Pulled,
+    Select,
+    atomic_write,
+    safe_target,
+    write_origin,
+)
 
 Kind = Literal["dagshub", "kaggle", "https", "http", "path", "builtin"]
 
@@ -115,7 +123,12 @@ def _parse_url(text: str) -> Source:
 
 
 def pull(
-    source: Source, folder: Path, select: Select, verify: Verify, redirect_hosts: Sequence[str]
+    source: Source,
+    folder: Path,
+    select: Select,
+    verify: Verify,
+    redirect_hosts: Sequence[str],
+    find_copy: FindCopy,
 ) -> Pulled:
     """Copy the wanted files of a source into a corpus's folder, keeping their paths.
 
@@ -127,6 +140,7 @@ def pull(
         select: chooses the files that belong to the corpus.
         verify: see `dagshub.fetch`.
         redirect_hosts: other hosts that a download may be redirected to.
+        find_copy: finds a local copy of a file by its MD5.
 
     Raises:
         UserError: the source is missing, damaged, unsafe or not this corpus, or the folder cannot
@@ -137,7 +151,7 @@ def pull(
     try:
         if source.kind == "dagshub":
             return dagshub.fetch(
-                source.place, source.revision, folder, select, verify, redirect_hosts
+                source.place, source.revision, folder, select, verify, redirect_hosts, find_copy
             )
 
         def select_and_write_origin(seen: Collection[str], name: str) -> list[str]:

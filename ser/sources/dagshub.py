@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
@@ -16,6 +17,7 @@ from ser.core.errors import UserError
 from ser.sources.dagshub_client import Client, NotFoundError, TransientError
 from ser.sources.files import (
     Check,
+    FindCopy,
     Pulled,
     Select,
     atomic_write,
@@ -88,10 +90,11 @@ def fetch(
     select: Select,
     verify: Verify,
     redirect_hosts: Sequence[str],
+    find_copy: FindCopy,
 ) -> Pulled:
     """Download the audio files of a repository at one commit into a folder.
 
-    Files that exist already and are correct are kept.
+    Files that exist already and are correct are kept; local copies are used.
 
     Args:
         repo: owner/name.
@@ -100,6 +103,7 @@ def fetch(
         select: chooses the files that are wanted.
         verify: whether files must have the listed hash, or only the listed size.
         redirect_hosts: other hosts that a download may be redirected to.
+        find_copy: finds a local copy of a file by its MD5.
 
     Raises:
         UserError: something is missing, wrong or not allowed; the text says what to do.
@@ -113,7 +117,7 @@ def fetch(
         targets = {safe_target(folder, file.path, client.api.repo_url): file for file in files}
         unsure = [t for t, file in targets.items() if file.check in ("size", "unverified")]
         write_origin(folder, f"{client.api.repo_url}@{commit}\n", unsure)
-        _download(client, commit, targets)
+        _download(client, commit, targets, find_copy)
     return Pulled(commit, {file.path: file.check for file in files}, len(listed) - len(files))
 
 
@@ -160,7 +164,9 @@ def _list(client: Client, commit: str) -> dict[str, _Entry]:
     return files
 
 
-def _download(client: Client, commit: str, targets: dict[Path, _Entry]) -> None:
+def _download(
+    client: Client, commit: str, targets: dict[Path, _Entry], find_copy: FindCopy
+) -> None:
     """Download what is missing; raise one error for all the files that failed."""
     missing: dict[str, str] = {}
     invalid: dict[str, str] = {}
@@ -170,7 +176,7 @@ def _download(client: Client, commit: str, targets: dict[Path, _Entry]) -> None:
         tqdm(total=len(targets), desc=client.api.full_name, unit="file", disable=None) as bar,
     ):
         futures = {
-            pool.submit(_download_one, client, commit, file, target): file.path
+            pool.submit(_download_one, client, commit, file, target, find_copy): file.path
             for target, file in targets.items()
         }
         try:
@@ -197,10 +203,17 @@ def _download(client: Client, commit: str, targets: dict[Path, _Entry]) -> None:
         raise UserError(_failures(client.api.repo_url, len(targets), missing, invalid))
 
 
-def _download_one(client: Client, commit: str, file: _Entry, target: Path) -> None:
+def _download_one(
+    client: Client, commit: str, file: _Entry, target: Path, find_copy: FindCopy
+) -> None:
     if target.is_file() and file.mismatch(target) is None:
         return
+    copy = find_copy(file.hash) if file.check == "md5" else None
     with atomic_write(target) as part:
+        if copy is not None:
+            shutil.copyfile(copy, part)
+            if file.mismatch(part) is None:
+                return
         for _ in range(2):  # a transfer error does not happen twice
             client.save(file.path, commit, part)
             mismatch = file.mismatch(part)

@@ -19,6 +19,9 @@ Check = Literal["md5", "git_hash", "archive", "size", "unverified"]
 # UserError if there are none.
 Select = Callable[[Collection[str], str], list[str]]
 
+# MD5 of a file -> a local copy of it, if there is one.
+FindCopy = Callable[[str], Path | None]
+
 
 @dataclass(frozen=True)
 class Pulled:

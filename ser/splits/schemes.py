@@ -14,7 +14,7 @@ import pandas as pd
 
 from ser.core.clips import group_of, speaker_of
 from ser.core.errors import UserError
-from ser.core.sections import Split
+from ser.core.sections import KEEP_SPEAKERS_APART, Split
 from ser.splits import emobox
 
 SUBSETS = ("train", "val", "test")
@@ -27,9 +27,6 @@ COLUMNS = (
     "speaker",
     "utterance",
 )  # the columns of clips.csv that matter here
-
-# Test speakers and val speakers are not trained on.
-KEEP_SPEAKERS_APART = ("speaker", "speaker_kfold", "leave_one_speaker_out", "cross_corpus")
 
 Fold = dict[str, str]  # clip -> subset
 Names = dict[str, list[str]]  # corpus -> its speakers

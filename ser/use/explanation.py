@@ -93,7 +93,7 @@ def explain(recogniser: Recogniser, waveform: FloatArray, emotion: str) -> Expla
         return float(np.log(probability / (1 - probability)))
 
     settings = recogniser.description.preprocessing.features
-    rate = recogniser.description.preprocessing.clean.sample_rate
+    rate = recogniser.description.preprocessing.form.sample_rate
     return Explanation(
         emotion,
         float(recogniser.probabilities(features)[index]),

@@ -35,7 +35,7 @@ class FromWaveform(nn.Module):
         super().__init__()
         made = description.preprocessing
         self.layers = nn.Sequential(
-            StandardForm(made.clean.sample_rate, made.clean.highpass),
+            StandardForm(made.form.sample_rate, made.form.highpass),
             LogMel(made.features, made.banks["mel"]),
             Normalise(description.statistics),
             FitLength(description.model),
@@ -57,7 +57,7 @@ def takes_waveforms(description: Description) -> bool:
     made = description.preprocessing
     return (
         made.features.kinds == [LOGMEL]
-        and made.clean.noise_reduction == "none"
+        and made.form.noise_reduction == "none"
         and not adapts_to_voices(description)
     )
 

@@ -123,7 +123,8 @@ class Recogniser:
         self.description = description
         self._nets = nets
         self._chosen_nets = _net_indices(description.folds, fold)
-        self._clean = description.preprocessing.clean
+        self._form = description.preprocessing.form
+        self._limits = description.limits
         self._dims = description.preprocessing.dims
         self._model = description.model
         self._voice: Statistics | None = None
@@ -151,12 +152,12 @@ class Recogniser:
                 one of them is infinite.
         """
         seconds = self.description.corpus.seconds
-        median = max(round(seconds.median, 1), self._clean.min_seconds)
+        median = max(round(seconds.median, 1), self._limits.min_seconds)
         chosen = median if length is None else length
         step = chosen / 2 if hop is None else hop
-        if not self._clean.min_seconds <= chosen < np.inf:
+        if not self._limits.min_seconds <= chosen < np.inf:
             raise UserError(
-                f"a window of {chosen:g} s: at least {self._clean.min_seconds:g} s, and a finite "
+                f"a window of {chosen:g} s: at least {self._limits.min_seconds:g} s, and a finite "
                 "length, are needed, as for the clips that the model was trained on"
             )
         if not 0.01 <= step < np.inf:
@@ -270,11 +271,10 @@ class Recogniser:
         return self._waveform(Recording(_as_float(samples), rate, ""))
 
     def _waveform(self, recording: Recording) -> FloatArray:
-        return self._standardise(checked_waveform(recording, self._clean))
+        return standardise(self._checked(recording), self._form)
 
-    def _standardise(self, heard: FloatArray) -> FloatArray:
-        c = self._clean
-        return standardise(heard, c.sample_rate, c.highpass, c.noise_reduction, c.noise_seconds)
+    def _checked(self, recording: Recording) -> FloatArray:
+        return checked_waveform(recording, self._limits, self._form.sample_rate)
 
     def _predict(self, blocks: Iterable[FloatArray], rate: int, windows: Windows) -> Prediction:
         if self.needs_a_voice:
@@ -312,9 +312,9 @@ class Recogniser:
 
     def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
         """Compute the probabilities [emotions] of a recording or a window of one."""
-        heard = checked_waveform(recording, self._clean)
-        waveform = self._standardise(heard)
-        if not holds_speech(waveform, self._clean.sample_rate):
+        heard = self._checked(recording)
+        waveform = standardise(heard, self._form)
+        if not holds_speech(waveform, self._form.sample_rate):
             raise Rejected(NO_SPEECH, "nobody speaks in it")
         mean: NDArray[np.float64] = self._answers(heard, waveform)[self._chosen_nets].mean(axis=0)
         return mean
@@ -333,8 +333,8 @@ class Recogniser:
             Rejected: the recording cannot be used.
             UserError: the nets do not answer with probabilities.
         """
-        heard = checked_waveform(Recording(_as_float(samples), rate, ""), self._clean)
-        return self._answers(heard, self._standardise(heard))
+        heard = self._checked(Recording(_as_float(samples), rate, ""))
+        return self._answers(heard, standardise(heard, self._form))
 
     def features(self, waveform: FloatArray) -> FloatArray:
         """Compute a clip's features [frames, dims]; `probabilities` normalises them.
@@ -343,7 +343,7 @@ class Recogniser:
             waveform: as `waveform` returns it.
         """
         made = self.description.preprocessing
-        return extract(waveform, made.clean.sample_rate, made.features, made.banks)
+        return extract(waveform, made.form.sample_rate, made.features, made.banks)
 
     def probabilities(self, features: FloatArray) -> NDArray[np.float64]:
         """Compute the probabilities [emotions] of a clip's features, without a check for speech.

@@ -4,6 +4,7 @@ import struct
 import numpy as np
 import pytest
 import soundfile
+from settings import audio_form, audio_limits
 
 from ser.audio.standard import SILENCE_DB, reduce_noise, require_usable, resample, standardise
 from ser.core.recording import Recording
@@ -48,7 +49,7 @@ def recording(samples, rate=RATE):
 
 def refused(samples, rate=RATE, min_seconds=0.1, max_clipped=0.01):
     with pytest.raises(Rejected) as caught:
-        require_usable(recording(samples, rate), min_seconds, max_clipped)
+        require_usable(recording(samples, rate), audio_limits(min_seconds, max_clipped))
     return caught.value.reason, str(caught.value)
 
 
@@ -323,7 +324,7 @@ def test_samples_that_are_not_finite_are_rejected_and_counted(wav, value):
     samples[[5, 9]] = value
     result = decoded(wav, encoded(samples, subtype="FLOAT"))
     with pytest.raises(Rejected, match=r"^2 samples are NaN or infinite") as caught:
-        require_usable(result, 0.1, 0.01)
+        require_usable(result, audio_limits(0.1, 0.01))
     assert caught.value.reason == "not_finite"
 
 
@@ -338,11 +339,11 @@ def test_the_limit_of_silence_is_80_db_below_full_scale():
     limit = 10 ** (SILENCE_DB / 20)
     assert SILENCE_DB == -80
     assert refused(tone(level=0.98 * limit))[0] == "silent"
-    require_usable(recording(tone(level=1.02 * limit)), 0.1, 0.01)
+    require_usable(recording(tone(level=1.02 * limit)), audio_limits(0.1, 0.01))
 
 
 def test_the_shortest_length_is_kept_and_a_sample_less_is_too_short():
-    require_usable(recording(tone(seconds=0.5)), 0.5, 0.01)
+    require_usable(recording(tone(seconds=0.5)), audio_limits(0.5, 0.01))
     reason, detail = refused(tone(seconds=0.5)[:-1], min_seconds=0.5)
     assert reason == "too_short"
     assert "0.5 s expected" in detail
@@ -353,9 +354,7 @@ def test_the_shortest_length_is_kept_and_a_sample_less_is_too_short():
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 24414, 44100, 48000, 96000])
 def test_resampling_keeps_the_frequency_and_the_length_of_a_tone(rate):
-    waveform = standardise(
-        resample(recording(tone(1000, 1, rate), rate), RATE), RATE, 0, "none", 0.25
-    )
+    waveform = standardise(resample(recording(tone(1000, 1, rate), rate), RATE), audio_form())
     assert abs(len(waveform) - RATE) <= 1
     assert abs(loudest_frequency(waveform, RATE) - 1000) <= 1
     assert waveform.dtype == np.float32
@@ -365,7 +364,7 @@ def test_resampling_keeps_the_frequency_and_the_length_of_a_tone(rate):
 
 def test_resampling_leaves_nothing_of_a_tone_above_the_new_nyquist_frequency():
     samples = tone(1000, 1, 48000) + tone(10000, 1, 48000)
-    waveform = standardise(resample(recording(samples, 48000), RATE), RATE, 0, "none", 0.25)
+    waveform = standardise(resample(recording(samples, 48000), RATE), audio_form())
     spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform))))
     alias = round((RATE - 10000) * len(waveform) / RATE)
     assert spectrum[alias - 3 : alias + 4].max() < 1e-4 * spectrum.max()
@@ -375,7 +374,7 @@ def test_resampling_leaves_nothing_of_a_tone_above_the_new_nyquist_frequency():
 @pytest.mark.parametrize("rate", [RATE, 44100])
 def test_the_peak_is_1(level, rate):
     resampled = resample(recording(tone(level=level, rate=rate), rate), RATE)
-    waveform = standardise(resampled, RATE, 0, "none", 0.25)
+    waveform = standardise(resampled, audio_form())
     assert np.abs(waveform).max() == 1
 
 
@@ -391,8 +390,11 @@ def test_stationary_noise_reduction_raises_the_snr_and_keeps_the_length():
     rng = np.random.default_rng(0)
     samples = 0.02 * rng.standard_normal(2 * RATE)
     samples[RATE // 2 :] += tone(1000, 1.5, level=0.1)
-    plain = standardise(resample(recording(samples), RATE), RATE, 0, "none", 0.4)
-    reduced = standardise(resample(recording(samples), RATE), RATE, 0, "stationary", 0.4)
+    plain = standardise(resample(recording(samples), RATE), audio_form(noise_seconds=0.4))
+    reduced = standardise(
+        resample(recording(samples), RATE),
+        audio_form(noise_reduction="stationary", noise_seconds=0.4),
+    )
     assert len(reduced) == len(plain)
     assert np.abs(reduced).max() == 1
     inside = slice(RATE // 2 + 2000, -2000)
@@ -404,7 +406,7 @@ def test_stationary_noise_reduction_raises_the_snr_and_keeps_the_length():
 def test_noise_reduction_with_a_silent_beginning_stays_finite():
     samples = np.concatenate([np.zeros(RATE // 4), tone()])
     assert np.isfinite(
-        standardise(resample(recording(samples), RATE), RATE, 0, "stationary", 0.25)
+        standardise(resample(recording(samples), RATE), audio_form(noise_reduction="stationary"))
     ).all()
 
 

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from settings import audio_limits
 from small_model import speech
 
 from ser.audio.clipping import clipped_share
@@ -93,7 +94,7 @@ def test_a_constant_channel_is_not_clipped():
 def reason(*channels, most=0.01):
     samples = np.stack(channels, axis=1).astype(np.float32)
     try:
-        require_usable(Recording(samples, RATE, "FLOAT"), 0.1, most)
+        require_usable(Recording(samples, RATE, "FLOAT"), audio_limits(0.1, most))
     except Rejected as verdict:
         return verdict.reason
     return None
@@ -133,5 +134,5 @@ def test_a_clipped_share_of_max_clipped_is_accepted():
     assert reason(samples) is None
     recording = Recording(samples.astype(np.float32)[:, np.newaxis], RATE, "FLOAT")
     with pytest.raises(Rejected, match=r"^1\.00% of the samples .* at most 0\.90%") as caught:
-        require_usable(recording, 0.1, 0.009)
+        require_usable(recording, audio_limits(0.1, 0.009))
     assert caught.value.reason == "clipped"

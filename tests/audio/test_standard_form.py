@@ -5,7 +5,8 @@ import pytest
 import scipy.signal
 import soundfile
 import soxr
-from small_model import CLEAN, speech
+from settings import CLEAN, audio_form, audio_limits
+from small_model import speech
 
 from ser.audio.highpass import remove_below
 from ser.audio.standard import require_usable, resample, standard_form, standardise
@@ -24,7 +25,7 @@ def tone(frequency, seconds=2.0, rate=RATE, level=0.5):
 def formed(samples, rate=RATE, highpass=60.0):
     samples = np.asarray(samples, np.float32)
     recording = Recording(samples.reshape(len(samples), -1), rate, "FLOAT")
-    return standardise(resample(recording, RATE), RATE, highpass, "none", 0.25)
+    return standardise(resample(recording, RATE), audio_form(highpass=highpass))
 
 
 def gain_db(frequency, highpass=60.0, rate=RATE):
@@ -102,7 +103,7 @@ def test_clips_too_short_to_survive_resampling_are_rejected(rate, samples, chann
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (samples, channels)).astype(np.float32)
     recording = Recording(noise, rate, "FLOAT")
     with pytest.raises(Rejected) as caught:
-        require_usable(recording, 0.5, 0.2)
+        require_usable(recording, audio_limits(0.5, 0.2))
     assert caught.value.reason == "too_short"
     with pytest.raises(Rejected) as caught:
         standard_form(recording, Clean.model_validate(CLEAN))

@@ -1,5 +1,4 @@
 import copy
-import json
 import os
 from itertools import product
 from pathlib import Path
@@ -13,8 +12,9 @@ from small_model import TELEPHONE, WRITTEN, encoded
 from ser.cleaning.summary import uneven
 from ser.core.errors import UserError
 from ser.core.rejection import REASONS
+from ser.core.sections import Clean
 from ser.core.store import Store
-from ser.core.tables import CLIP_COLUMNS, read_csv
+from ser.core.tables import CLIP_COLUMNS, parse_report, read_csv
 from ser.decoding.suffixes import SUFFIXES
 from stages import clean
 
@@ -54,7 +54,7 @@ class Project:
             read_csv(out / "clips.csv"),
             read_csv(out / "rejected.csv"),
             Store(out / "clean"),
-            json.loads((out / "clean.json").read_text(encoding="utf-8")),
+            parse_report((out / "clean.json").read_text(encoding="utf-8")),
         )
 
 
@@ -181,7 +181,7 @@ def test_every_kept_clip_has_its_standardised_waveform(project):
         waveform = store[row.path]
         assert abs(len(waveform) - row.seconds * RATE) <= 1
         assert np.abs(waveform).max() == 1
-    assert store.meta == project.params["clean"]
+    assert store.meta == Clean.model_validate(project.params["clean"]).form.model_dump()
 
 
 def test_the_same_audio_is_kept_once_whatever_its_container(project):
@@ -281,7 +281,7 @@ def test_when_every_clip_is_rejected_the_counts_are_named(project):
     with pytest.raises(UserError, match=r"every clip of aesdd .*2 silent, 1 zero_length"):
         project.run()
     assert len(read_csv(Path("out/rejected.csv"))) == 3
-    assert json.loads(Path("out/clean.json").read_text())["kept"] == 0
+    assert parse_report(Path("out/clean.json").read_text())["kept"] == 0
 
 
 def test_when_every_clip_of_one_corpus_is_rejected_only_its_own_are_counted(project):
@@ -344,7 +344,7 @@ def test_a_corpus_of_which_every_clip_is_rejected_is_refused_with_an_example(pro
         "pull.sources.tess and the section clean of params.yaml; after a change of its files, "
         "`dvc repro --force pull` reads them again"
     )
-    metrics = json.loads(Path("out/clean.json").read_text())
+    metrics = parse_report(Path("out/clean.json").read_text())
     assert metrics["per_corpus"]["tess"] == {"kept": 0, "rejected": 2}
 
 
@@ -540,7 +540,7 @@ def test_what_is_relabelled_to_a_wanted_emotion_is_kept(project):
     clips, rejected, store, _ = project.run()
     assert list(clips["emotion"]) == ["neutral", "neutral", "happy"]
     assert rejected.empty
-    assert store.meta == project.params["clean"]
+    assert store.meta == Clean.model_validate(project.params["clean"]).form.model_dump()
 
 
 def test_an_emotion_that_is_wanted_and_relabelled_away_is_refused(project):

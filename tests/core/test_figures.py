@@ -6,7 +6,7 @@ from small_model import METRICS
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
 from ser.core.figures import Figures, OverallFigures, read_figures
-from ser.core.tables import write_json
+from ser.core.tables import write_report
 
 BASELINE = {"kind": "svm", "accuracy": 0.5, "uar": 0.25}
 ORACLE = {"accuracy": 0.75, "per_fold": {"1": {"accuracy": 0.75, "epoch": 2}}}
@@ -14,15 +14,15 @@ ORACLE = {"accuracy": 0.75, "per_fold": {"1": {"accuracy": 0.75, "epoch": 2}}}
 
 def test_a_file_is_written_as_it_was_read(tmp_path):
     committed = ROOT / "metrics/evaluate.json"
-    write_json(tmp_path / "again.json", read_figures(committed).for_dvc())
+    write_report(tmp_path / "again.json", read_figures(committed).for_report())
     assert (tmp_path / "again.json").read_bytes() == committed.read_bytes()
 
 
 @pytest.mark.parametrize("more", [{}, {"baseline": BASELINE}, {"oracle": ORACLE}])
-def test_dvc_gets_neither_lists_nor_nulls(more):
+def test_the_report_has_neither_nulls_nor_the_confusion_matrix(more):
     figures = Figures.from_values(METRICS | more)
     expected = {key: value for key, value in (METRICS | more).items() if key != "confusion"}
-    assert figures.for_dvc() == expected
+    assert figures.for_report() == expected
     assert figures.for_model() == expected | {"confusion": METRICS["confusion"]}
 
 

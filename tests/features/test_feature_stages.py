@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from settings import CLEAN
+from settings import FORM
 
 from ser.augment.copies import draw_changes
 from ser.core import params
@@ -27,7 +27,7 @@ def project(tmp_path, monkeypatch):
     values = COMMITTED | {"augment": COMMITTED["augment"] | {"copies": 3, "crop": crop}}
     Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     rng = np.random.default_rng(0)
-    with StoreWriter(Path("clean"), (), CLEAN) as store:
+    with StoreWriter(Path("clean"), (), FORM.model_dump()) as store:
         for path in ["own/sad/rejected.wav", *reversed(CLIPS.values())]:
             store.add(path, rng.uniform(-1, 1, rng.integers(9000, 12000)).astype(np.float32))
     rows = [dict.fromkeys(CLIP_COLUMNS) | {"clip": c, "path": p} for c, p in CLIPS.items()]
@@ -42,7 +42,7 @@ def test_every_clip_of_the_table_has_its_own_features(project):
     banks = filter_banks(RATE, settings)
     for clip, path in CLIPS.items():
         assert np.array_equal(made[clip], features_of(clean.read(path), RATE, settings, banks))
-    assert made.meta["clean"] == clean.meta
+    assert made.meta["form"] == clean.meta
     assert made.meta["filter_banks"] == to_json(banks)
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import torch
-from settings import PLAIN_MODEL
-from small_model import CLEAN, CORPUS, EMOTIONS, FEATURES, RATE
+from settings import FORM, PLAIN_MODEL
+from small_model import CORPUS, EMOTIONS, FEATURES, RATE
 from torch import nn
 
 from ser.core.filters import filter_banks
 from ser.core.preprocessing import Preprocessing
-from ser.core.sections import Clean, Features, Model
+from ser.core.sections import Features, Model
 from ser.core.store import StoreWriter
 from ser.core.tables import CLIP_COLUMNS, write_csv
 from ser.features.extract import extract
@@ -54,7 +54,7 @@ def make_run(data):
     description = Description(
         model=model,
         emotions=EMOTIONS,
-        preprocessing=Preprocessing.of(Clean.model_validate(CLEAN), _FEATURES, banks),
+        preprocessing=Preprocessing.of(FORM, _FEATURES, banks),
         folds=[1],
         statistics=[None],
         corpus=CORPUS,

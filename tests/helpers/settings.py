@@ -1,5 +1,7 @@
 """Settings of clips and of a small net, which tests change one by one."""
 
+from ser.core.sections import AudioForm, AudioLimits, Clean
+
 PLAIN_MODEL = {
     "name": "cnn",
     "layers": 3,
@@ -42,3 +44,16 @@ CLEAN = {
     "emotions": "all",
     "relabel": {},
 }
+
+FORM = Clean.model_validate(CLEAN).form
+LIMITS = Clean.model_validate(CLEAN).limits
+
+
+def audio_form(**changes):
+    """Return the form of CLEAN, not filtered, with changes."""
+    form = {key: CLEAN[key] for key in AudioForm.model_fields} | {"highpass": 0.0}
+    return AudioForm.model_validate(form | changes)
+
+
+def audio_limits(min_seconds, max_clipped):
+    return AudioLimits(min_seconds=min_seconds, max_clipped=max_clipped)

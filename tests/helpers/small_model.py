@@ -12,12 +12,12 @@ import av
 import numpy as np
 import soundfile
 import torch
-from settings import CLEAN, PLAIN_MODEL
+from settings import FORM, LIMITS, PLAIN_MODEL
 
 from ser.core.figures import Figures
 from ser.core.filters import filter_banks, mel_band_hertz
 from ser.core.preprocessing import Preprocessing
-from ser.core.sections import Clean, Features, Model
+from ser.core.sections import Features, Model
 from ser.features.extract import extract
 from ser.nets import model_folder
 from ser.nets.build import build
@@ -180,11 +180,12 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **setting
     description = Description(
         model=model,
         emotions=EMOTIONS,
-        preprocessing=Preprocessing.of(Clean.model_validate(CLEAN), features, banks),
+        preprocessing=Preprocessing.of(FORM, features, banks),
         folds=list(folds),
         statistics=statistics,
         corpus=corpus or CORPUS,
         versions=versions(),
+        limits=LIMITS,
         metrics=None if metrics is None else Figures.from_values(metrics),
     )
     torch.manual_seed(0)

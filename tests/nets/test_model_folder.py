@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from settings import PLAIN_MODEL
-from small_model import CLEAN, FEATURES, METRICS, RATE
+from settings import CLEAN, FORM, PLAIN_MODEL, audio_form, audio_limits
+from small_model import FEATURES, METRICS, RATE
 
 from ser.core.errors import UserError
 from ser.core.figures import Figures
 from ser.core.filters import filter_banks
 from ser.core.preprocessing import Preprocessing
-from ser.core.sections import Clean, Features, Model
+from ser.core.sections import Features, Model
 from ser.nets import model_folder
 from ser.nets.build import build
 from ser.nets.description import FORMAT, LIBRARIES, Description, parse_description, versions
@@ -26,10 +26,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 SETTINGS = PLAIN_MODEL | {"name": "resnet", "width": 2, "dropout": 0.2}
 EMOTIONS = ["angry", "happy", "sad"]
 FEATURE_SETTINGS = Features.model_validate(FEATURES | {"kinds": ["logmel", "rms"]})
-MADE = Preprocessing.of(
-    Clean.model_validate(CLEAN), FEATURE_SETTINGS, filter_banks(RATE, FEATURE_SETTINGS)
-)
+MADE = Preprocessing.of(FORM, FEATURE_SETTINGS, filter_banks(RATE, FEATURE_SETTINGS))
 PREPROCESSING = MADE.model_dump(mode="json")
+# Up to format 5.
+OLDER_PREPROCESSING = {k: v for k, v in PREPROCESSING.items() if k != "form"} | {"clean": CLEAN}
 CORPUS = {
     "corpora": {"toy": {"clips": 9, "speakers": 2, "languages": ["el"]}},
     "emotions": {"angry": 3, "happy": 3, "sad": 3},
@@ -107,7 +107,7 @@ def on_functionals(n_mels=16):
     settings = Model.model_validate(SETTINGS | {"name": "mlp", "normalisation": "train"})
     update = {
         "model": settings,
-        "preprocessing": Preprocessing.of(MADE.clean, features, filter_banks(RATE, features)),
+        "preprocessing": Preprocessing.of(FORM, features, filter_banks(RATE, features)),
         "statistics": statistics,
     }
     torch.manual_seed(0)
@@ -238,12 +238,12 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("found", [0, 1, 2, 6, "5", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 7, "6", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
     made_by = f".*torch {re.escape(metadata.version('torch'))}.*"
     with pytest.raises(
-        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 5"
+        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 6"
     ):
         load(folder)
 
@@ -253,18 +253,27 @@ def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_rea
     listed = with_lists(METRICS)
     del listed["per_fold"]
     listed["fold_accuracy"] = METRICS["fold_accuracy"] | {"each": [0.61234]}
-    clean = {k: v for k, v in PREPROCESSING["clean"].items() if k != "highpass"}
+    clean = {k: v for k, v in CLEAN.items() if k != "highpass"}
     clean["max_clipped"] = 0.01  # of the samples at full scale, which is not what is counted now
-    change(folder, format=3, metrics=listed, preprocessing=PREPROCESSING | {"clean": clean})
+    change(folder, format=3, metrics=listed, preprocessing=OLDER_PREPROCESSING | {"clean": clean})
     description, _ = load(folder)
-    assert description.preprocessing.clean == MADE.clean.model_copy(
-        update={"highpass": 0, "max_clipped": 0.2}
-    )
+    assert description.preprocessing.form == audio_form(highpass=0.0)
+    assert description.limits == audio_limits(0.5, 0.2)
     expected = {key: value for key, value in METRICS.items() if key != "per_fold"}
     assert description.metrics == Figures.from_values(expected)
     assert json.loads(description.to_json())["metrics"] == expected
     change(folder, metrics=None)
     assert load(folder)[0].metrics is None
+
+
+def test_a_model_of_before_form_and_limits_were_apart_is_read(folder):
+    """Format 5 had them among all settings of clean."""
+    clean = CLEAN | {"min_seconds": 0.3, "max_clipped": 0.1, "sample_rate": 8000}
+    change(folder, format=5, preprocessing=OLDER_PREPROCESSING | {"clean": clean})
+    description, _ = load(folder)
+    assert description.preprocessing.form == audio_form(sample_rate=8000, highpass=60.0)
+    assert description.limits == audio_limits(0.3, 0.1)
+    assert description.model == described().model
 
 
 @pytest.mark.parametrize("found", [3, 4])
@@ -273,7 +282,8 @@ def test_a_model_of_before_filter_banks_were_kept_has_them_computed(found, kinds
     features = Features.model_validate(FEATURES | {"kinds": kinds})
     values = json.loads(described().to_json()) | {"format": found, "statistics": [None, None]}
     values["preprocessing"] |= {"features": features.model_dump(), "dims": features.dims}
-    del values["preprocessing"]["filter_banks"]
+    values["preprocessing"]["clean"] = CLEAN
+    del values["preprocessing"]["filter_banks"], values["preprocessing"]["form"]
     banks = parse_description(json.dumps(values), "model.json").preprocessing.banks
     expected = filter_banks(RATE, features)
     assert list(banks) == ["mel", "chroma"] if "chroma" in kinds else ["mel"]
@@ -285,7 +295,7 @@ def test_a_model_of_before_filter_banks_were_kept_has_them_computed(found, kinds
 def test_a_model_of_before_crops_were_drawn_was_trained_without_them(folder, found):
     newer = ("learning_rate_batch", "crop", "frequency_shift")
     older = {name: value for name, value in SETTINGS.items() if name not in newer}
-    change(folder, format=found, model=older)
+    change(folder, format=found, model=older, preprocessing=OLDER_PREPROCESSING)
     model = load(folder)[0].model
     assert (model.learning_rate_batch, model.crop.probability, model.frequency_shift) == (0, 0, 0)
     assert {name: model.model_dump(mode="json")[name] for name in older} == older
@@ -301,7 +311,8 @@ def with_lists(metrics):
 
 @pytest.mark.parametrize("damage", [[0.4], [], 0.5, None])
 def test_an_interval_without_two_ends_is_damage(folder, damage):
-    change(folder, format=3, metrics=with_lists(METRICS) | {"accuracy_ci95": damage})
+    metrics = with_lists(METRICS) | {"accuracy_ci95": damage}
+    change(folder, format=3, metrics=metrics, preprocessing=OLDER_PREPROCESSING)
     with pytest.raises(UserError, match=r"no usable model .*accuracy_low: missing"):
         load(folder)
 
@@ -418,7 +429,7 @@ def test_damaged_weights_are_refused(folder, damage):
 def test_an_older_format_is_checked_before_its_filter_banks_are_computed(
     folder, found, section, key, value
 ):
-    damaged = PREPROCESSING | {section: PREPROCESSING[section] | {key: value}}
+    damaged = OLDER_PREPROCESSING | {section: OLDER_PREPROCESSING[section] | {key: value}}
     change(folder, format=found, preprocessing=damaged)
     with pytest.raises(UserError, match=rf"holds no usable model \({key} = "):
         load(folder)

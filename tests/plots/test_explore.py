@@ -10,6 +10,7 @@ from PIL import Image
 
 from ser.core import tables
 from ser.core.store import StoreWriter
+from ser.core.tables import parse_report
 from ser.plots import dataset
 from stages import explore
 
@@ -240,7 +241,7 @@ def test_the_gallery_takes_speakers_of_each_corpus_in_turn(
         monkeypatch.setattr(
             dataset, name, lambda path, *values: shown.setdefault(path.name, values)
         )
-    figures = json.loads((explored(project, "out") / "dataset.json").read_text())
+    figures = parse_report((explored(project, "out") / "dataset.json").read_text())
     _, names, cells, *_ = shown["spectrogram_gallery.png"]
     assert names == expected
     assert {speaker for _, speaker in cells} == set(expected)

@@ -13,6 +13,7 @@ import yaml
 from kaggle_server import DATASET, PORT, Fault, KaggleServer, pack, refusal
 
 from ser.core.errors import UserError
+from ser.core.tables import parse_report
 from ser.sources.files import ORIGIN_FILE
 from stages import pull
 
@@ -113,7 +114,7 @@ def pulled():
 
 
 def report():
-    return yaml.safe_load(METRICS.read_text())["tess"]
+    return parse_report(METRICS.read_text())["tess"]
 
 
 def written(tmp_path):

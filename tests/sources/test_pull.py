@@ -1,3 +1,4 @@
+import hashlib
 import io
 import os
 import shutil
@@ -9,6 +10,7 @@ import tarfile
 import threading
 import time
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from dagshub.common import config
 from dagshub_server import REPO, DagsHubServer, Fault, redirect
 
 from ser.core.errors import UserError
+from ser.core.tables import parse_report
 from ser.sources import addresses
 from ser.sources.files import ORIGIN_FILE
 from stages import pull
@@ -107,7 +110,7 @@ def pulled():
 
 
 def report():
-    return yaml.safe_load(METRICS.read_text())["aesdd"]
+    return parse_report(METRICS.read_text())["aesdd"]
 
 
 def audio(recordings):
@@ -144,6 +147,37 @@ def test_second_run_fetches_nothing(server):
     run()
     assert server.fetched() == []
     assert METRICS.read_bytes() == first
+
+
+@pytest.fixture
+def dvc_cache(server, monkeypatch):
+    """The cache of a DVC project that has tracked the recordings, which are gone."""
+    for command in (["init", "--no-scm", "--quiet"], ["config", "cache.dir", "../cached"]):
+        subprocess.run([sys.executable, "-m", "dvc", *command], check=True)
+    run()
+    subprocess.run([sys.executable, "-m", "dvc", "add", "--quiet", str(RAW)], check=True)
+    shutil.rmtree(RAW)
+    monkeypatch.setattr(pull, "_dvc_cache", cache(pull._dvc_cache.__wrapped__))
+    server.log.clear()
+    return Path("../cached/files/md5")
+
+
+def test_what_lies_in_dvcs_cache_is_not_fetched(server, recordings, dvc_cache):
+    first = METRICS.read_bytes()
+    run()
+    assert server.fetched() == []
+    assert pulled() == audio(recordings)
+    assert METRICS.read_bytes() == first
+
+
+def test_a_damaged_file_of_dvcs_cache_is_fetched(server, recordings, dvc_cache):
+    md5 = hashlib.md5((recordings / FIRST).read_bytes(), usedforsecurity=False).hexdigest()
+    damaged = dvc_cache / md5[:2] / md5[2:]
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"RIFF, but of another recording")
+    run()
+    assert server.fetched() == [FIRST]
+    assert pulled() == audio(recordings)
 
 
 @pytest.mark.parametrize(
@@ -724,7 +758,7 @@ def test_several_corpora_lie_beside_each_other(project, tmp_path, capsys):
     set_pull(corpora=list(CLIPS), sources=given)
     pull.main(RAW, METRICS)
     assert set(files(RAW)) == {f"{corpus}/{path}" for corpus, path in CLIPS.items()}
-    assert list(yaml.safe_load(METRICS.read_text())) == list(CLIPS)
+    assert list(parse_report(METRICS.read_text())) == list(CLIPS)
     set_pull(corpora=["own"], sources=given)
     pull.main(RAW, METRICS)
     assert [path.name for path in RAW.iterdir()] == ["own"]
@@ -751,7 +785,7 @@ def test_names_that_no_folder_should_have_are_refused(project, recordings, corpu
 def test_unused_sources_need_not_exist(project, recordings):
     set_pull(corpora=["aesdd"], sources={"aesdd": "path:../recordings", "own": "path:nosuch"})
     pull.main(RAW, METRICS)
-    assert list(yaml.safe_load(METRICS.read_text())) == ["aesdd"]
+    assert list(parse_report(METRICS.read_text())) == ["aesdd"]
 
 
 @pytest.mark.parametrize("corpus", ["aesdd", "ravdess", "cremad", "tess", "savee", "emodb"])
@@ -832,7 +866,7 @@ def test_own_recordings_bring_all_kinds_of_audio_and_their_table(project, tmp_pa
     kept = {"a/1.wav", "a/2.FLAC", "b/3.ogg", "b/4.mp3", "Labels.csv"}
     others = {"b/labels.csv", "notes.txt", "a/6.wav.txt", ".labels.csv"}
     assert run_own(own_recordings(tmp_path / "mine", *kept, *others)) == kept
-    facts = yaml.safe_load(METRICS.read_text())["own"]
+    facts = parse_report(METRICS.read_text())["own"]
     assert (facts["files"], facts["other_files"]) == (5, 4)
 
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from ser.core.errors import UserError
+from ser.core.tables import parse_report
 from ser.sources.files import ORIGIN_FILE
 from stages import pull
 
@@ -146,7 +147,7 @@ def pulled():
 
 
 def report():
-    return yaml.safe_load(METRICS.read_text())["aesdd"]
+    return parse_report(METRICS.read_text())["aesdd"]
 
 
 def cached():

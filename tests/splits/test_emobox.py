@@ -11,6 +11,7 @@ from ser.core import tables
 from ser.core.clips import group_of
 from ser.core.errors import UserError
 from ser.core.sections import Split
+from ser.core.tables import parse_report
 from ser.corpora import aesdd, label_files
 from ser.splits.emobox import fold_folders, read_fold, read_list
 from ser.splits.schemes import folds_lacking, make_folds, read_published, shared_groups
@@ -805,7 +806,7 @@ def project(tmp_path, monkeypatch):
 
 def run_stage():
     stage.main(Path("clips.csv"), Path("splits.csv"), Path("split.json"))
-    return tables.read_csv(Path("splits.csv")), json.loads(Path("split.json").read_text())
+    return tables.read_csv(Path("splits.csv")), parse_report(Path("split.json").read_text())
 
 
 def test_the_stage_counts_what_is_published_and_not_here_once(project, several, capsys):

@@ -1,4 +1,3 @@
-import json
 import re
 import sys
 
@@ -19,6 +18,7 @@ from toy_project import (
 
 from ser.core.errors import UserError
 from ser.core.sections import Model
+from ser.core.tables import parse_report
 from ser.nets import model_folder
 from ser.training.devices import choose_device, limit_threads
 from ser.training.team import join
@@ -87,7 +87,7 @@ def assert_alike(folder, expected):
     assert results(folder).keys() == results(expected).keys()
     own, other = (pd.read_csv(f / "plots/history.csv") for f in (folder, expected))
     np.testing.assert_allclose(own, other, atol=1e-6)
-    own, other = (json.loads((f / "train.json").read_text()) for f in (folder, expected))
+    own, other = (parse_report((f / "train.json").read_text()) for f in (folder, expected))
     assert own == pytest.approx(other, abs=1e-6)
     own, other = (model_folder.load(f / "trained")[1][0].state_dict() for f in (folder, expected))
     for name, tensor in own.items():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.fft
 import torch
-from settings import PLAIN_MODEL
+from settings import PLAIN_MODEL, audio_form
 from small_model import FEATURES, RATE, speech
 
 from ser.audio.highpass import remove_below
@@ -48,7 +48,7 @@ def test_the_high_pass_has_the_same_gain_at_any_rate_and_cutoff(rate, cutoff):
 def test_the_standard_form_is_that_of_a_recording(highpass):
     waveform = 0.2 + speech(3) / 3
     expected = standardise(
-        resample(Recording(waveform[:, np.newaxis], RATE, ""), RATE), RATE, highpass, "none", 0.25
+        resample(Recording(waveform[:, np.newaxis], RATE, ""), RATE), audio_form(highpass=highpass)
     )
     assert applied(StandardForm(RATE, highpass), waveform) == pytest.approx(expected, abs=5e-6)
 

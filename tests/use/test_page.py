@@ -1,7 +1,6 @@
 import base64
 import copy
 import io
-import json
 import os
 import re
 import shutil
@@ -39,7 +38,7 @@ from scripts import experiments
 from scripts.workspace import dvc, make_workspace
 from ser import load
 from ser.core.figures import Figures
-from ser.core.tables import read_csv
+from ser.core.tables import parse_report, read_csv
 from ser.use.page.answering import bars, message
 from ser.use.page.drawing import recording_html
 from ser.use.page.figures import render_html
@@ -181,7 +180,7 @@ def test_the_evaluation_is_shown_with_the_mistakes(driver, address, project):
     driver.get(address)
     wait_for(driver, "button[role=tab]:nth-of-type(2)").click()
     heading = wait_for(driver, ".figures h2").text
-    evaluated = json.loads((project / "metrics/evaluate.json").read_text())
+    evaluated = parse_report((project / "metrics/evaluate.json").read_text())
     assert f"{evaluated['accuracy']:.1%}" in heading
     cells = driver.find_elements(By.CSS_SELECTOR, ".figures .confusion td")
     counts = [int(cell.text.split()[0]) for cell in cells]

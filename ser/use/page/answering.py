@@ -37,7 +37,7 @@ def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Pre
         text = _SENTENCES[verdict.reason]
         return message(text), to_json_object(Answer(path.name, None, verdict.reason, text)), None
     description = recogniser.description
-    rate = description.preprocessing.clean.sample_rate
+    rate = description.preprocessing.form.sample_rate
     picture = recording_html(
         overview(path, rate),
         rate,

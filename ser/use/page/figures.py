@@ -14,11 +14,12 @@ def render_html(description: Description, mistakes: Sequence[Mistake]) -> str:
     if figures is None:
         return '<p class="message">This model was not evaluated: run `dvc repro`.</p>'
     low, high = figures.uar_interval
+    voices = figures.by_voice(description.unheard_voices)
     return (
-        f"<h2>{figures.headline}</h2><p>UAR {figures.uar:.1%} ({low:.1%} to {high:.1%}), on "
-        f"{figures.n_test} test clips of the split <code>{escape(figures.split_scheme)}"
-        f"</code>. Accuracy of always saying the most frequent emotion: "
-        f"{figures.majority_accuracy:.1%}.</p>"
+        f"{''.join(f'<h2>{escape(who)}</h2><p>{escape(what)}.</p>' for who, what in voices)}"
+        f"<h2>On {figures.n_test} test clips</h2><p>UAR (the mean of the recalls of all emotions) "
+        f"{figures.uar:.1%} ({low:.1%} to {high:.1%}). Accuracy of always saying the most frequent "
+        f"emotion: {figures.majority_accuracy:.1%}.</p>"
         f"{_confusion(figures.confusion, list(figures.per_class)) if figures.confusion else ''}"
         f"<h3>Per emotion</h3>{_per_emotion(figures.per_class)}"
         f"<h3>Per speaker</h3>{_per_speaker(figures.per_speaker)}"

@@ -34,12 +34,13 @@ def write_page(recogniser: Recogniser, package: Path, folder: Path) -> None:
 
 def _settings(recogniser: Recogniser) -> dict[str, Any]:
     """Return what the page must know about its model, as JSON values."""
-    windows = recogniser.windows()
+    windows, description = recogniser.windows(), recogniser.description
     return {
         "emotions": recogniser.emotions,
-        "clean": recogniser.description.preprocessing.clean.model_dump(),
+        "form": description.preprocessing.form.model_dump(),
+        "limits": description.limits.model_dump(),
         "windows": {"whole": windows.whole, "length": windows.length, "hop": windows.hop},
-        "highest_hertz": recogniser.description.preprocessing.highest_hertz,
+        "highest_hertz": description.preprocessing.highest_hertz,
         "longest": LONGEST,
         "sentences": rejection_sentences(_READ, LONGEST),
         "briefly": SHORT_REASONS,

@@ -14,27 +14,28 @@ const SILENCE = 10 ** (SILENCE_DB / 20);
  *
  * @param {Float32Array[]} channels as decoded
  * @param {number} rate in Hz
- * @param {object} clean the settings `clean` of settings.json
+ * @param {object} form the waveform's form, of settings.json
+ * @param {object} limits what is usable, of settings.json
  * @returns {{resampled: Float32Array, waveform: Float32Array}} the voice's channel without its
- *   offset at clean.sample_rate; the same high-passed and scaled to peak 1
+ *   offset at form.sample_rate; the same high-passed and scaled to peak 1
  * @throws {Rejected} not_finite, too_short, silent or clipped
  */
-export function standardForm(channels, rate, clean) {
+export function standardForm(channels, rate, form, limits) {
   if (!channels.every((channel) => channel.every(Number.isFinite))) throw new Rejected("not_finite");
   const channel = voiceChannel(channels, rate);
-  check(channel, rate, clean);
-  const resampled = resample(removeOffset(channel), rate, clean.sample_rate);
-  const waveform = removeBelow(resampled, clean.sample_rate, clean.highpass);
+  check(channel, rate, limits);
+  const resampled = resample(removeOffset(channel), rate, form.sample_rate);
+  const waveform = removeBelow(resampled, form.sample_rate, form.highpass);
   const peak = peakOf(waveform, 0);
   if (!Number.isFinite(peak)) throw new Rejected("not_finite");
   if (peak < SILENCE) throw new Rejected("silent");
   return { resampled, waveform: waveform.map((sample) => sample / peak) };
 }
 
-function check(channel, rate, clean) {
-  if (channel.length / rate < clean.min_seconds) throw new Rejected("too_short");
+function check(channel, rate, limits) {
+  if (channel.length / rate < limits.min_seconds) throw new Rejected("too_short");
   if (peakOf(channel, mean(channel)) < SILENCE) throw new Rejected("silent");
-  if (clippedShare(channel) > clean.max_clipped) throw new Rejected("clipped");
+  if (clippedShare(channel) > limits.max_clipped) throw new Rejected("clipped");
 }
 
 /** The largest distance of a sample from the middle. */

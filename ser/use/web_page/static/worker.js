@@ -7,12 +7,12 @@ import { Rejected } from "./rejected.js";
 import { standardForm } from "./standard_form.js";
 import { readWav } from "./wav.js";
 
-let clean, nets;
+let form, limits, nets;
 
 const TASKS = {
   /** Load the nets; `settings` is the content of settings.json. */
   async load(settings) {
-    clean = settings.clean;
+    ({ form, limits } = settings);
     nets = await loadNets();
   },
 
@@ -24,8 +24,8 @@ const TASKS = {
 
   /** The probabilities of a recording or a window of one; throws Rejected. */
   async recognise(channels, rate) {
-    const { resampled, waveform } = standardForm(channels, rate, clean);
-    if (!(await holdsSpeech(waveform, clean.sample_rate, nets.detect))) throw new Rejected("no_speech");
+    const { resampled, waveform } = standardForm(channels, rate, form, limits);
+    if (!(await holdsSpeech(waveform, form.sample_rate, nets.detect))) throw new Rejected("no_speech");
     return nets.recognise(resampled);
   },
 };
