@@ -117,7 +117,7 @@ def test_bars_and_line_ends_in_names_do_not_break_the_tables(tmp_path):
 def test_it_is_said_if_the_tested_speakers_own_recordings_were_used(tmp_path, uses):
     metrics = METRICS | {"uses_test_speakers_audio": uses}
     written = card.write_card(make(tmp_path, metrics=metrics)[0])
-    assert ("were used to normalise" in written) == uses
+    assert ("normalised with the test speakers' own recordings" in written) == uses
 
 
 def test_a_model_of_format_3_has_the_same_card_page_and_answers_as_one_without_a_filter(tmp_path):
