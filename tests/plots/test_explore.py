@@ -78,7 +78,7 @@ def explored(project, name):
 
 def test_figures(project):
     text = (explored(project, "out") / "dataset.json").read_text()
-    figures = json.loads(text)
+    figures = parse_report(text)
     levels = figures["level_db"]
     assert {name: value for name, value in figures.items() if name != "level_db"} == {
         "channels": {"1": 4, "2": 1},
