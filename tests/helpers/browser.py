@@ -128,7 +128,7 @@ def upload(driver, address, file):
     """Open the page and upload a recording."""
     driver.get(address)
     field = WebDriverWait(driver, PATIENCE).until(
-        lambda d: next(iter(d.find_elements(By.CSS_SELECTOR, "#recording input[type=file]")), None)
+        lambda d: next(iter(d.find_elements(By.CSS_SELECTOR, "#upload input[type=file]")), None)
     )
     field.send_keys(str(file))
 
