@@ -26,6 +26,7 @@ from browser import (
     PATIENCE,
     assert_fits,
     browse,
+    choose,
     hosts_asked,
     look_like,
     serve,
@@ -257,7 +258,7 @@ def browsers_files(driver, address, clip, tmp_path_factory):
     content = base64.b64encode(clip[0].read_bytes()).decode()
     kind, recorded = driver.execute_async_script(RECORD, content)
     assert kind == "audio/webm;codecs=opus"
-    for name in ("chromium.webm", "chromium.weba"):
+    for name in ("chrome.webm", "chromium.weba"):
         (folder / name).write_bytes(base64.b64decode(recorded))
     samples, rate = soundfile.read(clip[0], dtype="float32")
     (folder / "firefox.ogg").write_bytes(encoded(samples, rate, ".opus"))
@@ -279,12 +280,12 @@ def test_recordings_of_browsers_are_answered_and_saved_as_by_ser_predict(
     head, *rows = done.stdout.decode().splitlines(keepends=True)
     allowed = {"behavior": "allow", "downloadPath": str(tmp_path)}
     driver.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
+    driver.get(address)
     for file in files:
         own = [row.removeprefix(f"{file.parent}/") for row in rows if row.startswith(str(file))]
-        upload(driver, address, file)
-        link = wait_for(driver, "#answer .downloads a")
+        choose(driver, file)
         assert saved(driver, f"{file.stem}.csv") == "".join([head, *own])
-    link.click()
+    wait_for(driver, "#answer .downloads a[download='long.csv']").click()
     file = tmp_path / "long.csv"
     WebDriverWait(driver, PATIENCE, poll_frequency=0.05).until(lambda _: file.exists())
     assert file.read_text() == "".join([head, *own])
