@@ -2,19 +2,45 @@
 
 from pathlib import PurePath
 
-# In films, the sound is read. MPEG-TS only by its content: .ts and .mts are also source code.
-SUFFIXES = (
-    ".wav", ".wave", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
-    ".sph", ".voc", ".flac", ".ogg", ".oga", ".opus", ".spx", ".mp2", ".mp3", ".m4a", ".m4b",
-    ".aac", ".ac3", ".eac3", ".amr", ".awb", ".wma", ".wv", ".tta", ".mka",
-    ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".ogv", ".avi", ".wmv", ".asf",
-    ".flv", ".mpg", ".mpeg", ".vob", ".m2ts",
-)  # fmt: skip
-# The same, for messages.
-READ = (
-    "WAV, FLAC, MP3, M4A, AAC, Ogg, Opus, WMA, AMR, AIFF, CAF and others; of films (MP4, MOV, 3GP, "
-    "MKV, WebM, AVI and others) the sound"
-)
+# Each format that is read, with the suffixes of its files. In films, the sound is read. MPEG-TS
+# other than .m2ts is recognised only by its content: .ts and .mts are also source code.
+SOUND = {
+    "WAV": (".wav", ".wave", ".bwf", ".rf64"),
+    "Wave64": (".w64",),
+    "FLAC": (".flac",),
+    "MP3": (".mp3",),
+    "M4A": (".m4a", ".m4b"),
+    "AAC": (".aac",),
+    "Ogg": (".ogg", ".oga"),
+    "Opus": (".opus",),
+    "Speex": (".spx",),
+    "WebM": (".webm", ".weba"),
+    "MKA": (".mka",),
+    "WMA": (".wma",),
+    "AMR": (".amr", ".awb"),
+    "AIFF": (".aif", ".aiff", ".aifc"),
+    "AU": (".au", ".snd"),
+    "CAF": (".caf",),
+    "MP2": (".mp2",),
+    "AC-3": (".ac3", ".eac3"),
+    "WavPack": (".wv",),
+    "True Audio": (".tta",),
+    "VOC": (".voc",),
+    "NIST SPHERE": (".sph",),
+}
+FILMS = {
+    "MP4": (".mp4", ".m4v"),
+    "MOV": (".mov", ".qt"),
+    "3GP": (".3gp", ".3g2"),
+    "MKV": (".mkv",),
+    "OGV": (".ogv",),
+    "AVI": (".avi",),
+    "WMV": (".wmv", ".asf"),
+    "FLV": (".flv",),
+    "MPEG": (".mpg", ".mpeg", ".vob", ".m2ts"),
+}
+SUFFIXES = tuple(suffix for of in (SOUND, FILMS) for each in of.values() for suffix in each)
+READ = f"{', '.join(SOUND)}; of films ({', '.join(FILMS)}) the sound"  # for messages
 
 
 def is_hidden(path: PurePath) -> bool:

@@ -127,8 +127,13 @@ def wait_for(driver, css):
 def upload(driver, address, file):
     """Open the page and upload a recording."""
     driver.get(address)
+    choose(driver, file)
+
+
+def choose(driver, file):
+    """Upload a recording to the open page."""
     field = WebDriverWait(driver, PATIENCE).until(
-        lambda d: next(iter(d.find_elements(By.CSS_SELECTOR, "#recording input[type=file]")), None)
+        lambda d: next(iter(d.find_elements(By.CSS_SELECTOR, "#upload input[type=file]")), None)
     )
     field.send_keys(str(file))
 

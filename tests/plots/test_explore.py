@@ -102,7 +102,7 @@ def test_figures(project):
     assert list(levels) == ["angry", "sad"]
     assert levels["angry"] == pytest.approx(angry, abs=0.02)
     assert levels["sad"] == pytest.approx(sad, abs=0.02)
-    assert text == json.dumps(figures, indent=2, sort_keys=True) + "\n"
+    assert text == json.dumps([figures], indent=2, sort_keys=True) + "\n"
 
 
 def test_pictures_are_complete_and_the_same_twice(project):

@@ -13,6 +13,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import av
 import httpx
 import numpy as np
 import pytest
@@ -20,8 +21,11 @@ import soundfile
 from browser import (
     CHROMIUM,
     DRIVER,
+    MEDIA,
+    PATIENCE,
     assert_fits,
     browse,
+    choose,
     hosts_asked,
     look_like,
     serve,
@@ -31,14 +35,18 @@ from browser import (
 )
 from gradio_client import Client, handle_file
 from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
-from small_model import METRICS, make, ser
+from selenium.webdriver.support.ui import WebDriverWait
+from small_model import METRICS, encoded, make, ser
 
 from scripts import experiments
 from scripts.workspace import dvc, make_workspace
 from ser import load
 from ser.core.figures import Figures
 from ser.core.tables import parse_report, read_csv
+from ser.decoding.signatures import LIBSNDFILE, SIGNATURES
+from ser.decoding.suffixes import FILMS, SOUND
 from ser.use.page.answering import bars, message
 from ser.use.page.drawing import recording_html
 from ser.use.page.figures import render_html
@@ -120,7 +128,12 @@ def test_unreadable_files_get_a_sentence_and_the_page_keeps_working(
     rubbish = tmp_path / "rubbish.wav"
     rubbish.write_bytes(b"no recording at all " * 100)
     upload(driver, address, rubbish)
-    assert "cannot be read as a recording" in wait_for(driver, "#answer .message").text
+    said = wait_for(driver, "#answer .message").text
+    assert "cannot be read as a recording" in said
+    by_content = {kind.name for _, kind in SIGNATURES if kind.reader == LIBSNDFILE}
+    named = re.findall(r"[\w -]+", said.partition(": ")[2])
+    assert {*SOUND, *FILMS, *by_content} <= {name.strip().removeprefix("also ") for name in named}
+    assert not driver.find_elements(By.CSS_SELECTOR, "#answer .downloads")
     assert not driver.find_elements(By.CSS_SELECTOR, "#answer .emotion")
     upload(driver, address, clip[0])
     assert wait_for(driver, "#answer .emotion").text == clip[1]
@@ -147,33 +160,173 @@ def test_a_long_recording_has_a_timeline(driver, address, long_recording):
     assert {e.get_attribute("title").split(": ")[1] for e in hatched} == {"silence"}
 
 
-def test_the_microphone_is_heard(address, clip):
-    with browse(microphone=clip[0]) as driver:
+def wait_for_level(driver, is_wanted):
+    """Wait until the meter shows a wanted level, in dB."""
+    WebDriverWait(driver, PATIENCE, poll_frequency=0.05).until(
+        lambda d: is_wanted(d.execute_script("return document.querySelector('#level meter').value"))
+    )
+
+
+def set_microphone(driver, setting):
+    permission = {"permission": {"name": "microphone"}, "setting": setting}
+    driver.execute_cdp_cmd("Browser.setPermission", permission)
+
+
+def test_the_microphone_comes_first_and_is_heard_while_a_meter_shows_its_level(address, clip):
+    with browse(microphone=clip[0], media=MEDIA[:1]) as driver:
+        set_microphone(driver, "denied")
         driver.get(address)
-        wait_for(driver, "#recording button[aria-label='Record audio']").click()
-        wait_for(driver, "#recording .record-button").click()
+        record = wait_for(driver, "#recording .record-button")
+        assert record == wait_for(driver, ".tabitem button, .tabitem input")
+        assert record.text == "Record"
+        meter = driver.find_element(By.CSS_SELECTOR, "#level meter")
+        record.click()
+        problem = wait_for(driver, "#level .message")
+        assert "may not be used: allow it" in problem.text
+        assert not meter.is_displayed()
+        set_microphone(driver, "granted")
+        record.click()
         stop = wait_for(driver, "#recording .stop-button")
-        driver.execute_async_script("setTimeout(arguments[0], 2500)")
+        # Chromium plays the clip to its microphone once, from anywhere in it; then it is silent.
+        wait_for_level(driver, lambda level: level > -40)
+        assert meter.is_displayed()
+        assert not problem.is_displayed()
+        wait_for_level(driver, lambda level: level == -60)
         stop.click()
-        # What Chromium plays to its microphone begins anywhere in the clip.
         heard = wait_for(driver, "#answer .emotion, #answer .message").text
         assert "cannot be read" not in heard
+        assert not meter.is_displayed()
+        wait_for(driver, "#again").click()
+        assert wait_for(driver, "#recording .record-button").text == "Record"
 
 
-def test_an_example_can_be_picked(driver, address, project, recogniser):
+def saved(driver, name):
+    """Return the content of a file that the page offers, once it offers it."""
+    link = wait_for(driver, f"#answer .downloads a[download='{name}']")
+    return base64.b64decode(link.get_attribute("href").partition("base64,")[2]).decode()
+
+
+def test_examples_do_not_reveal_their_emotions_before_the_answer(driver, address, project):
     driver.get(address)
-    button = wait_for(driver, "#examples button")
-    emotion, speaker = button.text.split(", by ")
-    button.click()
-    wait_for(driver, "#answer .emotion")
-    clips = read_csv(project / "data/clips.csv").set_index("clip")
-    table = read_csv(project / "data/predictions.csv")
-    row = table[table["emotion"] == emotion].iloc[0]
-    assert row["speaker"] == speaker
-    shown = [e.text for e in driver.find_elements(By.CSS_SELECTOR, "#answer .bars .share")]
-    path = project / "data/raw" / clips.loc[row["clip"], "path"]
-    shares = sorted(recogniser.predict_file(path).probabilities.values(), reverse=True)
-    assert shown == [f"{share:.1%}" for share in shares]
+    wait_for(driver, "#examples button")
+    assert not driver.find_elements(By.CSS_SELECTOR, "#answer .actual")
+    buttons = driver.find_elements(By.CSS_SELECTOR, "#examples button")
+    names = [button.text for button in buttons]
+    examples = open_project(project / "data").examples
+    assert {example.emotion for example in examples} == set(
+        read_csv(project / "data/clips.csv")["emotion"]
+    )
+    assert names == [example.name for example in examples]
+    for number, (button, example) in enumerate(zip(buttons, examples, strict=True), 1):
+        assert re.fullmatch(rf"Example {number} \([\w/]+\)", button.text)
+        button.click()
+        (facts,) = json.loads(saved(driver, f"{example.path.stem}.json"))
+        assert facts["file"] == example.path.name
+        actual = driver.find_element(By.CSS_SELECTOR, "#answer .actual").text
+        assert actual == f"Actual emotion: {example.emotion}"
+
+
+RECORD = """
+const [content, done] = arguments, context = new AudioContext(), parts = [];
+const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+context.decodeAudioData(bytes.buffer).then((sound) => {
+  const source = new AudioBufferSourceNode(context, { buffer: sound });
+  const microphone = context.createMediaStreamDestination();
+  source.connect(microphone);
+  const recorder = new MediaRecorder(microphone.stream);
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  recorder.onstop = () => {
+    const reader = new FileReader();
+    reader.onload = () => done([recorder.mimeType, reader.result.split(",")[1]]);
+    reader.readAsDataURL(new Blob(parts));
+  };
+  source.onended = () => recorder.stop();
+  recorder.start(100);
+  source.start();
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def browsers_files(driver, address, clip, tmp_path_factory):
+    """Files as the recorders of Chromium, Firefox and Safari write them, and one of a studio."""
+    folder = tmp_path_factory.mktemp("browsers")
+    driver.get(address)
+    driver.set_script_timeout(PATIENCE)
+    wait_for(driver, "h1").click()  # before that, Chromium plays no sound
+    content = base64.b64encode(clip[0].read_bytes()).decode()
+    kind, recorded = driver.execute_async_script(RECORD, content)
+    assert kind == "audio/webm;codecs=opus"
+    for name in ("chrome.webm", "chromium.weba"):
+        (folder / name).write_bytes(base64.b64decode(recorded))
+    samples, rate = soundfile.read(clip[0], dtype="float32")
+    (folder / "firefox.ogg").write_bytes(encoded(samples, rate, ".opus"))
+    with av.open(folder / "safari.mp4", "w", options={"movflags": "frag_keyframe+empty_moov"}) as m:
+        track = m.add_stream("aac", rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[np.newaxis], "fltp", "mono")
+        frame.rate = rate
+        m.mux([*track.encode(frame), *track.encode(None)])
+    (folder / "studio.caf").write_bytes(encoded(samples, rate, ".caf"))
+    return folder
+
+
+def test_recordings_of_browsers_are_answered_and_saved_as_by_ser_predict(
+    driver, address, project, browsers_files, long_recording, tmp_path
+):
+    files = [*sorted(browsers_files.iterdir()), long_recording]
+    done = ser("predict", *files, "--csv", cwd=project)
+    assert done.returncode == 0, done.stderr
+    head, *rows = done.stdout.decode().splitlines(keepends=True)
+    allowed = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    driver.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
+    driver.get(address)
+    for file in files:
+        own = [row.removeprefix(f"{file.parent}/") for row in rows if row.startswith(str(file))]
+        choose(driver, file)
+        assert saved(driver, f"{file.stem}.csv") == "".join([head, *own])
+    wait_for(driver, "#answer .downloads a[download='long.csv']").click()
+    file = tmp_path / "long.csv"
+    WebDriverWait(driver, PATIENCE, poll_frequency=0.05).until(lambda _: file.exists())
+    assert file.read_text() == "".join([head, *own])
+    assert len(own) > 10
+
+
+CURSOR = """
+const audio = document.querySelector("#recording audio"), done = arguments[1];
+const measure = () => done([...document.querySelectorAll(".played .plot")].map((plot) => {
+  const { start, seconds } = plot.parentElement.dataset, line = getComputedStyle(plot, "::after");
+  const width = plot.getBoundingClientRect().width;
+  return [parseFloat(line.left) / width, (audio.currentTime - start) / seconds];
+}));
+if (arguments[0] === "play") {
+  audio.onpause = () => requestAnimationFrame(measure);
+  audio.ontimeupdate = () => audio.currentTime > audio.from + 0.5 && audio.pause();
+  audio.from = audio.currentTime;
+  audio.play();
+} else measure();
+"""
+
+
+def test_a_line_on_the_timeline_follows_the_player_and_a_click_moves_both(
+    driver, address, long_recording
+):
+    upload(driver, address, long_recording)
+    wait_for(driver, "#looked .looked, #looked .note")
+    assert not driver.execute_async_script(CURSOR, "measure")
+    lane = driver.find_element(By.CSS_SELECTOR, "#answer .plot:has(.lane)")
+    place = ActionChains(driver).move_to_element_with_offset(lane, lane.size["width"] // 4, 0)
+    place.click().perform()
+    seconds = soundfile.info(long_recording).duration
+    WebDriverWait(driver, PATIENCE).until(
+        lambda d: d.find_elements(By.CSS_SELECTOR, "#answer .played")
+    )
+    audio = driver.find_element(By.CSS_SELECTOR, "#recording audio")
+    assert audio.get_property("currentTime") == pytest.approx(0.75 * seconds, rel=0.01)
+    drawn, played = np.transpose(driver.execute_async_script(CURSOR, "measure"))
+    np.testing.assert_allclose(drawn, played, atol=0.001)
+    drawn, later = np.transpose(driver.execute_async_script(CURSOR, "play"))
+    np.testing.assert_allclose(drawn, later, atol=0.001)
+    assert later.max() > played.max()
 
 
 def test_the_evaluation_is_shown_with_the_mistakes(driver, address, project):
@@ -202,13 +355,49 @@ def test_the_evaluation_is_shown_with_the_mistakes(driver, address, project):
     assert seconds == pytest.approx(clips.loc[mistakes["clip"][0], "seconds"], abs=0.01)
 
 
+MEASURE = """
+arguments[0].scrollIntoView({ block: "center" });
+const places = (root, css) => [...root.querySelectorAll(css)].map((e) => {
+  const { left, right, top, bottom } = e.getBoundingClientRect();
+  return [left, right, top, bottom];
+});
+const drawing = arguments[0].closest(".drawing");
+return {
+  inputs: places(document, ".intro h1, #recording, #upload"),
+  answers: places(document, "#answer .answer, #answer .bars, #facts"),
+  plots: places(drawing, ".plot, .times"),
+  picture: places(drawing, ".mel"),
+  frequencies: places(drawing, ".label:has(+ .plot > .mel) span"),
+  times: places(drawing.querySelector(".times"), "span"),
+}
+"""
+
+
+def ink(pixels):
+    """Return the middle of each run of pixels of another colour than the first one."""
+    inked = np.flatnonzero((pixels != pixels[0]).any(axis=-1))
+    return [run.mean() for run in np.split(inked, np.flatnonzero(np.diff(inked) > 1) + 1)]
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("dark", [False, True])
 def test_it_fits_a_phone_and_a_desktop(driver, address, long_recording, width, dark):
     look_like(driver, width, 900, dark)
     upload(driver, address, long_recording)
-    wait_for(driver, "#answer .emotion")
+    picture = wait_for(driver, "#answer .mel")
     assert_fits(driver, width, dark, "#answer .emotion")
+    places = {k: np.array(v) for k, v in driver.execute_script(MEASURE, picture).items()}
+    for kind, sides in (("inputs", [0]), ("answers", [0, 1]), ("plots", [0, 1])):
+        edges = places[kind][:, sides]
+        np.testing.assert_allclose(edges, np.broadcast_to(edges[0], edges.shape), atol=0.5)
+    # Next to the picture there is nothing but its ticks.
+    screen = np.array(Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB"))
+    left, right, top, bottom = places["picture"][0].round().astype(int)
+    rows = top + np.array(ink(screen[top:bottom, left - 3]))
+    frequencies = places["frequencies"][::-1, 2:].mean(axis=1)
+    np.testing.assert_allclose(rows, frequencies, atol=1)
+    columns = left - 9 + np.array(ink(screen[bottom + 5, left - 9 : right + 9]))
+    np.testing.assert_allclose(columns, places["times"][:, :2].mean(axis=1), atol=1)
 
 
 def test_nothing_comes_from_elsewhere(driver, address, clip):
@@ -298,6 +487,28 @@ def test_names_are_text_on_the_page(recogniser):
         assert "&lt;img src=x" in page
 
 
+def pixels_of(page):
+    """Return the spectrogram on a page as grey levels [rows, columns]."""
+    data = re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]
+    return np.array(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"), float)
+
+
+def test_a_tone_is_drawn_at_the_ticks_of_its_frequency_and_its_start(recogniser):
+    made = recogniser.description.preprocessing
+    time = np.arange(2 * 16000) / 16000
+    for number, hertz in enumerate((250, 500, 1000, 2000, 4000)):
+        tone = np.where(time < 1, 0, np.sin(2 * np.pi * hertz * time)).astype(np.float32)
+        page = recording_html(tone, 16000, made.features, made.banks, [], [])
+        pixels = pixels_of(page)
+        top, text = re.findall(r'top:([\d.]+)%">(.*?)<', page)[number]
+        assert text in (f"{hertz} Hz", "")
+        row = (pixels.mean(axis=1).argmax() + 0.5) / len(pixels)
+        assert row == pytest.approx(float(top) / 100, abs=1.1 / len(pixels))
+        loud = pixels.max(axis=0) > pixels.max() / 2
+        left = float(re.search(r'left:([\d.]+)%">1<', page)[1]) / 100
+        assert loud.argmax() / loud.size == pytest.approx(left, abs=4 / loud.size)
+
+
 def test_high_sounds_stand_at_the_top_of_the_picture(recogniser):
     made = recogniser.description.preprocessing
     time = np.arange(16000) / 16000
@@ -305,9 +516,7 @@ def test_high_sounds_stand_at_the_top_of_the_picture(recogniser):
     for hertz in (300, 3000):
         tone = np.sin(2 * np.pi * hertz * time).astype(np.float32)
         page = recording_html(tone, 16000, made.features, made.banks, [], [])
-        data = re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]
-        pixels = np.array(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"), float)
-        heights.append(pixels.mean(axis=1).argmax())
+        heights.append(pixels_of(page).mean(axis=1).argmax())
     assert heights[0] > heights[1]
 
 
@@ -374,7 +583,7 @@ def test_a_half_updated_folder_shows_what_still_matches(project, tmp_path):
     left = open_project(tmp_path)
     assert 0 < len(left.mistakes) < len(whole.mistakes)
     (tmp_path / "clips.csv").write_text("clip\na\n")
-    assert open_project(tmp_path) == Project({}, [])
+    assert open_project(tmp_path) == Project([], [])
 
 
 def test_a_taken_port_is_a_sentence(project, address):

@@ -528,9 +528,16 @@ def test_the_microphone_is_heard(address, tmp_path):
             "new MutationObserver(() => said.push(status.textContent))"
             "  .observe(status, { childList: true })"
         )
+        level = driver.find_element(By.ID, "level")
+        assert not level.is_displayed()
         record(driver)
+        WebDriverWait(driver, PATIENCE, poll_frequency=0.05).until(
+            lambda _: level.get_property("value") > -40
+        )
+        assert level.is_displayed()
         hears(driver, 1.6)
         record(driver)
+        assert not level.is_displayed()
         # What Chromium plays to its microphone begins anywhere in the file.
         assert wait_for(driver, "article .emotion, article .message").text
         heading = driver.find_element(By.CSS_SELECTOR, "article h2").text
@@ -738,10 +745,11 @@ def test_it_can_be_used_by_keyboard(driver, address):
     for _ in range(2):
         ActionChains(driver).send_keys(Keys.TAB).perform()
         reached.append(driver.switch_to.active_element)
-    assert [element.get_attribute("id") for element in reached] == ["files", "record"]
+    assert [element.get_attribute("id") for element in reached] == ["record", "files"]
     names = [element.accessible_name for element in reached]
-    assert names == ["Choose recordings or drop them here", "Record yourself"]
-    edges = driver.execute_script("return getComputedStyle(arguments[0]).outlineStyle", reached[1])
+    assert names == ["Record yourself", "Choose recordings or drop them here"]
+    ActionChains(driver).key_down(Keys.SHIFT).send_keys(Keys.TAB).perform()
+    edges = driver.execute_script("return getComputedStyle(arguments[0]).outlineStyle", reached[0])
     assert edges != "none"
 
 

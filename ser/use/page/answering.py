@@ -1,6 +1,8 @@
 """Compute the page's answer about a recording, and the picture of where the model looked."""
 
-from collections.abc import Mapping
+import base64
+import io
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,18 +16,25 @@ from ser.core.recording import Recording
 from ser.core.rejection import Rejected
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
-from ser.decoding.suffixes import READ
-from ser.use.answers import Answer, to_json_object
+from ser.use.answers import FORMATS, Answer, to_json_object
 from ser.use.explanation import explain_file, require_spectrogram, windows_of
 from ser.use.page.drawing import explanation_html, recording_html
-from ser.use.page.sentences import LONGEST, rejection_sentences
+from ser.use.page.sentences import LONGEST, formats_read, rejection_sentences
 from ser.use.recogniser import Prediction, Recogniser
 
-_SENTENCES = rejection_sentences(READ, LONGEST)
+_SENTENCES = rejection_sentences(formats_read(), LONGEST)
+_DOWNLOADS = {"csv": "text/csv", "json": "application/json"}  # format of an answer -> MIME type
 
 
-def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Prediction | None]:
+def answer(
+    recogniser: Recogniser, path: Path, actual: str | None
+) -> tuple[str, dict[str, Any], Prediction | None]:
     """Recognise a recording.
+
+    Args:
+        recogniser: the model.
+        path: of the recording.
+        actual: the recording's emotion if it is known.
 
     Returns:
         (HTML for the page, the answer as `ser predict --json` writes it, the prediction or None if
@@ -46,7 +55,9 @@ def answer(recogniser: Recogniser, path: Path) -> tuple[str, dict[str, Any], Pre
         prediction.windows,
         recogniser.emotions,
     )
-    return _summary(prediction) + picture, to_json_object(Answer(path.name, prediction)), prediction
+    described = Answer(path.name, prediction)
+    html = _summary(prediction, actual) + _downloads(described, recogniser.emotions) + picture
+    return html, to_json_object(described), prediction
 
 
 def explain_answer(recogniser: Recogniser, path: Path, prediction: Prediction) -> str:
@@ -83,8 +94,8 @@ def message(text: str) -> str:
     return f'<div class="message" role="alert">{escape(text)}</div>'
 
 
-def _summary(prediction: Prediction) -> str:
-    """Return the most probable emotion and the bars of all, as HTML."""
+def _summary(prediction: Prediction, actual: str | None) -> str:
+    """Return the most probable emotion, the actual one if it is known, and all bars, as HTML."""
     share = prediction.probabilities[prediction.emotion]
     note = f"{prediction.seconds:.1f} s"
     if prediction.windows:
@@ -93,11 +104,30 @@ def _summary(prediction: Prediction) -> str:
     warning = (
         message(f"{prediction.note[:1].upper()}{prediction.note[1:]}.") if prediction.note else ""
     )
+    known = f'<p class="actual">Actual emotion: <b>{escape(actual)}</b></p>' if actual else ""
     return (
         f'<div class="answer" role="status"><div class="emotion">{escape(prediction.emotion)}</div>'
-        f'<div class="note">{share:.0%} · {note}</div></div>{warning}'
+        f'<div class="note">{share:.0%} · {note}</div>{known}</div>{warning}'
         f"{bars(prediction.probabilities)}"
     )
+
+
+def _downloads(answer: Answer, emotions: Sequence[str]) -> str:
+    """Return links that save an answer as `ser predict` writes it.
+
+    The files are in the links themselves: the server keeps none and sends none.
+    """
+    links = []
+    for name, kind in _DOWNLOADS.items():
+        file = io.StringIO()
+        with FORMATS[name](file, emotions) as write:
+            write(answer)
+        data = base64.b64encode(file.getvalue().encode()).decode()
+        links.append(
+            f'<a download="{escape(Path(answer.file).stem)}.{name}" '
+            f'href="data:{kind};base64,{data}">{name.upper()}</a>'
+        )
+    return f'<p class="downloads">Download: {" ".join(links)}</p>'
 
 
 def bars(probabilities: Mapping[str, float]) -> str:

@@ -1,6 +1,6 @@
 """The page as a web application: built with Gradio, with nothing loaded from elsewhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,15 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from ser.use.page.answering import answer, explain_answer
 from ser.use.page.figures import render_html
 from ser.use.page.guard import Guard
-from ser.use.page.project import Project
-from ser.use.page.sentences import LONGEST
+from ser.use.page.project import Example, Project
+from ser.use.page.sentences import LONGEST, MICROPHONE
 from ser.use.page.uploads import MAX_BYTES
 from ser.use.recogniser import Prediction, Recogniser
 
 _MAX_WAITING = 64  # recordings in the queue
 _MAX_AT_ONCE = 2  # recordings
 _EXPLANATION_KEPT = 60  # seconds within which a computed explanation must be shown
-_CSS = Path(__file__).with_name("page.css")
+_CSS, _LEVEL, _PLAYING = map(Path(__file__).with_name, ("page.css", "level.js", "playing.js"))
 _Recognised = tuple[Path, Prediction]
 _HINT = '<p class="hint">Record yourself, drop a file, or pick an example.</p>'
 
@@ -82,41 +82,53 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
             with gr.Column(scale=2, min_width=300):
                 recording = _add_recording(project.examples)
             with gr.Column(scale=3, min_width=300):
-                _add_answer(recogniser, recording)
+                _add_answer(recogniser, project, recording)
         with gr.Tab("How good is it?"):
             gr.HTML(render_html(recogniser.description, project.mistakes), elem_classes="figures")
     page.queue(max_size=_MAX_WAITING)
     return page
 
 
-def _add_recording(examples: Mapping[str, Path]) -> gr.Audio:
-    """Add the input for a recording, and a button for each example (name -> file)."""
+def _add_recording(examples: Sequence[Example]) -> gr.Audio:
+    """Add the microphone, which also plays the recording, a field for files and the examples."""
     recording = gr.Audio(
-        sources=["upload", "microphone"],
+        sources=["microphone"],
         type="filepath",
-        label=f"Recording, up to {LONGEST / 60:.0f} minutes, {MAX_BYTES >> 20} MB",
+        label=f"Recording, up to {LONGEST / 60:.0f} minutes",
         buttons=[],
         waveform_options=gr.WaveformOptions(show_recording_waveform=False),
         elem_id="recording",
     )
+    again = gr.Button("Record again", size="sm", elem_id="again")
+    again.click(None, None, recording, js="() => null")
+    gr.HTML(
+        '<label hidden>Level <meter value="-60" min="-60" low="-40" optimum="-20" high="-1" '
+        'max="0"></meter></label><div class="message" role="alert" hidden></div>',
+        js_on_load=_LEVEL.read_text("utf-8"),
+        problems=MICROPHONE,
+        elem_id="level",
+    )
+    # Unlike gr.Audio's own field, it takes what browsers do not call audio, such as WebM and CAF.
+    file = gr.File(label=f"A file, up to {MAX_BYTES >> 20} MB", height=150, elem_id="upload")
+    file.upload(None, file, [recording, file], js="(chosen) => [chosen, null]")
     if examples:
         gr.HTML("Or try a test clip of the corpus:")
     with gr.Row(elem_id="examples"):
-        for name, path in examples.items():
-            gr.Button(name, size="sm", min_width=0).click(
-                lambda path=path: str(path), None, recording, api_visibility="private"
+        for example in examples:
+            gr.Button(example.name, size="sm", min_width=0).click(
+                lambda path=example.path: str(path), None, recording, api_visibility="private"
             )
     return recording
 
 
-def _add_answer(recogniser: Recogniser, recording: gr.Audio) -> None:
+def _add_answer(recogniser: Recogniser, project: Project, recording: gr.Audio) -> None:
     """Add the answer about the current recording, and below it the explanation."""
 
     def recognise(name: str | None) -> tuple[str, dict[str, Any], _Recognised | None]:
         if not name:
             return _HINT, {}, None
         path = Path(name)
-        html, described, prediction = answer(recogniser, path)
+        html, described, prediction = answer(recogniser, path, project.actual_emotion(path))
         return html, described, (path, prediction) if prediction else None
 
     def explain(recognised: _Recognised | None) -> tuple[_Recognised | None, str]:
@@ -127,7 +139,7 @@ def _add_answer(recogniser: Recogniser, recording: gr.Audio) -> None:
     ) -> str:
         return explained[1] if explained and explained[0] == recognised else ""
 
-    answer_shown = gr.HTML(_HINT, elem_id="answer")
+    answer_shown = gr.HTML(_HINT, elem_id="answer", js_on_load=_PLAYING.read_text("utf-8"))
     # The visitor may choose the next recording before the answer about this one is shown.
     recognised, explained = gr.State(), gr.State(time_to_live=_EXPLANATION_KEPT)
     explanation_shown = gr.HTML(elem_id="looked")

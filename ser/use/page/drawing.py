@@ -57,13 +57,14 @@ def recording_html(
         _row("", _wave(waveform)),
         _caption("mel spectrogram, brighter is louder (80 dB)"),
         _row(_frequencies(features), _spectrogram(waveform, sample_rate, features, banks)),
+        _times(seconds),
     ]
     if windows:
         parts.append(_caption("emotions: stronger is more probable, hatched is not recognised"))
         parts += [_row(escape(name), _lane(windows, seconds, name)) for name in emotions]
-    parts.append(_row("", _times(seconds)))
+        parts.append(_times(seconds))
     title = "Waveform and mel spectrogram" + (", and emotions over time" if windows else "")
-    return f'<div class="drawing" role="img" aria-label="{title}">{"".join(parts)}</div>'
+    return _drawing(parts, title, 0, seconds)
 
 
 def explanation_html(explanation: Explanation, features: Features, window: Window | None) -> str:
@@ -76,21 +77,35 @@ def explanation_html(explanation: Explanation, features: Features, window: Windo
     """
     x = explanation
     most = max(float(np.abs(x.influence).max()), 1e-9)
+    seconds = len(x.influence) * x.seconds_per_frame
     parts, since, when = [], "", ""
     if window:
         since = f" from {clock(window.start)} on"
         when = f" from {clock(window.start)} to {clock(window.end)}, where it is most probable"
-        parts = [_row(_frequencies(features), _image(_levels(x.spectrogram, "gray")))]
+        parts = [
+            _row(_frequencies(features), _image(_levels(x.spectrogram, "gray"))),
+            _times(seconds, since),
+        ]
     parts += [
         _caption(
             f"what spoke for {escape(x.emotion)}{when}; striped: against it (darkest: without this "
             f"part, its log odds fall or rise by {most:.2g})"
         ),
         _row(_frequencies(features), _image(_influence(x.influence / most))),
-        _row("", _times(len(x.influence) * x.seconds_per_frame, since)),
+        _times(seconds, since),
     ]
     title = f"What in the mel spectrogram spoke for {escape(x.emotion)}"
-    return f'<div class="drawing looked" role="img" aria-label="{title}">{"".join(parts)}</div>'
+    return _drawing(parts, title, window.start if window else 0, seconds, "drawing looked")
+
+
+def _drawing(
+    parts: Sequence[str], title: str, start: float, seconds: float, kind: str = "drawing"
+) -> str:
+    """Return a drawing of a part of the recording; playing.js reads from it which part it is."""
+    return (
+        f'<div class="{kind}" role="img" aria-label="{title}" '
+        f'data-start="{start:.3f}" data-seconds="{seconds:.3f}">{"".join(parts)}</div>'
+    )
 
 
 def _influence(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -103,11 +118,12 @@ def _influence(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _row(label: str, content: str) -> str:
-    return f'<div class="label">{label}</div><div>{content}</div>'
+    """Return a label and what is drawn over the time beside it."""
+    return f'<div class="label">{label}</div><div class="plot">{content}</div>'
 
 
 def _caption(text: str) -> str:
-    return _row("", f'<div class="caption">{text}</div>')
+    return f'<div class="caption">{text}</div>'
 
 
 def _wave(waveform: FloatArray) -> str:
@@ -151,16 +167,17 @@ def _image(pixels: NDArray[np.uint8]) -> str:
 
 
 def _frequencies(features: Features) -> str:
-    """Return labels of round frequencies, each at the height of its mel band."""
+    """Return ticks at round frequencies, each at the height of its mel band; labels if they fit."""
     middles = mel_band_hertz(features)
     parts, above = [], np.inf
     for hertz in _HERTZ:
         if middles[0] <= hertz <= middles[-1]:
             band = float(np.interp(hertz, middles, np.arange(len(middles))))
             top = 1 - (band + 0.5) / len(middles)
+            text = ""
             if above - top > _MIN_GAP:
-                parts.append(f'<span style="top:{top:.1%}">{hertz} Hz</span>')
-                above = top
+                text, above = f"{hertz} Hz", top
+            parts.append(f'<span style="top:{top:.1%}">{text}</span>')
     return "".join(parts)
 
 
@@ -184,7 +201,7 @@ def _lane(windows: Sequence[Window], seconds: float, emotion: str) -> str:
 
 
 def _times(seconds: float, since: str = "") -> str:
-    """Return labels of round times below the picture, and from when they count."""
+    """Return the time axis below a picture: labelled ticks, and from when the times count."""
     minutes = seconds >= 120
     most = 5 if minutes else 9  # labels that fit on a phone
     step = next((step for step in _STEPS if seconds / step <= most), seconds)
@@ -196,4 +213,4 @@ def _times(seconds: float, since: str = "") -> str:
         f'<span style="left:{t / seconds:.1%}">{text}</span>'
         for t, text in zip(times, texts, strict=True)
     )
-    return f'<div class="times">{marks}</div><div class="caption unit">time{since} ({unit})</div>'
+    return f'<div class="times">{marks}</div>{_caption(f"time{since} ({unit})")}'

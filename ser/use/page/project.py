@@ -1,5 +1,6 @@
 """Read a project's data folder: recordings to try, and the model's mistakes."""
 
+import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,16 +44,46 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A test clip to try; its name does not tell the emotion.
+
+    Attributes:
+        name: its number, with the speaker's name.
+        path: of the recording.
+        emotion: the clip's label.
+        checksum: of the file, see `checksum`.
+    """
+
+    name: str
+    path: Path
+    emotion: str
+    checksum: str
+
+
+@dataclass(frozen=True)
 class Project:
     """Recordings of a run.
 
     Attributes:
-        examples: name -> file; the first test clip of each emotion, recognised or not.
+        examples: the first test clip of each emotion, recognised or not, in any order.
         mistakes: the most confident one first.
     """
 
-    examples: dict[str, Path]
+    examples: list[Example]
     mistakes: list[Mistake]
+
+    def actual_emotion(self, path: Path) -> str | None:
+        """Return the label of a recording if it is a copy of an example, else None."""
+        if not self.examples:
+            return None
+        found = checksum(path)
+        return next((each.emotion for each in self.examples if each.checksum == found), None)
+
+
+def checksum(path: Path) -> str:
+    """Return a file's checksum, by which its copies are known."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def open_project(data: Path) -> Project:
@@ -64,18 +95,25 @@ def open_project(data: Path) -> Project:
         mistakes = read_csv(data / "mistakes.csv").merge(clips, on="clip")
         waveforms = Store(data / "clean")
     except (UserError, OSError, KeyError):
-        return Project({}, [])
+        return Project([], [])
     return Project(_examples(predictions, data / "raw"), _mistakes(mistakes, waveforms))
 
 
-def _examples(predictions: pd.DataFrame, raw: Path) -> dict[str, Path]:
-    examples = {}
-    for emotion, own in predictions.groupby("emotion"):
-        row = own.iloc[0]
-        path = raw / row["path"]
-        if path.is_file():
-            examples[f"{emotion}, by {row['speaker']}"] = path.resolve()
-    return examples
+def _examples(predictions: pd.DataFrame, raw: Path) -> list[Example]:
+    first = predictions.groupby("emotion").head(1)
+    there = first[[(raw / path).is_file() for path in first["path"]]]
+    # The order of the table would reveal the emotions.
+    shuffled = there.sample(frac=1, random_state=0)
+    columns = shuffled[["speaker", "emotion", "path"]].to_numpy()
+    return [
+        Example(
+            f"Example {number} ({speaker})",
+            (raw / path).resolve(),
+            emotion,
+            checksum(raw / path),
+        )
+        for number, (speaker, emotion, path) in enumerate(columns, 1)
+    ]
 
 
 def _mistakes(mistakes: pd.DataFrame, waveforms: Store) -> list[Mistake]:

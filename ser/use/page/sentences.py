@@ -1,6 +1,8 @@
-"""Explain to visitors of a page why a recording cannot be classified."""
+"""Explain to visitors of a page why a recording cannot be made or classified."""
 
 from ser.core.rejection import NO_SPEECH, TOO_LONG
+from ser.decoding.signatures import LIBSNDFILE, SIGNATURES
+from ser.decoding.suffixes import READ, SOUND
 
 LONGEST = 600.0  # seconds
 # Why a window of a long recording has no emotion.
@@ -11,6 +13,24 @@ SHORT_REASONS = {
     "clipped": "overdriven",
     NO_SPEECH: "no speech",
 }
+
+# Why the microphone cannot be used, by the names of the browser's errors; after "other", the name
+# follows.
+MICROPHONE = {
+    "insecure": "Browsers allow the microphone only on https pages and on pages from this "
+    "computer.",
+    "NotAllowedError": "The microphone may not be used: allow it for this page in the browser's "
+    "settings.",
+    "NotFoundError": "No microphone was found.",
+    "NotReadableError": "Another program uses the microphone.",
+    "other": "The microphone cannot be used",
+}
+
+
+def formats_read() -> str:
+    """Return the names of all formats that are read, also those without a suffix of their own."""
+    by_content = [kind.name for _, kind in SIGNATURES if kind.reader == LIBSNDFILE]
+    return f"{READ}; also {', '.join(name for name in by_content if name not in SOUND)}"
 
 
 def rejection_sentences(formats: str, longest: float) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.core.errors import UserError
-from ser.use.page.sentences import LONGEST, SHORT_REASONS, rejection_sentences
+from ser.use.page.sentences import LONGEST, MICROPHONE, SHORT_REASONS, rejection_sentences
 from ser.use.recogniser import Recogniser
 from ser.use.web_page import runtime, speech_net
 
@@ -44,6 +44,7 @@ def _settings(recogniser: Recogniser) -> dict[str, Any]:
         "longest": LONGEST,
         "sentences": rejection_sentences(_READ, LONGEST),
         "briefly": SHORT_REASONS,
+        "microphone": MICROPHONE,
     }
 
 

@@ -2,33 +2,31 @@
 
 import { Unusable, unloadable } from "./files.js";
 
-const PROBLEMS = {
-  NotAllowedError: "The microphone may not be used: allow it for this page in the browser's settings.",
-  NotFoundError: "No microphone was found.",
-  NotReadableError: "Another program uses the microphone.",
-};
+const RECENT = 40; // blocks of 128 samples: a tenth of a second at 48 kHz
 
 /**
  * Record until `stop` is called.
  *
- * @returns {Promise<{seconds: () => number, stop: () => Promise<{channels: Float32Array[], rate: number}>}>}
+ * @param {object} problems a sentence for each name of an error, and for "insecure" and "other"
+ * @returns {Promise<{seconds: () => number, level: () => number,
+ *   stop: () => Promise<{channels: Float32Array[], rate: number}>}>} level: the loudest sample of
+ *   the last moment, in dB: 0 is the loudest that can be recorded
  * @throws {Unusable} the microphone cannot be used
  */
-export async function record() {
-  if (!navigator.mediaDevices) {
-    throw new Unusable("Browsers allow the microphone only on https pages and on pages from this computer.");
-  }
-  const stream = await open();
-  let context;
+export async function record(problems) {
+  if (!navigator.mediaDevices) throw new Unusable(problems.insecure);
+  let stream, context;
   const close = async () => {
-    stream.getTracks().forEach((track) => track.stop());
+    stream?.getTracks().forEach((track) => track.stop());
     await context?.close();
   };
   try {
+    stream = await open();
     context = new AudioContext();
     const heard = await listen(context, stream);
     return {
       seconds: () => heard.samples / context.sampleRate,
+      level: () => 20 * Math.log10(peak(heard.blocks.slice(-RECENT))),
       async stop() {
         await close();
         return { channels: [joined(heard)], rate: context.sampleRate };
@@ -36,7 +34,8 @@ export async function record() {
     };
   } catch (problem) {
     await close(); // otherwise the microphone stays on
-    throw problem instanceof Unusable ? problem : microphoneProblem(problem);
+    if (problem instanceof Unusable) throw problem;
+    throw new Unusable(problems[problem.name] ?? `${problems.other} (${problem.name}).`);
   }
 }
 
@@ -62,18 +61,14 @@ async function listen(context, stream) {
   return heard;
 }
 
-async function open() {
-  try {
-    // Unprocessed, because processing meant for calls changes voices.
-    const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-    return await navigator.mediaDevices.getUserMedia({ audio: raw });
-  } catch (problem) {
-    throw microphoneProblem(problem);
-  }
+function open() {
+  // Unprocessed, because processing meant for calls changes voices.
+  const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  return navigator.mediaDevices.getUserMedia({ audio: raw });
 }
 
-function microphoneProblem({ name }) {
-  return new Unusable(PROBLEMS[name] ?? `The microphone cannot be used (${name}).`);
+function peak(blocks) {
+  return Math.max(0, ...blocks.flatMap((block) => Array.from(block, Math.abs)));
 }
 
 function joined({ blocks, samples }) {

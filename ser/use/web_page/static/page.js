@@ -10,6 +10,7 @@ import { answer, article, message } from "./view.js";
 
 const byId = (...ids) => ids.map((id) => document.getElementById(id));
 const [files, drop, button, clock, status, answers] = byId("files", "drop", "record", "clock", "status", "answers");
+const [hearing, level] = byId("hearing", "level");
 const [work, progress, count, stop] = byId("work", "progress", "count", "stop");
 let settings, ask;
 let recording = null;
@@ -139,12 +140,14 @@ async function toggleRecording() {
   }
   button.disabled = true;
   try {
-    recording = await record();
+    recording = await record(settings.microphone);
+    hearing.hidden = false;
     button.textContent = "Stop recording";
     showReady();
     const ticking = setInterval(() => {
       if (!recording) return clearInterval(ticking);
       clock.textContent = `${recording.seconds().toFixed(1)} s`;
+      level.value = Math.max(level.min, recording.level());
       if (recording.seconds() >= settings.longest) stopRecording();
     }, 100);
   } catch (problem) {
@@ -157,6 +160,7 @@ async function stopRecording() {
   const ended = recording;
   recording = null;
   button.textContent = "Record yourself";
+  hearing.hidden = true;
   clock.textContent = "";
   const heard = await ended.stop();
   enqueue("Your recording", () => heard);
