@@ -1,6 +1,7 @@
 import base64
 import copy
 import io
+import json
 import os
 import re
 import shutil
