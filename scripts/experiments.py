@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from scripts import cli
-from scripts.workspace import ROOT, dvc, dvc_command, dvc_environment, git
+from scripts.workspace import IDENTITY, ROOT, dvc, dvc_command, dvc_environment, git
 from ser.core import params
 from ser.core.errors import UserError
 from ser.core.tables import parse_report, write_json
@@ -27,14 +27,14 @@ SECONDS = CHECKPOINTS / "seconds.json"
 
 Changes = dict[str, Any]
 _STAGE = re.compile(r"^(Running stage|Stage) '\w+'")  # begins, or is skipped
-_EPOCH = re.compile(r"^fold \d+/\d+ epoch \d+/\d+: .*\((\d+\.\d+) s\)$")
+_EPOCH = re.compile(r"^fold (\d+)/\d+ epoch \d+/\d+: .*; (\d+\.\d+) s per epoch\b")
 
 
 class Training(NamedTuple):
     """How long a training took in its last run, without any work before it was stopped."""
 
     seconds: float  # of the stage train, including its start-up
-    seconds_per_epoch: float | None  # the median; None: the log has no epochs
+    seconds_per_epoch: float | None  # median of the folds' medians; None: the log has no epochs
 
 
 def names() -> list[str]:
@@ -139,11 +139,17 @@ def flatten(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{key}", value
 
 
+def print_now(text: str) -> None:
+    """Print a text that has its own line end, at once."""
+    print(text, end="", flush=True)
+
+
 def run_experiment(
     name: str,
     changes: Changes,
     target: str = "",
     checkpoints: Path = CHECKPOINTS,
+    show: Callable[[str], None] = print_now,
 ) -> Training | None:
     """Run the pipeline with changed params as the DVC experiment `name` of the current commit.
 
@@ -156,6 +162,7 @@ def run_experiment(
         changes: the params that differ.
         target: stage to stop at; all stages if empty.
         checkpoints: folder of unfinished trainings.
+        show: called with each line of the run's output.
 
     Returns:
         How long the training took; None if nothing was trained.
@@ -169,7 +176,7 @@ def run_experiment(
     log = []
     try:
         for line in _run_dvc(ROOT, name, changes, [target] if target else [], checkpoints, {}):
-            print(line, end="", flush=True)
+            show(line)
             log.append((time.monotonic(), line.strip()))
     except UserError:
         if former:
@@ -193,7 +200,7 @@ def read_seconds() -> dict[str, float]:
 def time_training(log: Sequence[tuple[float, str]]) -> Training | None:
     """Compute from a run's output how long its training took; None: nothing was trained.
 
-    >>> log = [(0, "Running stage 'train':"), (9, "fold 1/1 epoch 1/1: ... (2.5 s)")]
+    >>> log = [(0, "Running stage 'train':"), (9, "fold 1/1 epoch 1/1: ...; 2.5 s per epoch")]
     >>> time_training([*log, (11, "Running stage 'evaluate':")])
     Training(seconds=11, seconds_per_epoch=2.5)
 
@@ -204,8 +211,10 @@ def time_training(log: Sequence[tuple[float, str]]) -> Training | None:
     if began is None:
         return None
     next_stage = (when for when, line in log if when > began and _STAGE.match(line))
-    epochs = [float(match[1]) for _, line in log if (match := _EPOCH.match(line))]
-    return Training(next(next_stage, log[-1][0]) - began, median(epochs) if epochs else None)
+    # The last line of a fold has the median of all its epochs.
+    paces = {match[1]: float(match[2]) for _, line in log if (match := _EPOCH.match(line))}
+    pace = median(paces.values()) if paces else None
+    return Training(next(next_stage, log[-1][0]) - began, pace)
 
 
 def run_in_clone(name: str, changes: Changes, workers: int, *targets: str) -> None:
@@ -276,14 +285,13 @@ def _clone() -> Iterator[Path]:
     """Make a clone of the working tree that shares the DVC cache; remove it afterwards."""
     parent = ROOT / ".dvc/tmp/exps/standalone"  # where `dvc exp run --temp` makes its folders
     parent.mkdir(parents=True, exist_ok=True)
-    identity = ("-c", "user.name=ser", "-c", "user.email=ser@localhost")
     with TemporaryDirectory(prefix="clone-", dir=parent, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with _CLONING:
             # The clone shares the project's git objects, including those of uncommitted changes.
             git(ROOT, "clone", "--quiet", "--shared", str(ROOT), name)
-            if changed := git(ROOT, *identity, "stash", "create").strip():
-                git(ROOT, "-C", name, *identity, "stash", "apply", "--quiet", changed)
+            if changed := git(ROOT, *IDENTITY, "stash", "create").strip():
+                git(ROOT, "-C", name, *IDENTITY, "stash", "apply", "--quiet", changed)
         settings = ROOT / ".dvc/config.local"
         if settings.exists():
             shutil.copyfile(settings, folder / ".dvc/config.local")
@@ -326,6 +334,22 @@ def read_data(name: str, path: str) -> str:
 
     text: str = dvc.api.read(path, repo=str(ROOT), rev=reference(name))
     return text
+
+
+def fetch_data(name: str, path: str, target: Path) -> None:
+    """Copy a file or folder of an experiment of the current commit from DVC.
+
+    Raises:
+        UserError: the experiment was removed, or its data from DVC's cache.
+    """
+    from dvc.api import DVCFileSystem
+    from dvc.exceptions import DvcException
+
+    try:
+        files = DVCFileSystem(repo=str(ROOT), rev=reference(name))
+        files.get(path, str(target), recursive=True)
+    except (DvcException, OSError) as error:
+        raise UserError(f"{path} of experiment {name} is no longer here ({error})") from None
 
 
 def read_metrics(name: str, metrics: str) -> dict[str, Any]:

@@ -3,22 +3,26 @@
     python -m scripts.tune [TRIALS]
 
 Every trial is a DVC experiment `tune-<study>-<number>` of the current commit. It stops at the stage
-train, so no test clip is used; unpromising trials are pruned early. A study belongs to a commit and
-its params, because losses of other code, data or params are not comparable. It is stored in .tune/:
-the same command continues where it was stopped, and a larger number adds trials.
+train, so no test clip is used. The first trial has the present params, and in the end the best one
+is compared with it. Other unpromising trials are pruned early. A study belongs to a commit and its
+params, because losses of other code, data or params are not comparable. It is stored in .tune/: the
+same command continues where it was stopped, and a larger number adds trials.
 """
 
 import argparse
 import hashlib
 import json
 import shutil
+from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
+from tqdm import tqdm
 
 from scripts import cli, experiments
+from scripts.val_comparison import Comparison, compare_on_val
 from scripts.workspace import ROOT, at_least_one
 from ser.core import params
 from ser.core.errors import UserError
@@ -27,35 +31,34 @@ from ser.core.net_problems import net_problems
 
 FOLDER = ROOT / ".tune"
 TRIALS = 20
+_RATES = (1e-4, 1e-2)  # lowest and highest learning rate
 _SIZES = {"layers": (3, 4), "width": (64, 128, 256, 512)}
 _RUNGS = (1 / 9, 1 / 3, 1)  # shares of model.epochs after which a trial may be pruned
 _FAILURES = 3  # in a row, after which the trials' params are not the likely cause
+_PRESENT = "present"  # attribute of the trial with the present params
 
 
-def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes:
-    """Draw the params of a trial."""
-    changes: experiments.Changes = {
-        "model": {
-            "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
-            "dropout": trial.suggest_categorical("dropout", [0.0, 0.15, 0.3, 0.45, 0.6]),
-        },
-        "augment": {
-            "copies": trial.suggest_categorical("copies", [0, 2, 4]),
-            **{
-                change: {"probability": trial.suggest_categorical(change, [0.0, 0.3, 0.6, 0.9])}
-                for change in ("crop", "noise", "pitch", "stretch")
-            },
-        },
+def choices(settings: params.Params) -> dict[str, tuple[str, list[Any]]]:
+    """Return what is searched, besides the learning rate; the present values are among them.
+
+    Returns:
+        name -> (key of params.yaml, values to choose from).
+    """
+    found: dict[str, tuple[str, tuple[float, ...] | list[int]]] = {
+        "dropout": ("model.dropout", (0.0, 0.15, 0.3, 0.45, 0.6)),
+        "copies": ("augment.copies", (0, 2, 4)),
     }
+    for change in ("crop", "noise", "pitch", "stretch"):
+        found[change] = (f"augment.{change}.probability", (0.0, 0.3, 0.6, 0.9))
     needs = needs_of(settings.model)
     if needs.standardises_pooled:  # and takes no mixed spectrograms
-        shift = trial.suggest_categorical("frequency_shift", [0.0, 1.0, 2.0])
-        changes["model"]["frequency_shift"] = shift
+        found["frequency_shift"] = ("model.frequency_shift", (0.0, 1.0, 2.0))
     else:
-        changes["model"]["mixup"] = trial.suggest_categorical("mixup", [0.0, 0.2, 0.4])
+        found["mixup"] = ("model.mixup", (0.0, 0.2, 0.4))
     for size in needs.sizes:
-        changes["model"][size] = trial.suggest_categorical(size, allowed_sizes(settings, size))
-    return changes
+        found[size] = (f"model.{size}", allowed_sizes(settings, size))
+    now = dict(experiments.flatten(settings.model_dump()))
+    return {name: (key, sorted({*values, now[key]})) for name, (key, values) in found.items()}
 
 
 def allowed_sizes(settings: params.Params, size: str) -> list[int]:
@@ -67,7 +70,25 @@ def allowed_sizes(settings: params.Params, size: str) -> list[int]:
     ]
 
 
-def run_trial(trial: optuna.Trial, name: str, settings: params.Params) -> float:
+def present(settings: params.Params) -> dict[str, Any]:
+    """Return what a trial with the present params draws."""
+    now = dict(experiments.flatten(settings.model_dump()))
+    drawn = {name: now[key] for name, (key, _) in choices(settings).items()}
+    return {"learning_rate": settings.model.learning_rate, **drawn}
+
+
+def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes:
+    """Draw the params of a trial."""
+    now = settings.model.learning_rate
+    low, high = min(now, *_RATES), max(now, *_RATES)
+    rate = trial.suggest_float("learning_rate", low, high, log=True)
+    changes: experiments.Changes = {"model": {"learning_rate": rate}}
+    for name, (key, values) in choices(settings).items():
+        changes = experiments.set_key(changes, key, trial.suggest_categorical(name, values))
+    return changes
+
+
+def run_trial(trial: optuna.Trial, name: str, settings: params.Params, bar: "tqdm[Any]") -> float:
     """Train in ever longer runs, each continuing the one before; return the validation loss.
 
     Raises:
@@ -75,23 +96,56 @@ def run_trial(trial: optuna.Trial, name: str, settings: params.Params) -> float:
         UserError: a stage failed.
     """
     changes = suggest(trial, settings)
-    print(f"\n== {name}: {trial.params}", flush=True)
+    whose = " (present params)" if _PRESENT in trial.user_attrs else ""
+    print_above(bar, f"\n== {name}{whose}: {json.dumps(trial.params)}")
     last = settings.model.epochs
     loss = float("nan")
     for epochs in sorted({max(1, round(share * last)) for share in _RUNGS}):
         stop = {"model": {"stop_after": 0 if epochs == last else epochs}}
-        run = experiments.merge(changes, stop)
-        experiments.run_experiment(name, run, target="train", checkpoints=FOLDER / "checkpoints")
+        run_quietly(name, experiments.merge(changes, stop), bar)
         loss = experiments.read_metrics(name, "train")["val_loss"]
-        print(f"{name}: validation loss {loss:.3f} after {epochs} epochs", flush=True)
         trial.report(loss, epochs)
-        if epochs < last and trial.should_prune():
+        # Never the first trial, of the present params: there is nothing to compare it with.
+        is_pruned = epochs < last and trial.should_prune()
+        end = ": pruned, worse than the median of the other trials" if is_pruned else ""
+        print_above(bar, f"{name}: validation loss {loss:.3f} after {epochs} of {last} epochs{end}")
+        if is_pruned:
             raise optuna.TrialPruned
     return loss
 
 
+def run_quietly(name: str, changes: experiments.Changes, bar: "tqdm[Any]") -> None:
+    """Run an experiment up to the stage train; print its output only if it fails.
+
+    Raises:
+        UserError: a stage failed.
+    """
+    output: list[str] = []
+
+    def show(line: str) -> None:
+        output.append(line)
+        if line.startswith(("Running stage", "fold ")):
+            bar.set_postfix_str(line.strip())
+
+    try:
+        checkpoints = FOLDER / "checkpoints"
+        experiments.run_experiment(name, changes, "train", checkpoints, show)
+    except UserError:
+        print_above(bar, "".join(output).rstrip())
+        raise
+
+
+def print_above(bar: "tqdm[Any]", text: str) -> None:
+    """Print a text above the bar."""
+    with bar.external_write_mode():
+        print(text, flush=True)
+
+
 def open_study(settings: params.Params, commit: str) -> optuna.Study:
-    """Open or create the study of a commit and its params; a stopped trial is queued again."""
+    """Open or create the study of a commit and its params.
+
+    A stopped trial is queued again, and the present params if they were not measured yet.
+    """
     FOLDER.mkdir(exist_ok=True)
     key = commit + settings.model_dump_json()
     study = optuna.create_study(
@@ -101,17 +155,26 @@ def open_study(settings: params.Params, commit: str) -> optuna.Study:
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.enqueue_trial(trial.params)
         study.tell(trial.number, state=TrialState.FAIL)
+        if _PRESENT not in trial.user_attrs:
+            study.enqueue_trial(trial.params)
+    if not present_trials(study, TrialState.WAITING, TrialState.COMPLETE):
+        study.enqueue_trial(present(settings), user_attrs={_PRESENT: True})
     return study
 
 
-def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+def present_trials(study: optuna.Study, *states: TrialState) -> list[FrozenTrial]:
+    """Return the trials with the present params that are in one of some states."""
+    trials = study.get_trials(deepcopy=False, states=states)
+    return [trial for trial in trials if _PRESENT in trial.user_attrs]
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that were completed or pruned."""
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
-def add_trial(study: optuna.Study, settings: params.Params) -> None:
+def add_trial(study: optuna.Study, settings: params.Params, bar: "tqdm[Any]") -> None:
     """Run one more trial.
 
     Raises:
@@ -122,7 +185,7 @@ def add_trial(study: optuna.Study, settings: params.Params) -> None:
     study.sampler = optuna.samplers.TPESampler(seed=seed)
     trial = study.ask()
     try:
-        study.tell(trial, run_trial(trial, name_of(study, trial.number), settings))
+        study.tell(trial, run_trial(trial, name_of(study, trial.number), settings, bar))
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     except UserError:
@@ -135,38 +198,97 @@ def name_of(study: optuna.Study, number: int) -> str:
     return f"tune-{study.study_name}-{number:04d}"
 
 
-def main(trials: int) -> None:
-    """Run trials until there are enough results, and print the best one.
+def run_trials(study: optuna.Study, settings: params.Params, trials: int) -> None:
+    """Run trials until there are enough results.
 
     Raises:
-        UserError: the split has no val clips, or several trials failed in a row.
+        UserError: the trial with the present params failed, or several trials in a row.
+    """
+    failures = 0
+    done = len(finished(study))
+    with tqdm(total=trials, desc="tune", initial=done, unit="trial", disable=None) as bar:
+        while len(finished(study)) < trials:
+            try:
+                add_trial(study, settings, bar)
+                failures = 0
+                bar.update()
+            except UserError as error:
+                failures += 1
+                if not present_trials(study, TrialState.COMPLETE):
+                    raise UserError(f"the present params cannot be measured: {error}") from None
+                if failures == _FAILURES:
+                    raise UserError(f"{failures} trials failed in a row: {error}") from None
+                print_above(bar, f"{error}; another trial replaces it")
+
+
+def recommend(study: optuna.Study, settings: params.Params) -> str:
+    """Compare the best trial with the present params, and recommend one of them.
+
+    Raises:
+        UserError: an experiment of these trials was removed.
+    """
+    trials = len(finished(study))
+    pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    (base,) = present_trials(study, TrialState.COMPLETE)
+    base_name, best = name_of(study, base.number), study.best_trial
+    if best.number == base.number:
+        text = (
+            f"None has a lower validation loss than the present params ({base_name}: "
+            f"{base.value:.3f}). Keep them."
+        )
+    else:
+        name = name_of(study, best.number)
+        try:
+            compared = compare_on_val(name, base_name, settings.evaluate)
+        except UserError as error:
+            raise UserError(f"{error}: to search anew, remove {FOLDER}") from None
+        text = describe(compared, name, base_name, best.params, trials)
+    return (
+        f"{trials} trials, {len(pruned)} of them pruned. {text}\n"
+        "`dvc exp show --only-changed` lists them (columns of evaluate are the commit's, not "
+        "theirs)."
+    )
+
+
+def describe(
+    compared: Comparison, name: str, base_name: str, drawn: dict[str, Any], trials: int
+) -> str:
+    """Describe how a trial compares with the present params, and recommend one of them."""
+    interval = f"{compared.low:.3f} to {compared.high:.3f}"
+    verdict = (
+        "That is more than chance, but optimistic: the best of "
+        f"{trials} trials was picked on these clips. `dvc exp apply {name}` and `dvc repro` "
+        "measure it on the test clips, once."
+        if compared.is_better
+        else f"That is no more than chance, although the best of {trials} trials was picked on "
+        "these clips. Keep the present params."
+    )
+    return (
+        f"On the same {compared.clips} validation clips:\n"
+        f"  Present params: {base_name}, loss {compared.base_loss:.3f}, accuracy "
+        f"{compared.base_accuracy:.1%}\n"
+        f"  Best: {name}, loss {compared.loss:.3f}, accuracy {compared.accuracy:.1%}, "
+        f"{json.dumps(drawn)}\n"
+        f"Its loss is lower by {compared.gain:.3f} (95% interval {interval}, paired bootstrap over "
+        f"the clips). {verdict}"
+    )
+
+
+def main(trials: int) -> None:
+    """Run trials until there are enough results, and print a recommendation.
+
+    Raises:
+        UserError: the split has no val clips, or trials failed.
     """
     settings = params.load(ROOT / "params.yaml")
     if settings.split.val == 0:
         raise UserError("tuning uses the val clips: set split.val above 0")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = open_study(settings, experiments.head())
-    failures = 0
-    while len(finished(study)) < trials:
-        try:
-            add_trial(study, settings)
-            failures = 0
-        except UserError as error:
-            failures += 1
-            if failures == _FAILURES:
-                raise UserError(f"{failures} trials failed in a row: {error}") from None
-            print(f"{error}; another trial replaces it", flush=True)
+    run_trials(study, settings, trials)
     # The remaining checkpoints belong to pruned trials.
     shutil.rmtree(FOLDER / "checkpoints", ignore_errors=True)
-    pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
-    best = study.best_trial
-    name = name_of(study, best.number)
-    print(
-        f"\n{len(finished(study))} trials, {len(pruned)} of them pruned. Best: {name}, validation "
-        f"loss {best.value:.3f}, {json.dumps(best.params)}\n"
-        "`dvc exp show --only-changed` lists them (columns of evaluate are the commit's, not "
-        f"theirs); `dvc exp apply {name}` and `dvc repro` evaluate the best, once."
-    )
+    print(f"\n{recommend(study, settings)}")
 
 
 if __name__ == "__main__":

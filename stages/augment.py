@@ -82,7 +82,10 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
         results = ordered_map(work, begun)
         progress = tqdm(results, "augment", total, unit="clip", disable=None)
         write_csv(augmented / "copies.csv", stored(done, progress, store), columns)
-    print(f"augment: {len(store)} copies of {total} clips, {store.rows} frames")
+    if len(store) == 0:
+        print("augment: no copies, because augment.copies is 0")
+    else:
+        print(f"augment: {len(store)} copies of {total} clips, {store.rows} frames")
 
 
 if __name__ == "__main__":

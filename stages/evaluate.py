@@ -39,8 +39,8 @@ def main(
     def predict_by_baseline(kind: str) -> pd.DataFrame:
         return baseline.predict_with_baseline(kind, clip_table, split_table, store, settings.seed)
 
-    table, tested = prediction.predict_test_clips(
-        clip_table, split_table, store, trained, description, nets
+    table, tested = prediction.predict_subset(
+        "test", clip_table, split_table, store, trained, description, nets
     )
     bins = scores.reliability(
         table[emotions].to_numpy(),

@@ -42,7 +42,8 @@ def main(clips: Path, clean: Path, features: Path) -> None:
         progress = tqdm(results, "extract", total, unit="clip", disable=None)
         for row, array in zip(same, progress, strict=True):
             store.add(row["clip"], array)
-    print(f"extract: {len(store)} clips, {store.rows} frames of {meta['dims']}")
+    kinds = ", ".join(f"{size} {kind}" for kind, size in settings.dims.items())
+    print(f"extract: {len(store)} clips, {store.rows} frames of {kinds} values")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,8 @@ def main(clips: Path, splits: Path, report: Path) -> None:
     facts = split_figures(table, folds, lacking, settings)
     write_report(report, facts)
     counts = ", ".join(f"{size:g} {subset}" for subset, size in facts["clips_per_fold"].items())
-    print(f"split: {settings.scheme}, {len(folds)} fold(s), per fold {counts}")
+    number = "1 fold" if len(folds) == 1 else f"{len(folds)} folds, on average"
+    print(f"split: {settings.scheme}, {number} of {counts} clips")
     for key, text in _NOTES.items():
         if facts.get(key):
             print(f"  note: {text.format(facts[key], folds=len(folds))}")

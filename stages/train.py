@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from ser.core.tables import read_csv, write_csv, write_report
 from ser.nets import model_folder
 from ser.nets.description import Description, versions
 from ser.training import folds
-from ser.training.history import Epoch, kept_epoch, mean_figures
+from ser.training.history import Epoch, best_epoch, kept_epoch, mean_figures
+from ser.training.loop import last_epoch
+from ser.training.progress import Progress
 from ser.training.team import join
 from stages import cli
 
@@ -26,33 +30,42 @@ CHECKPOINTS = Path(os.environ.get("SER_CHECKPOINTS") or ".checkpoints")
 
 
 class EpochLog:
-    """Prints a line per epoch and rewrites history.csv with all folds so far."""
+    """Shows the epochs and rewrites history.csv with all folds so far."""
 
-    def __init__(self, path: Path, epochs: int, folds: int) -> None:
-        self._path, self._epochs, self._folds = path, epochs, folds
+    def __init__(self, path: Path, folds: int, model: sections.Model) -> None:
+        self._path, self._folds, self._model = path, folds, model
+        self._progress = Progress(folds, model)
         self._finished: list[Epoch] = []
-
-    def print_epoch(self, history: list[Epoch], seconds: float) -> None:
-        """Print the newest epoch of a fold."""
-        e = history[-1]
-        val = "" if e.val_loss is None else f", val {e.val_loss:.3f} {e.val_accuracy:.1%}"
-        # Text and line end in one write, because other processes print as well.
-        print(
-            f"fold {e.fold}/{self._folds} epoch {e.epoch}/{self._epochs}: "
-            f"loss {e.train_loss:.3f} {e.train_accuracy:.1%}{val} ({seconds:.1f} s)\n",
-            end="",
-            flush=True,
-        )
 
     def epoch(self, history: list[Epoch], seconds: float) -> None:
         """Log the newest epoch of the current fold."""
         self._write(history)
-        self.print_epoch(history, seconds)
+        if sys.stdout.isatty():
+            self._progress.redraw(history[-1], seconds)
+        else:
+            self._progress.print_some(history[-1], seconds)
+
+    def parallel_epoch(self, history: list[Epoch], seconds: float) -> None:
+        """Print the newest epoch of a fold while other processes train and print other folds."""
+        self._progress.print_some(history[-1], seconds)
 
     def end_fold(self, history: list[Epoch]) -> None:
-        """Store a finished fold's history."""
+        """Store a finished fold's history; print which epoch is kept if it stopped early."""
+        self.close()
         self._finished += history
         self._write([])
+        if len(history) < last_epoch(self._model):
+            print(
+                f"fold {history[-1].fold}/{self._folds}: stopped after epoch {len(history)}, "
+                f"{self._model.patience} epochs without a better val loss; the weights of epoch "
+                f"{best_epoch(history).epoch} are kept\n",
+                end="",
+                flush=True,
+            )
+
+    def close(self) -> None:
+        """End the line of a fold whose training was ended by an error."""
+        self._progress.end_line()
 
     def _write(self, history: list[Epoch]) -> None:
         rows = [asdict(epoch) for epoch in (*self._finished, *history)]
@@ -92,15 +105,15 @@ def main(
     team = join()
     numbers = sorted(read_csv(splits)["fold"].unique().tolist())
     checkpoints = CHECKPOINTS.resolve() / folds.training_id(numbers, inputs, settings, team)
-    log = EpochLog(history, settings.epochs, len(numbers))
-    results = folds.train_folds(
-        numbers, inputs, settings, checkpoints, team, log.epoch, log.print_epoch
-    )
     trained = {}
-    for number, fold in zip(numbers, results, strict=True):
-        trained[number] = fold
-        if team.leads:
-            log.end_fold(fold.history)
+    with closing(EpochLog(history, len(numbers), settings)) as log:
+        results = folds.train_folds(
+            numbers, inputs, settings, checkpoints, team, log.epoch, log.parallel_epoch
+        )
+        for number, fold in zip(numbers, results, strict=True):
+            trained[number] = fold
+            if team.leads:
+                log.end_fold(fold.history)
     if not team.leads:
         return
 

@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
+from optuna.trial import TrialState
 from small_project import (
     SMALL,
     commit,
@@ -21,7 +24,8 @@ from small_project import (
 )
 
 from scripts import experiments, tune
-from scripts.workspace import ROOT, make_workspace
+from scripts.val_comparison import Comparison, compare
+from scripts.workspace import ROOT, change_params, dvc, make_workspace
 from ser.core import params
 from ser.core.errors import UserError
 
@@ -125,13 +129,14 @@ def test_a_training_is_timed_from_the_output_of_its_run():
         (1.0, "Stage 'split' is cached - skipping run, checking out outputs"),
         (2.0, "Running stage 'train':"),
         (3.0, "> python -m stages.train"),
-        (5.0, "fold 1/2 epoch 1/1: loss 1.769 21.4% (0.8 s)"),
-        (8.0, "fold 2/2 epoch 1/1: loss 1.769 21.4%, val 1.5 32.0% (0.4 s)"),
+        (4.0, "fold 1/2 epoch 1/9: train loss 1.7, accuracy 21%; 2.80 s per epoch, 00:22 left"),
+        (5.0, "fold 1/2 epoch 9/9: train loss 1.7, accuracy 21%; 0.80 s per epoch"),
+        (8.0, "fold 2/2 epoch 9/9: train loss 1.7, accuracy 21%; val loss 1; 0.40 s per epoch"),
         (9.5, "Running stage 'evaluate':"),
         (20.0, "Ran experiment(s): x"),
     ]
     assert experiments.time_training(log) == (7.5, pytest.approx(0.6))
-    assert experiments.time_training(log[:5]) == (6.0, pytest.approx(0.6))  # it was the last stage
+    assert experiments.time_training(log[:6]) == (6.0, pytest.approx(0.6))  # it was the last stage
     assert experiments.time_training(log[:3]) == (1.0, None)
     assert experiments.time_training([log[0], log[-2], log[-1]]) is None
 
@@ -180,24 +185,53 @@ def trials_shown(project):
     return sorted(name for name in experiments_shown(project) if name.startswith("tune-"))
 
 
-def test_every_trial_of_a_tuning_is_an_experiment_with_validation_only(project):
-    first = run(project, "tune", "1")
-    assert "evaluate" not in stages_run(first)
-    (name,) = trials_shown(project)
-    best = json.loads(re.search(rf"Best: {name}, validation loss [\d.]+, (\{{.*\}})", first)[1])
-    shown = experiments_shown(project)[name]
-    assert float(shown["model.learning_rate"]) == pytest.approx(best["learning_rate"])
-    assert float(shown["val_loss"]) > 0
+@pytest.fixture(scope="module")
+def untuned(tmp_path_factory):
+    """A committed project whose learning rate is far too low."""
+    folder = make_small_project(tmp_path_factory.mktemp("untuned") / "project")
+    changes = {"model": {"width": 64, "epochs": 6, "learning_rate": 1e-6}}
+    change_params(folder / "params.yaml", changes)
+    commit(folder)
+    return folder
 
-    # A larger number continues the study from another folder; the same number does nothing.
-    second = run(project, "tune", "2")
-    assert f"== {name}" not in second
-    assert len(trials_shown(project)) == 2
-    rates = {
-        experiments_shown(project)[trial]["model.learning_rate"] for trial in trials_shown(project)
-    }
-    assert len(rates) == 2
-    assert stages_run(run(project, "tune", "2")) == []
+
+def test_a_tuning_begins_with_the_present_params_and_recommends_what_beats_them(untuned):
+    first = run(untuned, "tune", "1")
+    (present,) = trials_shown(untuned)
+    shown = experiments_shown(untuned)[present]
+    assert float(shown["model.learning_rate"]) == 1e-6
+    loss = float(shown["val_loss"])
+    kept = f"None has a lower validation loss than the present params ({present}: {loss:.3f})"
+    assert kept in first
+    in_git = subprocess.run(
+        ["git", "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{present}"],
+        cwd=untuned, check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    files = subprocess.run(
+        ["git", "ls-tree", "--name-only", in_git, "metrics/"],
+        cwd=untuned, check=True, capture_output=True, text=True,
+    ).stdout.split()  # fmt: skip
+    assert "metrics/train.json" in files
+    assert "metrics/evaluate.json" not in files
+
+    # A larger number continues the study.
+    second = run(untuned, "tune", "2")
+    assert f"== {present}" not in second
+    assert stages_run(second) == []  # stages print only if they fail
+    _, best = trials_shown(untuned)
+    shown = experiments_shown(untuned)[best]
+    drawn = json.loads(re.search(rf"Best: {best}, .*%, (\{{.*\}})", second)[1])
+    assert float(shown["model.learning_rate"]) == pytest.approx(drawn["learning_rate"])
+    # The comparison predicts the clips anew; training has written the same figures.
+    for name, title in ((present, "Present params"), (best, "Best")):
+        row = experiments_shown(untuned)[name]
+        accuracy, loss = float(row["val_accuracy"]), float(row["val_loss"])
+        assert f"  {title}: {name}, loss {loss:.3f}, accuracy {accuracy:.1%}" in second
+    assert "more than chance, but optimistic: the best of 2 trials was picked" in second
+    assert f"`dvc exp apply {best}`" in second
+
+    # The same number trains nothing and recommends the same.
+    assert run(untuned, "tune", "2") == second[second.index("\n2 trials") :]
 
 
 # A test run in the background may ignore Ctrl-C, and so would the processes that it starts.
@@ -209,21 +243,38 @@ runpy.run_module("scripts.tune", run_name="__main__")
 """
 
 
-def test_an_interrupted_tuning_continues_its_trial(project):
+def test_an_interrupted_tuning_continues_its_trial(untuned):
     command = [sys.executable, "-c", _TUNE_INTERRUPTIBLY]
     drawn = []
     with subprocess.Popen(
-        command, cwd=project, env=environment(project), text=True,
+        command, cwd=untuned, env=environment(untuned), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     ) as process:  # fmt: skip
         for line in process.stdout:
             if line.startswith("== tune-"):
                 drawn.append(line.split(": ", 1)[1])
                 os.killpg(process.pid, signal.SIGINT)
-    again = run(project, "tune", "3")
+    again = run(untuned, "tune", "3")
     drawn += [line.split(": ", 1)[1] for line in again.splitlines(True) if line.startswith("== ")]
     # The first trial to continue is the one that was stopped.
     assert drawn[1] == drawn[0]
+
+
+def test_what_a_tuning_has_removed_is_reported(untuned):
+    name = trials_shown(untuned)[-1]
+    dvc(untuned, "exp", "remove", name, env=environment(untuned), check=True)
+    output = run(untuned, "tune", "2", ok=False)
+    assert f"of experiment {name} is no longer here" in output
+    assert f"remove {untuned / '.tune'}" in output
+
+
+def test_present_params_that_cannot_be_trained_end_a_tuning_with_the_stages_output(untuned):
+    change_params(untuned / "params.yaml", {"model": {"learning_rate": 1e30}})
+    output = run(untuned, "tune", "2", ok=False)
+    subprocess.run(["git", "checkout", "--quiet", "params.yaml"], cwd=untuned, check=True)
+    assert "the training loss is nan; lower model.learning_rate" in output
+    assert "error: the present params cannot be measured: experiment tune-" in output
+    assert output.count("== tune-") == 1
 
 
 def test_tuning_needs_validation_clips(tmp_path):
@@ -257,9 +308,72 @@ def studies(tmp_path, monkeypatch):
     return params.load(ROOT / "params.yaml")
 
 
+def values_of(changes):
+    return dict(experiments.flatten(changes))
+
+
 def test_a_trial_that_was_stopped_is_tried_again(studies):
-    wanted = tune.suggest(tune.open_study(studies, "c").ask(), studies)
+    study = tune.open_study(studies, "c")
+    study.tell(study.ask(), 1.0)  # the present params
+    wanted = tune.suggest(study.ask(), studies)
     assert tune.suggest(tune.open_study(studies, "c").ask(), studies) == wanted
+
+
+def test_the_present_params_come_first_until_they_are_measured(studies):
+    first = tune.open_study(studies, "c").ask()
+    now = values_of(studies.model_dump())
+    drawn = values_of(tune.suggest(first, studies))
+    assert drawn == {key: now[key] for key in drawn}
+    study = tune.open_study(studies, "c")  # the trial was stopped
+    tune.suggest(again := study.ask(), studies)
+    assert again.params == first.params
+    study.tell(again, state=TrialState.FAIL)
+    study = tune.open_study(studies, "c")
+    tune.suggest(last := study.ask(), studies)
+    assert last.params == first.params
+    study.tell(last, 1.0)
+    tune.suggest(other := tune.open_study(studies, "c").ask(), studies)
+    assert other.params != first.params
+
+
+def losses(**of_clips):
+    rows = [(clip, loss, loss < 1) for clip, own in of_clips.items() for loss in own]
+    return pd.DataFrame(rows, columns=["clip", "loss", "hit"])
+
+
+def test_a_comparison_pairs_the_losses_of_each_clip(studies):
+    # Over all clips the losses scatter widely, but each clip's loss is lower by the same.
+    base = losses(**{f"c{n}": [float(n)] for n in range(10)})
+    own = losses(**{f"c{n}": [n - 0.25] for n in reversed(range(10))})
+    found = compare(own, base, studies.evaluate)
+    assert found == pytest.approx(Comparison(10, 4.25, 0.2, 4.5, 0.1, 0.25, 0.25))
+    assert found.is_better
+    assert not compare(base, own, studies.evaluate).is_better
+
+
+def test_a_difference_within_chance_is_not_better(studies):
+    rng = np.random.default_rng(0)
+    base, own = (losses(**{f"c{n}": [rng.normal(5)] for n in range(60)}) for _ in range(2))
+    found = compare(own, base, studies.evaluate)
+    assert found.low < found.gain < found.high
+    spread = np.std(base["loss"] - own["loss"]) / np.sqrt(60)  # of the mean, for normal losses
+    assert found.high - found.low == pytest.approx(2 * 1.96 * spread, rel=0.1)
+    assert not found.is_better
+
+
+def test_a_clip_that_validates_two_folds_counts_once(studies):
+    base, own = losses(a=[3.0, 5.0], b=[1.0, 1.0]), losses(a=[2.0, 4.0], b=[1.0, 3.0])
+    found = compare(own, base, studies.evaluate)
+    assert (found.clips, found.gain) == (2, 0.0)
+    assert (found.low, found.high) == (-1.0, 1.0)
+
+
+def test_a_best_trial_within_chance_is_not_recommended():
+    text = tune.describe(Comparison(60, 0.5, 0.8, 0.6, 0.9, -0.05, 0.25), "b", "a", {}, 20)
+    assert "Its loss is lower by 0.100 (95% interval -0.050 to 0.250, paired" in text
+    assert "no more than chance, although the best of 20 trials was picked" in text
+    assert "Keep the present params." in text
+    assert "dvc exp apply" not in text
 
 
 @pytest.mark.parametrize("name", ["default", "functionals", "resnet"])

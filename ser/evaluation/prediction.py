@@ -1,4 +1,4 @@
-"""Predict the test clips of each fold with a trained model."""
+"""Predict the clips of each fold that its net was not trained on."""
 
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from ser.training.pooled import measure_voices
 from ser.training.predict import loss_and_accuracy, predict
 
 
-def predict_test_clips(
+def predict_subset(
+    subset: str,
     clips: pd.DataFrame,
     splits: pd.DataFrame,
     features: Store,
@@ -25,10 +26,19 @@ def predict_test_clips(
     description: Description,
     nets: list[nn.Module],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Predict each fold's test clips with its net.
+    """Predict each fold's clips of a subset with its net.
+
+    Args:
+        subset: test or val.
+        clips: the table clips.csv.
+        splits: the table splits.csv.
+        features: the clips' features.
+        trained: the model folder.
+        description: of the model.
+        nets: of its folds.
 
     Returns:
-        (the table predictions.csv; loss and accuracy on the test clips after every epoch whose
+        (the table predictions.csv of these clips; their loss and accuracy after every epoch whose
         weights were kept, columns fold, epoch, test_loss, test_accuracy).
     """
     device = choose_device()
@@ -36,21 +46,21 @@ def predict_test_clips(
     settings, emotions = description.model, description.emotions
     limit_threads(settings)
     source = ExampleSource(clips, features, settings)
-    # All clips of every voice, whichever fold tests them.
+    # All clips of every voice, whichever fold has them in the subset.
     voices = source.measured_examples([], emotions)
     measured = None if voices is None else NormalisedClips(voices, settings, device)
     parts, tested = [], []
     for fold, net, statistics in zip(description.folds, nets, description.statistics, strict=True):
-        rows = splits[(splits["fold"] == fold) & (splits["subset"] == "test")]
-        test = clips[clips["clip"].isin(rows["clip"])]
-        examples = source.examples(test["clip"].tolist(), emotions, statistics)
-        tests = NormalisedClips(examples, settings, device)
+        rows = splits[(splits["fold"] == fold) & (splits["subset"] == subset)]
+        own = clips[clips["clip"].isin(rows["clip"])]
+        examples = source.examples(own["clip"].tolist(), emotions, statistics)
+        normalised = NormalisedClips(examples, settings, device)
         net = net.to(device)
         measure_voices(net, measured)
-        probabilities = predict(net, tests)
-        part = test[["clip", "emotion"]].assign(
+        probabilities = predict(net, normalised)
+        part = own[["clip", "emotion"]].assign(
             fold=fold,
-            speaker=speaker_of(test),
+            speaker=speaker_of(own),
             predicted=[emotions[i] for i in probabilities.argmax(axis=1)],
         )
         part[emotions] = probabilities.astype(np.float64)
@@ -58,7 +68,7 @@ def predict_test_clips(
         for epoch, snapshot in model_folder.load_snapshots(trained, description, fold):
             snapshot = snapshot.to(device)
             measure_voices(snapshot, measured)
-            probabilities = predict(snapshot, tests)
+            probabilities = predict(snapshot, normalised)
             loss, accuracy = loss_and_accuracy(probabilities, examples.labels)
             tested.append((fold, epoch, loss, accuracy))
     columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]

@@ -88,7 +88,7 @@ def train_folds(
     checkpoints: Path,
     team: Team,
     on_epoch: OnEpoch,
-    print_epoch: OnEpoch,
+    on_parallel_epoch: OnEpoch,
 ) -> Iterator[Trained]:
     """Train each fold; yield the results in their order.
 
@@ -102,14 +102,14 @@ def train_folds(
         checkpoints: folder of unfinished trainings.
         team: the processes that train a fold together.
         on_epoch: called after each epoch if folds are trained one after the other.
-        print_epoch: called instead if they are trained in parallel, in other processes.
+        on_parallel_epoch: called instead if they are trained in parallel, in other processes.
     """
     train = partial(train_fold, inputs=inputs, model=model, checkpoints=checkpoints)
     if is_sequential(folds, team):
         for fold in folds:
             yield train(fold, team=team, on_epoch=on_epoch)
     else:
-        yield from ordered_map(partial(train, on_epoch=print_epoch), folds)
+        yield from ordered_map(partial(train, on_epoch=on_parallel_epoch), folds)
 
 
 def is_sequential(folds: Sequence[int], team: Team) -> bool:

@@ -152,7 +152,7 @@ def _resume_or_start(fold: FoldData, model: Model, run: Run) -> Progress:
     state = _start(fold, model, run.team)
     if run.checkpoint.exists():
         restore(state, run.checkpoint)
-        if len(state.history) > _last_epoch(model):
+        if len(state.history) > last_epoch(model):
             # It was trained for more epochs than this training: start again.
             shutil.rmtree(run.snapshots, ignore_errors=True)
             state = _start(fold, model, run.team)
@@ -216,10 +216,11 @@ def seed_epoch(model: Model, fold: int, epoch: int) -> tuple[int, ...]:
 def _finished(state: Progress, model: Model) -> bool:
     done = len(state.history)
     waited = done - state.best_epoch
-    return done >= _last_epoch(model) or (0 < model.patience <= waited and state.best_epoch > 0)
+    return done >= last_epoch(model) or (0 < model.patience <= waited and state.best_epoch > 0)
 
 
-def _last_epoch(model: Model) -> int:
+def last_epoch(model: Model) -> int:
+    """Return the number of the last epoch; early stopping may end a training before."""
     return min(model.epochs, model.stop_after or model.epochs)
 
 

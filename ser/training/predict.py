@@ -1,5 +1,7 @@
 """Predict clips with a net."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -52,6 +54,20 @@ def loss_and_accuracy(
     >>> round(loss, 3), accuracy
     (1.04, 0.5)
     """
-    right = probabilities.astype(np.float64)[np.arange(len(labels)), labels]
-    loss = -np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean()
+    loss = losses(probabilities, labels).mean()
     return float(loss), float((probabilities.argmax(axis=1) == labels).mean())
+
+
+def losses(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Compute the cross-entropy (natural logarithm, without smoothing) of every clip.
+
+    Args:
+        probabilities: floats [clips, emotions].
+        labels: int64 [clips].
+
+    Returns:
+        float64 [clips].
+    """
+    right = probabilities.astype(np.float64)[np.arange(len(labels)), labels]
+    of_clips: NDArray[np.float64] = -np.log(np.maximum(right, np.finfo(np.float32).tiny))
+    return of_clips

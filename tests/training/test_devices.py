@@ -79,7 +79,7 @@ def test_two_processes_do_not_train_on_mps(monkeypatch):
 
 def lines(out):
     """Return the printed lines of the epochs without their durations."""
-    return re.findall(r"^(fold .*) \(.* s\)$", out, flags=re.MULTILINE)
+    return re.findall(r"^(fold .*); .* s per epoch", out, flags=re.MULTILINE)
 
 
 def assert_alike(folder, expected):

@@ -43,7 +43,7 @@ def one_by_one(tmp_path_factory):
 
 
 def untimed(out):
-    return sorted(line.rsplit(" (", 1)[0] for line in out.splitlines())
+    return sorted(line.rsplit("; ", 1)[0] for line in out.splitlines())
 
 
 def test_folds_trained_at_once_are_those_trained_one_by_one(one_by_one, tmp_path):

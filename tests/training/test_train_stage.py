@@ -29,7 +29,6 @@ from toy_project import (
     results,
     run,
     set_params,
-    start,
     three_folds,
     train_here,
 )
@@ -105,19 +104,34 @@ def whole(tmp_path_factory):
     return folder, train_here(folder)
 
 
+# Trains, and is killed at the moment when it would print a text.
+_TRAIN_UNTIL = """
+import os, pathlib, signal, sys
+from stages import train
+text, *paths = sys.argv[1:]
+write = sys.stdout.write
+def write_or_die(printed):
+    if text in printed:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write(printed)
+sys.stdout.write = write_or_die
+train.main(*map(pathlib.Path, paths))
+"""
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
     """The same project, killed within its second fold."""
     folder = make_project(tmp_path_factory.mktemp("killed"))
-    # A pipe of one page, read byte by byte: the training cannot run far ahead of its reader, so
-    # that it is killed before its end however slowly this test runs.
-    with start("train", folder, TRAIN_PATHS, bufsize=0, pipesize=4096) as process:
-        for line in iter(process.stdout.readline, b""):
-            if line.startswith(f"fold 2/{FOLDS} epoch 2/".encode()):
-                process.send_signal(signal.SIGKILL)
-                break
-        process.stdout.read()
-        assert process.wait() == -signal.SIGKILL, process.stderr.read().decode()
+    done = subprocess.run(
+        [sys.executable, "-c", _TRAIN_UNTIL, f"fold 2/{FOLDS} epoch 4/", *TRAIN_PATHS],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
     return folder
 
 
@@ -149,7 +163,7 @@ def test_training_writes_model_history_and_figures(whole):
     assert figures["epoch"] == EPOCHS
     for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
         assert figures[name] == pytest.approx(last[name].mean(), abs=1e-6)
-    assert out.count("\n") == FOLDS * EPOCHS
+    assert out.count(f" epoch {EPOCHS}/{EPOCHS}: ") == FOLDS
     assert "goes on" not in out
 
 

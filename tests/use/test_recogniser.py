@@ -14,7 +14,7 @@ from ser.core.recording import Recording
 from ser.core.rejection import Rejected
 from ser.core.store import Store, StoreWriter
 from ser.decoding.decoding import decode
-from ser.evaluation.prediction import predict_test_clips
+from ser.evaluation.prediction import predict_subset
 from ser.features.extract import extract
 from ser.nets import model_folder
 from ser.nets.build import NETS
@@ -138,8 +138,8 @@ def evaluated(folder, project, names):
     clips = pd.DataFrame(rows).assign(emotion="sad")
     splits = pd.concat(clips[["clip"]].assign(fold=f, subset="test") for f in description.folds)
     _, nets = model_folder.load(folder)
-    table, _ = predict_test_clips(
-        clips, splits, Store(project / "features"), folder, description, nets
+    table, _ = predict_subset(
+        "test", clips, splits, Store(project / "features"), folder, description, nets
     )
     return {
         (row["clip"], row["fold"]): row[EMOTIONS].to_numpy(float) for _, row in table.iterrows()
