@@ -25,7 +25,7 @@ from ser.nets.description import Description
 from ser.nets.lengths import fit_length
 from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics, normalise
 from ser.use.speech import holds_speech
-from ser.use.windows import Windows, cut
+from ser.use.windows import Windows, cut, shared_seconds
 
 WAVEFORM, FEATURES = "waveform", "features"  # the two inputs that nets can take
 PER_SPEAKER = "the model was trained on features normalised by each speaker's own recordings"
@@ -83,7 +83,7 @@ class Prediction:
     Attributes:
         seconds: the recording's length.
         probabilities: emotion -> 0..1, with sum 1; of a long recording, the mean over its windows
-            with speech.
+            with speech, weighted so that no moment counts twice: see `shared_seconds`.
         windows: of a long recording; empty for others.
         note: a warning that the prediction is less reliable, or None.
     """
@@ -147,8 +147,8 @@ class Recogniser:
             hop: from window to window, in seconds; None: half a window.
 
         Raises:
-            UserError: the window is shorter than a clip may be, the hop is shorter than 0.01 s, or
-                one of them is infinite.
+            UserError: the window is shorter than a clip may be, or infinite; the hop is shorter
+                than 0.01 s, or longer than the window.
         """
         seconds = self.description.corpus.seconds
         median = max(round(seconds.median, 1), self._clean.min_seconds)
@@ -159,9 +159,12 @@ class Recogniser:
                 f"a window of {chosen:g} s: at least {self._clean.min_seconds:g} s, and a finite "
                 "length, are needed, as for the clips that the model was trained on"
             )
-        if not 0.01 <= step < np.inf:
+        if not step >= 0.01:  # `not`, because a comparison with NaN is false
+            raise UserError(f"a hop of {step:g} s: at least 0.01 s is needed")
+        if step > chosen:
             raise UserError(
-                f"a hop of {step:g} s: at least 0.01 s, and a finite length, are needed"
+                f"a hop of {step:g} s would skip audio: at most the window's {chosen:g} s is "
+                "possible"
             )
         return Windows(max(seconds.max, chosen) if length is None else chosen, chosen, step)
 
@@ -384,10 +387,11 @@ class Recogniser:
         return dict(zip(self.emotions, map(float, probabilities), strict=True))
 
     def _mean(self, heard: Sequence[Window]) -> dict[str, float]:
-        """Average the probabilities of the windows that have any."""
-        known = [list(w.probabilities.values()) for w in heard if w.probabilities is not None]
+        """Average the probabilities of the windows that have any, each moment counted once."""
+        known = {(w.start, w.end): list(w.probabilities.values()) for w in heard if w.probabilities}
         if known:
-            return self._by_emotion(np.mean(known, axis=0))
+            weights = shared_seconds(list(known))
+            return self._by_emotion(np.average(list(known.values()), axis=0, weights=weights))
         reasons = {window.reason for window in heard}
         reason = reasons.pop() if len(reasons) == 1 else NO_SPEECH
         raise Rejected(reason or NO_SPEECH, f"this holds for each of its {len(heard)} windows")

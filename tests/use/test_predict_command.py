@@ -166,6 +166,7 @@ def test_one_fold_can_be_asked_alone(model, recordings):
         (["a.wav", "--window", "inf"], "a window of inf s"),
         (["a.wav", "--hop", "0"], "a hop of 0 s: at least 0.01 s"),
         (["a.wav", "--hop", "nan"], "a hop of nan s"),
+        (["a.wav", "--window", "4", "--hop", "5"], "a hop of 5 s would skip audio"),
     ],
 )
 def test_errors_are_reported_in_a_sentence(model, recordings, arguments, said):

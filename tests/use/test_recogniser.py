@@ -224,7 +224,20 @@ def test_each_window_is_answered_as_if_it_were_alone(recogniser):
         alone = recogniser.predict(part, RATE)
         np.testing.assert_allclose(list(window.probabilities.values()), shares(alone), atol=1e-6)
     told = [list(w.probabilities.values()) for w in prediction.windows]
-    np.testing.assert_allclose(shares(prediction), np.mean(told, axis=0), atol=1e-9)
+    # Windows at 0, 0.7, ... 3.5 s and the last one at 4 s: of 5 s, the first stands for 0.7 s that
+    # are its own and half of 0.3 s, and so on.
+    stands_for = [0.85, 0.7, 0.7, 0.7, 0.7, 0.6, 0.75]
+    assert sum(stands_for) == pytest.approx(5.0)
+    expected = np.average(told, axis=0, weights=stands_for)
+    np.testing.assert_allclose(shares(prediction), expected, atol=1e-9)
+
+
+def test_the_end_of_a_long_recording_counts_once(recogniser):
+    prediction = recogniser.predict(speech(0, 5.0), RATE, window=2.0, hop=2.0)
+    assert [w.start for w in prediction.windows] == [0, 2, 3]
+    told = [list(w.probabilities.values()) for w in prediction.windows]
+    expected = np.average(told, axis=0, weights=[2, 1.5, 1.5])
+    np.testing.assert_allclose(shares(prediction), expected, atol=1e-9)
 
 
 def test_windows_without_speech_are_marked_and_do_not_count(recogniser):
@@ -275,6 +288,15 @@ def test_windows_that_cannot_be_are_refused(recogniser, window):
 def test_hops_that_cannot_be_are_refused(recogniser, hop):
     with pytest.raises(UserError, match="a hop of"):
         recogniser.windows(1.0, hop)
+
+
+@pytest.mark.parametrize(("window", "hop"), [(1.0, 1.001), (4.0, 5.0), (None, 2.0)])
+def test_a_hop_beyond_the_window_would_skip_audio_and_is_refused(recogniser, window, hop):
+    assert recogniser.windows(1.0, 1.0).hop == 1.0
+    length = window or CORPUS["seconds"]["median"]
+    said = f"a hop of {hop:g} s would skip audio: at most the window's {length:g} s"
+    with pytest.raises(UserError, match=re.escape(said)):
+        recogniser.predict(speech(3), RATE, window, hop)
 
 
 def test_a_recording_longer_than_is_wanted_is_rejected(recogniser, tmp_path):
