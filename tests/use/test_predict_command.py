@@ -31,6 +31,7 @@ def recordings(tmp_path_factory):
     """Two short recordings, a long one, a damaged one, and something else."""
     folder = tmp_path_factory.mktemp("recordings")
     (folder / "deep").mkdir()
+    (folder / "empty").mkdir()
     (folder / "a.wav").write_bytes(encoded(speech(3), RATE, ".wav"))
     (folder / "b.m4a").write_bytes(encoded(speech(60), RATE, ".m4a"))
     (folder / "deep" / "c.FLAC").write_bytes(encoded(LONG, RATE, ".flac"))
@@ -157,7 +158,8 @@ def test_one_fold_can_be_asked_alone(model, recordings):
     ("arguments", "said"),
     [
         (["gone.wav"], "gone.wav: there is no such file or folder"),
-        (["a.wav", "gone.wav"], "gone.wav: there is no such file or folder"),
+        (["gone.wav", ""], "gone.wav: there is no such file or folder; '': there is no such"),
+        (["gone.wav", "empty"], "empty: no recordings among its 0 files (WAV, FLAC, "),
         (["a.wav", "--fold", "7"], "no fold 7: it has 1, 2"),
         (["a.wav", "--explain", "notes.txt"], "notes.txt: a folder for the pictures is expected"),
         (["a.wav", "--window", "0.1"], "a window of 0.1 s: at least 0.5 s"),
@@ -302,11 +304,57 @@ def test_the_program_helps_without_loading_anything_large():
     assert done.stdout == b"False\n"
 
 
-def test_a_file_that_cannot_be_read_is_marked(model, tmp_path):
-    soundfile.write(tmp_path / "a.wav", speech(3), RATE)
-    (tmp_path / "b.wav").symlink_to(tmp_path / "gone.wav")
-    done = ser("predict", tmp_path / "a.wav", tmp_path / "b.wav", "--model", model)
-    assert "b.wav: there is no such file" in sentence(done)
+UNREADABLE = {
+    "gone.wav": ("missing_file", "there is no such file or folder"),
+    "a.wav/deep.wav": ("missing_file", "there is no such file or folder"),
+    "link.wav": ("missing_file", "there is no such file or folder"),
+    "": ("missing_file", "there is no such file or folder"),
+    "n" * 300 + ".wav": ("undecodable", "File name too long"),
+    "empty": ("no_recordings", "no recordings among its 0 files (WAV, FLAC, "),
+    "-": ("missing_file", "standard input is closed"),
+}
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_a_file_that_cannot_be_read_has_a_row_and_the_others_are_answered(
+    model, recordings, tmp_path, form
+):
+    for name in ("a.wav", "b.m4a"):
+        (tmp_path / name).write_bytes((recordings / name).read_bytes())
+    (tmp_path / "link.wav").symlink_to(tmp_path / "elsewhere.wav")
+    (tmp_path / "empty").mkdir()
+    files = ["a.wav", *UNREADABLE, "b.m4a"]
+    done = ser(
+        "predict", "--model", model, *form, "--", *files,
+        cwd=tmp_path, preexec_fn=lambda: os.close(0),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"{len(UNREADABLE)} of {len(files)} without an emotion" in done.stderr.decode()
+    text = done.stdout.decode()
+    if form:
+        read = json.loads if form == ["--json"] else lambda text: csv.DictReader(io.StringIO(text))
+        rows = list(read(text))
+        assert [row["file"] for row in rows] == files
+        assert [bool(row["emotion"]) for row in rows] == [True, *[False] * len(UNREADABLE), True]
+        for row in rows[1:-1]:
+            reason, detail = UNREADABLE[row["file"]]
+            assert row["reason"] == reason
+            assert row["detail"].startswith(detail)
+    else:
+        first, *unusable, last = text.splitlines()[1:]
+        assert first.endswith("a.wav")
+        assert last.endswith("b.m4a")
+        for line, (name, (reason, detail)) in zip(unusable, UNREADABLE.items(), strict=True):
+            assert f"{name}: {reason}, {detail}" in line
+
+
+def test_a_missing_file_is_no_recording_of_the_speaker(tmp_path, recordings):
+    make(tmp_path, normalisation="speaker")
+    files = [recordings, "gone.wav", recordings]
+    done = ser("predict", *files, "--model", tmp_path, "--json", "--one-speaker")
+    reasons = [row["reason"] for row in json.loads(done.stdout)]
+    assert reasons[4] == "missing_file"
+    assert reasons.count(None) == 6
 
 
 @pytest.mark.parametrize(
