@@ -30,6 +30,13 @@ _NEWER_SETTINGS = {
 LIBRARIES = ("ser", "librosa", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 
+class UnusableModelError(UserError):
+    """A model's folder or file is missing or damaged."""
+
+    def __init__(self, source: Path, reason: str) -> None:
+        super().__init__(f"{source} holds no usable model ({reason})")
+
+
 def _arrays(described: Any) -> Statistics | None:  # noqa: ANN401 - whatever a file holds
     """Convert the lists of JSON to arrays."""
     if described is None:
@@ -130,7 +137,7 @@ def parse_description(text: str, source: str | Path) -> Description:
         raise UserError(
             f"{source} is of format {found}, written with {named or 'unknown versions'}; this is "
             f"ser {metadata.version('ser')}, which reads the formats {_OLDER[0]} to {FORMAT}: "
-            + ("use a newer version of the project" if newer else "train it anew, `dvc repro`")
+            + ("use a newer version of the project" if newer else "train it anew")
         )
     return check(Description, described)
 

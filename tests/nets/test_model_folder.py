@@ -229,12 +229,12 @@ def test_snapshots_of_each_fold_are_apart(folder):
 @pytest.mark.parametrize("name", ["model.json", "fold-1.safetensors", "fold-4.safetensors"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
-    with pytest.raises(UserError, match=f"holds no usable model .*{name}.*dvc repro train"):
+    with pytest.raises(UserError, match=f"holds no usable model .*{name}"):
         load(folder)
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere holds no usable model .*dvc repro train"):
+    with pytest.raises(UserError, match=r"nowhere holds no usable model"):
         load(tmp_path / "nowhere")
 
 
@@ -358,7 +358,7 @@ def change(folder, **changes):
 )
 def test_a_description_that_does_not_fit_the_weights_is_refused(folder, changes):
     change(folder, **changes)
-    with pytest.raises(UserError, match=r"holds no usable model .*dvc repro train"):
+    with pytest.raises(UserError, match=r"holds no usable model"):
         load(folder)
 
 
@@ -401,7 +401,7 @@ def add_a_tensor(path):
 @pytest.mark.parametrize("damage", [cut, empty, overwrite, drop_a_tensor, add_a_tensor])
 def test_damaged_weights_are_refused(folder, damage):
     damage(folder / "fold-4.safetensors")
-    with pytest.raises(UserError, match=r"holds no usable model .*dvc repro train"):
+    with pytest.raises(UserError, match=r"holds no usable model"):
         load(folder)
 
 

@@ -218,10 +218,28 @@ def test_recordings_in_a_folder_are_found_by_content_and_rejected_ones_have_a_ro
     assert b"1 more skipped: not recordings by name or content" in done.stderr
 
 
-def test_a_missing_model_is_named(recordings, tmp_path):
-    line = sentence(ser("predict", recordings / "a.wav", "--model", tmp_path / "gone"))
-    assert "gone holds no usable model" in line
-    assert "dvc repro train evaluate" in line
+@pytest.mark.parametrize("model", [None, "gone", "gone.onnx", "damaged"])
+@pytest.mark.parametrize("command", ["predict", "serve", "export"])
+def test_a_missing_model_is_named_and_dvc_only_in_a_project(
+    tmp_path, monkeypatch, capsys, command, model
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged/model.json").write_text("{")
+    arguments = {"predict": ["a.wav"], "serve": [], "export": ["--onnx", "m.onnx"]}[command]
+    arguments = [command, *arguments, *(["--model", model] if model else [])]
+    assert cli.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {model or 'data/model'} holds no usable model (")
+    assert said.endswith(
+        "): name the folder or .onnx file of a trained model (on the command line: `--model`)\n"
+    )
+    (tmp_path / "dvc.yaml").touch()
+    assert cli.main(arguments) == 1
+    in_project = capsys.readouterr().err
+    assert in_project == said[:-1] + (
+        ", train one here with `dvc repro`, or fetch one with `dvc pull evaluate`\n"
+    )
 
 
 def test_a_model_of_a_newer_format_is_refused_with_the_versions(tmp_path, recordings):
