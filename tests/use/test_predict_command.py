@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import os
+import platform
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import soundfile
 import soxr
 from small_model import EMOTIONS, RATE, SER, encoded, make, ser, speech
 
+from scripts.workspace import ROOT
 from ser.use import cli
 
 LONG = np.concatenate([speech(0, 2.0), np.zeros(2 * RATE, np.float32), speech(60, 2.0)])
@@ -312,6 +315,25 @@ def test_a_model_that_needs_a_speaker_says_so_and_can_be_adapted(tmp_path, recor
 def test_a_model_that_knows_no_voices_is_not_adapted(model, recordings):
     done = ser("predict", recordings / "a.wav", "--model", model, "--one-speaker")
     assert "does not adapt to a voice" in sentence(done)
+
+
+def test_the_version_is_that_of_the_package_and_of_what_runs_models(tmp_path):
+    done = ser("--version")
+    assert (done.returncode, done.stderr) == (0, b"")
+    found = {name: metadata.version(name) for name in ("ser", "torch", "onnxruntime")}
+    first = f"ser {found['ser']} (Python {platform.python_version()}"
+    rest = f", torch {found['torch']}, onnxruntime {found['onnxruntime']})\n"
+    assert done.stdout.decode() == first + rest
+    # Where none of the others is installed, it still answers.
+    about = metadata.distribution("ser").locate_file(f"ser-{found['ser']}.dist-info")
+    (tmp_path / about.name).symlink_to(about)
+    code = "import ser.use.cli as cli; cli.main(['--version'])"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+    )
+    assert (done.stdout.decode(), done.stderr) == (f"{first})\n", b"")
 
 
 def test_the_program_helps_without_loading_anything_large():
