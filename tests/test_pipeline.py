@@ -13,6 +13,8 @@ import pytest
 from toy_project import assert_dvc_sees_every_figure, seen_by_dvc
 
 from scripts.workspace import change_params, dvc, make_workspace
+from ser.core.tables import read_rows
+from ser.use.loading import load
 
 SMALL = {
     "pull": {"corpora": ["demo"]},
@@ -86,6 +88,17 @@ def test_dvc_sees_every_figure(project):
     assert_dvc_sees_every_figure(project, *metrics)
     # Without names it shows the metrics of dvc.yaml.
     assert sorted(seen_by_dvc(project)) == metrics
+
+
+def test_the_model_knows_the_recordings_that_it_was_trained_on(project):
+    recogniser = load(project / "data/model")
+    paths = {row["clip"]: row["path"] for row in read_rows(project / "data/clips.csv")}
+    subsets = {row["clip"]: row["subset"] for row in read_rows(project / "data/splits.csv")}
+    assert set(subsets.values()) == {"train", "val", "test"}
+    for clip in sorted(paths)[:20]:
+        note = recogniser.predict_file(project / "data/raw" / paths[clip]).note
+        known = note is not None and "was trained on this recording" in note
+        assert known == (subsets[clip] == "train")
 
 
 def test_a_second_copy_with_two_processes_gives_the_same_lock(project, tmp_path):

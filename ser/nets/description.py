@@ -2,12 +2,13 @@
 
 import json
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import PlainSerializer, PlainValidator, model_validator
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
 
 from ser.core.clips import CorpusSummary
 from ser.core.errors import UserError
@@ -18,8 +19,8 @@ from ser.core.sections import Clean, Features, Model, Section
 from ser.core.validation import check
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
-FORMAT = 5
-_OLDER = (3, 4)  # older formats that can be read
+FORMAT = 6
+_OLDER = (3, 4, 5)  # older formats that can be read
 _MAX_CLIPPED = 0.2  # of models of format 3
 # Settings of training that older formats lack, with the values that have no effect.
 _NEWER_SETTINGS = {
@@ -63,6 +64,39 @@ def _lists(statistics: Statistics | None) -> dict[str, list[Any]] | None:
     }
 
 
+def _split(text: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+    return text.split() if isinstance(text, str) else text
+
+
+# One text in JSON, because a line for each of thousands would hide the rest.
+_Digests = Annotated[list[str], BeforeValidator(_split), PlainSerializer(" ".join)]
+
+
+class TrainingClips(Section):
+    """Which recordings the nets were trained on, as digests of their samples.
+
+    Attributes:
+        digests: of the clips that any fold was trained on, sorted: see
+            `ser.core.recording.SamplesDigest`.
+        left_out: for each fold, those of `digests` that its net was not trained on, sorted.
+    """
+
+    digests: _Digests
+    left_out: list[_Digests]
+
+    @classmethod
+    def of_folds(cls, trained_on: Iterable[Iterable[str]]) -> Self:
+        """Return those of a model, from the digests that each fold was trained on."""
+        each = [set(digests) for digests in trained_on]
+        every = set().union(*each)
+        return cls(digests=sorted(every), left_out=[sorted(every - own) for own in each])
+
+    def of_nets(self, nets: Iterable[int]) -> set[str]:
+        """Return the digests of the clips that any of these nets, by their places, learned from."""
+        unheard = set.intersection(*(set(self.left_out[net]) for net in nets))
+        return set(self.digests) - unheard
+
+
 class Description(Section):
     """Everything needed to use the weights, and their origin.
 
@@ -75,6 +109,7 @@ class Description(Section):
             else None.
         corpus: summary of the clips that it was trained and evaluated on.
         versions: of Python and the libraries at training.
+        training_clips: which recordings it was trained on; None: unknown.
         metrics: the figures of its evaluation; None until then.
     """
 
@@ -85,12 +120,15 @@ class Description(Section):
     statistics: list[Annotated[Statistics | None, PlainValidator(_arrays), PlainSerializer(_lists)]]
     corpus: CorpusSummary
     versions: dict[str, str]
+    training_clips: TrainingClips | None
     metrics: Figures | None = None
 
     @model_validator(mode="after")
     def _folds_agree(self) -> Self:
         if len(self.statistics) != len(self.folds) or not self.folds:
             raise ValueError("as many statistics as folds expected")
+        if self.training_clips and len(self.training_clips.left_out) != len(self.folds):
+            raise ValueError("training_clips: as many lists of clips left out as folds expected")
         if not self.emotions or self.emotions != sorted(set(self.emotions)):
             raise ValueError(f"emotions are {self.emotions}, expected are names, sorted, each once")
         for statistics in self.statistics:
@@ -154,8 +192,11 @@ def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     Format 3 has no high-pass filter. Its clipping limit counted samples at full scale, and does not
     fit what is counted now. Formats 3 and 4 do not contain the filter banks, and may list the
     folds' accuracies once more beside their mean. `ser.core.figures` handles the intervals of
-    format 3, which are lists.
+    format 3, which are lists. No older format names the training clips.
     """
+    described["training_clips"] = None
+    if found == 5:
+        return
     preprocessing = described["preprocessing"]
     if described["metrics"] is not None:
         described["metrics"]["fold_accuracy"].pop("each", None)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ser.audio.standard import checked_waveform, standardise
 from ser.core.errors import UserError
 from ser.core.kinds import describes_whole_clips
-from ser.core.recording import CHANNELS, RATES, Recording
+from ser.core.recording import CHANNELS, RATES, Recording, SamplesDigest
 from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
@@ -85,7 +85,8 @@ class Prediction:
         probabilities: emotion -> 0..1, with sum 1; of a long recording, the mean over its windows
             with speech, weighted so that no moment counts twice: see `shared_seconds`.
         windows: of a long recording; empty for others.
-        note: a warning that the prediction is less reliable, or None.
+        note: a warning that the prediction is less reliable: the sample rate is low, or the model
+            was trained on the recording; or None.
     """
 
     seconds: float
@@ -127,6 +128,8 @@ class Recogniser:
         self._dims = description.preprocessing.dims
         self._model = description.model
         self._voice: Statistics | None = None
+        known = description.training_clips
+        self._trained_on = known.of_nets(self._chosen_nets) if known else set[str]()
 
     @property
     def emotions(self) -> list[str]:
@@ -285,13 +288,14 @@ class Recogniser:
                 f"{PER_SPEAKER}: adapt it to the speaker first (`ser predict --one-speaker`, or "
                 "`adapt`)"
             )
-        note = self._low_rate_warning(rate)
+        digest = SamplesDigest(rate)
         heard: list[Window] = []
         end = 0
-        for start, samples, whole in cut(blocks, rate, windows):
+        for start, samples, whole in cut(digest.reading(blocks), rate, windows):
             recording = Recording(samples, rate, "")
             if whole:
                 probabilities = self._by_emotion(self._probabilities(recording))
+                note = self._warning(rate, digest)
                 return Prediction(recording.seconds, probabilities, note=note)
             end = start + len(samples)
             span = (start / rate, end / rate)
@@ -301,17 +305,27 @@ class Recogniser:
                 heard.append(Window(*span, None, verdict.reason))
         if not heard:
             raise Rejected("zero_length", "no samples")
-        return Prediction(end / rate, self._mean(heard), tuple(heard), note)
+        return Prediction(end / rate, self._mean(heard), tuple(heard), self._warning(rate, digest))
 
-    def _low_rate_warning(self, rate: int) -> str | None:
-        """Return a warning if the sample rate is too low for the model's features, else None."""
+    def _warning(self, rate: int, digest: SamplesDigest) -> str | None:
+        """Return why the prediction is less reliable than others, or None.
+
+        Args:
+            rate: of the recording, in Hz.
+            digest: of all its samples.
+        """
+        warnings = []
         highest = self.description.preprocessing.highest_hertz
-        if rate / 2 >= highest:
-            return None
-        return (
-            f"sampled at {rate} Hz: the recording has nothing above {rate / 2:g} Hz, but the model "
-            f"uses frequencies up to {highest:g} Hz, so it makes more mistakes"
-        )
+        if rate / 2 < highest:
+            warnings.append(
+                f"sampled at {rate} Hz: the recording has nothing above {rate / 2:g} Hz, but the "
+                f"model uses frequencies up to {highest:g} Hz, so it makes more mistakes"
+            )
+        if digest.hex() in self._trained_on:
+            warnings.append(
+                "the model was trained on this recording: the answer says nothing about new ones"
+            )
+        return "; ".join(warnings) or None
 
     def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
         """Compute the probabilities [emotions] of a recording or a window of one."""

@@ -16,7 +16,14 @@ from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Clean, Features, Model
 from ser.nets import model_folder
 from ser.nets.build import build
-from ser.nets.description import FORMAT, LIBRARIES, Description, parse_description, versions
+from ser.nets.description import (
+    FORMAT,
+    LIBRARIES,
+    Description,
+    TrainingClips,
+    parse_description,
+    versions,
+)
 from ser.nets.model_folder import load, load_snapshots, save, snapshots_folder
 from ser.nets.normalisation import measure_statistics, normalise
 from ser.nets.weights import snapshot_name, write_weights
@@ -57,6 +64,7 @@ def described(name="resnet"):
         statistics=STATISTICS,
         corpus=CORPUS,
         versions=versions(),
+        training_clips=TrainingClips.of_folds([["b2", "a1", "c3"], ["c3", "d4"]]),
     )
 
 
@@ -238,12 +246,12 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("found", [0, 1, 2, 6, "5", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 7, "6", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
     made_by = f".*torch {re.escape(metadata.version('torch'))}.*"
     with pytest.raises(
-        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 5"
+        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 6"
     ):
         load(folder)
 
@@ -289,6 +297,37 @@ def test_a_model_of_before_crops_were_drawn_was_trained_without_them(folder, fou
     model = load(folder)[0].model
     assert (model.learning_rate_batch, model.crop.probability, model.frequency_shift) == (0, 0, 0)
     assert {name: model.model_dump(mode="json")[name] for name in older} == older
+
+
+@pytest.mark.parametrize("found", [3, 4, 5])
+def test_a_model_of_before_its_training_clips_were_kept_does_not_know_them(folder, found):
+    values = json.loads((folder / "model.json").read_text())
+    del values["training_clips"]
+    (folder / "model.json").write_text(json.dumps(values | {"format": found}))
+    assert load(folder)[0].training_clips is None
+    (folder / "model.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match=r"holds no usable model \(training_clips: missing"):
+        load(folder)
+
+
+def test_the_training_clips_of_a_net_are_those_of_its_fold():
+    clips = TrainingClips.of_folds([["b2", "a1", "c3"], ["c3", "d4"]])
+    assert clips.digests == ["a1", "b2", "c3", "d4"]
+    assert clips.left_out == [["d4"], ["a1", "b2"]]
+    assert clips.of_nets([0]) == {"a1", "b2", "c3"}
+    assert clips.of_nets([1]) == {"c3", "d4"}
+    assert clips.of_nets([0, 1]) == {"a1", "b2", "c3", "d4"}
+
+
+def test_the_training_clips_of_a_net_take_one_line_each(folder):
+    values = json.loads((folder / "model.json").read_text())
+    assert values["training_clips"] == {"digests": "a1 b2 c3 d4", "left_out": ["d4", "a1 b2"]}
+
+
+def test_the_training_clips_of_other_folds_than_the_models_are_refused(folder):
+    change(folder, training_clips={"digests": "a1", "left_out": [""]})
+    with pytest.raises(UserError, match=r"holds no usable model .*as many .*as folds"):
+        load(folder)
 
 
 def with_lists(metrics):

@@ -17,7 +17,10 @@ import soxr
 from small_model import EMOTIONS, RATE, SER, encoded, make, ser, speech
 
 from scripts.workspace import ROOT
+from ser.core.recording import SamplesDigest
+from ser.decoding.decoding import decode
 from ser.use import cli
+from ser.use.onnx_export import export
 
 LONG = np.concatenate([speech(0, 2.0), np.zeros(2 * RATE, np.float32), speech(60, 2.0)])
 
@@ -40,6 +43,18 @@ def recordings(tmp_path_factory):
     (folder / "deep" / "c.FLAC").write_bytes(encoded(LONG, RATE, ".flac"))
     (folder / "broken.wav").write_bytes(encoded(speech(3), RATE, ".wav")[:-100])
     (folder / "notes.txt").write_text("no recording")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained_on(tmp_path_factory, recordings):
+    """A folder with a model that was trained on a.wav, and that model as an ONNX file."""
+    folder = tmp_path_factory.mktemp("trained")
+    recording = decode(recordings / "a.wav")
+    digest = SamplesDigest(recording.sample_rate)
+    digest.update(recording.samples)
+    make(folder / "model", trained_on=[[digest.hex()]])
+    export(folder / "model", folder / "model.onnx")
     return folder
 
 
@@ -481,6 +496,26 @@ def test_of_a_low_rate_the_answer_is_doubted(model, tmp_path, form):
     done = ser("predict", tmp_path / "telephone.wav", "--model", model, *form)
     assert done.returncode == 0
     assert b"sampled at 8000 Hz: the recording has nothing above 4000 Hz" in done.stdout
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_recording_of_the_training_set_is_pointed_out_in_every_format(
+    trained_on, recordings, form, exported
+):
+    model = trained_on / ("model.onnx" if exported else "model")
+    files = [recordings / "a.wav", recordings / "b.m4a"]
+    done = ser("predict", *files, "--model", model, *form)
+    assert done.returncode == 0
+    said = "the model was trained on this recording: the answer says nothing about new ones"
+    text = done.stdout.decode()
+    assert text.count(said) == 1
+    if form == ["--json"]:
+        assert [row["detail"] for row in json.loads(text)] == [said, None]
+    elif form == ["--csv"]:
+        assert [row["detail"] for row in csv.DictReader(io.StringIO(text))] == [said, ""]
+    else:
+        assert text.splitlines()[1].endswith(f"a.wav ({said})")
 
 
 def test_an_interrupted_start_ends_without_a_traceback():
