@@ -38,6 +38,7 @@ repro: setup
 
 # Run one of experiments/*.yaml: make experiment NAME=loso
 # SET changes one more param: make experiment NAME=emobox SET='split.emobox=/path/to/EmoBox/data'
+# The experiment is stored under its name and that setting.
 experiment: setup
 	@python -m scripts.experiments "$$NAME" $${SET:+"$$SET"}
 

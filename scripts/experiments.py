@@ -1,5 +1,6 @@
 """Run named experiments, experiments/<name>.yaml, as DVC experiments of the same names."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -28,6 +29,8 @@ SECONDS = CHECKPOINTS / "seconds.json"
 Changes = dict[str, Any]
 _STAGE = re.compile(r"^(Running stage|Stage) '\w+'")  # begins, or is skipped
 _EPOCH = re.compile(r"^fold (\d+)/\d+ epoch \d+/\d+: .*; (\d+\.\d+) s per epoch\b")
+_NOT_IN_A_REF = re.compile(r"[^\w.-]+|\.{2,}|\.(?:lock)?$", re.ASCII)
+_LONGEST_NAME = 60  # of an experiment, without its digest
 
 
 class Training(NamedTuple):
@@ -402,9 +405,35 @@ def set_key(changes: Changes, key: str, value: Any) -> Changes:  # noqa: ANN401 
     return merge(changes, value)
 
 
+def experiment_name(name: str, settings: Changes) -> str:
+    """Return the name under which DVC stores an experiment with further settings.
+
+    It is a valid git ref, and another one for other settings, so that no experiment takes the place
+    of another. What git does not allow, and what is too long, is replaced by a digest of the whole.
+
+    >>> experiment_name("loso", {"model": {"seed": 1}})
+    'loso-model.seed-1'
+    >>> experiment_name("emobox", {"split": {"emobox": "/EmoBox/data"}})
+    'emobox-split.emobox--EmoBox-data-2ccaf7ed'
+    """
+    texts = (
+        f"-{key}-{value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in sorted(flatten(settings))
+    )
+    whole = name + "".join(texts)
+    plain = _NOT_IN_A_REF.sub("-", whole)
+    if plain == whole and len(whole) <= _LONGEST_NAME:
+        return whole
+    digest = hashlib.blake2b(whole.encode(), digest_size=4).hexdigest()
+    return f"{plain[:_LONGEST_NAME]}-{digest}"
+
+
 def main(name: str = "", *settings: str) -> None:
     """Run one experiment and print its figures."""
-    run_experiment(name, read_experiment(name, parse_settings(settings)))
+    more = parse_settings(settings)
+    changes = read_experiment(name, more)
+    name = experiment_name(name, more)
+    run_experiment(name, changes)
     for key, value in read_metrics(name, "headline").items():
         print(f"  {key}: {value:g}")
     print(

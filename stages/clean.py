@@ -20,6 +20,7 @@ from ser.cleaning.summary import (
     warn_of_unused_words,
 )
 from ser.core import params, sections
+from ser.core.recording import SamplesDigest
 from ser.core.rejection import Rejected
 from ser.core.store import StoreWriter
 from ser.core.tables import CLIP_COLUMNS, write_csv, write_report
@@ -52,6 +53,8 @@ def examine(
         return {"path": path, "reason": verdict.reason, "detail": detail}, None
     # Of the standardised audio, so that mono and two equal channels, or WAV and FLAC, agree.
     digest = hashlib.blake2b(waveform.tobytes(), digest_size=16)
+    samples_digest = SamplesDigest(recording.sample_rate)
+    samples_digest.update(recording.samples)
     row = {
         "clip": name,
         "path": path,
@@ -59,6 +62,7 @@ def examine(
         "sample_rate": recording.sample_rate,
         "channels": recording.samples.shape[1],
         "subtype": recording.subtype,
+        "samples_digest": samples_digest.hex(),
         "digest": digest.digest(),
     }
     return row, waveform

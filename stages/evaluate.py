@@ -74,8 +74,8 @@ def main(
     write_table(confusions, pairs)
     print(tabulate_classes(figures).round(3).to_string(index=False))
     print(
-        f"evaluate: {figures.headline}; UAR {figures.uar:.1%}, {figures.n_test} clips, "
-        f"split {scheme}"
+        f"evaluate: {figures.headline}; UAR (the mean of the recalls above) {figures.uar:.1%}, "
+        f"{figures.n_test} clips, split {scheme}"
     )
 
 

@@ -16,7 +16,7 @@ from ser.core.preprocessing import Preprocessing
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_csv, write_report
 from ser.nets import model_folder
-from ser.nets.description import Description, versions
+from ser.nets.description import Description, TrainingClips, versions
 from ser.training import folds
 from ser.training.history import Epoch, best_epoch, kept_epoch, mean_figures
 from ser.training.loop import last_epoch
@@ -76,7 +76,10 @@ def describe_model(
     inputs: folds.Inputs, settings: sections.Model, trained: Mapping[int, folds.Trained]
 ) -> Description:
     """Return the description to store with the weights."""
-    clips = read_csv(inputs.clips)
+    clips, splits = read_csv(inputs.clips), read_csv(inputs.splits)
+    digests = clips.set_index("clip")["samples_digest"]
+    training = splits[splits["subset"] == "train"]
+    clips_of = {fold: own["clip"] for fold, own in training.groupby("fold")}
     return Description(
         model=settings,
         emotions=sorted(set(clips["emotion"])),
@@ -86,6 +89,7 @@ def describe_model(
         augment=Store(inputs.augmented).meta.get("augment"),
         corpus=summarise_corpus(clips),
         versions=versions(),
+        training_clips=TrainingClips.of_folds(digests[clips_of[fold]] for fold in trained),
     )
 
 

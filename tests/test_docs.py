@@ -44,6 +44,14 @@ def test_links_lead_to_files_and_headings(name):
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_a_page_defines_uar_where_it_stands_first(name):
+    paragraphs = [text for text in PAGES[name].split("\n\n") if re.search(r"\bUAR\b", text)]
+    assert not paragraphs or "unweighted average recall: the mean" in " ".join(
+        paragraphs[0].split()
+    )
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_the_readme_links_to_every_page(name):
     assert name == "README.md" or name in {
         link.partition("#")[0] for link in LINK.findall(PAGES["README.md"])

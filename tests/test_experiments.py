@@ -163,6 +163,50 @@ def test_settings_reach_any_depth():
     }
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ([], "loso"),
+        (["model.seed=1"], "loso-model.seed-1"),
+        (["split.folds=5", "model.seed=1"], "loso-model.seed-1-split.folds-5"),
+        (["model.weight_decay=0"], "loso-model.weight_decay-0"),
+        (["model.learning_rate=1e-05"], "loso-model.learning_rate-1e-05"),
+        (["model.optimizer=adam"], "loso-model.optimizer-adam"),
+        (["clean.relabel={}"], "loso"),  # which changes nothing
+    ],
+)
+def test_a_setting_is_a_part_of_the_experiments_name(settings, expected):
+    assert experiments.experiment_name("loso", experiments.parse_settings(settings)) == expected
+
+
+def test_names_with_settings_are_valid_and_different_for_every_setting():
+    values = [
+        *("/data/EmoBox", "data/EmoBox", "data EmoBox", "data-EmoBox", "a..b", "a.b.", "a..."),
+        *("x.lock", "true", "x" * 300, "x" * 299, "é", "e", "[1, 2]"),
+        *("a@{b", "a^", "'a:'", "a?b*", r"'a\b'", "'a\nb'", "-1", "1", "1.0", "null", "' '"),
+    ]
+    names = [
+        experiments.experiment_name("emobox", experiments.parse_settings([f"split.emobox={value}"]))
+        for value in values
+    ]
+    assert len(set(names)) == len(values)
+    for name in names:
+        assert re.fullmatch(r"emobox-split\.emobox-[\w.-]*", name, re.ASCII)
+        assert len(name) < 80
+        ref = f"refs/exps/ab/{'c' * 38}/{name}"
+        subprocess.run(["git", "check-ref-format", ref], check=True)
+
+
+def test_an_experiment_with_a_setting_does_not_take_the_place_of_the_one_without(project):
+    run(project, "experiments", "plain")
+    output = run(project, "experiments", "plain", "model.seed=3", "model.epochs=1")
+    name = "plain-model.epochs-1-model.seed-3"
+    assert f"`dvc exp apply {name}`" in output
+    shown = experiments_shown(project)
+    assert shown["plain"]["model.seed"] == "1"
+    assert (shown[name]["model.seed"], shown[name]["model.epochs"]) == ("3", "1")
+
+
 def test_a_killed_experiment_continues(project):
     write(project / "experiments", plain="model: {seed: 2, epochs: 6}")
     command = [sys.executable, "-m", "scripts.experiments", "plain"]

@@ -15,7 +15,9 @@ import yaml
 from toy_project import assert_dvc_compares_the_headline_alone, contents, seen_by_dvc
 
 from scripts.workspace import ROOT, change_params, dvc, make_workspace
+from ser.core.tables import read_rows
 from ser.sources import demo
+from ser.use.loading import load
 
 SMALL = {
     "pull": {"corpora": ["demo"]},
@@ -108,6 +110,17 @@ def test_the_table_of_experiments_begins_with_the_headline(project):
     after = columns.index("parent") + 1
     assert columns[after : after + len(headline)] == list(headline)
     assert columns[after + len(headline)] == "pull.corpora"  # the first of params.yaml
+
+
+def test_the_model_knows_the_recordings_that_it_was_trained_on(project):
+    recogniser = load(project / "data/model")
+    paths = {row["clip"]: row["path"] for row in read_rows(project / "data/clips.csv")}
+    subsets = {row["clip"]: row["subset"] for row in read_rows(project / "data/splits.csv")}
+    assert set(subsets.values()) == {"train", "val", "test"}
+    for clip in sorted(paths)[:20]:
+        note = recogniser.predict_file(project / "data/raw" / paths[clip]).note
+        known = note is not None and "was trained on this recording" in note
+        assert known == (subsets[clip] == "train")
 
 
 def test_a_second_copy_with_two_processes_gives_the_same_lock(project, tmp_path):

@@ -123,11 +123,13 @@ def test_an_entry_has_the_params_of_its_experiment_then_its_own_then_those_of_al
     assert runs.plan(suite, "plain") == {"plain": {"model": {"epochs": 5}}}
 
 
-@pytest.mark.parametrize(("epochs", "expected"), [(3, 3), (None, 5), (10, 5)])
+@pytest.mark.parametrize(("epochs", "expected"), [(3, 3), (None, 5), (5, 5), (10, 5)])
 def test_epochs_can_be_reduced_but_not_increased(folder, epochs, expected):
     suite = read_list(folder, "entries: {plain: {}}")
-    (changes,) = runs.plan(suite, "plain", epochs).values()
+    ((name, changes),) = runs.plan(suite, "plain", epochs).items()
     assert changes["model"]["epochs"] == expected
+    # A shorter training does not take the place of the whole one.
+    assert name == ("plain" if expected == 5 else "plain-model.epochs-3")
 
 
 @pytest.mark.parametrize(

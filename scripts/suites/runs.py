@@ -32,10 +32,11 @@ def plan(
     where = f"entry {entry} of the suite"
     changes = experiments.with_emobox(suite.changes(entry), emobox)
     settings = experiments.check_changes(changes, where)
-    if epochs is not None:
-        shorter = min(epochs, settings.model.epochs)
-        changes = experiments.set_key(changes, "model.epochs", shorter)
     name = suite.prefix + entry
+    if epochs is not None and epochs < settings.model.epochs:
+        shorter = experiments.set_key({}, "model.epochs", epochs)
+        changes = experiments.merge(changes, shorter)
+        name = experiments.experiment_name(name, shorter)
     runs = {} if suite.seeds else {name: changes}
     for seed in suite.seeds:
         for key in suite.seeded:

@@ -1,7 +1,10 @@
 """Decoded recordings, whole or block by block."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from ser.core.rejection import Rejected
 from ser.core.typing import FloatArray
@@ -45,6 +48,31 @@ class Stream:
     blocks: Iterator[FloatArray]
     sample_rate: int
     subtype: str
+
+
+class SamplesDigest:
+    """Identifies a recording by its samples and its rate, while it is read block by block.
+
+    Lossless copies have the same digest; any other change of the samples makes another one. It does
+    not depend on the machine, as the result of a filter or a resampler would.
+    """
+
+    def __init__(self, sample_rate: int) -> None:
+        self._hash = hashlib.blake2b(sample_rate.to_bytes(4, "little"), digest_size=8)
+
+    def update(self, block: FloatArray) -> None:
+        """Add the next samples, float32 [samples] or [samples, channels]."""
+        self._hash.update(np.ascontiguousarray(block, "<f4").data)
+
+    def reading(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+        """Yield blocks unchanged, and add each of them."""
+        for block in blocks:
+            self.update(block)
+            yield block
+
+    def hex(self) -> str:
+        """Return the digest of all samples so far, 16 hexadecimal digits."""
+        return self._hash.hexdigest()
 
 
 def check_form(sample_rate: int, channels: int) -> None:

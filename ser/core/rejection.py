@@ -22,6 +22,7 @@ REASONS = (
 # Only for recordings that are to be recognised: the labels of a corpus are trusted.
 NO_SPEECH = "no_speech"
 TOO_LONG = "too_long"
+NO_RECORDINGS = "no_recordings"  # a folder
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict on the recording, not a fault of the program

@@ -27,6 +27,7 @@ CLIP_COLUMNS = (
     "sample_rate",
     "channels",
     "subtype",
+    "samples_digest",
 )
 _ROWS_AT_ONCE = 5000
 # All other columns of all tables are text: utterance "05" is not a number, take "" not a gap.

@@ -4,7 +4,9 @@ Words that people typed are normalised here: see `ser.core.words`.
 """
 
 import csv
-from collections.abc import Callable, Collection, Mapping
+import io
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -19,6 +21,10 @@ from ser.decoding.suffixes import READ, SUFFIXES
 
 TABLE = "labels.csv"
 _REQUIRED = ("path", "emotion")
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+# A first line that tells Excel the separator, such as sep=; with what other programs add to it.
+_STATED_SEPARATOR = re.compile(r'"?sep="?([^"\r\n])[^\r\n]*(?=\r?\n)')
+_DECIMAL_COMMA = re.compile(r"\d+,\d+")
 _OPTIONAL = tuple(f.name for f in fields(Labels) if f.name not in ("name", "emotion", "sung"))
 
 
@@ -155,6 +161,33 @@ def _loosely(path: str) -> str:
     return lower.removesuffix(suffix)
 
 
+def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (number of the last line, cells) of each record that is not empty.
+
+    Raises:
+        csv.Error: the text is damaged.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    for cells in reader:
+        if any(map(str.strip, cells)):
+            yield reader.line_num, cells
+
+
+def _header(text: str, separator: str) -> list[str]:
+    """Return the names of a table's columns if they are separated like this."""
+    try:
+        _, names = next(_records(text, separator), (0, []))
+    except csv.Error:
+        return []
+    return list(map(folded, names))
+
+
+def _find_separator(text: str) -> str:
+    """Return the separator that finds most known columns in the header; without any, a comma."""
+    known = {*_REQUIRED, *_OPTIONAL}
+    return max(_SEPARATORS, key=lambda separator: len(known.intersection(_header(text, separator))))
+
+
 def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, str]], list[str]]:
     """Read labels.csv.
 
@@ -162,20 +195,28 @@ def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, 
         (path below the corpus's folder -> its other columns, columns that are not used).
 
     Raises:
-        UserError: it is not a table, lacks a column, or lists a path twice or outside its folder.
+        UserError: it is not a table, lacks a column, has an age with a decimal comma, or lists a
+            path twice or outside its folder.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            lines = [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
+            text = stream.read()
+        stated = _STATED_SEPARATOR.match(text)
+        separator = stated[1] if stated else _find_separator(text)
+        if stated:
+            text = text[stated.end() :]  # from the end of the line, so that all keep their numbers
+        lines = list(_records(text, separator))
     except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{file} is not a csv table in UTF-8: {error}") from None
-    header = list(map(folded, lines[0][1])) if lines else []
+        raise UserError(
+            f'{file} is not a csv table in UTF-8: {error}; spreadsheets can save it as "CSV UTF-8"'
+        ) from None
+    header = _header(text, separator)
     used = [column for column in (*_REQUIRED, *_OPTIONAL) if column in header]
     if not set(_REQUIRED) <= set(used) or any(header.count(column) > 1 for column in used):
         raise UserError(
             f"{file} needs each of the columns {' and '.join(_REQUIRED)}, and may have each of "
-            f"{', '.join(_OPTIONAL)}, once; it has {', '.join(header) or 'none'}"
+            f"{', '.join(_OPTIONAL)}, once; it has {', '.join(header) or 'none'}, separated by "
+            f"{_SEPARATORS.get(separator, repr(separator))}"
         )
     rows: dict[str, dict[str, str]] = {}
     for number, cells in lines[1:]:
@@ -183,6 +224,8 @@ def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, 
         if any(map(str.strip, cells[len(header) :])):
             raise UserError(f"{where}: {len(cells)} fields under {len(header)} columns")
         row = dict.fromkeys(header, "") | dict(zip(header, map(str.strip, cells), strict=False))
+        if _DECIMAL_COMMA.fullmatch(age := row.get("age", "")):
+            raise UserError(f"{where}: age {age!r}: write {age.replace(',', '.')}")
         path = composed((parent / _below(row["path"], where)).as_posix())
         if path in rows:
             raise UserError(f"{where}: {row['path']!r} is already listed")

@@ -2,12 +2,13 @@
 
 import json
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import PlainSerializer, PlainValidator, model_validator
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
 
 from ser.core.clips import CorpusSummary
 from ser.core.errors import UserError
@@ -28,6 +29,13 @@ _NEWER_SETTINGS = {
     "frequency_shift": 0.0,
 }
 LIBRARIES = ("ser", "librosa", "numpy", "scipy", "soundfile", "soxr", "torch")
+
+
+class UnusableModelError(UserError):
+    """A model's folder or file is missing or damaged."""
+
+    def __init__(self, source: Path, reason: str) -> None:
+        super().__init__(f"{source} holds no usable model ({reason})")
 
 
 def _arrays(described: Any) -> Statistics | None:  # noqa: ANN401 - whatever a file holds
@@ -56,6 +64,39 @@ def _lists(statistics: Statistics | None) -> dict[str, list[Any]] | None:
     }
 
 
+def _split(text: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+    return text.split() if isinstance(text, str) else text
+
+
+# One text in JSON, because a line for each of thousands would hide the rest.
+_Digests = Annotated[list[str], BeforeValidator(_split), PlainSerializer(" ".join)]
+
+
+class TrainingClips(Section):
+    """Which recordings the nets were trained on, as digests of their samples.
+
+    Attributes:
+        digests: of the clips that any fold was trained on, sorted: see
+            `ser.core.recording.SamplesDigest`.
+        left_out: for each fold, those of `digests` that its net was not trained on, sorted.
+    """
+
+    digests: _Digests
+    left_out: list[_Digests]
+
+    @classmethod
+    def of_folds(cls, trained_on: Iterable[Iterable[str]]) -> Self:
+        """Return those of a model, from the digests that each fold was trained on."""
+        each = [set(digests) for digests in trained_on]
+        every = set().union(*each)
+        return cls(digests=sorted(every), left_out=[sorted(every - own) for own in each])
+
+    def of_nets(self, nets: Iterable[int]) -> set[str]:
+        """Return the digests of the clips that any of these nets, by their places, learned from."""
+        unheard = set.intersection(*(set(self.left_out[net]) for net in nets))
+        return set(self.digests) - unheard
+
+
 class Description(Section):
     """Everything needed to use the weights, and their origin.
 
@@ -70,6 +111,7 @@ class Description(Section):
             up to format 5.
         corpus: summary of the clips that it was trained and evaluated on.
         versions: of Python and the libraries at training.
+        training_clips: which recordings it was trained on; None: unknown.
         limits: the recordings that it accepts; all until it is evaluated.
         metrics: the figures of its evaluation; None until then.
         unheard_voices: how well voices are recognised that were not in training; None if that was
@@ -84,6 +126,7 @@ class Description(Section):
     augment: Augment | None = None
     corpus: CorpusSummary
     versions: dict[str, str]
+    training_clips: TrainingClips | None
     limits: AudioLimits = AudioLimits(min_seconds=0.0, max_clipped=1.0)
     metrics: Figures | None = None
     unheard_voices: UnheardVoices | None = None
@@ -92,6 +135,8 @@ class Description(Section):
     def _folds_agree(self) -> Self:
         if len(self.statistics) != len(self.folds) or not self.folds:
             raise ValueError("as many statistics as folds expected")
+        if self.training_clips and len(self.training_clips.left_out) != len(self.folds):
+            raise ValueError("training_clips: as many lists of clips left out as folds expected")
         if not self.emotions or self.emotions != sorted(set(self.emotions)):
             raise ValueError(f"emotions are {self.emotions}, expected are names, sorted, each once")
         for statistics in self.statistics:
@@ -142,7 +187,7 @@ def parse_description(text: str, source: str | Path) -> Description:
         raise UserError(
             f"{source} is of format {found}, written with {named or 'unknown versions'}; this is "
             f"ser {metadata.version('ser')}, which reads the formats {_OLDER[0]} to {FORMAT}: "
-            + ("use a newer version of the project" if newer else "train it anew, `dvc repro`")
+            + ("use a newer version of the project" if newer else "train it anew")
         )
     return check(Description, described)
 
@@ -160,8 +205,9 @@ def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     has no high-pass filter. Its clipping limit counted samples at full scale, and does not fit what
     is counted now. Formats 3 and 4 do not contain the filter banks, and may list the folds'
     accuracies once more beside their mean. `ser.core.figures` handles the intervals of format 3,
-    which are lists.
+    which are lists. No older format names the training clips.
     """
+    described["training_clips"] = None
     preprocessing = described["preprocessing"]
     clean = preprocessing.pop("clean")
     if found == 3:

@@ -13,9 +13,8 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
-from ser.core.errors import UserError
 from ser.nets import build
-from ser.nets.description import Description, parse_description
+from ser.nets.description import Description, UnusableModelError, parse_description
 from ser.nets.weights import Weights, snapshot_epoch, write_weights
 
 
@@ -49,7 +48,8 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
     """Read a model: its description and one net per fold, on the CPU, ready to predict.
 
     Raises:
-        UserError: a file is missing or damaged, or its format is unknown.
+        UnusableModelError: a file is missing or damaged.
+        UserError: its format is unknown.
     """
     described = folder / "model.json"
     try:
@@ -59,10 +59,7 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, OSError) and error.filename:
             reason = f"{error.filename}: {error.strerror}"
-        raise UserError(
-            f"{folder} holds no usable model ({reason}): fetch one with `dvc pull evaluate`, or "
-            "run `dvc repro train evaluate`"
-        ) from None
+        raise UnusableModelError(folder, reason) from None
     return description, nets
 
 

@@ -1,11 +1,13 @@
 """The command `ser`: use a trained model."""
 
 import argparse
+import contextlib
 import os
+import platform
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
 from io import TextIOWrapper
-from typing import TextIO
+from typing import Any, NoReturn, TextIO
 
 from ser.core.errors import UserError
 from ser.core.extras import needed_by
@@ -56,6 +58,18 @@ def main(arguments: list[str] | None = None) -> int:
     return status
 
 
+class _Version(argparse.Action):
+    """Print the version of the package, and those of what runs its models; then exit."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:  # noqa: ANN401
+        versions = [f"Python {platform.python_version()}"]
+        for name in ("torch", "onnxruntime"):
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                versions.append(f"{name} {metadata.version(name)}")
+        print(f"ser {metadata.version('ser')} ({', '.join(versions)})")
+        parser.exit()
+
+
 def _open_sink() -> TextIO:
     return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - open until the program ends
 
@@ -67,6 +81,7 @@ def _discard_output() -> None:
 
 def _run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="ser", description=__doc__)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print versions and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, description in COMMANDS.items():
         command = commands.add_parser(name, help=description, description=description)

@@ -8,7 +8,7 @@ import numpy as np
 from ser.core.errors import UserError
 from ser.core.extras import needed_by
 from ser.core.typing import FloatArray
-from ser.nets.description import Description, parse_description
+from ser.nets.description import Description, UnusableModelError, parse_description
 from ser.use.recogniser import FEATURES, WAVEFORM, Nets
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
     """Open a file that `ser export` wrote.
 
     Raises:
-        UserError: onnxruntime is missing; the file is missing, damaged, or another program's.
+        UnusableModelError: the file is missing, damaged, or another program's.
+        UserError: onnxruntime is missing; or the file's format is unknown.
     """
     with needed_by(str(path)):
         import onnxruntime
@@ -42,7 +43,7 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
         raise
     except Exception as error:
         # onnxruntime's own errors have no other class in common.
-        raise UserError(f"{path} holds no usable model ({_first_line(error)})") from None
+        raise UnusableModelError(path, _first_line(error)) from None
 
     (taken,) = (node.name for node in session.get_inputs())
     given = FOLD_PROBABILITIES if taken == WAVEFORM else PROBABILITIES

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ser.audio.standard import checked_waveform, standardise
 from ser.core.errors import UserError
 from ser.core.kinds import describes_whole_clips
-from ser.core.recording import CHANNELS, RATES, Recording
+from ser.core.recording import CHANNELS, RATES, Recording, SamplesDigest
 from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
@@ -25,7 +25,7 @@ from ser.nets.description import Description
 from ser.nets.lengths import fit_length
 from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics, normalise
 from ser.use.speech import holds_speech
-from ser.use.windows import Windows, cut
+from ser.use.windows import Windows, cut, shared_seconds
 
 WAVEFORM, FEATURES = "waveform", "features"  # the two inputs that nets can take
 PER_SPEAKER = "the model was trained on features normalised by each speaker's own recordings"
@@ -83,9 +83,10 @@ class Prediction:
     Attributes:
         seconds: the recording's length.
         probabilities: emotion -> 0..1, with sum 1; of a long recording, the mean over its windows
-            with speech.
+            with speech, weighted so that no moment counts twice: see `shared_seconds`.
         windows: of a long recording; empty for others.
-        note: a warning that the prediction is less reliable, or None.
+        note: a warning that the prediction is less reliable: the sample rate is low, or the model
+            was trained on the recording; or None.
     """
 
     seconds: float
@@ -128,6 +129,8 @@ class Recogniser:
         self._dims = description.preprocessing.dims
         self._model = description.model
         self._voice: Statistics | None = None
+        known = description.training_clips
+        self._trained_on = known.of_nets(self._chosen_nets) if known else set[str]()
 
     @property
     def emotions(self) -> list[str]:
@@ -148,8 +151,8 @@ class Recogniser:
             hop: from window to window, in seconds; None: half a window.
 
         Raises:
-            UserError: the window is shorter than a clip may be, the hop is shorter than 0.01 s, or
-                one of them is infinite.
+            UserError: the window is shorter than a clip may be, or infinite; the hop is shorter
+                than 0.01 s, or longer than the window.
         """
         seconds = self.description.corpus.seconds
         median = max(round(seconds.median, 1), self._limits.min_seconds)
@@ -160,9 +163,12 @@ class Recogniser:
                 f"a window of {chosen:g} s: at least {self._limits.min_seconds:g} s, and a finite "
                 "length, are needed, as for the clips that the model was trained on"
             )
-        if not 0.01 <= step < np.inf:
+        if not step >= 0.01:  # `not`, because a comparison with NaN is false
+            raise UserError(f"a hop of {step:g} s: at least 0.01 s is needed")
+        if step > chosen:
             raise UserError(
-                f"a hop of {step:g} s: at least 0.01 s, and a finite length, are needed"
+                f"a hop of {step:g} s would skip audio: at most the window's {chosen:g} s is "
+                "possible"
             )
         return Windows(max(seconds.max, chosen) if length is None else chosen, chosen, step)
 
@@ -282,13 +288,14 @@ class Recogniser:
                 f"{PER_SPEAKER}: adapt it to the speaker first (`ser predict --one-speaker`, or "
                 "`adapt`)"
             )
-        note = self._low_rate_warning(rate)
+        digest = SamplesDigest(rate)
         heard: list[Window] = []
         end = 0
-        for start, samples, whole in cut(blocks, rate, windows):
+        for start, samples, whole in cut(digest.reading(blocks), rate, windows):
             recording = Recording(samples, rate, "")
             if whole:
                 probabilities = self._by_emotion(self._probabilities(recording))
+                note = self._warning(rate, digest)
                 return Prediction(recording.seconds, probabilities, note=note)
             end = start + len(samples)
             span = (start / rate, end / rate)
@@ -298,17 +305,27 @@ class Recogniser:
                 heard.append(Window(*span, None, verdict.reason))
         if not heard:
             raise Rejected("zero_length", "no samples")
-        return Prediction(end / rate, self._mean(heard), tuple(heard), note)
+        return Prediction(end / rate, self._mean(heard), tuple(heard), self._warning(rate, digest))
 
-    def _low_rate_warning(self, rate: int) -> str | None:
-        """Return a warning if the sample rate is too low for the model's features, else None."""
+    def _warning(self, rate: int, digest: SamplesDigest) -> str | None:
+        """Return why the prediction is less reliable than others, or None.
+
+        Args:
+            rate: of the recording, in Hz.
+            digest: of all its samples.
+        """
+        warnings = []
         highest = self.description.preprocessing.highest_hertz
-        if rate / 2 >= highest:
-            return None
-        return (
-            f"sampled at {rate} Hz: the recording has nothing above {rate / 2:g} Hz, but the model "
-            f"uses frequencies up to {highest:g} Hz, so it makes more mistakes"
-        )
+        if rate / 2 < highest:
+            warnings.append(
+                f"sampled at {rate} Hz: the recording has nothing above {rate / 2:g} Hz, but the "
+                f"model uses frequencies up to {highest:g} Hz, so it makes more mistakes"
+            )
+        if digest.hex() in self._trained_on:
+            warnings.append(
+                "the model was trained on this recording: the answer says nothing about new ones"
+            )
+        return "; ".join(warnings) or None
 
     def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
         """Compute the probabilities [emotions] of a recording or a window of one."""
@@ -384,10 +401,11 @@ class Recogniser:
         return dict(zip(self.emotions, map(float, probabilities), strict=True))
 
     def _mean(self, heard: Sequence[Window]) -> dict[str, float]:
-        """Average the probabilities of the windows that have any."""
-        known = [list(w.probabilities.values()) for w in heard if w.probabilities is not None]
+        """Average the probabilities of the windows that have any, each moment counted once."""
+        known = {(w.start, w.end): list(w.probabilities.values()) for w in heard if w.probabilities}
         if known:
-            return self._by_emotion(np.mean(known, axis=0))
+            weights = shared_seconds(list(known))
+            return self._by_emotion(np.average(list(known.values()), axis=0, weights=weights))
         reasons = {window.reason for window in heard}
         reason = reasons.pop() if len(reasons) == 1 else NO_SPEECH
         raise Rejected(reason or NO_SPEECH, f"this holds for each of its {len(heard)} windows")

@@ -1,9 +1,10 @@
 """Cut a recording into windows while it is read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ser.core.typing import FloatArray
 
@@ -17,7 +18,7 @@ class Windows:
     Attributes:
         whole: recordings up to this length are not cut.
         length: of a window.
-        hop: from the start of one window to the next.
+        hop: from the start of one window to the next, at most a window.
     """
 
     whole: float
@@ -71,7 +72,31 @@ def cut(
         if (block := next(source, _END)) is _END:
             break
         # The last window, which ends where the recording ends, may begin before the next one.
-        old = max(0, min(start, end - length) - begin)
+        old = max(0, end - length - begin)
         buffer, begin, end = np.concatenate([buffer[old:], block]), begin + old, end + len(block)
     if end > start - hop + length:
         yield end - length, buffer[-length:], False
+
+
+def shared_seconds(spans: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Return how many seconds each window stands for: where windows overlap, they share the time.
+
+    With these as weights, every moment of a recording counts once, however many windows cover it.
+
+    >>> shared_seconds([(0, 4), (4, 8), (6, 10)])
+    array([4., 3., 3.])
+
+    Args:
+        spans: (start, end) of each window, in seconds.
+
+    Returns:
+        seconds [windows]; their sum is the time that the windows cover.
+    """
+    edges, places = np.unique(spans, return_inverse=True)
+    starts, ends = places.reshape(-1, 2).T
+    covering = np.cumsum(np.bincount(starts, minlength=len(edges)) - np.bincount(ends))
+    # From each edge to the next, a window that covers this stretch gets its part of it.
+    parts = np.diff(edges) / np.maximum(covering[:-1], 1)
+    until = np.concatenate([[0.0], np.cumsum(parts)])
+    shares: NDArray[np.float64] = until[ends] - until[starts]
+    return shares

@@ -11,6 +11,7 @@ from small_model import TELEPHONE, WRITTEN, encoded
 
 from ser.cleaning.summary import uneven
 from ser.core.errors import UserError
+from ser.core.recording import SamplesDigest
 from ser.core.rejection import REASONS
 from ser.core.sections import Clean
 from ser.core.store import Store
@@ -101,6 +102,14 @@ def put_one_of_each(project):
 def test_good_clips_are_kept_sorted_with_every_column(project):
     put_one_of_each(project)
     clips, _, _, _ = project.run()
+    project.put("aesdd/copy.wav", *soundfile.read(project.raw / "demo/s20 (3).wav"))  # FLAC to WAV
+
+    def digest_of(path):
+        samples, rate = soundfile.read(project.raw / path, dtype="float32")
+        digest = SamplesDigest(rate)
+        digest.update(samples)
+        return digest.hex()
+
     assert tuple(clips.columns) == CLIP_COLUMNS
     names = ["a01 (1)", "a01 (10)", "a01 (2)b", "s12 (3)", "s13 (3)"]
     others = ["demo/s20 (3)", "own/a", "ravdess/03-01-05-02-01-01-02"]
@@ -123,7 +132,12 @@ def test_good_clips_are_kept_sorted_with_every_column(project):
         "sample_rate": 16000,
         "channels": 2,
         "subtype": "FLOAT",
+        "samples_digest": digest_of("aesdd/anger/a01 (2)b.wav"),
     }
+    # A lossless copy of a file has its digest.
+    assert clips["samples_digest"][5] == digest_of("aesdd/copy.wav")
+    assert clips["samples_digest"].str.fullmatch("[0-9a-f]{16}").all()
+    assert clips["samples_digest"].is_unique
     assert list(clips["sample_rate"][:2]) == [16000, 44100]
     assert list(clips["subtype"][:2]) == ["PCM_16", "PCM_24"]
     assert list(clips["language"][-3:]) == ["", "", "en"]

@@ -99,6 +99,48 @@ def test_other_ways_of_writing_a_table_are_read_alike(tmp_path, table):
     }
 
 
+# The same table as spreadsheets write it: German Excel's "CSV UTF-8" and "Text (Tab delimited)",
+# LibreOffice with a chosen separator and all fields in quotes, and with the line that tells Excel
+# the separator; then as that comes back from LibreOffice.
+@pytest.mark.parametrize(
+    "table",
+    [
+        "\ufeffpath;emotion;speaker;remark;\r\ndeep/a, b.wav;Sad;Müller;so, so;\r\n;;;;\r\n",
+        'path\temotion\tspeaker\tremark\r\n"deep/a, b.wav"\tSad\tMüller\t"so; so"\r\n',
+        '"path";"emotion";"speaker";"remark"\n"deep/a, b.wav";"Sad";"Müller";"so ""so"""\n',
+        '"path"\t"emotion"\t"speaker"\n"deep/a, b.wav"\t"Sad"\t"Müller"\n',
+        "sep=;\r\npath;emotion;speaker\r\ndeep/a, b.wav;Sad;Müller\r\n",
+        "\ufeffsep=\t\r\npath\temotion\tspeaker\r\ndeep/a, b.wav\tSad\tMüller\r\n",
+        '"sep=,"\npath,emotion,speaker\n"deep/a, b.wav",Sad,Müller\n',
+        '"sep=";""\n"path";"emotion";"speaker"\n"deep/a, b.wav";"Sad";"Müller"\n',
+        "sep=;,,\npath;emotion;speaker\ndeep/a, b.wav;Sad;Müller\n",
+        "sep=|\npath|emotion|speaker\ndeep/a, b.wav|Sad|Müller\n",
+    ],
+)
+def test_a_table_of_a_spreadsheet_is_read_whatever_separates_its_columns(tmp_path, table):
+    assert labelled(tmp_path, ["deep/a, b.wav"], table) == {
+        "deep/a, b.wav": Labels(
+            name="deep/a, b", emotion="Sad", speaker="Müller", utterance="deep/a, b"
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("path;label\na.wav;sad\n", "it has path, label, separated by semicolons"),
+        ("sep=;\npath,emotion\na.wav,sad\n", "it has path,emotion, separated by semicolons"),
+        ("path\tlabel\na.wav\tsad\n", "it has path, label, separated by tabs"),
+        ("path,emotion;speaker\n", "it has path, emotion;speaker, separated by commas"),
+        ("sep=|\npath|x\n", "it has path, x, separated by '|'"),
+        ("sep=;\npath;emotion\nb.wav;sad\n../a.wav;sad\n", "line 4: '../a.wav' is not a file"),
+        ("path;emotion;age\nb.wav;sad;34\na.wav;sad;34,5\n", "line 3: age '34,5': write 34.5"),
+    ],
+)
+def test_of_a_wrong_table_the_separator_and_the_line_are_named(tmp_path, table, said):
+    assert said in refusal(tmp_path, table)
+
+
 @pytest.mark.parametrize("listed", ["x\\y\\a.wav", "./x/y/a.wav", ".\\x\\y\\a.wav", "x//y/./a.wav"])
 def test_other_ways_of_writing_a_path_mean_the_same_file(tmp_path, listed):
     assert list(labelled(tmp_path, ["x/y/a.wav"], f"path,emotion\n{listed},sad\n").values()) == [
@@ -247,7 +289,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path, start):
     assert f"line {table.count(chr(10))}: '../a.wav'" in refusal(tmp_path, table)
 
 
-@pytest.mark.parametrize("header", ["file,emotion", "path,label", "path;emotion", "x"])
+@pytest.mark.parametrize("header", ["file,emotion", "path,label", "x"])
 def test_a_missing_column_is_refused_with_those_there_and_those_expected(tmp_path, header):
     text = refusal(tmp_path, f"{header}\n")
     assert "needs each of the columns path and emotion, and may have each of speaker" in text

@@ -59,6 +59,7 @@ def make_run(data):
         statistics=[None],
         corpus=CORPUS,
         versions=versions(),
+        training_clips=None,
     )
     weights = {k: t.contiguous() for k, t in net.state_dict().items()}
     model_folder.save(data / "model", description, [weights])

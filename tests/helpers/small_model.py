@@ -21,7 +21,7 @@ from ser.core.sections import Features, Model
 from ser.features.extract import extract
 from ser.nets import model_folder
 from ser.nets.build import build
-from ser.nets.description import Description, versions
+from ser.nets.description import Description, TrainingClips, versions
 from ser.nets.normalisation import identity_statistics, measure_statistics
 from ser.sources import demo
 
@@ -164,8 +164,11 @@ WRITTEN = (*_SOUNDFILE, *_FFMPEG)  # the suffixes that `encoded` knows
 TELEPHONE = (".amr", ".3gp")  # those of 8 kHz
 
 
-def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **settings):
-    """Write a model with random weights; return its description and nets."""
+def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, trained_on=None, **settings):
+    """Write a model with random weights; return its description and nets.
+
+    trained_on: for each fold, digests of the clips that its net is said to be trained on.
+    """
     model = Model.model_validate(PLAIN_MODEL | {"name": name} | SETTINGS.get(name, {}) | settings)
     features = Features.model_validate(
         FEATURES | ({"kinds": ["functionals"]} if name == "mlp" else {})
@@ -185,6 +188,7 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, **setting
         statistics=statistics,
         corpus=corpus or CORPUS,
         versions=versions(),
+        training_clips=trained_on and TrainingClips.of_folds(trained_on),
         limits=LIMITS,
         metrics=None if metrics is None else Figures.from_values(metrics),
     )

@@ -16,7 +16,14 @@ from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Features, Model
 from ser.nets import model_folder
 from ser.nets.build import build
-from ser.nets.description import FORMAT, LIBRARIES, Description, parse_description, versions
+from ser.nets.description import (
+    FORMAT,
+    LIBRARIES,
+    Description,
+    TrainingClips,
+    parse_description,
+    versions,
+)
 from ser.nets.model_folder import load, load_snapshots, save, snapshots_folder
 from ser.nets.normalisation import measure_statistics, normalise
 from ser.nets.weights import snapshot_name, write_weights
@@ -57,6 +64,7 @@ def described(name="resnet"):
         statistics=STATISTICS,
         corpus=CORPUS,
         versions=versions(),
+        training_clips=TrainingClips.of_folds([["b2", "a1", "c3"], ["c3", "d4"]]),
     )
 
 
@@ -229,12 +237,12 @@ def test_snapshots_of_each_fold_are_apart(folder):
 @pytest.mark.parametrize("name", ["model.json", "fold-1.safetensors", "fold-4.safetensors"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
-    with pytest.raises(UserError, match=f"holds no usable model .*{name}.*dvc repro train"):
+    with pytest.raises(UserError, match=f"holds no usable model .*{name}"):
         load(folder)
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere holds no usable model .*dvc repro train"):
+    with pytest.raises(UserError, match=r"nowhere holds no usable model"):
         load(tmp_path / "nowhere")
 
 
@@ -299,6 +307,37 @@ def test_a_model_of_before_crops_were_drawn_was_trained_without_them(folder, fou
     model = load(folder)[0].model
     assert (model.learning_rate_batch, model.crop.probability, model.frequency_shift) == (0, 0, 0)
     assert {name: model.model_dump(mode="json")[name] for name in older} == older
+
+
+@pytest.mark.parametrize("found", [3, 4, 5])
+def test_a_model_of_before_its_training_clips_were_kept_does_not_know_them(folder, found):
+    values = json.loads((folder / "model.json").read_text())
+    del values["training_clips"]
+    (folder / "model.json").write_text(json.dumps(values | {"format": found}))
+    assert load(folder)[0].training_clips is None
+    (folder / "model.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match=r"holds no usable model \(training_clips: missing"):
+        load(folder)
+
+
+def test_the_training_clips_of_a_net_are_those_of_its_fold():
+    clips = TrainingClips.of_folds([["b2", "a1", "c3"], ["c3", "d4"]])
+    assert clips.digests == ["a1", "b2", "c3", "d4"]
+    assert clips.left_out == [["d4"], ["a1", "b2"]]
+    assert clips.of_nets([0]) == {"a1", "b2", "c3"}
+    assert clips.of_nets([1]) == {"c3", "d4"}
+    assert clips.of_nets([0, 1]) == {"a1", "b2", "c3", "d4"}
+
+
+def test_the_training_clips_of_a_net_take_one_line_each(folder):
+    values = json.loads((folder / "model.json").read_text())
+    assert values["training_clips"] == {"digests": "a1 b2 c3 d4", "left_out": ["d4", "a1 b2"]}
+
+
+def test_the_training_clips_of_other_folds_than_the_models_are_refused(folder):
+    change(folder, training_clips={"digests": "a1", "left_out": [""]})
+    with pytest.raises(UserError, match=r"holds no usable model .*as many .*as folds"):
+        load(folder)
 
 
 def with_lists(metrics):
@@ -369,7 +408,7 @@ def change(folder, **changes):
 )
 def test_a_description_that_does_not_fit_the_weights_is_refused(folder, changes):
     change(folder, **changes)
-    with pytest.raises(UserError, match=r"holds no usable model .*dvc repro train"):
+    with pytest.raises(UserError, match=r"holds no usable model"):
         load(folder)
 
 
@@ -412,7 +451,7 @@ def add_a_tensor(path):
 @pytest.mark.parametrize("damage", [cut, empty, overwrite, drop_a_tensor, add_a_tensor])
 def test_damaged_weights_are_refused(folder, damage):
     damage(folder / "fold-4.safetensors")
-    with pytest.raises(UserError, match=r"holds no usable model .*dvc repro train"):
+    with pytest.raises(UserError, match=r"holds no usable model"):
         load(folder)
 
 

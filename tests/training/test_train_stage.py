@@ -24,6 +24,7 @@ from toy_project import (
     assert_dvc_compares_the_headline_alone,
     clip_names,
     contents,
+    digest_of,
     make_project,
     one_split,
     results,
@@ -138,6 +139,22 @@ def killed(tmp_path_factory):
 @pytest.fixture
 def copy_of_killed(killed, tmp_path):
     return Path(shutil.copytree(killed, tmp_path / "copy"))
+
+
+def test_a_model_knows_which_recordings_each_net_was_trained_on(whole):
+    description, _ = model_folder.load(whole[0] / "trained")
+    place = {clip: number for number, (clip, _, _) in enumerate(clip_names())}
+    for fold in range(FOLDS):
+        expected = {
+            digest_of(place[row["clip"]])
+            for row in three_folds()
+            if (row["fold"], row["subset"]) == (fold + 1, "train")
+        }
+        assert description.training_clips.of_nets([fold]) == expected
+    # Every clip is in the training set of one of the folds.
+    everything = {digest_of(number) for number in place.values()}
+    assert description.training_clips.of_nets([0, 1, 2]) == everything
+    assert description.training_clips.digests == sorted(everything)
 
 
 def test_training_writes_model_history_and_figures(whole):

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import os
+import platform
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,11 @@ import soundfile
 import soxr
 from small_model import EMOTIONS, RATE, SER, encoded, make, ser, speech
 
+from scripts.workspace import ROOT
+from ser.core.recording import SamplesDigest
+from ser.decoding.decoding import decode
 from ser.use import cli
+from ser.use.onnx_export import export
 
 LONG = np.concatenate([speech(0, 2.0), np.zeros(2 * RATE, np.float32), speech(60, 2.0)])
 
@@ -31,11 +37,24 @@ def recordings(tmp_path_factory):
     """Two short recordings, a long one, a damaged one, and something else."""
     folder = tmp_path_factory.mktemp("recordings")
     (folder / "deep").mkdir()
+    (folder / "empty").mkdir()
     (folder / "a.wav").write_bytes(encoded(speech(3), RATE, ".wav"))
     (folder / "b.m4a").write_bytes(encoded(speech(60), RATE, ".m4a"))
     (folder / "deep" / "c.FLAC").write_bytes(encoded(LONG, RATE, ".flac"))
     (folder / "broken.wav").write_bytes(encoded(speech(3), RATE, ".wav")[:-100])
     (folder / "notes.txt").write_text("no recording")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained_on(tmp_path_factory, recordings):
+    """A folder with a model that was trained on a.wav, and that model as an ONNX file."""
+    folder = tmp_path_factory.mktemp("trained")
+    recording = decode(recordings / "a.wav")
+    digest = SamplesDigest(recording.sample_rate)
+    digest.update(recording.samples)
+    make(folder / "model", trained_on=[[digest.hex()]])
+    export(folder / "model", folder / "model.onnx")
     return folder
 
 
@@ -157,7 +176,8 @@ def test_one_fold_can_be_asked_alone(model, recordings):
     ("arguments", "said"),
     [
         (["gone.wav"], "gone.wav: there is no such file or folder"),
-        (["a.wav", "gone.wav"], "gone.wav: there is no such file or folder"),
+        (["gone.wav", ""], "gone.wav: there is no such file or folder; '': there is no such"),
+        (["gone.wav", "empty"], "empty: no recordings among its 0 files (WAV, FLAC, "),
         (["a.wav", "--fold", "7"], "no fold 7: it has 1, 2"),
         (["a.wav", "--explain", "notes.txt"], "notes.txt: a folder for the pictures is expected"),
         (["a.wav", "--window", "0.1"], "a window of 0.1 s: at least 0.5 s"),
@@ -166,6 +186,7 @@ def test_one_fold_can_be_asked_alone(model, recordings):
         (["a.wav", "--window", "inf"], "a window of inf s"),
         (["a.wav", "--hop", "0"], "a hop of 0 s: at least 0.01 s"),
         (["a.wav", "--hop", "nan"], "a hop of nan s"),
+        (["a.wav", "--window", "4", "--hop", "5"], "a hop of 5 s would skip audio"),
     ],
 )
 def test_errors_are_reported_in_a_sentence(model, recordings, arguments, said):
@@ -215,10 +236,28 @@ def test_recordings_in_a_folder_are_found_by_content_and_rejected_ones_have_a_ro
     assert b"1 more skipped: not recordings by name or content" in done.stderr
 
 
-def test_a_missing_model_is_named(recordings, tmp_path):
-    line = sentence(ser("predict", recordings / "a.wav", "--model", tmp_path / "gone"))
-    assert "gone holds no usable model" in line
-    assert "dvc repro train evaluate" in line
+@pytest.mark.parametrize("model", [None, "gone", "gone.onnx", "damaged"])
+@pytest.mark.parametrize("command", ["predict", "serve", "export"])
+def test_a_missing_model_is_named_and_dvc_only_in_a_project(
+    tmp_path, monkeypatch, capsys, command, model
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged/model.json").write_text("{")
+    arguments = {"predict": ["a.wav"], "serve": [], "export": ["--onnx", "m.onnx"]}[command]
+    arguments = [command, *arguments, *(["--model", model] if model else [])]
+    assert cli.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {model or 'data/model'} holds no usable model (")
+    assert said.endswith(
+        "): name the folder or .onnx file of a trained model (on the command line: `--model`)\n"
+    )
+    (tmp_path / "dvc.yaml").touch()
+    assert cli.main(arguments) == 1
+    in_project = capsys.readouterr().err
+    assert in_project == said[:-1] + (
+        ", train one here with `dvc repro`, or fetch one with `dvc pull evaluate`\n"
+    )
 
 
 def test_a_model_of_a_newer_format_is_refused_with_the_versions(tmp_path, recordings):
@@ -293,6 +332,25 @@ def test_a_model_that_knows_no_voices_is_not_adapted(model, recordings):
     assert "does not adapt to a voice" in sentence(done)
 
 
+def test_the_version_is_that_of_the_package_and_of_what_runs_models(tmp_path):
+    done = ser("--version")
+    assert (done.returncode, done.stderr) == (0, b"")
+    found = {name: metadata.version(name) for name in ("ser", "torch", "onnxruntime")}
+    first = f"ser {found['ser']} (Python {platform.python_version()}"
+    rest = f", torch {found['torch']}, onnxruntime {found['onnxruntime']})\n"
+    assert done.stdout.decode() == first + rest
+    # Where none of the others is installed, it still answers.
+    about = metadata.distribution("ser").locate_file(f"ser-{found['ser']}.dist-info")
+    (tmp_path / about.name).symlink_to(about)
+    code = "import ser.use.cli as cli; cli.main(['--version'])"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+    )
+    assert (done.stdout.decode(), done.stderr) == (f"{first})\n", b"")
+
+
 def test_the_program_helps_without_loading_anything_large():
     assert b"predict" in ser("--help").stdout
     assert b"--one-speaker" in ser("predict", "--help").stdout
@@ -301,11 +359,57 @@ def test_the_program_helps_without_loading_anything_large():
     assert done.stdout == b"False\n"
 
 
-def test_a_file_that_cannot_be_read_is_marked(model, tmp_path):
-    soundfile.write(tmp_path / "a.wav", speech(3), RATE)
-    (tmp_path / "b.wav").symlink_to(tmp_path / "gone.wav")
-    done = ser("predict", tmp_path / "a.wav", tmp_path / "b.wav", "--model", model)
-    assert "b.wav: there is no such file" in sentence(done)
+UNREADABLE = {
+    "gone.wav": ("missing_file", "there is no such file or folder"),
+    "a.wav/deep.wav": ("missing_file", "there is no such file or folder"),
+    "link.wav": ("missing_file", "there is no such file or folder"),
+    "": ("missing_file", "there is no such file or folder"),
+    "n" * 300 + ".wav": ("undecodable", "File name too long"),
+    "empty": ("no_recordings", "no recordings among its 0 files (WAV, FLAC, "),
+    "-": ("missing_file", "standard input is closed"),
+}
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_a_file_that_cannot_be_read_has_a_row_and_the_others_are_answered(
+    model, recordings, tmp_path, form
+):
+    for name in ("a.wav", "b.m4a"):
+        (tmp_path / name).write_bytes((recordings / name).read_bytes())
+    (tmp_path / "link.wav").symlink_to(tmp_path / "elsewhere.wav")
+    (tmp_path / "empty").mkdir()
+    files = ["a.wav", *UNREADABLE, "b.m4a"]
+    done = ser(
+        "predict", "--model", model, *form, "--", *files,
+        cwd=tmp_path, preexec_fn=lambda: os.close(0),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"{len(UNREADABLE)} of {len(files)} without an emotion" in done.stderr.decode()
+    text = done.stdout.decode()
+    if form:
+        read = json.loads if form == ["--json"] else lambda text: csv.DictReader(io.StringIO(text))
+        rows = list(read(text))
+        assert [row["file"] for row in rows] == files
+        assert [bool(row["emotion"]) for row in rows] == [True, *[False] * len(UNREADABLE), True]
+        for row in rows[1:-1]:
+            reason, detail = UNREADABLE[row["file"]]
+            assert row["reason"] == reason
+            assert row["detail"].startswith(detail)
+    else:
+        first, *unusable, last = text.splitlines()[1:]
+        assert first.endswith("a.wav")
+        assert last.endswith("b.m4a")
+        for line, (name, (reason, detail)) in zip(unusable, UNREADABLE.items(), strict=True):
+            assert f"{name}: {reason}, {detail}" in line
+
+
+def test_a_missing_file_is_no_recording_of_the_speaker(tmp_path, recordings):
+    make(tmp_path, normalisation="speaker")
+    files = [recordings, "gone.wav", recordings]
+    done = ser("predict", *files, "--model", tmp_path, "--json", "--one-speaker")
+    reasons = [row["reason"] for row in json.loads(done.stdout)]
+    assert reasons[4] == "missing_file"
+    assert reasons.count(None) == 6
 
 
 @pytest.mark.parametrize(
@@ -392,6 +496,26 @@ def test_of_a_low_rate_the_answer_is_doubted(model, tmp_path, form):
     done = ser("predict", tmp_path / "telephone.wav", "--model", model, *form)
     assert done.returncode == 0
     assert b"sampled at 8000 Hz: the recording has nothing above 4000 Hz" in done.stdout
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_recording_of_the_training_set_is_pointed_out_in_every_format(
+    trained_on, recordings, form, exported
+):
+    model = trained_on / ("model.onnx" if exported else "model")
+    files = [recordings / "a.wav", recordings / "b.m4a"]
+    done = ser("predict", *files, "--model", model, *form)
+    assert done.returncode == 0
+    said = "the model was trained on this recording: the answer says nothing about new ones"
+    text = done.stdout.decode()
+    assert text.count(said) == 1
+    if form == ["--json"]:
+        assert [row["detail"] for row in json.loads(text)] == [said, None]
+    elif form == ["--csv"]:
+        assert [row["detail"] for row in csv.DictReader(io.StringIO(text))] == [said, ""]
+    else:
+        assert text.splitlines()[1].endswith(f"a.wav ({said})")
 
 
 def test_an_interrupted_start_ends_without_a_traceback():

@@ -10,7 +10,7 @@ import soxr
 from small_model import CORPUS, EMOTIONS, RATE, make, speech
 
 from ser.core.errors import UserError
-from ser.core.recording import Recording
+from ser.core.recording import Recording, SamplesDigest
 from ser.core.rejection import Rejected
 from ser.core.store import Store, StoreWriter
 from ser.decoding.decoding import decode
@@ -224,7 +224,20 @@ def test_each_window_is_answered_as_if_it_were_alone(recogniser):
         alone = recogniser.predict(part, RATE)
         np.testing.assert_allclose(list(window.probabilities.values()), shares(alone), atol=1e-6)
     told = [list(w.probabilities.values()) for w in prediction.windows]
-    np.testing.assert_allclose(shares(prediction), np.mean(told, axis=0), atol=1e-9)
+    # Windows at 0, 0.7, ... 3.5 s and the last one at 4 s: of 5 s, the first stands for 0.7 s that
+    # are its own and half of 0.3 s, and so on.
+    stands_for = [0.85, 0.7, 0.7, 0.7, 0.7, 0.6, 0.75]
+    assert sum(stands_for) == pytest.approx(5.0)
+    expected = np.average(told, axis=0, weights=stands_for)
+    np.testing.assert_allclose(shares(prediction), expected, atol=1e-9)
+
+
+def test_the_end_of_a_long_recording_counts_once(recogniser):
+    prediction = recogniser.predict(speech(0, 5.0), RATE, window=2.0, hop=2.0)
+    assert [w.start for w in prediction.windows] == [0, 2, 3]
+    told = [list(w.probabilities.values()) for w in prediction.windows]
+    expected = np.average(told, axis=0, weights=[2, 1.5, 1.5])
+    np.testing.assert_allclose(shares(prediction), expected, atol=1e-9)
 
 
 def test_windows_without_speech_are_marked_and_do_not_count(recogniser):
@@ -277,6 +290,15 @@ def test_hops_that_cannot_be_are_refused(recogniser, hop):
         recogniser.windows(1.0, hop)
 
 
+@pytest.mark.parametrize(("window", "hop"), [(1.0, 1.001), (4.0, 5.0), (None, 2.0)])
+def test_a_hop_beyond_the_window_would_skip_audio_and_is_refused(recogniser, window, hop):
+    assert recogniser.windows(1.0, 1.0).hop == 1.0
+    length = window or CORPUS["seconds"]["median"]
+    said = f"a hop of {hop:g} s would skip audio: at most the window's {length:g} s"
+    with pytest.raises(UserError, match=re.escape(said)):
+        recogniser.predict(speech(3), RATE, window, hop)
+
+
 def test_a_recording_longer_than_is_wanted_is_rejected(recogniser, tmp_path):
     path = tmp_path / "long.flac"
     soundfile.write(path, speech(0, 5.0), RATE)
@@ -320,6 +342,59 @@ def test_several_threads_may_ask_at_once(recogniser):
 def test_a_recording_without_the_models_frequencies_gets_a_warning(recogniser, rate, doubt):
     note = recogniser.predict(soxr.resample(speech(3), RATE, rate), rate).note
     assert note is None if doubt is None else doubt in note
+
+
+TRAINED = "the model was trained on this recording"
+
+
+@pytest.fixture(scope="module")
+def trained_on(tmp_path_factory):
+    """A model of three folds: the first two learned from clip 3, the first from clip 60."""
+    digests = {}
+    for number in (3, 60):
+        digest = SamplesDigest(RATE)
+        digest.update(speech(number))
+        digests[number] = digest.hex()
+    folder = tmp_path_factory.mktemp("trained")
+    make(folder, folds=(2, 5, 9), trained_on=[digests.values(), [digests[3]], []])
+    return folder
+
+
+def warned(prediction):
+    return prediction.note is not None and TRAINED in prediction.note
+
+
+def test_a_recording_that_the_model_was_trained_on_is_pointed_out(trained_on, tmp_path):
+    recogniser = load(trained_on)
+    assert [warned(recogniser.predict(speech(n), RATE)) for n in (3, 60, 0)] == [True, True, False]
+    # Of several folds, it counts whether any of those that answer has heard it.
+    for fold, heard in ((2, [True, True]), (5, [True, False]), (9, [False, False])):
+        alone = load(trained_on, fold)
+        assert [warned(alone.predict(speech(n), RATE)) for n in (3, 60)] == heard
+    # In windows, and from a file.
+    prediction = recogniser.predict(speech(3), RATE, window=0.5)
+    assert prediction.windows
+    assert warned(prediction)
+    soundfile.write(tmp_path / "a.wav", speech(3), RATE, subtype="FLOAT")
+    assert warned(recogniser.predict_file(tmp_path / "a.wav"))
+
+
+def test_a_changed_copy_of_a_training_clip_is_not_known_again(trained_on, tmp_path):
+    recogniser = load(trained_on)
+    soundfile.write(tmp_path / "lossy.ogg", speech(3), RATE)
+    assert recogniser.predict_file(tmp_path / "lossy.ogg").note is None
+    assert recogniser.predict(speech(3)[:-1], RATE).note is None
+    assert recogniser.predict(soxr.resample(speech(3), RATE, 22050), 22050).note is None
+
+
+def test_a_recording_may_have_two_warnings(tmp_path):
+    telephone = soxr.resample(speech(3), RATE, 8000)
+    digest = SamplesDigest(8000)
+    digest.update(telephone)
+    make(tmp_path, trained_on=[[digest.hex()]])
+    low, trained = load(tmp_path).predict(telephone, 8000).note.split("; ")
+    assert low.startswith("sampled at 8000 Hz")
+    assert trained.startswith(TRAINED)
 
 
 def test_samples_beyond_float32_are_rejected_without_a_warning(recogniser, recwarn):

@@ -2,7 +2,9 @@
 
 import argparse
 import contextlib
+import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,7 +16,7 @@ from tqdm import tqdm
 
 from ser.core.errors import UserError
 from ser.core.recording import Recording
-from ser.core.rejection import Rejected
+from ser.core.rejection import NO_RECORDINGS, Rejected
 from ser.decoding.suffixes import READ
 from ser.use.answers import FORMATS, Answer
 from ser.use.commands.arguments import non_empty_path
@@ -98,12 +100,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Predict every recording; return exit status 1 if any of them cannot be classified."""
+    """Predict every recording; return exit status 1 if any of them cannot be classified.
+
+    Raises:
+        UserError: nothing that was named is a recording or has any; or see `ser.use.loading.load`,
+            `Recogniser.windows`, `Recogniser.adapt` and `open_album`.
+    """
     recogniser = load(options.model, options.fold)
     windows = recogniser.windows(options.window, options.hop)
     album = options.explain and open_album(recogniser, windows, options.explain)
     with contextlib.ExitStack() as stack:
-        sources = [source for given in options.files for source in find_sources(given, stack)]
+        sources = find_all(options.files, stack)
         if options.one_speaker:
             recogniser.adapt(read_usable(sources, windows))
         unknown = 0
@@ -111,11 +118,14 @@ def run(options: argparse.Namespace) -> int:
             # On a terminal, the lines of the files already show the progress.
             hidden = sys.stdout.isatty() or len(sources) == 1 or None
             for source in tqdm(sources, "predict", unit="file", disable=hidden):
-                answer = predict_source(recogniser, source, options.window, options.hop)
+                if isinstance(source, Answer):
+                    answer = source
+                else:
+                    answer = predict_source(recogniser, source, options.window, options.hop)
                 unknown += answer.emotion is None
                 write(answer)
                 sys.stdout.flush()  # the reader need not wait for the next one
-                if album and answer.prediction:
+                if album and isinstance(source, NamedFile) and answer.prediction:
                     album.add(source.name, source.path, answer.prediction)
     if album:
         print(f"{options.explain}: {album.pictures} pictures of where it looked", file=sys.stderr)
@@ -149,11 +159,35 @@ def predict_source(
     return Answer(source.name, prediction)
 
 
-def read_usable(sources: Sequence[NamedFile], windows: Windows) -> Iterator[Recording]:
+def read_usable(sources: Sequence[NamedFile | Answer], windows: Windows) -> Iterator[Recording]:
     """Read all recordings, the long ones window by window; skip unreadable ones."""
     for source in sources:
-        with contextlib.suppress(Rejected):
-            yield from read_windows(source.path, windows)
+        if isinstance(source, NamedFile):
+            with contextlib.suppress(Rejected):
+                yield from read_windows(source.path, windows)
+
+
+def find_all(arguments: Sequence[str], stack: contextlib.ExitStack) -> list[NamedFile | Answer]:
+    """Find the recordings that the arguments name, in their order; see `find_sources`.
+
+    Returns:
+        recordings, and in place of an argument without any the answer why.
+
+    Raises:
+        UserError: no argument names any.
+    """
+    found: list[NamedFile | Answer] = []
+    for given in arguments:
+        try:
+            found += find_sources(given, stack)
+        except Rejected as verdict:
+            found.append(Answer(given, None, verdict.reason, str(verdict)))
+    answers = [source for source in found if isinstance(source, Answer)]
+    if len(answers) == len(found):
+        raise UserError(
+            "; ".join(f"{answer.file or repr('')}: {answer.detail}" for answer in answers)
+        )
+    return found
 
 
 def find_sources(given: str, stack: contextlib.ExitStack) -> list[NamedFile]:
@@ -163,23 +197,27 @@ def find_sources(given: str, stack: contextlib.ExitStack) -> list[NamedFile]:
     when the stack is closed.
 
     Raises:
-        UserError: there is no such file, or no recording in the folder.
+        Rejected: missing_file, or no_recordings in the folder.
     """
     path = Path(given)
     if given == STDIN:
         if sys.stdin is None:
-            raise UserError("standard input is closed")
+            raise Rejected("missing_file", "standard input is closed")
         return [NamedFile(STDIN, _copy(sys.stdin.buffer, stack))]
-    if not given or not path.exists():
-        raise UserError(f"{given or repr(given)}: there is no such file or folder")
-    if path.is_fifo():
+    try:
+        mode = os.stat(given).st_mode  # noqa: PTH116 - Path("") would be the current folder
+    except (FileNotFoundError, NotADirectoryError):
+        raise Rejected("missing_file", "there is no such file or folder") from None
+    except OSError:
+        return [NamedFile(given, path)]  # rejected with the reason when it is opened
+    if stat.S_ISFIFO(mode):
         with path.open("rb") as pipe:
             return [NamedFile(given, _copy(pipe, stack))]
-    if not path.is_dir():
+    if not stat.S_ISDIR(mode):
         return [NamedFile(given, path)]
     recordings, others = find_recordings(path)
     if not recordings:
-        raise UserError(f"{given}: no recordings among its {others} files ({READ})")
+        raise Rejected(NO_RECORDINGS, f"no recordings among its {others} files ({READ})")
     if others:
         print(
             f"{given}: {others} more skipped: not recordings by name or content, or linked folders",

@@ -1,7 +1,7 @@
 // Recognise the emotion in a recording. As ser/use/recogniser.py.
 
 import { Rejected } from "./rejected.js";
-import { cut } from "./windows.js";
+import { cut, sharedTime } from "./windows.js";
 
 /**
  * Recognise a recording.
@@ -38,10 +38,15 @@ export async function predict({ channels, rate }, windows, recognise, report, si
   return { seconds, probabilities: meanOf(heard), windows: heard };
 }
 
-/** The mean probabilities of the windows that have any. */
+/** The mean probabilities of the windows that have any, each moment counted once. */
 function meanOf(windows) {
-  const known = windows.filter((window) => window.probabilities).map((window) => window.probabilities);
-  if (known.length) return known[0].map((_, i) => known.reduce((sum, shares) => sum + shares[i], 0) / known.length);
+  const known = windows.filter((window) => window.probabilities);
+  if (known.length) {
+    const times = sharedTime(known);
+    const all = times.reduce((sum, time) => sum + time, 0);
+    const weighted = (i) => known.reduce((sum, window, k) => sum + window.probabilities[i] * times[k], 0);
+    return known[0].probabilities.map((_, i) => weighted(i) / all);
+  }
   const reasons = new Set(windows.map((window) => window.reason));
   throw new Rejected(reasons.size === 1 ? [...reasons][0] : "no_speech");
 }

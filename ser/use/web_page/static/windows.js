@@ -19,6 +19,30 @@ export function cut(samples, rate, windows) {
   return spans;
 }
 
+/**
+ * Return how long each window stands for: where windows overlap, they share the time.
+ *
+ * @param {{start: number, end: number}[]} spans
+ * @returns {number[]} in the spans' unit; the sum is the time that the windows cover
+ */
+export function sharedTime(spans) {
+  const changes = new Map();
+  const add = (edge, change) => changes.set(edge, (changes.get(edge) ?? 0) + change);
+  for (const { start, end } of spans) {
+    add(start, 1);
+    add(end, -1);
+  }
+  const edges = [...changes.keys()].sort((a, b) => a - b);
+  const until = new Map();
+  let covering = 0, sum = 0;
+  edges.forEach((edge, i) => {
+    until.set(edge, sum);
+    covering += changes.get(edge);
+    if (covering) sum += (edges[i + 1] - edge) / covering;
+  });
+  return spans.map(({ start, end }) => until.get(end) - until.get(start));
+}
+
 /** Round as Python does. */
 function roundHalfToEven(x) {
   const below = Math.floor(x);
