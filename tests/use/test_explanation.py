@@ -251,7 +251,7 @@ def test_the_hatching_reaches_the_edges(drawn):
 def test_markers_at_no_changes_are_whole(tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: saved.append(figure))
-    columns = {"changed": 0.0, "low": 0.0, "high": 0.0}
+    columns = {"clips": 120, "changed": 0.0, "low": 0.0, "high": 0.0}
     table = pd.DataFrame([{"removed": 0.1, "frames": "at random", **columns}])
     draw_removals(tmp_path / "a.png", table)
     (axes,) = saved[0].axes
