@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from browser import assert_fits, browse, look_like
+from browser import CAN_BROWSE, assert_fits, browse, look_like
 from PIL import Image
 from scipy.stats import binomtest
 from selenium.webdriver.support.ui import WebDriverWait
@@ -403,17 +403,17 @@ def test_a_report_without_the_clips_is_silent_and_tells_why(project):
     assert "the clips cannot be played: " in shown.text
 
 
+@pytest.mark.skipif(not CAN_BROWSE, reason="no Chromium here")
 def test_the_page_fits_a_screen_and_a_telephone_and_plays(project):
     write_mistakes(project, "a", "b")
     commit_base(project, a=True, b=False)
     Image.new("RGB", (1200, 480), "grey").save(project / "plots/history.png")
     made(project, "before")
     with browse() as driver:
-        driver.get((project / "report.html").as_uri())
         for width, dark in ((1280, False), (390, True)):
             look_like(driver, width, 900, dark)
+            driver.get((project / "report.html").as_uri())
             assert_fits(driver, width, dark, "h1")
-        driver.execute_script("document.querySelectorAll('audio').forEach(a => a.load())")
         durations = "return [...document.querySelectorAll('audio')].map(a => a.duration)"
         driver.execute_script(
             "document.querySelectorAll('audio').forEach(a => { a.preload = 'auto'; a.load() })"
