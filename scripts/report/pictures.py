@@ -40,8 +40,8 @@ class Picture:
 
     Attributes:
         caption: what it shows.
-        note: why there is no pair, or an empty text.
-        shown: whose picture, or an empty text if there is one only -> data URI.
+        note: why one is missing, or that both are the same; or an empty text.
+        shown: whose picture, or an empty text if nobody else has another -> data URI.
     """
 
     caption: str
@@ -60,20 +60,22 @@ def load_pictures(captions: Mapping[str, str], base: Revision | None) -> list[Pi
 
 
 def _load(path: str, caption: str, base: Revision | None) -> Picture:
-    here = (ROOT / path).read_bytes() if (ROOT / path).exists() else None
-    missing = (
-        "" if here else f"{path} is missing (`dvc repro` makes it, `dvc checkout` restores it)"
-    )
-    there = None
+    notes = []
+    here = there = None
+    if (ROOT / path).exists():
+        here = (ROOT / path).read_bytes()
+    else:
+        notes.append(f"{path} is missing (`dvc repro` makes it, `dvc checkout` restores it)")
     if base:
         try:
             there = base.read(path)
         except UserError as error:
-            missing = "; ".join(filter(None, (missing, str(error))))
+            notes.append(str(error))
     if base and here and here == there:
         return Picture(caption, f"the same in {base.name}", {"": _as_uri(here)})
-    named = {base.name if base else "": there, "now" if there else "": here}
-    return Picture(caption, missing, {whose: _as_uri(png) for whose, png in named.items() if png})
+    pngs = {base.name: there, "now": here} if base else {"": here}
+    shown = {whose: _as_uri(png) for whose, png in pngs.items() if png}
+    return Picture(caption, "; ".join(notes), shown)
 
 
 def _as_uri(png: bytes) -> str:

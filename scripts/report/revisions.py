@@ -1,13 +1,15 @@
 """Name revisions, and read files as they are there, whether git or DVC keeps them."""
 
 from dataclasses import dataclass
-
-from dvc.api import DVCFileSystem
-from dvc.exceptions import DvcException
+from typing import TYPE_CHECKING
 
 from scripts.experiments import reference
 from scripts.workspace import ROOT, git
 from ser.core.errors import UserError
+from ser.core.extras import needed_by
+
+if TYPE_CHECKING:
+    from dvc.api import DVCFileSystem  # takes a second, which only a comparison needs
 
 _LONGEST_NAME = 30  # a full commit id is too long to read
 
@@ -26,7 +28,7 @@ class Revision:
     name: str
     commit: str
     date: str
-    files: DVCFileSystem
+    files: "DVCFileSystem"
 
     def read(self, path: str) -> bytes:
         """Read a file.
@@ -35,6 +37,8 @@ class Revision:
             UserError: the commit does not have it, or DVC has no copy of it here; the text is a
                 sentence without a full stop.
         """
+        from dvc.exceptions import DvcException
+
         if not self.files.exists(path):
             raise UserError(f"{self.name} has no {path}")
         try:
@@ -42,7 +46,7 @@ class Revision:
         except (OSError, DvcException):
             raise UserError(
                 f"{path} of {self.name} is not in DVC's cache "
-                f"(`dvc fetch --all-commits` gets it, if a remote has it)"
+                "(`dvc fetch --all-commits` gets it, if a remote has it)"
             ) from None
         return content
 
@@ -53,6 +57,8 @@ def find_revision(name: str) -> Revision:
     Raises:
         UserError: there is none.
     """
+    with needed_by("this"):
+        from dvc.api import DVCFileSystem
     if name.startswith("-"):
         raise UserError(f"BASE={name}: not the name of a git revision")
     for candidate in (name, reference(name)):
