@@ -75,7 +75,8 @@ bench: setup
 	@python -m benchmarks.imports
 	@python -m benchmarks.run
 
-# Write report.html, one page about the last run; to compare a revision: make report BASE=main
+# Write report.html, one page about the last run; to compare with a revision, or an experiment of
+# this commit: make report BASE=main
 report: setup
 	@python -m scripts.report --base="$$BASE"
 

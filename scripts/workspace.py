@@ -5,6 +5,7 @@ runs the current code; results (dvc.lock, metrics, plots, data) are not copied.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -161,3 +162,17 @@ def dvc(folder: Path, *arguments: str, **kwargs: Any) -> subprocess.CompletedPro
     environment = dvc_environment() | kwargs.pop("env", {})
     command = dvc_command(*arguments)
     return subprocess.run(command, cwd=folder, env=environment, text=True, **kwargs)
+
+
+def dvc_json(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Return the JSON output of a DVC command in a folder.
+
+    Raises:
+        UserError: DVC fails.
+    """
+    done = dvc(folder, *arguments, "--json", capture_output=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+        raise UserError(f"dvc {' '.join(arguments)}: {reason}")
+    found: dict[str, Any] = json.loads(done.stdout or "{}")
+    return found

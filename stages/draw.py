@@ -24,7 +24,7 @@ def main(
         plots / "confusion.png",
         scores.count_confusions(read_csv(predictions), emotions),
         emotions,
-        figures.headline,
+        f"{figures.headline}\n{figures.n_test:,} test clips",
     )
     results.reliability_diagram(plots / "reliability.png", read_csv(reliability), figures.ece)
     curves, tested = read_csv(history), read_csv(test_history)

@@ -18,7 +18,7 @@ from ser.features.extract import logmel
 from ser.plots import dataset
 from stages import cli
 
-_SPEAKERS_IN_GALLERY = 4  # at least one of each corpus, so more if there are more corpora
+_SPEAKERS_IN_GALLERY = 6  # at least one of each corpus, so more if there are more corpora
 
 
 def _spread(values: NDArray[Any]) -> dict[str, float]:
@@ -82,8 +82,8 @@ def _clips_by_speaker(table: pd.DataFrame) -> pd.DataFrame:
 def _gallery_speakers(speakers: pd.Index) -> list[str]:
     """Return the first speakers, `<corpus>/<speaker>`, taking one from each corpus in turn.
 
-    >>> _gallery_speakers(pd.Index(["a/1", "a/2", "a/3", "a/4", "b/1"]))
-    ['a/1', 'a/2', 'a/3', 'b/1']
+    >>> _gallery_speakers(pd.Index(["a/1", "a/2", "a/3", "a/4", "a/5", "a/6", "b/1"]))
+    ['a/1', 'a/2', 'a/3', 'a/4', 'a/5', 'b/1']
     """
     rank: Counter[str] = Counter()
     order: list[tuple[int, int, str]] = []
@@ -143,6 +143,7 @@ def main(clips: Path, clean: Path, report: Path, plots: Path) -> None:
         plots / "spectrogram_gallery.png",
         list(counts.columns),
         speakers,
+        len(counts),
         {
             (row["emotion"], row["speaker"]): logmel(
                 store[row["path"]], sample_rate, features, banks
@@ -154,8 +155,10 @@ def main(clips: Path, clean: Path, report: Path, plots: Path) -> None:
     )
 
     seconds = table["seconds"].to_numpy()
-    dataset.histogram(plots / "durations.png", seconds, "Durations", "duration", "s")
-    dataset.histogram(plots / "frames.png", frames, "Frames per clip", "length", "frames")
+    title = f"Durations of {len(table):,} clips"
+    dataset.histogram(plots / "durations.png", seconds, title, "duration", "s")
+    title = f"Frames per clip ({len(table):,} clips, a frame every {1000 * seconds_per_frame:g} ms)"
+    dataset.histogram(plots / "frames.png", frames, title, "length", "frames")
     durations, levels = (_by_emotion(table, column) for column in ("seconds", "level_db"))
     dataset.durations_by_emotion(plots / "durations_by_emotion.png", durations)
     dataset.levels_by_emotion(plots / "levels_by_emotion.png", levels)

@@ -327,7 +327,7 @@ def project(tmp_path_factory):
         trials="experiment: plain\nprefix: trial-\nwithout_test_clips_of: [plain]\n"
         "seeds: [0, 1]\nseeded: [model.seed, split.seed]\nresumes: false\n"
         "params: {pull: {corpora: [demo]}, split: {scheme: kfold, folds: 2, val: 0.0}}\n"
-        "entries: {plain: {curve: statpool}, wide: {params: {model: {width: 8}}}}",
+        "entries: {plain: {}, wide: {params: {model: {width: 8}}}}",
     )
     assert dvc(folder, "repro", "clean", env=environment(folder)).returncode == 0
     commit(folder)

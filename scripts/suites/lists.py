@@ -20,7 +20,6 @@ class Entry(Section):
     params: experiments.Changes = Field(default_factory=dict)  # differences from it
     description: str = ""
     kept: bool = False  # whether params.yaml or an experiment now has these params
-    curve: str = ""  # the picture's curve that has this point
     reported: str = ""  # by its own project: accuracy, choice of the epoch, corpus and split
 
 

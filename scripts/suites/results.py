@@ -87,8 +87,7 @@ def add_to_comparison(suite: Suite, name: str, figures: Sequence[Row]) -> None:
 def add_to_trials(suite: Suite, name: str, figures: Sequence[Row]) -> None:
     """Write the figures of each seed."""
     TRIALS.put(name, figures, list(suite.entries))
-    curves = {key: entry.curve for key, entry in suite.entries.items() if entry.curve}
-    pictures.accuracy_time(ROOT / "plots/accuracy_time.png", pd.read_csv(TRIALS.path), curves)
+    pictures.accuracy_time(ROOT / "plots/accuracy_time.png", pd.read_csv(TRIALS.path))
 
 
 def add_to_protocols(suite: Suite, name: str, figures: Sequence[Row]) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from librosa.display import waveshow
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import AutoLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ser.core.typing import FloatArray
@@ -62,7 +62,7 @@ def waveforms(path: Path, samples: Mapping[str, FloatArray], sample_rate: int) -
         axes.set_title(name, fontsize=LABEL_SIZE, loc="left", pad=3)
     longest = max(len(values) for values in samples.values())
     grid[0, 0].set(xlim=(0, longest / sample_rate), ylim=(-1.05, 1.05))
-    shared_texts(figure, "One clip per emotion", "time (s)", _AMPLITUDE)
+    shared_texts(figure, "One clip per emotion, scaled to its peak", "time (s)", _AMPLITUDE)
     save(figure, path)
 
 
@@ -100,7 +100,7 @@ def mel_spectrograms(
     )
     for axes, name in zip(grid[:, 0], spectrograms, strict=True):
         axes.set_title(name, fontsize=LABEL_SIZE, loc="left", pad=3)
-    shared_texts(figure, "Mel spectrogram per emotion", "time (s)", _MEL_FREQUENCY)
+    shared_texts(figure, "Mel spectrogram of one clip per emotion", "time (s)", _MEL_FREQUENCY)
     save(figure, path)
 
 
@@ -108,6 +108,7 @@ def spectrogram_gallery(
     path: Path,
     emotions: Sequence[str],
     speakers: Sequence[str],
+    speakers_in_all: int,
     spectrograms: Mapping[tuple[str, str], FloatArray],
     seconds_per_frame: float,
     band_hertz: NDArray[np.float64],
@@ -118,14 +119,16 @@ def spectrogram_gallery(
         path: the picture.
         emotions: one per row.
         speakers: one per column.
-        spectrograms: (emotion, speaker) -> [frames, n_mels] in dB, at most 0; cells that are not
-            in it stay empty.
+        speakers_in_all: how many there are; the title states how many of them are shown.
+        spectrograms: (emotion, speaker) -> [frames, n_mels] in dB, at most 0; a cell that is not
+            in it has the words "no clip".
         seconds_per_frame: from one frame to the next.
         band_hertz: [n_mels] the middle of each mel band in Hz.
     """
     rows, columns = len(emotions), len(speakers)
     figure = new_figure(
-        max(6.0, 2.0 + 2.3 * columns), max(3.4, 1.1 + label_width(emotions, 1.35) * rows)
+        max(6.0, 2.0 + label_width(speakers, 1.45) * columns),
+        max(3.4, 1.1 + label_width(emotions, 1.35) * rows),
     )
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     cells = [spectrograms.get((emotion, speaker)) for emotion in emotions for speaker in speakers]
@@ -134,7 +137,8 @@ def spectrogram_gallery(
         axes.set_title(speaker, fontsize=LABEL_SIZE, pad=4)
     for axes, emotion in zip(grid[:, 0], emotions, strict=True):
         axes.set_ylabel(emotion, fontsize=LABEL_SIZE, fontweight="bold")
-    title = "Mel spectrogram per emotion and speaker"
+    shown = "all" if columns == speakers_in_all else f"{columns} of"
+    title = f"Mel spectrogram per emotion and speaker ({shown} {speakers_in_all} speakers)"
     shared_texts(figure, title, "time (s)", _MEL_FREQUENCY)
     save(figure, path)
 
@@ -156,13 +160,18 @@ def _draw_spectrograms(
         band_hertz: [n_mels] the middle of each mel band in Hz.
     """
     for axes, values in zip(cells, spectrograms, strict=True):
-        if values is not None:
+        if values is None:
+            axes.text(
+                0.5, 0.5, "no clip", transform=axes.transAxes, ha="center", fontsize=TICK_SIZE
+            )
+        else:
             image = draw_spectrogram(
                 axes, values, seconds_per_frame, band_hertz, "viridis", vmin=-80, vmax=0
             )
         style(axes, grid="none")
     # librosa's number of ticks does not depend on the width of the axis.
-    cells[0].xaxis.set_major_locator(AutoLocator())
+    locator = MaxNLocator("auto", steps=[1, 2, 5, 10], min_n_ticks=3)
+    cells[0].xaxis.set_major_locator(locator)
     longest = max(len(values) for values in spectrograms if values is not None)
     cells[0].set_xlim(-0.5 * seconds_per_frame, (longest - 0.5) * seconds_per_frame)
     label = "level (dB relative to the clip's maximum)"
@@ -208,14 +217,17 @@ def durations_by_emotion(path: Path, seconds: Mapping[str, NDArray[np.float64]])
 
 
 def levels_by_emotion(path: Path, levels: Mapping[str, NDArray[np.float64]]) -> None:
-    """Draw how loud the clips of each emotion are.
+    """Draw how even the loudness of the clips of each emotion is: RMS relative to the own peak.
+
+    It does not show how loud the clips are: all clips are scaled to the same peak.
 
     Args:
         path: the picture.
         levels: emotion -> RMS of its clips in dB relative to the clip's peak.
     """
     figure, axes = _clips_by_emotion(levels)
-    style(axes, "Levels per emotion", "", "RMS level (dB relative to the clip's peak)")
+    title = "How even the loudness is, per emotion\n(higher: more even; all peaks are alike)"
+    style(axes, title, "", "RMS level (dB relative to the clip's own peak)")
     save(figure, path)
 
 
@@ -251,10 +263,13 @@ def _clips_by_emotion(by_emotion: Mapping[str, NDArray[np.float64]]) -> tuple[Fi
     names = [f"{emotion}\n(n = {len(values)})" for emotion, values in by_emotion.items()]
     axes.set_xticks(range(len(by_emotion)), names)
     figure.legend(
-        [points, drawn["boxes"][0], drawn["medians"][0], drawn["means"][0]],
-        ["clip", "quartiles", "median", "mean"],
+        [
+            *(points, drawn["medians"][0], drawn["means"][0]),
+            *(drawn["boxes"][0], drawn["whiskers"][0]),
+        ],
+        ["clip", "median", "mean", "quartiles", "farthest clip within 1.5 box lengths"],
         loc="outside lower center",
-        ncols=4,
+        ncols=3,
         fontsize=TICK_SIZE,
         edgecolor="none",
     )
@@ -291,5 +306,6 @@ def clips_by_speaker(path: Path, counts: pd.DataFrame) -> None:
         axes.set_xticks(range(counts.shape[1]), list(counts.columns), rotation=rotation)
         axes.set_yticks(range(len(part)), list(part.index))
     whole_numbers(colour_bar(figure, list(grid[0]), image, "clips"))
-    shared_texts(figure, "Clips per speaker and emotion", "emotion", "speaker")
+    title = f"Clips per speaker and emotion ({counts.to_numpy().sum():,} in all)"
+    shared_texts(figure, title, "emotion", "speaker")
     save(figure, path)

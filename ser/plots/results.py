@@ -16,6 +16,7 @@ from ser.plots.style import (
     LIGHT,
     TICK_SIZE,
     colour_bar,
+    from_zero,
     heat_map,
     label_width,
     legend,
@@ -31,6 +32,7 @@ _CURVES = (
     ("validation", "val", ACCENT, "--", "s"),
     ("test, decides nothing", "test", GREY, ":", "^"),
 )
+SUBSETS = tuple(name for name, *_ in _CURVES)
 _MOST_BINS_WITH_COUNTS = 15
 
 
@@ -80,15 +82,24 @@ def learning_curves(path: Path, history: pd.DataFrame) -> None:
     folds = history["fold"].nunique()
     meaning = f"thick: mean of {folds} folds, thin: each" if folds > 1 else ""
     figure = new_figure(10, 4)
-    for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    losses, accuracies = figure.subplots(1, 2)
+    for axes, measure, unit in (
+        (losses, "loss", "cross-entropy (nats)"),
+        (accuracies, "accuracy", "accuracy (% of the clips)"),
+    ):
         draw_curves(axes, history, measure)
-        style(axes, measure.capitalize(), "epoch", measure)
+        style(axes, measure.capitalize(), epoch_label(history), unit)
         legend(axes, meaning)
-        axes.set_ylim(bottom=0)
         whole_numbers(axes.xaxis)
-    axes.set(ylim=(0, 1), ylabel="accuracy (% of the clips)")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    from_zero(losses)
+    accuracies.set_ylim(0, 1)
+    accuracies.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     save(figure, path)
+
+
+def epoch_label(history: pd.DataFrame) -> str:
+    """Return the label of the axis of epochs, with a note if there is one point per curve."""
+    return "epoch" if history["epoch"].nunique() > 1 else "epoch (trained for one only)"
 
 
 def draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
@@ -110,8 +121,17 @@ def _draw_curve(
     axes: Axes, curves: pd.DataFrame, name: str, colour: str, dash: str, marker: str
 ) -> None:
     """Draw one subset's curves [epochs, folds] and their mean over the folds not yet stopped."""
+    # Not clipped, so that lines and markers at the edge, such as an accuracy of 1, are whole.
     if curves.shape[1] > 1:
-        axes.plot(curves.index, curves, color=colour, linestyle=dash, linewidth=0.7, alpha=0.4)
+        axes.plot(
+            curves.index,
+            curves,
+            color=colour,
+            linestyle=dash,
+            linewidth=0.7,
+            alpha=0.4,
+            clip_on=False,
+        )
     axes.plot(
         curves.index,
         curves.mean(axis=1),
@@ -122,6 +142,7 @@ def _draw_curve(
         markersize=5,
         markevery=max(1, len(curves) // 10),
         label=name,
+        clip_on=False,
     )
 
 
@@ -152,8 +173,11 @@ def reliability_diagram(path: Path, table: pd.DataFrame, ece: float) -> None:
         color=ACCENT,
         zorder=3,
         label="at mean confidence",
+        clip_on=False,  # draw the dots at 0 and 1 whole
     )
-    style(upper, f"Reliability (expected calibration error {ece:.3f})", "", "accuracy")
+    title = f"Reliability on {table['count'].sum():,} test clips\n"
+    title += f"(expected calibration error {ece:.3f})"
+    style(upper, title, "", "accuracy (share of the bin's clips)")
     upper.set(xlim=(0, 1), ylim=(0, 1))
     legend(upper)
     drawn = lower.bar(table["low"], table["count"], color=LIGHT, hatch="///", **bars)

@@ -112,6 +112,11 @@ def _shortened(name: str, kept: int) -> str:
     return f"{name[: kept // 2]}…{name[len(name) - (kept - kept // 2) :]}"
 
 
+def from_zero(axes: Axes) -> None:
+    """Begin the y axis at 0 and leave room for markers above the largest value drawn."""
+    axes.set_ylim(0, 1.08 * axes.dataLim.ymax)
+
+
 def whole_numbers(axis: Axis) -> None:
     """Set an axis's ticks at whole numbers, for counts."""
     axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))

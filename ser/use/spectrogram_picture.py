@@ -84,8 +84,8 @@ def draw_removals(path: Path, table: pd.DataFrame) -> None:
 
     Args:
         path: the picture.
-        table: columns removed (share of the frames, 0..1), frames (the choice), and changed, low,
-            high (share of the clips with its 95 % interval, 0..1).
+        table: columns removed (share of the frames, 0..1), frames (the choice), clips (their
+            number), and changed, low, high (share of the clips with its 95 % interval, 0..1).
     """
     figure = new_figure(8, 4.8)
     axes = figure.subplots()
@@ -103,7 +103,8 @@ def draw_removals(path: Path, table: pd.DataFrame) -> None:
     axes.set_ylim(bottom=0)
     style(
         axes,
-        "Does the answer hang on what is said to matter?",
+        f"Does the answer depend on what is said to matter?\n"
+        f"({table['clips'].max():,} test clips; bars: 95 % intervals)",
         "frames removed (% of the clip's)",
         "answers that change (% of the clips)",
     )

@@ -16,6 +16,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = os.environ.get("CHROMEDRIVER") or shutil.which("chromedriver")
+# Where the tests are run for a change to be merged, there is a browser.
+CAN_BROWSE = bool(CHROMIUM and DRIVER) or bool(os.environ.get("CI"))
 PATIENCE = 60  # seconds, enough on a busy machine
 # A fake microphone, whose use is always allowed.
 MEDIA = ("use-fake-device-for-media-stream", "use-fake-ui-for-media-stream")

@@ -146,9 +146,10 @@ def test_what_the_pictures_show(project, monkeypatch):
     loudest = bands[mels["sad: demo/s01 (1)"].mean(axis=0).argmax()]
     assert loudest == pytest.approx(440, abs=40)
 
-    emotions, names, cells, *axes = shown["spectrogram_gallery.png"]
+    emotions, names, in_all, cells, *axes = shown["spectrogram_gallery.png"]
     assert emotions == ["angry", "sad"]
     assert names == ["aesdd/1", "aesdd/2", "aesdd/10", "demo/1"]
+    assert in_all == 4
     assert axes[0] == step
     np.testing.assert_array_equal(axes[1], bands)
     assert {cell: len(values) for cell, values in cells.items()} == {
@@ -179,9 +180,9 @@ def test_the_gallery_shows_the_first_speakers_and_their_clips_of_median_duration
     project, monkeypatch
 ):
     table = tables.read_csv(project / "clips.csv")
-    # Speaker 1 has three angry clips, of 21, 61 and 40 frames; there are six speakers.
+    # Speaker 1 has three angry clips, of 21, 61 and 40 frames; there are eight speakers.
     table["speaker"] = ["1", "1", "1", "2", "7"]
-    more = table.iloc[[4, 4, 4]].assign(corpus="zoo", speaker=["3", "12", "2"])
+    more = table.iloc[[4] * 5].assign(corpus="zoo", speaker=["3", "12", "2", "13", "14"])
     rows = pd.concat([table, more]).to_dict("records")
     tables.write_csv(project / "clips.csv", rows, tables.CLIP_COLUMNS)
     shown = {}
@@ -189,13 +190,16 @@ def test_the_gallery_shows_the_first_speakers_and_their_clips_of_median_duration
         dataset, "spectrogram_gallery", lambda path, *values: shown.setdefault("values", values)
     )
     explored(project, "out")
-    _, names, cells, *_ = shown["values"]
-    assert names == ["aesdd/1", "aesdd/2", "demo/7", "zoo/2"]
+    _, names, in_all, cells, *_ = shown["values"]
+    assert names == ["aesdd/1", "aesdd/2", "demo/7", "zoo/2", "zoo/3", "zoo/12"]
+    assert in_all == 8
     assert {cell: len(values) for cell, values in cells.items()} == {
         ("angry", "aesdd/1"): 40,
         ("sad", "aesdd/2"): 81,
         ("sad", "demo/7"): 41,
         ("sad", "zoo/2"): 41,
+        ("sad", "zoo/3"): 41,
+        ("sad", "zoo/12"): 41,
     }
 
 
@@ -217,14 +221,20 @@ def of_each(**numbers):
 @pytest.mark.parametrize(
     ("speakers", "expected"),
     [
-        (of_each(aesdd=6), ["aesdd/1", "aesdd/2", "aesdd/3", "aesdd/4"]),
-        (of_each(aesdd=6, ravdess=24), ["aesdd/1", "aesdd/2", "ravdess/1", "ravdess/2"]),
+        (of_each(aesdd=7), [f"aesdd/{n}" for n in range(1, 7)]),
+        (
+            of_each(aesdd=6, ravdess=24),
+            ["aesdd/1", "aesdd/2", "aesdd/3", "ravdess/1", "ravdess/2", "ravdess/3"],
+        ),
         # The first corpora get one more if the number is not a multiple.
-        (of_each(aesdd=6, savee=4, tess=2), ["aesdd/1", "aesdd/2", "savee/1", "tess/1"]),
-        (of_each(own=1, savee=4), ["own/1", "savee/1", "savee/2", "savee/3"]),
         (
             of_each(aesdd=2, cremad=9, own=1, savee=4, tess=2),
-            ["aesdd/1", "cremad/1", "own/1", "savee/1", "tess/1"],
+            ["aesdd/1", "aesdd/2", "cremad/1", "own/1", "savee/1", "tess/1"],
+        ),
+        (of_each(own=1, savee=6), ["own/1", *(f"savee/{n}" for n in range(1, 6))]),
+        (
+            of_each(aesdd=2, cremad=9, demo=1, emodb=3, own=1, savee=4, tess=2),
+            [f"{name}/1" for name in ("aesdd", "cremad", "demo", "emodb", "own", "savee", "tess")],
         ),
         (of_each(aesdd=2, own=1), ["aesdd/1", "aesdd/2", "own/1"]),
         ([("own", ""), *of_each(savee=2)], ["own/unknown", "savee/1", "savee/2"]),
@@ -242,8 +252,9 @@ def test_the_gallery_takes_speakers_of_each_corpus_in_turn(
             dataset, name, lambda path, *values: shown.setdefault(path.name, values)
         )
     figures = parse_report((explored(project, "out") / "dataset.json").read_text())
-    _, names, cells, *_ = shown["spectrogram_gallery.png"]
+    _, names, in_all, cells, *_ = shown["spectrogram_gallery.png"]
     assert names == expected
+    assert in_all == len(speakers)
     assert {speaker for _, speaker in cells} == set(expected)
     (counts,) = shown["clips_by_speaker.png"]
     assert len(counts) == figures["speakers"] == len(speakers)

@@ -3,13 +3,16 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 
-from scripts.suites import pictures
+from scripts.suites import lists, pictures
 from ser.core.emotions import EMOTIONS
 from ser.plots import dataset, results
+from ser.use.spectrogram_picture import draw_removals
 
 GREY = (0.299, 0.587, 0.114)
 LONG = ["aaaaaa-bbbbbbbbb", "disappointment_1", "mixed_feelings-2"]
@@ -28,7 +31,8 @@ def history(folds, epochs, validated=True):
             "epoch": epoch,
             "train_loss": 2 / epoch,
             "val_loss": 2 / epoch + 0.1 * fold if validated else np.nan,
-            "train_accuracy": 1 - 0.8 / epoch,
+            # All clips from the tenth epoch on.
+            "train_accuracy": min(1, 1.08 - 0.8 / epoch),
             "val_accuracy": 0.8 - 0.1 * fold - 0.5 / epoch if validated else np.nan,
         }
         for fold in range(folds)
@@ -50,14 +54,14 @@ def reliability(path, bins):
             "low": places / bins,
             "high": (places + 1) / bins,
             "confidence": confidence,
-            "accuracy": confidence**2,
+            "accuracy": np.round(confidence),  # 0 or 1, at the edges
             "count": places * 11,
         }
     )
     results.reliability_diagram(path, table.astype(str), 0.123)
 
 
-def gallery(path, emotions, names, missing=()):
+def gallery(path, emotions, names, missing=(), in_all=None):
     cells = {
         (emotion, name): np.full((20 + 10 * i + j, 64), -40.0)
         for i, emotion in enumerate(emotions)
@@ -65,7 +69,19 @@ def gallery(path, emotions, names, missing=()):
         if (emotion, name) not in missing
     }
     bands = np.geomspace(60, 7900, 64)
-    dataset.spectrogram_gallery(path, emotions, names, cells, 0.016, bands)
+    in_all = in_all or len(names)
+    dataset.spectrogram_gallery(path, emotions, names, in_all, cells, 0.016, bands)
+
+
+def trials(names, seconds=True):
+    rng = np.random.default_rng(0)
+    rows = [
+        {"trial": name, "clips": 356, "accuracy": 0.84 - 0.001 * i + 0.005 * seed}
+        | {"seconds": rng.uniform(20, 23) if seconds else np.nan}
+        for i, name in enumerate(names)
+        for seed in (0, 1)
+    ]
+    return pd.DataFrame(rows)
 
 
 def draw(name, path):
@@ -122,6 +138,19 @@ def draw(name, path):
         pictures.loss_curves(path, pd.concat(many))
     elif name == "loss_curves_of_one":
         pictures.loss_curves(path, history(1, 1).assign(experiment="default"))
+    elif name == "loss_curves_that_are_flat":
+        flat = history(1, 16).assign(experiment="default", train_loss=1.6, val_loss=1.609)
+        pictures.loss_curves(path, flat)
+    elif name == "accuracy_time":
+        pictures.accuracy_time(path, trials(lists.read_suite("trials").entries))
+    elif name == "accuracy_time_of_one":
+        pictures.accuracy_time(path, trials(["default"]))
+    elif name == "accuracy_without_times":
+        pictures.accuracy_time(path, trials(["default", "best"], seconds=False))
+    elif name == "removals":
+        columns = {"clips": 120, "changed": 0.0, "low": 0.0, "high": 0.1}
+        rows = [{"removed": r, "frames": "at random", **columns} for r in (0.1, 0.2)]
+        draw_removals(path, pd.DataFrame(rows))
     elif name == "reliability":
         reliability(path, 10)
     else:
@@ -133,7 +162,7 @@ PICTURES = {
     "waveforms": (9, 10),
     "mel_spectrograms": (9, 13.6),
     "mel_spectrogram_of_one": (9, 3.4),
-    "gallery": (11.2, 11.9),
+    "gallery": (7.8, 11.9),
     "gallery_of_one": (6, 3.4),
     "histogram": (7, 3.8),
     "histogram_of_one": (7, 3.8),
@@ -152,6 +181,11 @@ PICTURES = {
     "learning_curves_of_one_epoch": (10, 4),
     "loss_curves": (11, 15.6),
     "loss_curves_of_one": (11, 3.6),
+    "loss_curves_that_are_flat": (11, 3.6),
+    "accuracy_time": (9, 7.16),
+    "accuracy_time_of_one": (9, 1.96),
+    "accuracy_without_times": (9, 2.22),
+    "removals": (8, 4.8),
     "reliability": (5.6, 6),
     "reliability_of_many_bins": (5.6, 6),
 }
@@ -210,6 +244,34 @@ def test_picture(name, tmp_path, figures, texts):
     (figure,) = figures
     assert figure.get_suptitle() or figure.axes[0].get_title(loc="left")
     assert figure.get_supylabel() or figure.axes[0].get_ylabel()
+
+
+def reach(artist):
+    """Return the points of a line or scatter, and the radius of their markers, in pixels."""
+    if isinstance(artist, Line2D):
+        size = 0 if artist.get_marker() in ("None", "") else artist.get_markersize()
+        points = artist.get_transform().transform(artist.get_xydata())
+    else:
+        size = np.sqrt(artist.get_sizes().max())
+        points = np.asarray(artist.get_offset_transform().transform(artist.get_offsets()))
+    return points[np.isfinite(points).all(axis=1)], size / 2 * artist.get_figure().dpi / 72
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_curve_and_no_marker_is_cut(name, tmp_path, figures):
+    draw(name, tmp_path / "a.png")
+    (figure,) = figures
+    for axes in figure.axes:
+        box = axes.get_window_extent()
+        for artist in [*axes.lines, *axes.collections]:
+            of_data = artist.get_transform().contains_branch_seperately(axes.transData)
+            if isinstance(artist, Line2D) and not all(of_data):
+                continue  # a vertical line across the axes
+            if isinstance(artist, Line2D | PathCollection) and artist.get_clip_on():
+                points, size = reach(artist)
+                for along, low, high in ((0, box.x0, box.x1), (1, box.y0, box.y1)):
+                    assert points[:, along].min(initial=high) >= low + size - 0.01, artist
+                    assert points[:, along].max(initial=low) <= high - size + 0.01, artist
 
 
 @pytest.mark.parametrize("name", ["waveform", "durations_by_emotion", "learning_curves"])
@@ -354,7 +416,7 @@ def test_median_and_mean_of_each_emotion_differ_without_colour(name, tmp_path, f
     points = [set(points.get_offsets()[:, 1]) for points in axes.collections]
     assert points == [{-1, -2, -9}, {-5, -7}]
     texts = [text.get_text() for text in figures[0].legends[0].get_texts()]
-    assert texts == ["clip", "quartiles", "median", "mean"]
+    assert texts == ["clip", "median", "mean", "quartiles", "farthest clip within 1.5 box lengths"]
 
 
 def test_waveform_fills_the_time_axis(tmp_path, figures):
@@ -395,17 +457,53 @@ def test_loss_curves_are_drawn_side_by_side_with_one_legend(tmp_path, figures):
     }  # fmt: skip
 
 
-def test_accuracy_is_drawn_over_time_for_each_net_and_the_rest(tmp_path):
-    trials = pd.DataFrame(
+def test_one_epoch_is_noted(tmp_path, figures):
+    rows = pd.concat([history(1, 1).assign(experiment="a"), history(1, 2).assign(experiment="b")])
+    pictures.loss_curves(tmp_path / "a.png", rows)
+    results.learning_curves(tmp_path / "b.png", history(1, 1))
+    one, more = figures[0].axes[:2]
+    assert one.get_xlabel() == "epoch (trained for one only)"
+    assert more.get_xlabel() == "epoch"
+    assert {axes.get_xlabel() for axes in figures[1].axes} == {one.get_xlabel()}
+
+
+def test_a_cell_of_the_gallery_without_a_clip_states_so(tmp_path, figures):
+    gallery(tmp_path / "a.png", ["angry", "sad"], ["a/1", "a/2"], missing=[("sad", "a/2")])
+    texts = [[text.get_text() for text in axes.texts] for axes in figures[0].axes[:4]]
+    assert texts == [[], [], [], ["no clip"]]
+
+
+def test_the_gallery_states_how_many_speakers_it_shows(tmp_path, figures):
+    gallery(tmp_path / "a.png", ["angry"], ["aesdd/1", "aesdd/2"])
+    gallery(tmp_path / "b.png", ["angry"], ["aesdd/1", "aesdd/2"], in_all=91)
+    titles = [figure.get_suptitle() for figure in figures]
+    assert "(all 2 speakers)" in titles[0]
+    assert "(2 of 91 speakers)" in titles[1]
+
+
+def test_levels_are_not_called_loud(tmp_path, figures):
+    draw("levels_by_emotion", tmp_path / "a.png")
+    (axes,) = figures[0].axes
+    assert "all peaks are alike" in axes.get_title(loc="left")
+    assert "clip's own peak" in axes.get_ylabel()
+
+
+def test_every_trial_is_named_with_its_repetitions_and_their_mean(tmp_path, figures):
+    table = pd.DataFrame(
         {
-            "trial": ["long", "long", "net, short", "other", "cnn"],
-            "accuracy": [0.9, 0.8, 0.7, 0.6, 0.5],
-            "seconds": [20.0, 30.0, 5.0, 12.0, 100.0],
+            "trial": ["long", "long", "short", "untimed"],
+            "clips": 356,
+            "accuracy": [0.9, 0.8, 0.7, 0.6],
+            "seconds": [20.0, 30.0, 5.0, np.nan],
         }
     )
-    path = tmp_path / "accuracy_time.png"
-    pictures.accuracy_time(path, trials, {"long": "net", "net, short": "net", "cnn": "cnn"})
-    assert path.stat().st_size > 10_000
-    again = tmp_path / "again.png"
-    pictures.accuracy_time(again, trials, {"long": "net", "net, short": "net", "cnn": "cnn"})
-    assert again.read_bytes() == path.read_bytes()
+    pictures.accuracy_time(tmp_path / "a.png", table)
+    accuracies, times = figures[0].axes
+    names = [label.get_text() for label in accuracies.get_yticklabels()]
+    assert names == ["untimed", "short", "long"]
+    each, means = accuracies.get_lines()
+    assert each.get_xdata() == pytest.approx([90, 80, 70, 60])
+    assert [names[place] for place in each.get_ydata()] == list(table["trial"])
+    assert means.get_xdata() == pytest.approx([60, 70, 85])
+    assert times.get_lines()[1].get_xdata() == pytest.approx([np.nan, 5, 25], nan_ok=True)
+    assert "356 clips" in figures[0].get_suptitle()

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from small_model import EMOTIONS, FEATURES, RATE, encoded, make, speech
 
-from scripts import explanations, report
+from scripts import explanations
+from scripts.report import pictures
 from ser import load
 from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
@@ -119,8 +120,8 @@ def test_the_check_is_written_as_figures_and_pictures(run, tmp_path, monkeypatch
 
 
 def test_the_report_shows_the_mistakes(run, monkeypatch):
-    monkeypatch.setattr(report, "ROOT", run)
-    looks = report.draw_explanations([{"clip": "sad", "predicted": "sad"}])
+    monkeypatch.setattr(pictures, "ROOT", run)
+    looks = pictures.draw_explanations([{"clip": "sad", "predicted": "sad"}])
     ((picture, title),) = looks.items()
     assert picture.startswith("data:image/png;base64,")
     assert title.startswith("sad: sad, recognised (")
@@ -251,7 +252,7 @@ def test_the_hatching_reaches_the_edges(drawn):
 def test_markers_at_no_changes_are_whole(tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: saved.append(figure))
-    columns = {"changed": 0.0, "low": 0.0, "high": 0.0}
+    columns = {"clips": 120, "changed": 0.0, "low": 0.0, "high": 0.0}
     table = pd.DataFrame([{"removed": 0.1, "frames": "at random", **columns}])
     draw_removals(tmp_path / "a.png", table)
     (axes,) = saved[0].axes

@@ -1,0 +1,87 @@
+"""Compare this workspace with another revision: params, figures, and the same test clips."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scripts.report.last_run import require_output
+from scripts.report.paired import Paired, compare_predictions
+from scripts.report.revisions import Revision
+from scripts.workspace import ROOT, dvc_json, parse_text
+from ser.core.errors import UserError
+from ser.core.figures import Figures, OverallFigures
+from ser.core.tables import read_csv
+
+_PREDICTIONS = "data/predictions.csv"
+
+
+def compare_with(base: Revision, needed: Sequence[str], figures: Figures) -> dict[str, Any]:
+    """Compare this workspace with another revision.
+
+    Args:
+        base: the revision.
+        needed: names of the files in metrics/ to compare.
+        figures: of this workspace.
+
+    Returns:
+        name, commit and date of the revision; headline: accuracy, UAR and F1, old and new, with
+        their intervals if any; paired: the comparison clip by clip, or why there is none; metrics
+        and params: all that differ; missing: what the revision lacks.
+
+    Raises:
+        UserError: the revision's metrics/evaluate.json is damaged.
+    """
+    missing = [
+        f"{base.name} has no metrics/{name}.json"
+        for name in needed
+        if not base.files.exists(f"metrics/{name}.json")
+    ]
+    changes = [
+        {"file": Path(file).stem, "name": name, "diff": None, **change}
+        for file, names in sorted(dvc_json(ROOT, "metrics", "diff", base.commit).items())
+        for name, change in names.items()
+    ]
+    # The figures of the test clips come first, deeply nested names last.
+    changes.sort(key=lambda c: (c["file"] != "evaluate", c["name"].count("."), c["name"]))
+    params = dvc_json(ROOT, "params", "diff", base.commit).get("params.yaml", {})
+    evaluated = base.files.exists("metrics/evaluate.json")
+    return {
+        "name": base.name,
+        "commit": base.commit,
+        "date": base.date,
+        "headline": _headline(_figures_of(base), figures) if evaluated else [],
+        "paired": _paired_with(base),
+        "metrics": changes,
+        "params": dict(sorted(params.items())),
+        "missing": missing,
+    }
+
+
+def _figures_of(base: Revision) -> OverallFigures:
+    file = "metrics/evaluate.json"
+    text = base.read(file).decode("utf-8", "replace")
+    figures: OverallFigures = parse_text(text, f"{base.name}:{file}", OverallFigures.from_json)
+    return figures
+
+
+def _headline(old: OverallFigures, new: OverallFigures) -> list[dict[str, Any]]:
+    columns = ("name", "old", "old_interval", "new", "new_interval")
+    rows = (
+        ("accuracy", old.accuracy, old.accuracy_interval, new.accuracy, new.accuracy_interval),
+        ("UAR", old.uar, old.uar_interval, new.uar, new.uar_interval),
+        ("macro F1", old.f1_macro, None, new.f1_macro, None),
+    )
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _paired_with(base: Revision) -> Paired | str:
+    """Compare the predictions clip by clip, or return why that is not possible."""
+    try:
+        require_output(_PREDICTIONS)
+        old = pd.read_csv(io.BytesIO(base.read(_PREDICTIONS)), dtype=str, keep_default_na=False)
+        return compare_predictions(old, read_csv(ROOT / _PREDICTIONS))
+    except (UserError, ValueError) as error:
+        return str(error)

@@ -1,0 +1,110 @@
+"""Gather what the page shows, and write it."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from scripts import tables
+from scripts.report import last_run, pictures, sounds
+from scripts.report.comparison import compare_with
+from scripts.report.revisions import find_revision
+from scripts.tables import interval, load_figures, load_metrics, percent
+from scripts.workspace import ROOT, git
+from ser.core.errors import UserError
+
+REPORT = ROOT / "report.html"
+_TEMPLATE = "report.html.jinja"
+_NEEDED = ("pull", "clean", "dataset", "split", "train", "evaluate")
+
+
+def gather(base: str, now: datetime) -> dict[str, Any]:
+    """Collect everything that the page shows.
+
+    Args:
+        base: the revision to compare with, or an empty text.
+        now: the time in UTC.
+
+    Raises:
+        UserError: figures are missing, a file is damaged, or the revision does not exist.
+    """
+    if missing := [name for name in _NEEDED if not (ROOT / f"metrics/{name}.json").exists()]:
+        raise UserError(f"metrics/{missing[0]}.json is missing: run `dvc repro` before the report")
+    figures = load_figures()
+    confusions = last_run.count_confusions(list(figures.per_class))
+    if sum(map(sum, confusions)) != figures.n_test:
+        raise UserError(
+            f"plots/confusion.csv does not match the {figures.n_test} test clips of "
+            "metrics/evaluate.json: `dvc repro evaluate` writes both again"
+        )
+    other = find_revision(base) if base else None
+    compared = compare_with(other, _NEEDED, figures) if other else None
+    listed = last_run.mistakes()
+    known = [] if isinstance(listed, str) else listed
+    sound, silence = sounds.embed_clips([row["clip"] for row in known])
+    named, whose = last_run.versions_of_the_model()
+    commit, date = git(ROOT, "show", "--no-patch", "--format=%h %cs", "HEAD").split()
+    return {
+        "written": f"{now:%Y-%m-%d %H:%M} UTC",
+        "branch": git(ROOT, "branch", "--show-current").strip(),
+        "commit": commit,
+        "date": date,
+        "uncommitted": bool(git(ROOT, "status", "--porcelain", "--untracked-files=no")),
+        "changed": last_run.changes_since_run(),
+        "e": figures,
+        "clean": load_metrics("clean"),
+        "split": load_metrics("split"),
+        "train": load_metrics("train"),
+        "corpus": tables.dataset(),
+        "sources": load_metrics("pull"),
+        "speakers": last_run.accuracy_by_speaker(figures.per_speaker),
+        "confusion": confusions,
+        "pictures": pictures.load_pictures(pictures.OF_CORPUS, other),
+        "results": pictures.load_pictures(pictures.OF_RESULTS, other),
+        "mistakes": listed,
+        "sounds": sound,
+        "silence": silence,
+        "looks": pictures.draw_explanations(known) if known else {},
+        "params": _differing_first(last_run.flat_params(), compared["params"] if compared else {}),
+        "versions": named,
+        "versions_of": whose,
+        "base": compared,
+    }
+
+
+def _differing_first(params: dict[str, str], differing: Mapping[str, Any]) -> dict[str, str]:
+    return dict(sorted(params.items(), key=lambda entry: entry[0] not in differing))
+
+
+def with_code(text: str) -> Markup:
+    """Return a text as HTML, with what is in backticks as code.
+
+    >>> print(with_code("run `dvc repro` & wait"))
+    run <code>dvc repro</code> &amp; wait
+    """
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
+
+
+def main(base: str, now: datetime) -> None:
+    """Write report.html.
+
+    Args:
+        base: the revision to compare with, or an empty text.
+        now: the time in UTC.
+    """
+    # Names of speakers, files and emotions are untrusted data, so they are escaped.
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "interval": interval, "with_code": with_code}
+    page = environment.get_template(_TEMPLATE).render(gather(base, now))
+    REPORT.write_text(page, encoding="utf-8")
+    print(f"{REPORT.relative_to(ROOT)}: {REPORT.stat().st_size / 1e6:.1f} MB, opens in any browser")
