@@ -348,7 +348,7 @@ def test_an_experiment_of_this_commit_is_a_base(project):
 
 
 def test_pictures_that_differ_are_side_by_side(project):
-    git(project, "rm", "--quiet", "plots/durations.png")
+    git(project, "rm", "--quiet", "plots/dataset/durations.png")
     git(project, "commit", "--quiet", "--message", "less")
     git(project, "tag", "before")
     git(project, "revert", "--no-edit", "HEAD")
@@ -364,7 +364,7 @@ def test_pictures_that_differ_are_side_by_side(project):
     ))  # fmt: skip
     assert 0 < html.index(then) < html.index(now)
     assert "Reliability of the probabilities; the same in before." in shown.text
-    assert "Durations of the clips; before has no plots/durations.png." in shown.text
+    assert "Durations of the clips; before has no plots/dataset/durations.png." in shown.text
     assert "Confusion matrix of the test clips; plots/confusion.png is missing" in shown.text
 
 

@@ -1,19 +1,20 @@
 """Compare this workspace with another revision: params, figures, and the same test clips."""
 
 import io
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
+from scripts.experiments import flatten
 from scripts.report.last_run import require_output
 from scripts.report.paired import Paired, compare_predictions
 from scripts.report.revisions import Revision
+from scripts.tables import load_metrics
 from scripts.workspace import ROOT, dvc_json, parse_text
 from ser.core.errors import UserError
 from ser.core.figures import Figures, OverallFigures
-from ser.core.tables import read_csv
+from ser.core.tables import parse_report, read_csv
 
 _PREDICTIONS = "data/predictions.csv"
 
@@ -40,9 +41,10 @@ def compare_with(base: Revision, needed: Sequence[str], figures: Figures) -> dic
         if not base.files.exists(f"metrics/{name}.json")
     ]
     changes = [
-        {"file": Path(file).stem, "name": name, "diff": None, **change}
-        for file, names in sorted(dvc_json(ROOT, "metrics", "diff", base.commit).items())
-        for name, change in names.items()
+        change
+        for name in needed
+        if base.files.exists(f"metrics/{name}.json")
+        for change in _changes(name, base)
     ]
     # The figures of the test clips come first, deeply nested names last.
     changes.sort(key=lambda c: (c["file"] != "evaluate", c["name"].count("."), c["name"]))
@@ -58,6 +60,21 @@ def compare_with(base: Revision, needed: Sequence[str], figures: Figures) -> dic
         "params": dict(sorted(params.items())),
         "missing": missing,
     }
+
+
+def _changes(name: str, base: Revision) -> Iterator[dict[str, Any]]:
+    """Yield the figures of metrics/<name>.json that differ; those that one side lacks are None."""
+    file = f"metrics/{name}.json"
+    text = base.read(file).decode("utf-8", "replace")
+    old = dict(flatten(parse_text(text, f"{base.name}:{file}", parse_report)))
+    new = dict(flatten(load_metrics(name)))
+    for key in {**new, **old}:
+        was, now = old.get(key), new.get(key)
+        if was != now:
+            diff = None
+            if isinstance(was, int | float) and isinstance(now, int | float):
+                diff = now - was
+            yield {"file": name, "name": key, "old": was, "new": now, "diff": diff}
 
 
 def _figures_of(base: Revision) -> OverallFigures:

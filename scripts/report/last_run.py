@@ -63,7 +63,7 @@ def require_output(path: str) -> None:
     }
     content = (ROOT / path).read_bytes()
     if written.get(path) != hashlib.md5(content, usedforsecurity=False).hexdigest():
-        raise UserError(f"{path} is from another run (`dvc checkout` restores this run's)")
+        raise UserError(f"{path} is from another run (`dvc repro` restores this run's)")
 
 
 def accuracy_by_speaker(per_speaker: Mapping[str, SpeakerFigures]) -> list[dict[str, Any]]:
@@ -122,7 +122,7 @@ def mistakes() -> list[dict[str, Any]] | str:
     try:
         return [{**row, "confidence": float(row["confidence"])} for row in rows]
     except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): `dvc checkout` restores it") from None
+        raise UserError(f"{path} is damaged ({error}): `dvc repro` restores it") from None
 
 
 def _rows(path: str, columns: Sequence[str]) -> list[dict[str, str]]:

@@ -16,16 +16,16 @@ from ser.core.errors import UserError
 from ser.core.tables import read_csv
 
 _EXPLAINED_MISTAKES = 6
-# Name of the picture -> caption.
+# Name of the picture in plots/ -> caption.
 OF_CORPUS = {
-    "waveforms": "One clip per emotion",
-    "mel_spectrograms": "Mel spectrogram of one clip per emotion",
-    "spectrogram_gallery": "Mel spectrograms by emotion and speaker",
-    "durations": "Durations of the clips",
-    "durations_by_emotion": "Durations of the clips by emotion",
-    "levels_by_emotion": "RMS level relative to the clip's own peak, by emotion: how even the "
-    "loudness of a clip is, not how loud it was",
-    "clips_by_speaker": "Number of clips by speaker",
+    "dataset/waveforms": "One clip per emotion",
+    "dataset/mel_spectrograms": "Mel spectrogram of one clip per emotion",
+    "dataset/spectrogram_gallery": "Mel spectrograms by emotion and speaker",
+    "dataset/durations": "Durations of the clips",
+    "dataset/durations_by_emotion": "Durations of the clips by emotion",
+    "dataset/levels_by_emotion": "RMS level relative to the clip's own peak, by emotion: how even "
+    "the loudness of a clip is, not how loud it was",
+    "dataset/clips_by_speaker": "Number of clips by speaker",
 }
 OF_RESULTS = {
     "history": "Loss and accuracy by epoch",
@@ -65,7 +65,7 @@ def _load(path: str, caption: str, base: Revision | None) -> Picture:
     if (ROOT / path).exists():
         here = (ROOT / path).read_bytes()
     else:
-        notes.append(f"{path} is missing (`dvc repro` makes it, `dvc checkout` restores it)")
+        notes.append(f"{path} is missing (`dvc repro` restores or makes it)")
     if base:
         try:
             there = base.read(path)
