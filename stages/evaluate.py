@@ -5,12 +5,14 @@ from pathlib import Path
 import pandas as pd
 
 from ser.core import params
+from ser.core.errors import UserError
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_json, write_report, write_table
 from ser.evaluation import baseline, card, prediction, scores
 from ser.evaluation.figures import compute_figures, tabulate_classes
 from ser.evaluation.unheard import read_unheard
 from ser.nets import model_folder
+from ser.nets.description import UnusableModelError
 from stages import cli
 
 
@@ -33,7 +35,10 @@ def main(
     all_params = params.load()
     settings, scheme = all_params.evaluate, all_params.split.scheme
     clip_table, split_table, store = read_csv(clips), read_csv(splits), Store(features)
-    description, nets = model_folder.load(trained)
+    try:
+        description, nets = model_folder.load(trained)
+    except UnusableModelError as error:
+        raise UserError(f"{error}: run `dvc repro train evaluate`") from None
     emotions = description.emotions
 
     def predict_by_baseline(kind: str) -> pd.DataFrame:

@@ -370,8 +370,10 @@ def test_pictures_that_differ_are_side_by_side(project):
 
 def test_a_missing_picture_is_reported(project):
     (project / "plots/history.png").unlink()
-    shown = Page(made(project))
+    html = made(project)
+    shown = Page(html)
     assert "Loss and accuracy by epoch; plots/history.png is missing" in shown.text
+    assert "<code>dvc repro</code> restores or makes it)." in html
     assert shown.tags.count("img") == 9
 
 

@@ -1,13 +1,11 @@
 """Gather what the page shows, and write it."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from scripts import tables
 from scripts.report import last_run, pictures, sounds
@@ -80,15 +78,6 @@ def _differing_first(params: dict[str, str], differing: Mapping[str, Any]) -> di
     return dict(sorted(params.items(), key=lambda entry: entry[0] not in differing))
 
 
-def with_code(text: str) -> Markup:
-    """Return a text as HTML, with what is in backticks as code.
-
-    >>> print(with_code("run `dvc repro` & wait"))
-    run <code>dvc repro</code> &amp; wait
-    """
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
-
-
 def main(base: str, now: datetime) -> None:
     """Write report.html.
 
@@ -104,7 +93,7 @@ def main(base: str, now: datetime) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "interval": interval, "with_code": with_code}
+    environment.filters |= {"percent": percent, "interval": interval}
     page = environment.get_template(_TEMPLATE).render(gather(base, now))
     REPORT.write_text(page, encoding="utf-8")
     print(f"{REPORT.relative_to(ROOT)}: {REPORT.stat().st_size / 1e6:.1f} MB, opens in any browser")

@@ -397,7 +397,7 @@ def test_other_programs_files_and_newer_ones_are_refused(exported, clip, tmp_pat
     text = proto.metadata_props[0].value
     for described, reason in (
         ({}, b"did not write it"),
-        ({METADATA: text.replace('"format": 5', '"format": 6')}, b"format 6, written with"),
+        ({METADATA: text.replace('"format": 6', '"format": 7')}, b"format 7, written with"),
         ({METADATA: "{"}, b"no usable model"),
         ({METADATA: text.replace('"angry",', "")}, b"described are"),
         ({METADATA: text.replace('"max":', '"most":')}, b"holds no usable model"),
