@@ -35,11 +35,23 @@ def _figures_at(revision: str) -> tuple[str, str, str, str]:
     seconds = experiments.read_seconds().get(git(ROOT, "rev-parse", revision).strip())
     training = _NONE if seconds is None else f"{seconds:.0f} s"
     try:
+        stages = read_yaml(git(ROOT, "show", f"{revision}:dvc.lock"), "dvc.lock")["stages"]
         figures = json.loads(git(ROOT, "show", f"{revision}:metrics/headline.json"))
-    except UserError:  # of a version without that file, or stopped before evaluate
+    except UserError:  # not run yet, or of a version without these files
+        return (_NONE, _NONE, _NONE, training)
+    if not _evaluated(stages):
         return (_NONE, _NONE, _NONE, training)
     low_high = (figures["accuracy_low"], figures["accuracy_high"])
     return percent(figures["accuracy"]), interval(low_high), percent(figures["uar"]), training
+
+
+def _evaluated(stages: dict[str, Any]) -> bool:
+    """Return whether the figures are of this training, or of one before: a trial stops at train."""
+    trained, tested = (
+        {entry["path"]: entry["md5"] for entry in stages.get(stage, {}).get(entries, ())}
+        for stage, entries in (("train", "outs"), ("evaluate", "deps"))
+    )
+    return trained.get("data/trained") == tested.get("data/trained")
 
 
 def _params_at(revision: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from scripts.val_comparison import Comparison, compare
 from scripts.workspace import ROOT, change_params, dvc, make_workspace
 from ser.core import params
 from ser.core.errors import UserError
+from ser.core.tables import parse_report
 
 
 @pytest.fixture
@@ -108,7 +109,8 @@ def project(tmp_path_factory):
 
 def test_an_experiment_runs_under_its_name_and_does_not_change_the_workspace(project):
     output = run(project, "experiments", "plain")
-    assert stages_run(output)[-2:] == ["train", "evaluate"]
+    stages = stages_run(output)
+    assert stages.index("train") < stages.index("evaluate")
     shown = experiments_shown(project)["plain"]
     assert shown["model.seed"] == "1"
     accuracy = re.search(r"^  accuracy: ([\d.]+)$", output, re.MULTILINE)
@@ -117,6 +119,24 @@ def test_an_experiment_runs_under_its_name_and_does_not_change_the_workspace(pro
         ["git", "status", "--porcelain"], cwd=project, check=True, capture_output=True
     )
     assert status.stdout == b""
+
+
+def test_the_table_begins_with_the_commit_and_has_what_differs(project):
+    shown = experiments_shown(project)["plain"]
+    printed = run(project, "table").splitlines()
+    assert re.split(r"  +", printed[0]) == [
+        *("experiment", "accuracy", "95 % interval", "UAR", "training", "changed params")
+    ]
+    # The project's commit has no figures: nothing has run in its workspace.
+    assert re.split(r"  +", printed[1]) == ["(this commit)", "-", "-", "-", "-", "-"]
+    name, accuracy, interval, uar, seconds, changed = re.split(r"  +", printed[2])
+    assert (name, changed) == ("plain", "model.seed=1")
+    assert accuracy == f"{float(shown['accuracy']) * 100:.1f} %"
+    assert interval == " to ".join(
+        f"{float(shown[end]) * 100:.1f}" for end in ("accuracy_low", "accuracy_high")
+    )
+    assert uar == f"{float(shown['uar']) * 100:.1f} %"
+    assert re.fullmatch(r"\d+ s", seconds)
 
 
 def test_a_wrong_experiment_runs_nothing(project):
@@ -225,6 +245,17 @@ def test_a_killed_experiment_continues(project):
     assert epochs[-1] == 6
 
 
+def trained(project, name):
+    """Read metrics/train.json of a DVC experiment."""
+    (ref,) = subprocess.run(
+        ["git", "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}"],
+        cwd=project, check=True, capture_output=True, text=True,
+    ).stdout.split()  # fmt: skip
+    file = f"{ref}:metrics/train.json"
+    shown = subprocess.run(["git", "show", file], cwd=project, check=True, capture_output=True)
+    return parse_report(shown.stdout.decode())
+
+
 def trials_shown(project):
     return sorted(name for name in experiments_shown(project) if name.startswith("tune-"))
 
@@ -244,7 +275,7 @@ def test_a_tuning_begins_with_the_present_params_and_recommends_what_beats_them(
     (present,) = trials_shown(untuned)
     shown = experiments_shown(untuned)[present]
     assert float(shown["model.learning_rate"]) == 1e-6
-    loss = float(shown["val_loss"])
+    loss = trained(untuned, present)["val_loss"]
     kept = f"None has a lower validation loss than the present params ({present}: {loss:.3f})"
     assert kept in first
     in_git = subprocess.run(
@@ -268,8 +299,8 @@ def test_a_tuning_begins_with_the_present_params_and_recommends_what_beats_them(
     assert float(shown["model.learning_rate"]) == pytest.approx(drawn["learning_rate"])
     # The comparison predicts the clips anew; training has written the same figures.
     for name, title in ((present, "Present params"), (best, "Best")):
-        row = experiments_shown(untuned)[name]
-        accuracy, loss = float(row["val_accuracy"]), float(row["val_loss"])
+        row = trained(untuned, name)
+        accuracy, loss = row["val_accuracy"], row["val_loss"]
         assert f"  {title}: {name}, loss {loss:.3f}, accuracy {accuracy:.1%}" in second
     assert "more than chance, but optimistic: the best of 2 trials was picked" in second
     assert f"`dvc exp apply {best}`" in second

@@ -111,7 +111,7 @@ def write_mistakes(project, *clips, seconds=0.5):
 
 def change(path, edit):
     values = json.loads(path.read_text())
-    edit(values)
+    edit(values[0] if isinstance(values, list) else values)
     path.write_text(json.dumps(values))
 
 
