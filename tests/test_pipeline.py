@@ -27,6 +27,12 @@ SMALL = {
 }
 README = (ROOT / "README.md").read_text("utf-8")
 IDENTITY = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+# `dvc exp run` needs an identity if the workspace has changes.
+AUTHOR = {
+    f"GIT_{role}_{key}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for key, value in (("NAME", "A"), ("EMAIL", "a@example.org"))
+}
 
 
 def run(folder, *arguments, env=None, ok=True):
@@ -63,7 +69,7 @@ def reproduced(output):
 
 def commit_all(folder, message):
     git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", message)
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +182,7 @@ def test_every_section_of_params_has_its_row_in_the_readme():
 
 def test_batch_size_one_reruns_train_and_evaluate_only(restored):
     output = run(restored, "exp", "run", "-S", "model.batch_size=1", "--name", "one-by-one")
-    assert stages_run(output) == ["check", "train", "evaluate"]
+    assert set(reproduced(output)) == {"check", "train", "evaluate"}
     assert git(restored, "diff", "--numstat", "params.yaml").split()[:2] == ["1", "1"]
     model = json.loads((restored / "data/model/model.json").read_text())["model"]
     assert (model["batch_size"], model["length"]) == (1, "own")
@@ -269,7 +275,7 @@ def data_and_results(folder):
 def test_a_wrong_setting_removes_nothing(restored, changes, said, command):
     before = data_and_results(restored)
     change_params(restored / "params.yaml", changes)
-    output = run(restored, *command, ok=False)
+    output = run(restored, *command, env=AUTHOR, ok=False)
     assert said in output
     assert "Nothing was run, and nothing was removed." in output
     valid = {"params_valid.txt": b"params.yaml is valid\n"}
@@ -316,22 +322,23 @@ def stopped_in_training(folder):
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "exp", "run", "-S", "model.epochs=40"],
         cwd=folder,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={**os.environ, **AUTHOR, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     with process:
-        assert any("epoch 2/40" in line for line in process.stdout)
+        assert any(re.search(r"epoch \d+/40", line) for line in process.stdout)
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def finished(folder):
-    run(folder, "exp", "run", "-S", "model.batch_size=4")
+    run(folder, "exp", "run", "-S", "model.batch_size=4", env=AUTHOR)
 
 
 def failed(folder):
-    run(folder, "exp", "run", "-S", "split.scheme=speaker_kfold", "-S", "split.folds=7", ok=False)
+    settings = ("-S", "split.scheme=speaker_kfold", "-S", "split.folds=7")
+    run(folder, "exp", "run", *settings, env=AUTHOR, ok=False)
 
 
 @pytest.mark.parametrize("committed", [False, True])
@@ -353,13 +360,15 @@ def test_the_lock_of_another_author_loses_nothing(clone):
     before = data_and_results(clone)
     first = git(clone, "rev-list", "--max-parents=0", "HEAD").strip()
     git(clone, "checkout", first, "--", "dvc.lock", "metrics", "plots")
+    git(clone, "reset", "--quiet")  # DVC cannot run experiments on staged changes
     assert stages_run(run(clone, "repro")) == ["pull"]  # which compares the recordings
     assert data_and_results(clone) == before
 
 
 def test_an_experiment_in_its_own_folder_leaves_the_workspace_as_it_is(clone):
     before, params = data_and_results(clone), (clone / "params.yaml").read_text()
-    output = run(clone, "exp", "run", "--temp", "-S", "model.batch_size=1", "--name", "single")
+    experiment = ("--temp", "-S", "model.batch_size=1", "--name", "single")
+    output = run(clone, "exp", "run", *experiment, env=AUTHOR)
     assert "train" in stages_run(output)
     assert data_and_results(clone) == before
     assert (clone / "params.yaml").read_text() == params
