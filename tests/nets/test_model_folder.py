@@ -313,7 +313,8 @@ def test_a_model_of_before_crops_were_drawn_was_trained_without_them(folder, fou
 def test_a_model_of_before_its_training_clips_were_kept_does_not_know_them(folder, found):
     values = json.loads((folder / "model.json").read_text())
     del values["training_clips"]
-    (folder / "model.json").write_text(json.dumps(values | {"format": found}))
+    older = {"format": found, "preprocessing": OLDER_PREPROCESSING}
+    (folder / "model.json").write_text(json.dumps(values | older))
     assert load(folder)[0].training_clips is None
     (folder / "model.json").write_text(json.dumps(values))
     with pytest.raises(UserError, match=r"holds no usable model \(training_clips: missing"):
