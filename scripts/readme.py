@@ -13,7 +13,11 @@ from scripts.workspace import ROOT
 Blocks = Mapping[str, Callable[[], str]]  # name -> what makes the table
 
 PAGES: Mapping[str, Blocks] = {
-    "README.md": {"headline": tables.headline, "dataset": tables.dataset},
+    "README.md": {
+        "headline": tables.headline,
+        "dataset": tables.dataset,
+        "rounding": tables.rounding,
+    },
     "docs/experiments.md": {
         "protocols": tables.protocols,
         "voices": tables.voices,

@@ -10,7 +10,7 @@ from scripts.workspace import ROOT, git
 from ser.core.errors import UserError
 from ser.core.yaml_reader import read_yaml
 
-_HEAD = ("experiment", "accuracy", "95 % interval", "UAR", "training", "changed params")
+_HEAD = ("experiment", "accuracy", "95 % interval", "UAR", "training time", "changed params")
 _NONE = "-"
 
 
@@ -59,10 +59,10 @@ def _params_at(revision: str) -> dict[str, Any]:
     return values
 
 
-def in_columns(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Align cells in columns, two spaces apart.
 
-    >>> print(in_columns([("name", "n"), ("a", "10")]))
+    >>> print(aligned([("name", "n"), ("a", "10")]))
     name  n
     a     10
     """
@@ -82,7 +82,7 @@ def main() -> None:
     ]
     rows.sort(key=lambda row: (row[1] == _NONE, -float(row[1].split()[0].replace(_NONE, "0"))))
     commit = read_row("(this commit)", "HEAD", base)
-    print(in_columns([_HEAD, commit, *rows]))
+    print(aligned([_HEAD, commit, *rows]))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ _COMES_BACK = (
     "Nothing is lost. Correct this, or undo the change, and run `dvc repro`: it restores from "
     "DVC's cache what it has computed before."
 )
-_IN_WORKSPACE = "(`dvc exp run -S` has left its value in params.yaml.)"
+_IN_WORKSPACE = "(If `dvc exp run -S` has set a value, it is still in params.yaml.)"
 
 
 def _fail(text: str, what_next: str) -> NoReturn:

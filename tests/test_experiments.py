@@ -125,7 +125,7 @@ def test_the_table_begins_with_the_commit_and_has_what_differs(project):
     shown = experiments_shown(project)["plain"]
     printed = run(project, "table").splitlines()
     assert re.split(r"  +", printed[0]) == [
-        *("experiment", "accuracy", "95 % interval", "UAR", "training", "changed params")
+        *("experiment", "accuracy", "95 % interval", "UAR", "training time", "changed params")
     ]
     # The project's commit has no figures: nothing has run in its workspace.
     assert re.split(r"  +", printed[1]) == ["(this commit)", "-", "-", "-", "-", "-"]

@@ -14,7 +14,8 @@ from scripts import tables
 from scripts.stage_deps import is_code
 from scripts.workspace import ROOT, dvc_json, read_file
 from ser.core.errors import UserError
-from ser.core.figures import SpeakerFigures
+from ser.core.figures import SpeakerFigures, UnheardVoices
+from ser.core.validation import check
 from ser.nets.description import versions
 
 _MISTAKE = ("clip", "speaker", "emotion", "predicted", "confidence")
@@ -133,6 +134,24 @@ def _rows(path: str, columns: Sequence[str]) -> list[dict[str, str]]:
             "`dvc repro` writes it again"
         )
     return rows
+
+
+def unheard_voices() -> UnheardVoices | None:
+    """Return how well such models recognise unheard voices; None if that is unknown.
+
+    Raises:
+        UserError: the model's description is damaged.
+    """
+    described = "data/model/model.json"
+    if not (ROOT / described).exists():
+        return None
+
+    def read(text: str) -> UnheardVoices | None:
+        values = json.loads(text).get("unheard_voices")
+        return None if values is None else check(UnheardVoices, values)
+
+    unheard: UnheardVoices | None = read_file(ROOT, described, read)
+    return unheard
 
 
 def versions_of_the_model() -> tuple[dict[str, str], str]:

@@ -54,6 +54,7 @@ def gather(base: str, now: datetime) -> dict[str, Any]:
         "uncommitted": bool(git(ROOT, "status", "--porcelain", "--untracked-files=no")),
         "changed": last_run.changes_since_run(),
         "e": figures,
+        "voices": figures.by_voice(last_run.unheard_voices()),
         "clean": load_metrics("clean"),
         "split": load_metrics("split"),
         "train": load_metrics("train"),
