@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import yaml
 from librosa.feature import spectral_flatness
-from settings import CLEAN
+from settings import FORM
 from small_model import RATE, speech
 from toy_project import DIMS, EMOTIONS, TRAIN_PATHS, make_project, one_split, run
 
@@ -117,7 +117,7 @@ def test_a_kind_of_features_is_added_in_two_places(extended, tmp_path):
     waveforms = [speech(number) for number in range(2)]
     rows = [{"clip": f"c{i}", "path": f"c{i}.wav"} for i in range(2)]
     write_csv(project / "clips.csv", rows, ["clip", "path"])
-    with StoreWriter(project / "clean", (), CLEAN) as store:
+    with StoreWriter(project / "clean", (), FORM.model_dump()) as store:
         for number, waveform in enumerate(waveforms):
             store.add(f"c{number}.wav", waveform)
     run_extended("extract", project, "clips.csv", "clean", "new")

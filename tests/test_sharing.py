@@ -113,9 +113,9 @@ def test_the_workflows_comment_lists_the_differences(tmp_path):
     run(clone, "git", "config", "user.name", "Tester")
     run(clone, "git", "config", "user.email", "tester@example.org")
     run(clone, "git", "branch", "base")
-    figures = parse_report((clone / "metrics/evaluate.json").read_text())
+    figures = json.loads((clone / "metrics/headline.json").read_text())
     before = figures["accuracy"]
-    (clone / "metrics/evaluate.json").write_text(json.dumps(figures | {"accuracy": 0.125}))
+    (clone / "metrics/headline.json").write_text(json.dumps(figures | {"accuracy": 0.125}))
     params = (clone / "params.yaml").read_text()
     (clone / "params.yaml").write_text(params.replace("dropout: 0.5", "dropout: 0.4"))
     run(clone, "git", "commit", "--quiet", "--all", "--message", "worse")
