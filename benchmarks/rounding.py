@@ -1,10 +1,10 @@
-"""Train the same model with other roundings, as other processors and thread counts round.
+"""Train the same model with other roundings, as other processors round.
 
     python -m benchmarks.rounding
 
 Needs the data of a finished `dvc repro`. PyTorch chooses its routines by the processor; here it is
-told to use those of others. Writes benchmarks/rounding.csv: instructions, threads, accuracy on the
-test clips, and on how many of them the answer differs from the first row's.
+told to use those of others. Writes benchmarks/rounding.csv: instructions, accuracy on the test
+clips, and on how many of them the answer differs from the first row's.
 """
 
 import os
@@ -19,17 +19,17 @@ from ser.core.tables import read_csv, write_csv
 
 RESULTS = ROOT / "benchmarks/rounding.csv"
 DATA = ROOT / "data"
-# What PyTorch's ATEN_CPU_CAPABILITY may be on x86-64, and the number of threads.
-VARIANTS = (("avx512", 1), ("avx2", 1), ("default", 1), ("avx2", 2))
+# What PyTorch's ATEN_CPU_CAPABILITY may be on x86-64.
+VARIANTS = ("avx512", "avx2", "default")
 
 
-def predict_anew(instructions: str, threads: int) -> dict[str, str]:
+def predict_anew(instructions: str) -> dict[str, str]:
     """Train and evaluate with the params of the project; return test clip -> predicted emotion."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "ATEN_CPU_CAPABILITY": instructions,
-        "OMP_NUM_THREADS": str(threads),
+        "OMP_NUM_THREADS": "1",
         "SER_DEVICE": "cpu",
         "SER_WORKERS": "1",
     }
@@ -55,12 +55,11 @@ def main() -> None:
     emotions = dict(zip(clips["clip"], clips["emotion"], strict=True))
     rows = []
     first: dict[str, str] = {}
-    for instructions, threads in VARIANTS:
-        predicted = predict_anew(instructions, threads)
+    for instructions in VARIANTS:
+        predicted = predict_anew(instructions)
         first = first or predicted
         row = {
             "instructions": instructions,
-            "threads": threads,
             "clips": len(predicted),
             "accuracy": sum(emotions[c] == p for c, p in predicted.items()) / len(predicted),
             "other_answers": sum(first[clip] != answer for clip, answer in predicted.items()),

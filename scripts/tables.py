@@ -392,13 +392,10 @@ def rounding() -> str:
     rows = [numbers(row) for row in rows_of("benchmarks/rounding.csv")]
     low, high = min(row["accuracy"] for row in rows), max(row["accuracy"] for row in rows)
     most = max(row["other_answers"] for row in rows)
-    kinds = len({row["instructions"] for row in rows})
-    threads = " and ".join(str(n) for n in sorted({row["threads"] for row in rows}))
     return (
-        f"Trained anew with PyTorch's routines for {kinds} generations of processors and with "
-        f"{threads} threads, the same code and clips gave {percent(low)} to {percent(high)}, and "
-        f"up to {most} of the {rows[0]['clips']} test clips another answer "
-        "(`python -m benchmarks.rounding`)."
+        f"Trained anew with PyTorch's routines for {len(rows)} generations of processors, the same "
+        f"code and clips gave {percent(low)} to {percent(high)}, and up to {most} of the "
+        f"{rows[0]['clips']} test clips another answer (`python -m benchmarks.rounding`)."
     )
 
 
