@@ -96,7 +96,7 @@ def test_a_file_takes_features_if_it_cannot_compute_them(tmp_path):
     assert takes_waveforms(description)
     made = description.preprocessing
     for section, changes in (
-        ("clean", {"noise_reduction": "stationary"}),
+        ("form", {"noise_reduction": "stationary"}),
         ("features", {"kinds": ["logmel", "zcr"]}),
         ("features", {"kinds": ["functionals"]}),
     ):
