@@ -13,6 +13,7 @@ import soundfile
 import soxr
 import torch
 from absent import run_without
+from settings import CLEAN
 from small_model import RATE, SER, make, ser, speech
 
 from scripts.workspace import ROOT
@@ -220,7 +221,8 @@ def test_a_command_names_the_extra_that_is_missing(exported, tmp_path, absent, a
 def test_a_file_of_before_filter_banks_were_kept_needs_librosa(exported, clip, tmp_path):
     proto = onnx.load(exported / "model.onnx")
     described = json.loads(proto.metadata_props[0].value)
-    del described["preprocessing"]["filter_banks"]
+    del described["preprocessing"]["filter_banks"], described["preprocessing"]["form"]
+    described["preprocessing"]["clean"] = CLEAN
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, {METADATA: json.dumps(described | {"format": 4})})
     onnx.save(proto, tmp_path / "old.onnx")
