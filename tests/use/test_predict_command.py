@@ -177,7 +177,7 @@ def test_one_fold_can_be_asked_alone(model, recordings):
     [
         (["gone.wav"], "gone.wav: there is no such file or folder"),
         (["gone.wav", ""], "gone.wav: there is no such file or folder; '': there is no such"),
-        (["gone.wav", "empty"], "empty: no recordings among its 0 files (WAV, FLAC, "),
+        (["gone.wav", "empty"], "empty: no recordings among its 0 files (WAV, "),
         (["a.wav", "--fold", "7"], "no fold 7: it has 1, 2"),
         (["a.wav", "--explain", "notes.txt"], "notes.txt: a folder for the pictures is expected"),
         (["a.wav", "--window", "0.1"], "a window of 0.1 s: at least 0.5 s"),
@@ -365,7 +365,7 @@ UNREADABLE = {
     "link.wav": ("missing_file", "there is no such file or folder"),
     "": ("missing_file", "there is no such file or folder"),
     "n" * 300 + ".wav": ("undecodable", "File name too long"),
-    "empty": ("no_recordings", "no recordings among its 0 files (WAV, FLAC, "),
+    "empty": ("no_recordings", "no recordings among its 0 files (WAV, "),
     "-": ("missing_file", "standard input is closed"),
 }
 
