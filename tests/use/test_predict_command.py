@@ -213,7 +213,7 @@ def test_arguments_that_are_none_are_refused(arguments):
 def test_a_folder_without_recordings_is_refused(model, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
     line = sentence(ser("predict", tmp_path, "--model", model))
-    assert "no recordings among its 1 files (WAV, FLAC, " in line
+    assert "no recordings among its 1 files (WAV, " in line
 
 
 def test_recordings_in_a_folder_are_found_by_content_and_rejected_ones_have_a_row(model, tmp_path):
