@@ -146,11 +146,11 @@ def unheard_voices() -> UnheardVoices | None:
     if not (ROOT / described).exists():
         return None
 
-    def read(text: str) -> UnheardVoices | None:
+    def parse_unheard(text: str) -> UnheardVoices | None:
         values = json.loads(text).get("unheard_voices")
         return None if values is None else check(UnheardVoices, values)
 
-    unheard: UnheardVoices | None = read_file(ROOT, described, read)
+    unheard: UnheardVoices | None = read_file(ROOT, described, parse_unheard)
     return unheard
 
 
