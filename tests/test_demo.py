@@ -122,7 +122,7 @@ def test_the_last_command_runs_the_pipeline_on_the_corpus_of_params_yaml(demo):
     with DagsHubServer(folder / "demo/data/raw/demo") as server:
         command = next_commands(printed)[3]
         output = output_of(folder, command, DAGSHUB_CLIENT_HOST=server.url)
-    assert len(stages_run(output)) == 8
+    assert len(stages_run(output)) == 9
     assert (folder / "data/raw/aesdd").is_dir()
 
 

@@ -11,11 +11,12 @@ import pytest
 import soundfile
 from dagshub_server import DagsHubServer
 from small_model import ser
+from stage_metrics import metrics_of
 
 from scripts import experiments
 from scripts.workspace import ROOT, dvc, make_workspace
 from ser.core.store import Store
-from ser.core.tables import parse_report, read_csv
+from ser.core.tables import read_csv
 
 AESDD = ROOT.parent / "shared" / "aesdd"
 EMOBOX = ROOT.parent / "shared" / "emobox" / "aesdd"
@@ -47,7 +48,7 @@ def run(folder, wav, changes):
         environment = {"DAGSHUB_CLIENT_HOST": server.url, "HOME": str(folder)}
         assert dvc(folder / "project", "repro", env=environment).returncode == 0
         assert server.strange_requests() == []
-        pulled = parse_report((folder / "project/metrics/pull.json").read_text())["aesdd"]
+        pulled = metrics_of(folder / "project", "pull")["aesdd"]
         assert pulled["commit"] == server.commit
     return folder / "project"
 
@@ -65,12 +66,8 @@ def trained(request, wav, tmp_path_factory):
     return run(tmp_path_factory.mktemp("default"), wav, {"augment": {"copies": 1}})
 
 
-def figures(project, name):
-    return json.loads((project / "metrics" / f"{name}.json").read_text())
-
-
 def test_all_clips_except_the_broken_one_are_kept(project):
-    counts = figures(project, "clean")
+    counts = metrics_of(project, "clean")
     assert counts["kept"] == 5 * CLIPS_PER_EMOTION
     assert counts["rejected"] == counts["reasons"]["zero_length"] == 1
     assert "sadness/s05 (3).wav" in (project / "data/rejected.csv").read_text()
@@ -93,10 +90,10 @@ def test_features_of_a_real_clip_are_librosas(project):
 
 
 def test_the_net_learns_from_real_clips(project):
-    result = figures(project, "evaluate")
-    assert result["n_test"] == figures(project, "split")["clips_per_fold"]["test"]
+    result = metrics_of(project, "evaluate")
+    assert result["n_test"] == metrics_of(project, "split")["clips_per_fold"]["test"]
     assert result["accuracy_low"] <= result["accuracy"] <= result["accuracy_high"]
-    assert figures(project, "train")["train_accuracy"] > 0.3  # guessing: 0.2
+    assert metrics_of(project, "train")["train_accuracy"] > 0.3  # guessing: 0.2
 
 
 def test_emobox_fold_of_the_available_clips(project):
@@ -126,7 +123,7 @@ def test_predict_agrees_with_evaluate_on_every_test_clip(trained):
     assert broken["reason"] == "zero_length"
     clips = read_csv(trained / "data/clips.csv").set_index("clip")
     predictions = read_csv(trained / "data/predictions.csv")
-    assert len(predictions) == figures(trained, "evaluate")["n_test"]
+    assert len(predictions) == metrics_of(trained, "evaluate")["n_test"]
     for _, row in predictions.iterrows():
         answer = answers["data/raw/" + clips.loc[row["clip"], "path"]]
         assert answer["emotion"] == row["predicted"]

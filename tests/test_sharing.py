@@ -11,10 +11,10 @@ import dagshub.logger
 import pytest
 import yaml
 from dvc_remote_server import DvcRemoteServer
+from stage_metrics import metrics_of
 
 from scripts import dagshub_metrics
 from scripts.workspace import ROOT
-from ser.core.tables import parse_report
 
 PASSWORD = "a-token-that-nobody-may-see"
 WORKFLOW = ROOT / ".github/workflows/ci.yml"
@@ -85,7 +85,7 @@ def test_the_file_for_the_experiments_tab_has_the_format_of_dagshubs_logger(tmp_
         for name in ("ours_metrics.csv", "metrics.csv")
     )
     assert ours[0] == theirs[0]
-    evaluated = parse_report((ROOT / "metrics/evaluate.json").read_text())
+    evaluated = metrics_of(ROOT, "evaluate")
     row = next(row for row in ours if row[0] == "accuracy")
     assert float(row[1]) == evaluated["accuracy"]
     assert len(row[2]) == len(theirs[1][2])  # both in milliseconds

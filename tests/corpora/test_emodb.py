@@ -1,11 +1,11 @@
 """A look-alike of Emo-DB, where one speaker lacks an emotion, by the real dvc."""
 
-import json
 import subprocess
 from collections import Counter
 
 import lookalikes
 import pytest
+from stage_metrics import metrics_of
 
 from scripts.workspace import dvc, make_workspace
 from ser.core.tables import read_csv
@@ -30,10 +30,6 @@ def project(tmp_path_factory):
     return folder / "project", done.stdout
 
 
-def figures(project, name):
-    return json.loads((project[0] / "metrics" / f"{name}.json").read_text())
-
-
 def test_clips_have_their_speakers_genders_ages_and_takes(project):
     clips = read_csv(project[0] / "data/clips.csv")
     assert len(clips) == 3 * 6 * 4 - 4
@@ -51,11 +47,11 @@ def test_boredom_is_rejected_by_its_name(project):
 
 
 def test_every_speaker_is_tested_and_the_figures_are_over_all_clips(project):
-    split = figures(project, "split")
+    split = metrics_of(project[0], "split")
     assert split["folds"] == 3
     assert split["folds_lacking_an_emotion"]["test"] == 1
     assert "note: no test clip is disgust in fold 2\n" in project[1]
-    evaluate = figures(project, "evaluate")
+    evaluate = metrics_of(project[0], "evaluate")
     assert evaluate["n_test"] == 3 * 6 * 4 - 4
     assert evaluate["per_class"]["disgust"]["support"] == 8
     speakers = {name: part["n"] for name, part in evaluate["per_speaker"].items()}

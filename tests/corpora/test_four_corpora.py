@@ -1,11 +1,11 @@
 """Look-alikes of the four English corpora through the whole pipeline, by the real dvc."""
 
-import json
 import subprocess
 
 import lookalikes
 import pandas as pd
 import pytest
+from stage_metrics import metrics_of
 
 from scripts import experiments
 from scripts.workspace import change_params, dvc, make_workspace
@@ -32,10 +32,6 @@ def repro(project):
     return done
 
 
-def figures(project, name):
-    return json.loads((project / "metrics" / f"{name}.json").read_text())
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """The experiment of the project that joins the four corpora, run on the look-alikes."""
@@ -59,7 +55,7 @@ def project(tmp_path_factory):
 
 
 def test_every_clip_is_counted_once(project):
-    clean = figures(project, "clean")
+    clean = metrics_of(project, "clean")
     assert clean["per_corpus"] == {
         "cremad": {"kept": KEPT["cremad"], "rejected": 1},
         "ravdess": {"kept": KEPT["ravdess"], "rejected": KEPT["ravdess"] + 1},
@@ -72,7 +68,7 @@ def test_every_clip_is_counted_once(project):
         "silent": 1,
         "duplicate_audio": copies,
     }
-    pulled = figures(project, "pull")
+    pulled = metrics_of(project, "pull")
     assert {corpus: facts["other_files"] for corpus, facts in pulled.items()} == {
         "ravdess": 1,
         "cremad": 0,
@@ -107,7 +103,7 @@ def test_every_clip_has_its_corpus_emotions_speakers_and_sexes(project):
 
 
 def test_figures_per_corpus_add_up_to_the_total(project):
-    evaluate = figures(project, "evaluate")
+    evaluate = metrics_of(project, "evaluate")
     parts = evaluate["per_corpus"]
     assert tuple(parts) == CORPORA
     assert sum(part["n"] for part in parts.values()) == evaluate["n_test"]
@@ -129,7 +125,7 @@ def test_tested_across_corpora(project):
     change_params(project / "params.yaml", {"clean": {"emotions": SIX}, "model": {"epochs": 1}})
     done = repro(project)
     assert done.returncode == 0, done.stdout
-    evaluate = figures(project, "evaluate")
+    evaluate = metrics_of(project, "evaluate")
     assert list(evaluate["per_class"]) == SIX
     assert list(evaluate["per_corpus"]) == ["savee"]
     assert evaluate["n_test"] == 4 * (5 * 3 + 6)

@@ -15,10 +15,11 @@ import pytest
 import soundfile
 import yaml
 from small_model import RATE, ser, speech
+from stage_metrics import metrics_of
 
 from scripts.workspace import dvc, make_workspace
 from ser.core.emotions import problem_of_name
-from ser.core.tables import parse_report, read_csv
+from ser.core.tables import read_csv
 
 EMOTIONS = ["boredom", "neutral", "sad"]
 FOLDERS = ["Langeweile", "0", "Sadness"]  # of these emotions
@@ -80,7 +81,7 @@ def test_no_speaker_is_on_two_sides(project):
 
 def test_the_emotion_of_ones_own_is_in_all_that_is_written(project):
     folder, _ = project
-    figures = parse_report((folder / "metrics/evaluate.json").read_text("utf-8"))
+    figures = metrics_of(folder, "evaluate")
     assert list(figures["per_class"]) == EMOTIONS
     assert figures["per_class"]["boredom"]["support"] == 6
     table = read_csv(folder / "data/predictions.csv")
@@ -94,7 +95,7 @@ def test_the_emotion_of_ones_own_is_in_all_that_is_written(project):
     yaml.safe_load(card.split("---")[1])
     described = json.loads((folder / "data/model/model.json").read_text("utf-8"))
     assert described["emotions"] == EMOTIONS
-    dataset = parse_report((folder / "metrics/dataset.json").read_text("utf-8"))
+    dataset = metrics_of(folder, "dataset")
     assert dataset["emotions"] == dict.fromkeys(EMOTIONS, 6)
     assert "boredom" in (folder / "plots/confusion.csv").read_text("utf-8")
 

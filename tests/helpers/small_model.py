@@ -214,13 +214,31 @@ def pooled(net, clips):
 SER = Path(sys.executable).with_name("ser")
 
 
-def ser(*arguments, cwd=None, timeout=120, **kwargs):
-    """Run the installed program `ser`; return the finished process."""
+def ser(*arguments, cwd=None, timeout=120, under=(), **kwargs):
+    """Run the installed program `ser`, `under` another one if given, until it ends."""
     return subprocess.run(
-        [SER, *map(os.fspath, arguments)],
+        [*under, SER, *map(os.fspath, arguments)],
         cwd=cwd,
         capture_output=True,
         timeout=timeout,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
         **kwargs,
     )
+
+
+# Linux counts the memory of the process that starts a program as the program's own, so a small one
+# has to start it.
+PEAK = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(done.returncode)
+"""
+
+
+def ser_and_peak(*arguments, **kwargs):
+    """Run `ser`; return the finished process and the most memory that it had, in kB."""
+    done = ser(*arguments, under=(sys.executable, "-c", PEAK), **kwargs)
+    *told, peak = done.stderr.splitlines(keepends=True)
+    done.stderr = b"".join(told)
+    return done, int(peak)

@@ -872,7 +872,7 @@ def test_own_recordings_bring_all_kinds_of_audio_and_their_table(project, tmp_pa
 
 def test_damaged_table_is_refused_at_once_and_read_again_when_corrected(project, tmp_path):
     source = own_recordings(tmp_path / "mine", "a/1.wav", "labels.csv")
-    (tmp_path / "mine/labels.csv").write_text("path;emotion\na/1.wav;sad\n")
+    (tmp_path / "mine/labels.csv").write_text("path,feeling\na/1.wav,sad\n")
     assert "labels.csv needs each of the columns path and emotion" in refused_own(source)
     (tmp_path / "mine/labels.csv").write_text("path,emotion\na/1.wav,sad\n")
     assert run_own(source) == {"a/1.wav", "labels.csv"}

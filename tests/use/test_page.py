@@ -40,12 +40,13 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from small_model import METRICS, encoded, make, ser
+from stage_metrics import metrics_of
 
 from scripts import experiments
 from scripts.workspace import dvc, make_workspace
 from ser import load
 from ser.core.figures import Figures
-from ser.core.tables import parse_report, read_csv
+from ser.core.tables import read_csv
 from ser.decoding.signatures import LIBSNDFILE, SIGNATURES
 from ser.decoding.suffixes import FILMS, SOUND
 from ser.use.page.answering import bars, message
@@ -333,9 +334,10 @@ def test_a_line_on_the_timeline_follows_the_player_and_a_click_moves_both(
 def test_the_evaluation_is_shown_with_the_mistakes(driver, address, project):
     driver.get(address)
     wait_for(driver, "button[role=tab]:nth-of-type(2)").click()
-    heading = wait_for(driver, ".figures h2").text
-    evaluated = parse_report((project / "metrics/evaluate.json").read_text())
-    assert f"{evaluated['accuracy']:.1%}" in heading
+    wait_for(driver, ".figures h2")
+    evaluated = metrics_of(project, "evaluate")
+    accuracy = f"{evaluated['accuracy']:.1%}"
+    assert accuracy in driver.find_element(By.CSS_SELECTOR, ".figures").text
     cells = driver.find_elements(By.CSS_SELECTOR, ".figures .confusion td")
     counts = [int(cell.text.split()[0]) for cell in cells]
     table = read_csv(project / "data/predictions.csv")
