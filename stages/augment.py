@@ -1,6 +1,7 @@
 """Make changed copies of every clip and compute their features."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, fields
 from functools import partial
 from itertools import tee
@@ -78,8 +79,10 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     meta = {"dims": features.dims}
     if settings.augment.copies:  # else the settings change nothing
         meta["augment"] = settings.augment.model_dump(mode="json")
-    with StoreWriter(augmented, (sum(features.dims.values()),), meta) as store:
-        results = ordered_map(work, begun)
+    with (
+        StoreWriter(augmented, (sum(features.dims.values()),), meta) as store,
+        closing(ordered_map(work, begun)) as results,
+    ):
         progress = tqdm(results, "augment", total, unit="clip", disable=None)
         write_csv(augmented / "copies.csv", stored(done, progress, store), columns)
     if len(store) == 0:

@@ -75,8 +75,10 @@ def examine_all(ledger: Ledger, raw: Path, clean: Path, settings: sections.Clean
     # Keys are paths, because two files may have the same name until the duplicates are set apart,
     # and which of them is kept is known only at the end. A second file of the same name and sound
     # is not stored.
-    with StoreWriter(clean, (), settings.form.model_dump()) as store:
-        results = ordered_map(work, ledger.names())
+    with (
+        StoreWriter(clean, (), settings.form.model_dump()) as store,
+        closing(ordered_map(work, ledger.names())) as results,
+    ):
         for row, waveform in tqdm(results, "clean", len(ledger), unit="clip", disable=None):
             if waveform is not None and not ledger.has(row["clip"], row["digest"]):
                 store.add(row["path"], waveform)

@@ -51,5 +51,3 @@ def run_stage(main: Callable[..., None], what_next: str = _COMES_BACK) -> None:
         _fail(str(error), what_next)
     except OSError as error:
         _fail(f"{error.filename or ''}: {error.strerror or error}", what_next)
-    except KeyboardInterrupt:
-        sys.exit("interrupted: `dvc repro` continues from here")

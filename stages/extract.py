@@ -1,5 +1,6 @@
 """Compute the features of every clip."""
 
+from contextlib import closing
 from functools import partial
 from itertools import tee
 from pathlib import Path
@@ -37,8 +38,10 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     places = (waveforms.array_slice(row["path"]) for row in rows)
     form = sections.AudioForm.model_validate(waveforms.meta)
     meta = Preprocessing.of(form, settings, banks).model_dump(mode="json")
-    with StoreWriter(features, (sum(settings.dims.values()),), meta) as store:
-        results = ordered_map(work, places)
+    with (
+        StoreWriter(features, (sum(settings.dims.values()),), meta) as store,
+        closing(ordered_map(work, places)) as results,
+    ):
         progress = tqdm(results, "extract", total, unit="clip", disable=None)
         for row, array in zip(same, progress, strict=True):
             store.add(row["clip"], array)

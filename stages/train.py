@@ -111,13 +111,14 @@ def main(
     checkpoints = CHECKPOINTS.resolve() / folds.training_id(numbers, inputs, settings, team)
     trained = {}
     with closing(EpochLog(history, len(numbers), settings)) as log:
-        results = folds.train_folds(
+        training = folds.train_folds(
             numbers, inputs, settings, checkpoints, team, log.epoch, log.parallel_epoch
         )
-        for number, fold in zip(numbers, results, strict=True):
-            trained[number] = fold
-            if team.leads:
-                log.end_fold(fold.history)
+        with closing(training) as results:
+            for number, fold in zip(numbers, results, strict=True):
+                trained[number] = fold
+                if team.leads:
+                    log.end_fold(fold.history)
     if not team.leads:
         return
 

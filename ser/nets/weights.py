@@ -8,10 +8,15 @@ from torch import Tensor
 Weights = dict[str, Tensor]
 
 
-def write_weights(path: Path, weights: Weights) -> None:
-    """Write weights as safetensors, and make the folder if needed."""
+def write_weights(path: Path, weights: Weights, metadata: dict[str, str] | None = None) -> None:
+    """Write weights as safetensors, and make the folder if needed.
+
+    Raises:
+        OSError: the file cannot be written; `safetensors.torch.save_file` would raise an error of
+            its own.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file(weights, path)
+    path.write_bytes(safetensors.torch.save(weights, metadata))
 
 
 def snapshot_name(epoch: int) -> str:

@@ -6,7 +6,7 @@ whose scheduler listens at SER_DASK_SCHEDULER.
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 
 from ser.core.errors import UserError
 from ser.core.extras import needed_by
@@ -32,12 +32,16 @@ def scheduler_address() -> str:
     return os.environ.get("SER_DASK_SCHEDULER", "")
 
 
-def ordered_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item]
+) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in order, computed by several processes.
 
     Only a few items per process are read ahead, and as many results are kept, so memory does not
     grow with the number of items. Items, results and the function's data are pickled; instead of a
     large array, pass the name of its file. Results do not depend on where they are computed.
+    Close the generator when it is no longer needed, with `contextlib.closing`: that ends the
+    processes at once, also after an error or Ctrl-C.
 
     Args:
         function: applied to each item; it must not depend on the process that it runs in.

@@ -10,7 +10,7 @@ import pickle
 import platform
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import count, islice
@@ -102,7 +102,7 @@ def _call(code: bytes, payload: bytes) -> bytes:
 
 def cluster_map(
     function: Callable[[Item], Result], items: Iterable[Item], address: str
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in order, computed by a cluster's workers.
 
     A few items per worker thread are in progress at any time. If a worker dies, others compute its

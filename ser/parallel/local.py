@@ -4,14 +4,15 @@ import multiprocessing
 import os
 import signal
 import sys
+import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count, islice
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -37,53 +38,113 @@ def limit_to_one_thread() -> None:
 
 def local_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Do the same as `ser.parallel.ordered_map`; a single worker runs in this process."""
     if workers == 1:
         with threadpool_limits(1):
             yield from map(function, items)
         return
-    # On Linux, fork starts workers without importing everything again.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    reader, writer = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_begin_worker, initargs=(reader, writer)
-    )
+    processes = _Processes(function, workers)
+    # One thread waits for each process. The processes were forked before any thread began.
+    threads = ThreadPoolExecutor(workers)
     try:
         source = iter(items)
         waiting: deque[Future[Result]] = deque(
-            pool.submit(function, item) for item in islice(source, ITEMS_AHEAD * workers)
+            threads.submit(processes.compute, item)
+            for item in islice(source, ITEMS_AHEAD * workers)
         )
         for place in count(1):
             if not waiting:
                 return
             try:
                 result = waiting.popleft().result()
-            except BrokenProcessPool:
+            except _ProcessDiedError:
                 ahead = ITEMS_AHEAD * workers
                 raise UserError(
                     f"a process was killed at item {place} or one of the {ahead} after it, most "
                     "likely for lack of memory (see `dmesg`); fewer processes need less, such as "
                     f"SER_WORKERS={workers // 2}"
                 ) from None
-            waiting.extend(pool.submit(function, item) for item in islice(source, 1))
+            waiting.extend(threads.submit(processes.compute, item) for item in islice(source, 1))
             yield result
     finally:
-        # If the caller stops early, cancel the pending work.
-        writer.close()
-        pool.shutdown(cancel_futures=True)
+        # If the caller stops early, what is at work is ended and the rest never begun.
+        processes.kill()
+        threads.shutdown(cancel_futures=True)
+
+
+class _ProcessDiedError(Exception):
+    """The process that worked on an item is no more."""
+
+
+class _Processes:
+    """Processes that compute one function, each behind a pipe of its own.
+
+    No two share a pipe or a lock, as those of `concurrent.futures` do: whoever dies, at whatever
+    moment, is known from the end of its pipe, and nobody waits for the rest of what it was sending.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
+        # On Linux, fork starts workers without importing everything again.
+        linux = sys.platform == "linux"
+        start = multiprocessing.get_context
+        context = start("fork") if linux else start("spawn")
+        self._idle: SimpleQueue[Connection] = SimpleQueue()
+        self._all = []
+        # Only this process keeps the writing end, so that its death ends the reading.
+        reader, self._alive = context.Pipe(duplex=False)
+        for _ in range(workers):
+            ours, theirs = context.Pipe()
+            arguments = (function, theirs, reader, self._alive)
+            process = context.Process(target=_work, args=arguments, daemon=True)
+            process.start()
+            theirs.close()
+            self._all.append(process)
+            self._idle.put(ours)
         reader.close()
 
+    def compute(self, item: Any) -> Any:  # noqa: ANN401 - whatever the function takes and returns
+        """Let an idle process compute an item; return the result or raise what it raised."""
+        connection = self._idle.get()
+        try:
+            connection.send(item)
+            result, error = connection.recv()
+        except (EOFError, ConnectionError):
+            raise _ProcessDiedError from None
+        finally:
+            self._idle.put(connection)
+        if error is not None:
+            raise error
+        return result
 
-def _begin_worker(reader: Connection, writer: Connection) -> None:
-    """Set up a worker process, which exits when its parent closes the pipe or dies."""
+    def kill(self) -> None:
+        """End all processes, whatever they do."""
+        for process in self._all:
+            process.kill()
+        for process in self._all:
+            process.join()
+        self._alive.close()
+
+
+def _work(
+    function: Callable[[Any], Any], connection: Connection, parent: Connection, writer: Connection
+) -> None:
+    """Compute the items that come through a pipe, until the parent kills this process or dies."""
     limit_to_one_thread()
     # Ctrl-C reaches all processes of a terminal. The parent ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     writer.close()
 
     def exit_with_parent() -> None:
-        reader.poll(None)
+        parent.poll(None)
         os._exit(1)
 
     Thread(target=exit_with_parent, daemon=True).start()
+    while True:
+        item = connection.recv()
+        try:
+            connection.send((function(item), None))
+        except Exception as error:
+            error.add_note(f"In another process:\n{traceback.format_exc()}")
+            connection.send((None, error))

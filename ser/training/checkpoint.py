@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from ser.core.errors import UserError
-from ser.nets.weights import Weights
+from ser.nets.weights import Weights, write_weights
 from ser.training.history import Epoch
 
 
@@ -55,11 +54,13 @@ def save(state: Progress, checkpoint: Path) -> None:
     text = json.dumps(
         {"history": [vars(epoch) for epoch in state.history], "best_epoch": state.best_epoch}
     )
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     # A unique name: a cluster that lost a worker may train the same fold on another one.
     partial = checkpoint.with_suffix(f".{socket.gethostname()}-{os.getpid()}.part")
-    safetensors.torch.save_file(tensors, partial, metadata={"progress": text})
-    partial.replace(checkpoint)
+    try:
+        write_weights(partial, tensors, {"progress": text})
+        partial.replace(checkpoint)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def restore(state: Progress, checkpoint: Path) -> None:

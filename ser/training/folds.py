@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -89,7 +90,7 @@ def train_folds(
     team: Team,
     on_epoch: OnEpoch,
     on_parallel_epoch: OnEpoch,
-) -> Iterator[Trained]:
+) -> Generator[Trained, None, None]:
     """Train each fold; yield the results in their order.
 
     Several folds on CPUs are trained in parallel, each on one thread. A fold runs alone, on all
@@ -109,7 +110,8 @@ def train_folds(
         for fold in folds:
             yield train(fold, team=team, on_epoch=on_epoch)
     else:
-        yield from ordered_map(partial(train, on_epoch=on_parallel_epoch), folds)
+        with closing(ordered_map(partial(train, on_epoch=on_parallel_epoch), folds)) as results:
+            yield from results
 
 
 def is_sequential(folds: Sequence[int], team: Team) -> bool:

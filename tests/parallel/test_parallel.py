@@ -1,8 +1,9 @@
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -97,20 +98,56 @@ def test_a_killed_process_is_reported_with_its_item():
 
 def note_and_linger(job):
     number, folder = job
-    (folder / str(number)).touch()
-    while number and not (folder / "go on").exists():
-        time.sleep(0.01)
+    (folder / str(number)).write_text(str(os.getpid()))
+    if number:
+        threading.Event().wait()
     return number
 
 
-def test_stopping_early_cancels_the_pending_work(tmp_path):
+def test_stopping_early_ends_what_is_at_work_and_begins_no_more(tmp_path):
     results = local_map(note_and_linger, ((number, tmp_path) for number in range(100)), 2)
     assert next(results) == 0
-    # Two are at work and wait; what the pool has handed over by now it cannot take back.
-    threading.Timer(0.5, (tmp_path / "go on").touch).start()
     results.close()
-    begun = [path for path in tmp_path.iterdir() if path.name != "go on"]
-    assert len(begun) < 1 + 4 * 2
+    begun = list(tmp_path.iterdir())
+    assert len(begun) <= 1 + 2
+    for worker in {int(path.read_text() or 0) for path in begun} - {0}:
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+
+
+# In a process of its own, which can be ended where it does not end by itself.
+STOPPED_WHILE_SENDING = """
+from contextlib import closing
+import numpy as np
+from ser.parallel.local import local_map
+
+for _ in range(5):
+    with closing(local_map(np.zeros, [3_000_000] * 50, 2)) as results:
+        next(results)
+"""
+
+
+def test_stopping_early_while_results_are_sent_ends_at_once():
+    subprocess.run([sys.executable, "-c", STOPPED_WHILE_SENDING], check=True, timeout=60)
+
+
+def name_the_caller(_):
+    raise ValueError("no value")
+
+
+def test_an_error_tells_where_it_was_raised():
+    with pytest.raises(ValueError, match="no value") as error:
+        list(local_map(name_the_caller, range(3), 2))
+    assert "in name_the_caller" in error.value.__notes__[0]
+
+
+def make_a_lock(_):
+    return threading.Lock()
+
+
+def test_a_result_that_cannot_be_sent_is_an_error_in_its_place():
+    with pytest.raises(TypeError, match="cannot pickle"):
+        list(local_map(make_a_lock, range(3), 2))
 
 
 def test_ser_workers_decides_how_many_processes_work(monkeypatch):

@@ -111,12 +111,12 @@ def test_an_interrupted_training_trains_no_other_fold(tmp_path):
     assert f"fold {FOLDS}/{FOLDS}" not in out
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
-def test_a_killed_training_leaves_no_process_behind(tmp_path, sent):
+@pytest.mark.parametrize(("sent", "expected"), [(signal.SIGTERM, 1), (signal.SIGKILL, -9)])
+def test_a_killed_training_leaves_no_process_behind(tmp_path, sent, expected):
     process = started(make_project(tmp_path, changes=LONG))
     process.send_signal(sent)
     code, out, _ = ending(process)  # of all that hold its output
-    assert code == -sent
+    assert code == expected
     assert " epoch 300/300" not in out
 
 
