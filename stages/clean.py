@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ser.audio.standard import standard_form
 from ser.cleaning.labelling import folder_notes, label_recordings
-from ser.cleaning.ledger import REJECTED_COLUMNS, Ledger
+from ser.cleaning.ledger import REJECTED_COLUMNS, Ledger, open_ledger
 from ser.cleaning.summary import (
     require_clips,
     summarise_cleaning,
@@ -92,7 +92,7 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, report: Path) -> N
         UserError: no clip of a corpus, or of a wanted emotion, is left.
     """
     settings = params.load().clean
-    with closing(Ledger()) as ledger:
+    with open_ledger() as ledger:
         ledger.insert(label_recordings(raw, settings))
         for note in folder_notes(raw, settings):
             print(f"  note: {note}")

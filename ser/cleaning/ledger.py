@@ -6,9 +6,11 @@ with the number of recordings.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ser.cleaning.duplicates import find_duplicates
+from ser.core.errors import UserError
 from ser.core.tables import CLIP_COLUMNS
 from ser.corpora import CORPORA
 
@@ -28,6 +30,25 @@ class Tally(NamedTuple):
     times: int
     path: str
     detail: str
+
+
+@contextmanager
+def open_ledger() -> "Iterator[Ledger]":
+    """Make an empty ledger, and delete it afterwards.
+
+    Raises:
+        UserError: its file, which a large corpus needs, cannot be written.
+    """
+    ledger = Ledger()
+    try:
+        yield ledger
+    except sqlite3.OperationalError as error:
+        raise UserError(
+            f"the table of all recordings cannot be written to SQLite's temporary folder "
+            f"({error}): make room in /var/tmp, or set SQLITE_TMPDIR to a folder with room"
+        ) from None
+    finally:
+        ledger.close()
 
 
 class Ledger:

@@ -45,6 +45,8 @@ class Params(Section):
                 f"features.fmax {self.features.fmax} Hz is above the Nyquist frequency "
                 f"{nyquist} Hz of clean.sample_rate {self.clean.sample_rate} Hz"
             )
+        if problem := self.features.problem_of_size(self.clean.sample_rate):
+            raise ValueError(f"features.{problem}")
         if self.clean.highpass >= self.features.fmax:
             raise ValueError(
                 f"clean.highpass {self.clean.highpass} Hz removes everything up to features.fmax "

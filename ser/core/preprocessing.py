@@ -30,6 +30,8 @@ class Preprocessing(Section):
 
     @model_validator(mode="after")
     def _dims_agree(self) -> Self:
+        if problem := self.features.problem_of_size(self.form.sample_rate):
+            raise ValueError(problem)
         if self.dims != self.features.dims:
             raise ValueError(f"features of {self.features.dims} columns are described as others")
         try:

@@ -22,6 +22,7 @@ from ser.core.needs import FIXED_LENGTHS, NEEDS
 from ser.core.words import folded
 from ser.core.yaml_reader import IN_QUOTES
 
+_MOST_PER_SECOND = 1_000_000  # values of features, 4 MB; usual are 5,000 to 20,000
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -217,6 +218,21 @@ class Features(Section):
     def dims(self) -> dict[str, int]:
         """Kind -> number of columns, in the order of stacking."""
         return {kind: KINDS[kind].columns(self.n_mels, self.n_mfcc) for kind in self.kinds}
+
+    def problem_of_size(self, sample_rate: int) -> str:
+        """Return why the features of a long recording would fill the memory, or an empty string.
+
+        Args:
+            sample_rate: of the audio, in Hz.
+        """
+        values = sum(self.dims.values()) * sample_rate // self.hop_length
+        if values <= _MOST_PER_SECOND:
+            return ""
+        return (
+            f"hop_length {self.hop_length} makes {values:,} values of a second of audio at "
+            f"{sample_rate} Hz, at most {_MOST_PER_SECOND:,} are allowed: a longer hop, or fewer "
+            "columns (kinds, n_mels, n_mfcc)"
+        )
 
     @model_validator(mode="after")
     def _kinds_agree(self) -> Self:

@@ -20,6 +20,7 @@ from ser.nets.mlp import MLP
 from ser.nets.resnet import ResNet
 from ser.nets.rezonet import RezoNet
 from ser.nets.statpool import StatPool
+from ser.nets.weights import Weights
 
 
 def _cnn(model: Model, dims: int, emotions: int) -> nn.Module:
@@ -29,7 +30,9 @@ def _cnn(model: Model, dims: int, emotions: int) -> nn.Module:
 
 def _statpool(model: Model, dims: int, emotions: int) -> nn.Module:
     relative = model.normalisation == "clip"
-    return StatPool(dims, emotions, model.width, model.dropout, relative)
+    # It finds its size by pooling, for which the meta device imports sympy, which takes seconds.
+    with torch.device("cpu"):
+        return StatPool(dims, emotions, model.width, model.dropout, relative)
 
 
 # model.name -> function of (model, columns of the features, number of emotions) that makes the net.
@@ -56,6 +59,23 @@ def build(model: Model, dims: int, emotions: int) -> nn.Module:
     net = NETS[model.name](model, dims, emotions)
     # Same result, but 2-D convolutions take about 40 % less time on a CPU.
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def shapes(model: Model, dims: int, emotions: int) -> dict[str, str]:
+    """Return type and shape of each of a net's tensors, such as "float32 [64, 5]", by name.
+
+    The net may be larger than the memory.
+    """
+    with torch.device("meta"):
+        return describe_tensors(build(model, dims, emotions).state_dict())
+
+
+def describe_tensors(tensors: Weights) -> dict[str, str]:
+    """Return type and shape of each tensor as text, by name."""
+    return {
+        name: f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+        for name, tensor in tensors.items()
+    }
 
 
 def count_parameters(net: nn.Module) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
 
 from ser.core.clips import CorpusSummary
+from ser.core.emotions import problem_of_name
 from ser.core.errors import UserError
 from ser.core.figures import Figures, UnheardVoices
 from ser.core.filters import filter_banks, to_json
@@ -139,6 +140,10 @@ class Description(Section):
             raise ValueError("training_clips: as many lists of clips left out as folds expected")
         if not self.emotions or self.emotions != sorted(set(self.emotions)):
             raise ValueError(f"emotions are {self.emotions}, expected are names, sorted, each once")
+        # They are printed, and head the columns of tables.
+        for name in self.emotions:
+            if problem := problem_of_name(name):
+                raise ValueError(f"emotions has {name!r}: {problem}")
         for statistics in self.statistics:
             if statistics is not None or self.model.normalisation == "train":
                 check_statistics(statistics, self.preprocessing.dims)

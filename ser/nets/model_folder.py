@@ -13,9 +13,12 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
+from ser.core.sections import Model
 from ser.nets import build
 from ser.nets.description import Description, UnusableModelError, parse_description
 from ser.nets.weights import Weights, snapshot_epoch, write_weights
+
+_MOST_BYTES = 64_000_000  # of model.json: 1 MB for about 50,000 training clips, plus the banks
 
 
 def save(folder: Path, description: Description, weights: Sequence[Weights]) -> None:
@@ -53,6 +56,9 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
     """
     described = folder / "model.json"
     try:
+        size = described.stat().st_size
+        if size > _MOST_BYTES:
+            raise ValueError(f"model.json has {size:,} bytes, at most {_MOST_BYTES:,} are read")
         description = parse_description(described.read_text(encoding="utf-8"), described)
         nets = [_read_net(_weights_file(folder, fold), description) for fold in description.folds]
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
@@ -82,17 +88,34 @@ def load_snapshots(
 
 def count_parameters(description: Description) -> int:
     """Count the trainable parameters of one fold's net."""
-    return build.count_parameters(_build(description))
+    return build.count_parameters(build.build(*_size(description)))
 
 
-def _build(description: Description) -> nn.Module:
+def _size(description: Description) -> tuple[Model, int, int]:
+    """Return what decides the size of a net: its settings, columns of features, and classes."""
     dims = sum(description.preprocessing.dims.values())
-    return build.build(description.model, dims, len(description.emotions))
+    return description.model, dims, len(description.emotions)
 
 
 def _read_net(weights: Path, description: Description) -> nn.Module:
-    net = _build(description)
-    net.load_state_dict(safetensors.torch.load_file(weights))
+    """Read one net.
+
+    The description may be a stranger's: no more memory is taken than the file has bytes.
+
+    Raises:
+        ValueError: the file's tensors are not those of the described net.
+    """
+    tensors = safetensors.torch.load_file(weights)
+    found = build.describe_tensors(tensors)
+    expected = build.shapes(*_size(description))
+    for name in sorted({*expected, *found}):
+        if found.get(name) != expected.get(name):
+            raise ValueError(
+                f"{weights.name}: {name} is {found.get(name, 'missing')}, expected is "
+                f"{expected.get(name, 'no such tensor')}"
+            )
+    net = build.build(*_size(description))
+    net.load_state_dict(tensors)
     return net.eval()
 
 

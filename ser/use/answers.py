@@ -35,6 +35,8 @@ class Answer:
 Write = Callable[[Answer], None]
 Format = Callable[[TextIO, Sequence[str]], AbstractContextManager[Write]]
 
+# What a formula starts with, also in the full width of East Asian characters.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _DIGITS = 7
 _MIN_WIDTH = 10  # of the table's columns, in characters
 
@@ -49,7 +51,8 @@ def as_table(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
         name = printable(answer.file)
         if answer.prediction is None:
             print(
-                f"{'-':<{width * (len(emotions) + 2)}}{name}: {answer.reason}, {answer.detail}",
+                f"{'-':<{width * (len(emotions) + 2)}}{name}: {answer.reason}, "
+                f"{printable(answer.detail or '')}",
                 file=out,
             )
             return
@@ -101,6 +104,15 @@ def printable(name: str) -> str:
     café\x1b[2J.wav
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def cell(text: str) -> str:
+    """Escape a text so that no spreadsheet takes it for a formula, as OWASP advises.
+
+    >>> cell("=1+1.wav"), cell("a=b.wav")
+    ("'=1+1.wav", 'a=b.wav')
+    """
+    return f"'{printable(text)}" if text.startswith(_FORMULA) else printable(text)
 
 
 @contextmanager
@@ -155,16 +167,21 @@ def _rounded(probabilities: Mapping[str, float]) -> dict[str, float]:
 
 @contextmanager
 def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
-    """Write CSV: one row per recording (part: whole) and one per window of it (part: window)."""
+    """Write CSV: one row per recording (part: whole) and one per window of it (part: window).
+
+    Names of files are escaped as in `cell`; `as_json` has them as they are.
+    """
     head = ("file", "part", "start", "end", "emotion", *emotions, "reason", "detail")
     writer = csv.DictWriter(out, head, restval="", lineterminator="\n")
     writer.writeheader()
 
     def write(answer: Answer) -> None:
         p = answer.prediction
-        row = {"file": answer.file, "part": "whole", "emotion": answer.emotion}
+        file = cell(answer.file)
+        row = {"file": file, "part": "whole", "emotion": answer.emotion}
         if p is None:
-            writer.writerow({**row, "reason": answer.reason, "detail": answer.detail})
+            detail = cell(answer.detail or "")
+            writer.writerow({**row, "reason": answer.reason, "detail": detail})
             return
         writer.writerow(
             {
@@ -178,7 +195,7 @@ def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
         for window in p.windows:
             cells = {**_window_to_json_object(window), **_rounded(window.probabilities or {})}
             del cells["probabilities"]
-            writer.writerow({"file": answer.file, "part": "window", **cells})
+            writer.writerow({"file": file, "part": "window", **cells})
 
     yield write
 

@@ -1,8 +1,9 @@
-from contextlib import closing
+import resource
 
 import pytest
 
-from ser.cleaning.ledger import REJECTED_COLUMNS, Ledger, Tally
+from ser.cleaning.ledger import REJECTED_COLUMNS, Tally, open_ledger
+from ser.core.errors import UserError
 from ser.core.tables import CLIP_COLUMNS
 
 
@@ -24,7 +25,7 @@ def bad(path, reason="silent", detail="no sound"):
 
 @pytest.fixture
 def ledger():
-    with closing(Ledger()) as opened:
+    with open_ledger() as opened:
         yield opened
 
 
@@ -136,3 +137,16 @@ def test_emotions_are_those_of_what_is_kept_and_words_those_of_all(ledger):
     )
     assert ledger.emotions() == {"angry": ["a"], "sad": ["a", "b"]}
     assert ledger.words() == {"sadness", "sad", "anger", "bored"}
+
+
+def test_a_table_for_which_there_is_no_room_is_a_users_error():
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))  # as a full disk
+    try:
+        with (
+            pytest.raises(UserError, match=r"cannot be written.*SQLITE_TMPDIR"),
+            open_ledger() as ledger,
+        ):
+            ledger.insert(row(f"a/{number}.wav") for number in range(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

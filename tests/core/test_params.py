@@ -1,5 +1,6 @@
 import copy
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -488,6 +489,36 @@ def test_a_file_that_is_no_mapping_of_sections_is_refused(tmp_path, text, said):
     with pytest.raises(UserError, match=r"p\.yaml") as caught:
         load(file)
     assert said in str(caught.value)
+
+
+GROWING = "a: &a [1, 2, 3]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in pairwise("abcdefgh")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: " + "[" * 3000 + "]" * 3000, "is nested too deeply"),
+        ("".join(f"{'  ' * depth}a:\n" for depth in range(3000)), "is nested too deeply"),
+        (f"a: {'9' * 20_000}\n", "is not valid YAML"),
+        (GROWING, "more than 100,000 values, aliases"),
+        ("a: &a [*a]\n", "more than 100,000 values, aliases"),
+    ],
+    ids=["brackets", "indents", "digits", "aliases", "itself"],
+)
+def test_a_file_that_grows_beyond_all_use_is_refused_in_a_line(tmp_path, text, said):
+    file = tmp_path / "p.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=said) as caught:
+        load(file)
+    assert len(str(caught.value)) < 400
+    assert "sys." not in str(caught.value)
+
+
+def test_features_that_would_fill_the_memory_are_refused(values):
+    put(values, "features.hop_length", 1)
+    assert "features.hop_length 1 makes " in refusal(values)
 
 
 OTHER_THAN_TEXT = ["0", "01", "1.5", "1e3", "0x1", "true", "null", "~", "2024-01-01"]

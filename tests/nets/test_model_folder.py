@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from importlib import metadata
 
@@ -404,6 +405,10 @@ def change(folder, **changes):
         {"statistics": [{"logmel": ["1", 1.0], "rms": [0.0, 1.0]}, None]},
         {"statistics": [{"logmel": [True, 1.0], "rms": [0.0, 1.0]}, None]},
         {"preprocessing": PREPROCESSING | {"filter_banks": {"mel": [[0, [10**400]]] * 16}}},
+        {"emotions": ["=1+1", "happy", "sad"]},
+        {"emotions": ["\x1b[2J", "happy", "sad"]},
+        {"corpus": CORPUS | {"seconds": CORPUS["seconds"] | {"max": math.nan}}},
+        {"corpus": CORPUS | {"seconds": CORPUS["seconds"] | {"max": math.inf}}},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -453,6 +458,47 @@ def add_a_tensor(path):
 def test_damaged_weights_are_refused(folder, damage):
     damage(folder / "fold-4.safetensors")
     with pytest.raises(UserError, match=r"holds no usable model"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "dummynet", "length": "pad", "frames": 65536},  # 27 GB
+        {"name": "exponet", "length": "pad", "frames": 65536},
+        {"name": "cnn", "length": "pad", "pooling": "flatten", "frames": 65536},
+        {"name": "resnet", "layers": 4, "width": 1024},
+        {"name": "statpool", "width": 1024},
+    ],
+    ids=lambda changes: changes["name"],
+)
+def test_a_net_that_is_larger_than_its_weights_is_refused_before_it_is_made(folder, changes):
+    change(folder, model=SETTINGS | changes)
+    with pytest.raises(UserError, match=r"fold-1.safetensors: .* is .*, expected is "):
+        load(folder)
+
+
+def test_weights_of_another_type_are_refused(folder):
+    path = folder / "fold-1.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    name = "linear.weight"
+    write_weights(path, tensors | {name: tensors[name].to(torch.int32)})
+    with pytest.raises(UserError, match=r"linear.weight is int32 .*, expected is float32"):
+        load(folder)
+
+
+def test_a_description_of_gigabytes_is_not_read(folder):
+    with (folder / "model.json").open("ab") as file:
+        file.truncate(10**10)  # a hole
+    with pytest.raises(UserError, match=r"model.json has 10,000,000,000 bytes, at most"):
+        load(folder)
+
+
+def test_features_that_would_fill_the_memory_are_refused(folder):
+    features = PREPROCESSING["features"] | {"hop_length": 1}
+    form = PREPROCESSING["form"] | {"sample_rate": 192_000}
+    change(folder, preprocessing=PREPROCESSING | {"features": features, "form": form})
+    with pytest.raises(UserError, match=r"hop_length 1 makes .* values of a second"):
         load(folder)
 
 

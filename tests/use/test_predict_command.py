@@ -285,7 +285,19 @@ def test_whoever_reads_may_stop_early(model, tmp_path):
     assert b"Exception ignored" not in err
 
 
-NAMES = ["new\nline.wav", "tab\t.wav", "\x1b[31mred.wav", "πφ 😀.wav", 'quo"te,.wav', "-dash.wav"]
+# Name -> how it is written in CSV.
+NAMES = {
+    "new\nline.wav": "new\\nline.wav",
+    "tab\t.wav": "tab\\t.wav",
+    "\x1b[31mred.wav": "\\x1b[31mred.wav",
+    "πφ 😀.wav": "πφ 😀.wav",
+    'quo"te,.wav': 'quo"te,.wav',
+    "-dash.wav": "'-dash.wav",
+    "=SUM(A1).wav": "'=SUM(A1).wav",
+    "\t=1.wav": "\\t=1.wav",
+    "\uff1d1.wav": "'\uff1d1.wav",
+    "a=1.wav": "a=1.wav",
+}
 
 
 @pytest.mark.parametrize("form", ["--json", "--csv", None])
@@ -310,7 +322,7 @@ def test_files_of_any_name_are_answered(model, tmp_path, form, utf8):
     elif form == "--csv":
         found = [row["file"] for row in csv.DictReader(io.StringIO(text, newline=""))]
         assert len(found) == len(names)
-        assert set(NAMES) < set(found)
+        assert set(NAMES.values()) < set(found)
     else:
         assert len(text.splitlines()) == 1 + len(names)
         assert "\x1b" not in text
