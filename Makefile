@@ -2,6 +2,7 @@
 # `make demo`, `make test` and `make repro` set up .venv by themselves.
 PYTHON ?= python3
 BIN := .venv/bin
+LOCKED := $(BIN)/pip install --quiet --require-hashes --no-deps --no-build-isolation
 # dvc starts the stages as plain `python`, which must be the one of .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -9,11 +10,16 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 setup: .venv/ready
 
-.venv/ready: pyproject.toml requirements.lock
+.venv/ready: pyproject.toml requirements.lock $(wildcard requirements/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
 	@echo 'Setting up .venv: this takes a minute or two.'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	$(LOCKED) -r requirements/build.lock
+	$(LOCKED) -r requirements.lock
+	@# PyPI's torch for Linux needs CUDA's libraries; the build for CPUs alone does not.
+	if $(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit("+cpu" in m.version("torch"))'; then $(LOCKED) -r requirements/cuda.lock; fi
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/pip check
 	@touch $@
 
 demo: setup

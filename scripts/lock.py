@@ -1,24 +1,92 @@
-"""Pin the versions installed in this environment: write requirements.lock."""
+"""Pin what the project needs, with hashes: write requirements.lock and requirements/.
 
+Versions that are pinned already stay; remove a line to have the newest one. The pins are for all
+Pythons from 3.11 on and all systems that the packages are made for, with the hashes of all files
+that PyPI has. PyPI's torch for Linux needs CUDA's libraries, which are in a file of their own; the
+build for CPUs alone comes from other indexes, and has its hashes added as far as pip finds it.
+"""
+
+import hashlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-HEADER = "# Constraints for pip: the versions that the project was tested with (`make lock`).\n"
+from scripts import cli
+from scripts.workspace import ROOT
+
+LOCK = ROOT / "requirements.lock"
+BUILD, CUDA, CONSTRAINTS = (
+    ROOT / "requirements" / name for name in ("build.lock", "cuda.lock", "constraints.txt")
+)
+PYTHONS = ("3.11", "3.12", "3.13")
+_CUDA = re.compile(r"(nvidia|cuda|triton)\b")
+_HASHES = "# Install with: pip install --require-hashes --no-deps -r {name}. Made by `make lock`.\n"
+_PLAIN = "# For pip install -c: the versions in requirements.lock. Made by `make lock`.\n"
 
 
 def main() -> None:
-    """Write every installed package except the project itself, without local version suffixes."""
-    frozen = subprocess.run(
-        [sys.executable, "-m", "pip", "freeze", "--exclude-editable", "--exclude", "ser"],
-        check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-    # torch 2.13.0+cpu is the same release as 2.13.0, from another index.
-    pins = [re.sub(r"\+\w+$", "", line) for line in frozen.splitlines() if "==" in line]
-    path = Path(__file__).resolve().parents[1] / "requirements.lock"
-    path.write_text(HEADER + "\n".join(pins) + "\n", encoding="utf-8")
+    """Write the pins of everything that `make setup` installs."""
+    pins = _resolve("pyproject.toml", "--extra=dev", kept=(LOCK, CUDA))
+    torch = next(pin for pin in pins if pin.startswith("torch=="))
+    pins[pins.index(torch)] = " \\\n".join([torch.rstrip("\n"), *_cpu_hashes(torch)]) + "\n"
+    _write(LOCK, (pin for pin in pins if not _CUDA.match(pin)))
+    _write(CUDA, (pin for pin in pins if _CUDA.match(pin)))
+    with TemporaryDirectory() as folder:
+        asked = Path(folder) / "build.in"
+        asked.write_text("pip\nsetuptools\n", encoding="utf-8")
+        _write(BUILD, _resolve(str(asked), "--constraint=requirements.lock", kept=(BUILD,)))
+    plain = (re.split(r" \\\n", pin)[0].rstrip() for pin in pins)
+    CONSTRAINTS.write_text(_PLAIN + "".join(f"{pin}\n" for pin in plain), encoding="utf-8")
+
+
+def _resolve(asked: str, *options: str, kept: Sequence[Path]) -> list[str]:
+    """Return a pin with its hashes for each package, several lines each.
+
+    Args:
+        asked: file of what is wanted.
+        options: of uv.
+        kept: files of earlier pins, which are kept.
+    """
+    with TemporaryDirectory() as folder:
+        found = Path(folder) / "found.lock"
+        earlier = "".join(path.read_text("utf-8") for path in kept if path.exists())
+        found.write_text(earlier, encoding="utf-8")
+        command = [
+            *(sys.executable, "-m", "uv", "pip", "compile", asked, *options, "--universal"),
+            *("--python-version", PYTHONS[0], "--generate-hashes", "--no-annotate", "--no-header"),
+            *("--quiet", "--output-file", str(found)),
+        ]
+        subprocess.run(command, cwd=ROOT, check=True)
+        return re.findall(r"^\S.*\n(?:[ \t].*\n)*", found.read_text("utf-8"), re.MULTILINE)
+
+
+def _cpu_hashes(torch: str) -> Iterator[str]:
+    """Yield a line for the wheel of each Python of torch's build for CPUs, if an index has it."""
+    version = torch.split("==")[1].split()[0]
+    for python in PYTHONS:
+        with TemporaryDirectory() as folder:
+            command = [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"),
+                *(folder, "--only-binary=:all:", "--python-version", python),
+                f"torch=={version}+cpu",
+            ]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                print(f"no torch {version}+cpu for Python {python}: PyPI's is installed there")
+            for wheel in Path(folder).iterdir():
+                digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+                if digest not in torch:
+                    yield f"    --hash=sha256:{digest}"
+
+
+def _write(path: Path, pins: Iterable[str]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    head = _HASHES.format(name=path.relative_to(ROOT))
+    path.write_text(head + "".join(pins), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    cli.run_script(main)
