@@ -6,24 +6,19 @@ import sys
 from collections import Counter
 from functools import cache, partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from ser.core import params, sections, tables
 from ser.core.errors import UserError
 from ser.corpora import CORPORA, check_table, select_files
 from ser.sources import addresses
-from ser.sources.files import ORIGIN_FILE
+from ser.sources.files import ORIGIN_FILE, Check
 from stages import cli
-
-_LOOKING = Lock()
 
 
 def find_in_dvc_cache(md5: str) -> Path | None:
     """Return the file of DVC's cache with an MD5; None if it is not there."""
-    with _LOOKING:  # else every thread of a download would start DVC
-        folder = _dvc_cache()
-    path = folder / "files" / "md5" / md5[:2] / md5[2:]
+    path = _dvc_cache() / "files" / "md5" / md5[:2] / md5[2:]
     return path if path.is_file() else None
 
 
@@ -53,6 +48,8 @@ def main(raw: Path, report_file: Path) -> None:
         if unused := check_table(corpus, folder, list(pulled.files)):
             print(f"{corpus}: columns of labels.csv that are not used: {', '.join(unused)}")
         verified = Counter(pulled.files.values())
+        if source.kind == "dagshub":
+            _tell_unverified(corpus, verified)
         report[corpus] = {
             "source": pull.sources[corpus],
             **({} if pulled.revision is None else {"commit": pulled.revision}),
@@ -72,6 +69,17 @@ def main(raw: Path, report_file: Path) -> None:
         print(
             f"{name}: {facts['files']} files, {facts['bytes'] / 1e6:.1f} MB in {raw / name}{left}"
         )
+
+
+def _tell_unverified(corpus: str, verified: Counter[Check]) -> None:
+    """Print how many files were not compared with a hash, as pull.verify allows."""
+    loosely: dict[str, Check] = {
+        "compared by their size alone": "size",
+        "not verified at all": "unverified",
+    }
+    told = [f"{verified[check]} were {how}" for how, check in loosely.items() if verified[check]]
+    if told:
+        print(f"{corpus}: of {verified.total()} files, {' and '.join(told)}: see pull.verify")
 
 
 def _require_own_folders(raw: Path) -> None:

@@ -89,6 +89,8 @@ def folder_notes(raw: Path, clean: Clean) -> Iterator[str]:
         if corpus not in CORPORA:
             folder = raw / corpus
             files = list(find_files(folder))
+            if own.find_table(files, str(folder)):
+                continue
             labeller = own.make_labeller(folder, files, clean.relabel, clean.own_emotions)
             if labeller.note:
                 yield f"{corpus}: {labeller.note}"

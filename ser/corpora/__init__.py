@@ -4,7 +4,7 @@ A corpus with a module here is labelled by the names of its files. Any other nam
 user's own: see `ser.corpora.own`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ser.core.errors import UserError
@@ -79,7 +79,7 @@ def check_table(corpus: str, folder: Path, paths: Sequence[str]) -> list[str]:
     Raises:
         UserError: it is damaged.
     """
-    return [] if corpus in CORPORA else own.make_labeller(folder, paths, {}).unused
+    return [] if corpus in CORPORA else own.check_table(folder, paths)
 
 
 def label_files(
@@ -88,8 +88,8 @@ def label_files(
     paths: Sequence[str],
     relabel: Mapping[str, str],
     own_emotions: Collection[str] = (),
-) -> list[tuple[str, Labels | Rejected]]:
-    """Return the labels of each file of a corpus, or why it is not a clip.
+) -> Iterator[tuple[str, Labels | Rejected]]:
+    """Find the labels of each file of a corpus, or why it is not a clip.
 
     Args:
         corpus: its name.
@@ -111,15 +111,21 @@ def label_files(
         labeller = own.make_labeller(folder, paths, relabel, own_emotions)
         parse, missing = labeller.parse, labeller.missing
         files = [path for path in paths if PurePosixPath(path).name.lower() != own.TABLE]
-    labelled: list[tuple[str, Labels | Rejected]] = [
-        (path, Rejected("missing_file", detail)) for path, detail in missing.items()
-    ]
-    for path in files:
+    # The table is read before the first pair is asked for, and no two pairs are held at once.
+    return _label(sorted([*files, *missing]), parse, missing)
+
+
+def _label(
+    paths: list[str], parse: Callable[[str], Labels], missing: Mapping[str, str]
+) -> Iterator[tuple[str, Labels | Rejected]]:
+    for path in paths:
+        if (near := missing.get(path)) is not None:
+            yield path, own.missing_file(near)
+            continue
         try:
-            labelled.append((path, parse(path)))
+            yield path, parse(path)
         except Rejected as verdict:
-            labelled.append((path, verdict))
-    return sorted(labelled, key=lambda pair: pair[0])
+            yield path, verdict
 
 
 def clip_name(corpus: str, path: str) -> str | None:

@@ -4,11 +4,10 @@ Words that people typed are normalised here: see `ser.core.words`.
 """
 
 import csv
-import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ser.core.emotions import emotion_of
@@ -34,7 +33,8 @@ class Labeller:
 
     Attributes:
         parse: path below the folder -> labels; raises `Rejected`.
-        missing: path that the table lists but that does not exist -> which file may be meant.
+        missing: path that the table lists but that does not exist -> which file may be meant, or an
+            empty string.
         unused: columns of the table that are not used.
         note: how the folders were read, or why they do not name the speakers; may be empty.
     """
@@ -43,6 +43,19 @@ class Labeller:
     missing: dict[str, str]
     unused: list[str]
     note: str
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of labels.csv.
+
+    Attributes:
+        columns: all that are used but path.
+        labels: path below the corpus's folder -> its cells in these columns.
+    """
+
+    columns: list[str]
+    labels: dict[str, tuple[str, ...]]
 
 
 def find_table(paths: Collection[str], where: str) -> str | None:
@@ -80,7 +93,7 @@ def make_labeller(
     table = find_table(paths, str(folder))
     if table is not None:
         rows, unused = _read_table(folder / table, PurePosixPath(table).parent)
-        return Labeller(lambda path: _by_table(path, rows), _missing(rows, paths), unused, "")
+        return Labeller(partial(_by_table, rows), _missing(rows, paths), unused, "")
 
     @cache  # few folders hold many files
     def emotion(name: str) -> str | None:
@@ -91,6 +104,34 @@ def make_labeller(
 
     speakers, note = tree.find_speakers([path for path in paths if _is_recording(path)], emotion)
     return Labeller(lambda path: _by_folder(path, emotion, speakers.get(path, "")), {}, [], note)
+
+
+def check_table(folder: Path, paths: Collection[str]) -> list[str]:
+    """Check the labels.csv of a folder, if it has one.
+
+    Returns:
+        The columns that are not used.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    table = find_table(paths, str(folder))
+    return [] if table is None else _read_table(folder / table, PurePosixPath(table).parent)[1]
+
+
+def missing_file(near: str) -> Rejected:
+    """Return the rejection of a path that a table lists but that does not exist.
+
+    Args:
+        near: which file may be meant, or an empty string.
+    """
+    return Rejected(
+        "missing_file",
+        f"{TABLE} lists it, but the file is {near}: write each path relative to the folder of "
+        f"{TABLE}, with its suffix, in the file's upper and lower case"
+        if near
+        else f"{TABLE} lists it, but no recording ({READ}) has that name",
+    )
 
 
 def clip_name(path: str) -> str:
@@ -124,33 +165,29 @@ def _by_folder(path: str, emotion: Callable[[str], str | None], speaker: str) ->
     return Labels(name, next(iter(found.values())), speaker=speaker, utterance=name)
 
 
-def _by_table(path: str, rows: Mapping[str, Mapping[str, str]]) -> Labels:
-    row = rows.get(composed(path))
+def _by_table(rows: _Rows, path: str) -> Labels:
+    row = rows.labels.get(composed(path))
     if row is None:
         raise Rejected("unlisted", f"not in {TABLE}")
     name = clip_name(path)
-    labels = replace(Labels(name, ""), **row)  # type: ignore[arg-type]
+    cells = dict(zip(rows.columns, row, strict=True))
+    labels = replace(Labels(name, ""), **cells)  # type: ignore[arg-type]
     # Without this column, every clip is an utterance of its own: no two must stay on one side.
     return replace(labels, utterance=labels.utterance or name)
 
 
-def _missing(rows: Collection[str], paths: Collection[str]) -> dict[str, str]:
+def _missing(rows: _Rows, paths: Collection[str]) -> dict[str, str]:
     """Find the recordings that may be meant by paths that a table lists but that do not exist."""
     there = {composed(path) for path in paths}
-    unlisted = sorted(path for path in there - set(rows) if _is_recording(path))
-    # If several could be meant, the first in sorted order.
-    by_path = {_loosely(path): path for path in reversed(unlisted)}
-    by_name = {PurePosixPath(_loosely(path)).name: path for path in reversed(unlisted)}
-    missing = {}
-    for path in sorted(set(rows) - there):
-        key = _loosely(path)
-        near = by_path.get(key) or by_name.get(PurePosixPath(key).name)
-        missing[path] = (
-            f"{TABLE} lists it, but the file is {near}: write each path relative to the folder of "
-            f"{TABLE}, with its suffix, in the file's upper and lower case"
-            if near
-            else f"{TABLE} lists it, but no recording ({READ}) has that name"
-        )
+    missing = dict.fromkeys(sorted(path for path in rows.labels if path not in there), "")
+    unlisted = [path for path in there if path not in rows.labels and _is_recording(path)]
+    if missing and unlisted:
+        unlisted.sort(reverse=True)  # if several could be meant, the first in sorted order
+        by_path = {_loosely(path): path for path in unlisted}
+        by_name = {PurePosixPath(_loosely(path)).name: path for path in unlisted}
+        for path in missing:
+            key = _loosely(path)
+            missing[path] = by_path.get(key) or by_name.get(PurePosixPath(key).name, "")
     return missing
 
 
@@ -161,56 +198,97 @@ def _loosely(path: str) -> str:
     return lower.removesuffix(suffix)
 
 
-def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _records(file: Path, separator: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
     """Yield (number of the last line, cells) of each record that is not empty.
 
+    Args:
+        file: the table.
+        separator: of its columns.
+        skipped: number of lines before the header.
+
     Raises:
-        csv.Error: the text is damaged.
+        OSError, UnicodeDecodeError, csv.Error: the file is damaged or is not a table.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    for cells in reader:
-        if any(map(str.strip, cells)):
-            yield reader.line_num, cells
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        for _ in range(skipped):
+            stream.readline()
+        reader = csv.reader(stream, delimiter=separator, strict=True)
+        for cells in reader:
+            if any(map(str.strip, cells)):
+                yield skipped + reader.line_num, cells
 
 
-def _header(text: str, separator: str) -> list[str]:
+def _header(file: Path, separator: str) -> list[str]:
     """Return the names of a table's columns if they are separated like this."""
     try:
-        _, names = next(_records(text, separator), (0, []))
+        _, names = next(_records(file, separator, 0), (0, []))
     except csv.Error:
         return []
     return list(map(folded, names))
 
 
-def _find_separator(text: str) -> str:
-    """Return the separator that finds most known columns in the header; without any, a comma."""
+def _find_separator(file: Path) -> tuple[str, int]:
+    """Return the separator, and how many lines state it, 0 or 1.
+
+    If it is not stated, it is the one that finds most known columns in the header, or a comma.
+    """
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        stated = _STATED_SEPARATOR.match(stream.readline())
+    if stated:
+        return stated[1], 1
     known = {*_REQUIRED, *_OPTIONAL}
-    return max(_SEPARATORS, key=lambda separator: len(known.intersection(_header(text, separator))))
+    return max(_SEPARATORS, key=lambda each: len(known.intersection(_header(file, each)))), 0
 
 
-def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Read labels.csv.
+def _read_table(file: Path, parent: PurePosixPath) -> tuple[_Rows, list[str]]:
+    """Read labels.csv, one row at a time: it may have millions.
 
     Returns:
-        (path below the corpus's folder -> its other columns, columns that are not used).
+        (its rows, columns that are not used).
 
     Raises:
         UserError: it is not a table, lacks a column, has an age with a decimal comma, or lists a
             path twice or outside its folder.
     """
+    number = 0
+    labels: dict[str, tuple[str, ...]] = {}
+    # Of equal texts and of equal rows, one is kept.
+    texts: dict[str, str] = {}
+    rows: dict[tuple[str, ...], tuple[str, ...]] = {}
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            text = stream.read()
-        stated = _STATED_SEPARATOR.match(text)
-        separator = stated[1] if stated else _find_separator(text)
-        if stated:
-            text = text[stated.end() :]  # from the end of the line, so that all keep their numbers
-        lines = list(_records(text, separator))
+        separator, skipped = _find_separator(file)
+        records = _records(file, separator, skipped)
+        number, names = next(records, (0, []))
+        header = list(map(folded, names))
+        used = _used_columns(file, header, separator)
+        columns = [column for column in used if column != "path"]
+        for number, cells in records:
+            where = f"{file}, line {number}"
+            if any(map(str.strip, cells[len(header) :])):
+                raise UserError(f"{where}: {len(cells)} fields under {len(header)} columns")
+            row = dict.fromkeys(header, "") | dict(zip(header, map(str.strip, cells), strict=False))
+            if _DECIMAL_COMMA.fullmatch(age := row.get("age", "")):
+                raise UserError(f"{where}: age {age!r}: write {age.replace(',', '.')}")
+            path = composed((parent / _below(row["path"], where)).as_posix())
+            if path in labels:
+                raise UserError(f"{where}: {row['path']!r} is already listed")
+            told = (tidied(row[column]) for column in columns)
+            values = tuple(texts.setdefault(text, text) for text in told)
+            labels[path] = rows.setdefault(values, values)
     except (OSError, ValueError, csv.Error) as error:
+        # The place that it states is one in a part of the file.
+        problem = error.reason if isinstance(error, UnicodeDecodeError) else error
         raise UserError(
-            f'{file} is not a csv table in UTF-8: {error}; spreadsheets can save it as "CSV UTF-8"'
+            f"{file} is not a csv table in UTF-8: {problem}, in or after line {number + 1}; "
+            'spreadsheets can save it as "CSV UTF-8"'
         ) from None
-    header = _header(text, separator)
+    if not labels:
+        raise UserError(f"{file} lists no recordings")
+    return _Rows(columns, labels), [column for column in header if column and column not in used]
+
+
+def _used_columns(file: Path, header: list[str], separator: str) -> list[str]:
+    """Return the known columns of a header, after checking that it has those that are needed."""
     used = [column for column in (*_REQUIRED, *_OPTIONAL) if column in header]
     if not set(_REQUIRED) <= set(used) or any(header.count(column) > 1 for column in used):
         raise UserError(
@@ -218,21 +296,7 @@ def _read_table(file: Path, parent: PurePosixPath) -> tuple[dict[str, dict[str, 
             f"{', '.join(_OPTIONAL)}, once; it has {', '.join(header) or 'none'}, separated by "
             f"{_SEPARATORS.get(separator, repr(separator))}"
         )
-    rows: dict[str, dict[str, str]] = {}
-    for number, cells in lines[1:]:
-        where = f"{file}, line {number}"
-        if any(map(str.strip, cells[len(header) :])):
-            raise UserError(f"{where}: {len(cells)} fields under {len(header)} columns")
-        row = dict.fromkeys(header, "") | dict(zip(header, map(str.strip, cells), strict=False))
-        if _DECIMAL_COMMA.fullmatch(age := row.get("age", "")):
-            raise UserError(f"{where}: age {age!r}: write {age.replace(',', '.')}")
-        path = composed((parent / _below(row["path"], where)).as_posix())
-        if path in rows:
-            raise UserError(f"{where}: {row['path']!r} is already listed")
-        rows[path] = {column: tidied(row[column]) for column in used if column != "path"}
-    if not rows:
-        raise UserError(f"{file} lists no recordings")
-    return rows, [column for column in header if column and column not in used]
+    return used
 
 
 def _below(path: str, where: str) -> PurePosixPath:

@@ -234,23 +234,30 @@ def _pull_path(path: Path, folder: Path, select: Select) -> Pulled:
 def _copy(source: Path, folder: Path, select: Select, origin: str) -> Pulled:
     seen: list[str] = []
     for parent, folders, files in os.walk(source):
-        for link in (Path(parent, name) for name in sorted(folders)):
-            if link.is_symlink():
-                raise UserError(
-                    f"{link} is a link to a folder, and such links are not followed: replace it "
-                    "with the folder, or remove it"
-                )
+        for name in sorted(folders):
+            _refuse_link(Path(parent, name))
         seen += [Path(parent, name).relative_to(source).as_posix() for name in files]
     wanted = select(seen, origin)
-    for path in wanted:
-        target = safe_target(folder, path, str(source))
-        if not (source / path).exists():
-            raise UserError(f"{source / path} is a link to nothing: remove it")
+    targets = {path: safe_target(folder, path, str(source)) for path in wanted}
+    for path in targets:
+        _refuse_link(source / path)
+        if not (source / path).is_file():
+            raise UserError(f"{source / path} is neither a file nor a folder: remove it")
+    for path, target in targets.items():
         if target.is_file() and filecmp.cmp(source / path, target, shallow=False):
             continue
         with atomic_write(target) as part:
             shutil.copyfile(source / path, part)
     return Pulled(None, dict.fromkeys(wanted, "unverified"), len(seen) - len(wanted))
+
+
+def _refuse_link(path: Path) -> None:
+    """Check that a part of a corpus is not a link, which may lead to other files of the user."""
+    if path.is_symlink():
+        raise UserError(
+            f"{path} is a link, and links within a corpus are not followed: replace it with what "
+            "it links to (`cp -RL` copies a folder so), or remove it"
+        )
 
 
 def _unpack(archive: Path, folder: Path, select: Select, check: Check) -> Pulled:

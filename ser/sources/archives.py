@@ -68,6 +68,7 @@ def unpack(archive: Path, folder: Path, select: Select) -> tuple[list[str], int]
 
 
 def _unpack_zip(archive: Path, folder: Path, select: Select) -> tuple[list[str], int]:
+    packed_size = archive.stat().st_size
     with zipfile.ZipFile(archive) as opened:
         members = {
             PurePosixPath(info.filename).as_posix(): info
@@ -79,7 +80,7 @@ def _unpack_zip(archive: Path, folder: Path, select: Select) -> tuple[list[str],
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise UserError(f"{archive}: {path!r} is a link: refused")
         wanted = select(members, str(archive))
-        _refuse_growth(archive, sum(members[path].file_size for path in wanted))
+        refuse_growth(archive, packed_size, sum(members[path].file_size for path in wanted))
         targets = {path: safe_target(folder, path, str(archive)) for path in wanted}
         for path, target in _progress(targets.items(), archive):
             member = members[path]
@@ -100,6 +101,7 @@ def _is_there(target: Path, member: zipfile.ZipInfo) -> bool:
 
 
 def _unpack_tar(archive: Path, folder: Path, select: Select) -> tuple[list[str], int]:
+    packed_size = archive.stat().st_size
     with tarfile.open(archive) as opened:
         members: dict[str, tarfile.TarInfo] = {}
         size = 0
@@ -111,9 +113,9 @@ def _unpack_tar(archive: Path, folder: Path, select: Select) -> tuple[list[str],
             if not member.isreg():
                 raise UserError(f"{archive}: {path!r} is a link or a device: refused")
             size += member.size
-            _refuse_growth(archive, size)  # before what is packed is read
+            refuse_growth(archive, packed_size, size)  # before what is packed is read
             members[path] = member
-        _require_end(opened)
+        _require_end(opened, archive, packed_size)
         wanted = select(members, str(archive))
         # In the order of the archive: going back would decompress it again from its beginning.
         in_order = sorted(wanted, key=lambda path: members[path].offset)
@@ -127,7 +129,7 @@ def _unpack_tar(archive: Path, folder: Path, select: Select) -> tuple[list[str],
     return wanted, len(members) - len(wanted)
 
 
-def _require_end(opened: tarfile.TarFile) -> None:
+def _require_end(opened: tarfile.TarFile, archive: Path, packed_size: int) -> None:
     """Check that a tar was not cut off between two files, which Python takes for complete.
 
     Reading a compressed one to its end also verifies its checksum.
@@ -137,12 +139,15 @@ def _require_end(opened: tarfile.TarFile) -> None:
         if opened.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError("its end is missing")
         while opened.fileobj.read(_BLOCK):
-            pass
+            refuse_growth(archive, packed_size, opened.fileobj.tell())
 
 
-def _refuse_growth(archive: Path, size: int) -> None:
-    """Check that `size` bytes are not too many to unpack from an archive."""
-    packed = archive.stat().st_size
+def refuse_growth(archive: Path, packed: int, size: int) -> None:
+    """Check that `size` bytes are not too many to unpack from an archive of `packed` bytes.
+
+    Raises:
+        UserError: they are.
+    """
     if size > max(_ALWAYS_ALLOWED, _MOST_GROWTH * packed):
         raise UserError(
             f"{archive} would grow from {packed / 1e6:.1f} MB to more than "

@@ -25,11 +25,13 @@ from ser.sources.files import (
     safe_target,
     write_origin,
 )
+from ser.sources.limits import Limits, TooMuchError, TooSlowError
 
 Verify = Literal["hash", "size"]
 
 _THREADS = 8
 _SHOWN = 20
+_BY_HAND = "download the files by hand and use a `path:` source"
 
 
 class _MismatchError(Exception):
@@ -70,16 +72,17 @@ class _Entry(BaseModel):
 
     def mismatch(self, local: Path) -> str | None:
         """Return how a local file differs from the listed one; None if it does not."""
-        content = local.read_bytes()
-        if self.size and len(content) != self.size:
-            return f"{len(content)} bytes, expected {self.size}"
+        size = local.stat().st_size
+        if self.size and size != self.size:
+            return f"{size} bytes, expected {self.size}"
         if self.check == "md5":
-            digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+            hasher = hashlib.md5(usedforsecurity=False)
         elif self.check == "git_hash":
-            blob = b"blob %d\0" % len(content) + content
-            digest = hashlib.sha1(blob, usedforsecurity=False).hexdigest()
+            hasher = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
         else:
             return None
+        with local.open("rb") as content:
+            digest = hashlib.file_digest(content, lambda: hasher).hexdigest()
         return None if digest == self.hash else f"{self.check} {digest}, expected {self.hash}"
 
 
@@ -91,6 +94,7 @@ def fetch(
     verify: Verify,
     redirect_hosts: Sequence[str],
     find_copy: FindCopy,
+    limits: Limits = Limits(),  # noqa: B008 - it is frozen
 ) -> Pulled:
     """Download the audio files of a repository at one commit into a folder.
 
@@ -101,23 +105,25 @@ def fetch(
         revision: branch or commit; None: the latest commit of the default branch.
         folder: where the files go; their paths in the repository are kept.
         select: chooses the files that are wanted.
-        verify: whether files must have the listed hash, or only the listed size.
+        verify: whether files must have the listed hash, or only the listed size, if there is one.
         redirect_hosts: other hosts that a download may be redirected to.
         find_copy: finds a local copy of a file by its MD5.
+        limits: how much the server may send, and how slowly.
 
     Raises:
         UserError: something is missing, wrong or not allowed; the text says what to do.
     """
-    with closing(Client(repo, redirect_hosts)) as client:
+    with closing(Client(repo, redirect_hosts, limits)) as client:
         commit = _commit(client, revision)
-        listed = _list(client, commit)
+        listed = _list(client, commit, limits)
         files = [listed[path] for path in select(listed, client.api.repo_url)]
         if verify == "size":
             files = [file.model_copy(update={"hash": ""}) for file in files]
+        _require_facts(client.api.repo_url, files, verify, limits)
         targets = {safe_target(folder, file.path, client.api.repo_url): file for file in files}
         unsure = [t for t, file in targets.items() if file.check in ("size", "unverified")]
         write_origin(folder, f"{client.api.repo_url}@{commit}\n", unsure)
-        _download(client, commit, targets, find_copy)
+        _download(client, commit, targets, find_copy, limits)
     return Pulled(commit, {file.path: file.check for file in files}, len(listed) - len(files))
 
 
@@ -142,30 +148,62 @@ def _commit(client: Client, revision: str | None) -> str:
     raise UserError(f"{branch!r} is neither a branch nor a commit of {api.repo_url}")
 
 
-def _list(client: Client, commit: str) -> dict[str, _Entry]:
+def _list(client: Client, commit: str, limits: Limits) -> dict[str, _Entry]:
     """Return path -> entry of all files in the repository, without connected buckets."""
     source = client.api.repo_url
     files: dict[str, _Entry] = {}
+    seen = 0
     folders = [""]
+    known = set(folders)
     for folder in folders:  # grows while it is iterated
         url = client.api.content_api_url(folder, commit)
         try:
             entries = client.ask(url, TypeAdapter(list[_Entry]), include_size="true")
         except NotFoundError:
             raise UserError(f"{source} lists a folder {folder!r} that does not exist") from None
+        seen += len(entries)
+        if seen > limits.entries:
+            raise _too_large(source, f"more than {limits.entries:,} files and folders")
         for entry in entries:
             require_relative(entry.path, source)
             if entry.versioning == "bucket":
                 continue
             if entry.type == "file":
                 files[entry.path] = entry
-            elif entry.type == "dir" and entry.path not in folders:
+            elif entry.type == "dir" and entry.path not in known:
+                if entry.path.count("/") >= limits.depth:
+                    raise _too_large(source, f"folders that are more than {limits.depth} deep")
+                if len(folders) > limits.folders:
+                    raise _too_large(source, f"more than {limits.folders:,} folders")
                 folders.append(entry.path)
+                known.add(entry.path)
     return files
 
 
+def _too_large(source: str, what: str) -> UserError:
+    return UserError(f"{source} lists {what}: refused; {_BY_HAND}")
+
+
+def _require_facts(source: str, files: Sequence[_Entry], verify: Verify, limits: Limits) -> None:
+    """Check that files can be verified as they should be, and are not too large."""
+    bare = [file.path for file in files if file.check not in ("md5", "git_hash")]
+    if verify == "hash" and bare:
+        raise UserError(
+            f"{source} lists {len(bare)} of {len(files)} files without a hash, such as {bare[0]}, "
+            "so that they cannot be verified: set `pull.verify: size` in params.yaml if they are "
+            f"to be used nevertheless, or {_BY_HAND}"
+        )
+    for file in files:
+        if file.size > limits.file:
+            raise _too_large(source, f"{file.path} with {file.size:,} bytes, over {limits.file:,}")
+
+
 def _download(
-    client: Client, commit: str, targets: dict[Path, _Entry], find_copy: FindCopy
+    client: Client,
+    commit: str,
+    targets: dict[Path, _Entry],
+    find_copy: FindCopy,
+    limits: Limits,
 ) -> None:
     """Download what is missing; raise one error for all the files that failed."""
     missing: dict[str, str] = {}
@@ -175,20 +213,28 @@ def _download(
         ThreadPoolExecutor(_THREADS) as pool,
         tqdm(total=len(targets), desc=client.api.full_name, unit="file", disable=None) as bar,
     ):
-        futures = {
-            pool.submit(_download_one, client, commit, file, target, find_copy): file.path
-            for target, file in targets.items()
-        }
         try:
+            futures = {}
+            for (target, file), there in zip(
+                targets.items(), pool.map(_is_there, targets.items()), strict=True
+            ):
+                if there:
+                    bar.update()
+                    continue
+                # Here, because a program that looks for it is ended with this thread.
+                copy = find_copy(file.hash) if file.check == "md5" else None
+                most = file.size or limits.file
+                future = pool.submit(_download_one, client, commit, file, target, copy, most)
+                futures[future] = file.path
             for future in as_completed(futures):
                 path = futures[future]
                 try:
                     future.result()
                 except _MismatchError as error:
                     invalid[path] = str(error)
-                except (NotFoundError, TransientError) as error:
+                except (NotFoundError, TransientError, TooSlowError) as error:
                     missing[path] = str(error)
-                    silent += isinstance(error, TransientError)
+                    silent += not isinstance(error, NotFoundError)
                     if silent == _THREADS:
                         raise UserError(
                             f"{client.api.host} no longer answers ({error}): the files that have "
@@ -203,20 +249,27 @@ def _download(
         raise UserError(_failures(client.api.repo_url, len(targets), missing, invalid))
 
 
+def _is_there(place: tuple[Path, _Entry]) -> bool:
+    target, file = place
+    return target.is_file() and file.mismatch(target) is None
+
+
 def _download_one(
-    client: Client, commit: str, file: _Entry, target: Path, find_copy: FindCopy
+    client: Client, commit: str, file: _Entry, target: Path, copy: Path | None, most: int
 ) -> None:
-    if target.is_file() and file.mismatch(target) is None:
-        return
-    copy = find_copy(file.hash) if file.check == "md5" else None
     with atomic_write(target) as part:
         if copy is not None:
             shutil.copyfile(copy, part)
             if file.mismatch(part) is None:
                 return
+        mismatch: str | None = None
         for _ in range(2):  # a transfer error does not happen twice
-            client.save(file.path, commit, part)
-            mismatch = file.mismatch(part)
+            try:
+                client.save(file.path, commit, part, most)
+            except TooMuchError as error:
+                mismatch = f"more than the listed {file.size} bytes" if file.size else str(error)
+            else:
+                mismatch = file.mismatch(part)
             if mismatch is None:
                 return
         raise _MismatchError(mismatch)
@@ -235,7 +288,6 @@ def _failures(source: str, n: int, missing: dict[str, str], invalid: dict[str, s
     if invalid:
         lines.append(
             "if the hashes that DagsHub lists are wrong and the files are not, set "
-            "`pull.verify: size` in params.yaml; if the sizes are wrong too, download the files "
-            "by hand and use a `path:` source"
+            f"`pull.verify: size` in params.yaml; if the sizes are wrong too, {_BY_HAND}"
         )
     return "\n".join(lines)

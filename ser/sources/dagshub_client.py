@@ -7,10 +7,10 @@ it starts a login, and it neither verifies nor resumes downloads.
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import TypeVar
 
 import httpx
@@ -20,6 +20,7 @@ from dagshub.common.api.repo import RepoAPI
 from pydantic import TypeAdapter, ValidationError
 
 from ser.core.errors import UserError
+from ser.sources.limits import Limits, TooMuchError, TooSlowError, Transfer, supervise
 
 T = TypeVar("T")
 
@@ -52,11 +53,12 @@ class NotFoundError(Exception):
 class Client:
     """Requests about one repository. DAGSHUB_USER_TOKEN is sent if it is set."""
 
-    def __init__(self, repo: str, redirect_hosts: Sequence[str]) -> None:
+    def __init__(self, repo: str, redirect_hosts: Sequence[str], limits: Limits) -> None:
         # An explicit auth prevents the package from starting a login; this one adds nothing.
         self.api = RepoAPI(repo, host=config.host, auth=httpx.Auth())
         self.stopped = Event()  # once it is set, no request is tried again
         self._redirect_hosts = redirect_hosts
+        self._limits = limits
         self._token = _token()
         headers = {**config.requests_headers, "Accept-Encoding": "identity"}
         if self._token:
@@ -64,8 +66,6 @@ class Client:
         self._http = httpx.Client(
             headers=headers,
             timeout=_TIMEOUT,
-            follow_redirects=True,
-            max_redirects=_REDIRECTS,
             event_hooks={"response": [self._check]},
         )
 
@@ -81,9 +81,13 @@ class Client:
             UserError, NotFoundError: as in `ask`.
         """
         url = self.api.repo_api_url
+        # However little arrives, until all of it has.
+        in_time = replace(self._limits, seconds=_FIRST_CONTACT)
         try:
-            return _within(_FIRST_CONTACT, lambda: self.ask(url, form, _FIRST_TRIES))
-        except TimeoutError:
+            return supervise(
+                lambda: self.ask(url, form, _FIRST_TRIES), lambda: 0, in_time, self.stopped
+            )
+        except TooSlowError:
             raise UserError(
                 f"no usable answer from {self.api.host} within {_FIRST_CONTACT} seconds: {_OFFLINE}"
             ) from None
@@ -92,38 +96,57 @@ class Client:
         """Get JSON of the given form.
 
         Raises:
-            UserError: no answer, one that needs a token, or one of another form.
+            UserError: no answer, one that needs a token, is too slow or too large, or is of another
+                form.
             NotFoundError: the address does not exist.
         """
-
-        def attempt() -> bytes:
-            with self._answer(url, params) as response:
-                return response.read()
-
         try:
-            return form.validate_json(self._try(attempt, tries))
-        except TransientError as error:
+            answer = self._try(
+                lambda: self._receive(url, params, self._limits.listing, b"".join), tries
+            )
+            return form.validate_json(answer)
+        except (TransientError, TooSlowError) as error:
             raise UserError(f"no usable answer from {url} ({error}): {_OFFLINE}") from None
+        except TooMuchError as error:
+            raise UserError(f"{url} answers with {error}: refused") from None
         except ValidationError as error:
             problem = error.errors()[0]["msg"]
             raise UserError(f"{url} gave an unexpected answer: {problem}") from None
 
-    def save(self, path: str, commit: str, target: Path) -> None:
-        """Download a file of the repository.
+    def save(self, path: str, commit: str, target: Path, most: int) -> None:
+        """Download a file of the repository that may have `most` bytes.
 
         Raises:
             UserError: the answer needs a token.
             NotFoundError: the file does not exist.
             TransientError: no answer, or only a part of one.
+            TooMuchError: it is larger.
+            TooSlowError: it arrives too slowly.
         """
+
+        def write(blocks: Iterator[bytes]) -> None:
+            with target.open("wb") as stream:
+                stream.writelines(blocks)
+
         url = self.api.raw_api_url(path, commit)
+        self._try(lambda: self._receive(url, {}, most, write), _TRIES)
 
-        def attempt() -> None:
+    def _receive(
+        self, url: str, params: dict[str, str], most: int, receive: Callable[[Iterator[bytes]], T]
+    ) -> T:
+        """Send one request and receive the body of its answer, as it is sent."""
+        transfer = Transfer(most)
+
+        def attempt() -> T:
             # A body shorter than its Content-Length is an httpx.RequestError.
-            with self._answer(url) as response, target.open("wb") as stream:
-                stream.writelines(response.iter_bytes())
+            with self._answer(url, params) as response:
+                transfer.check()
+                return receive(transfer.count(response.iter_raw()))
 
-        self._try(attempt, _TRIES)
+        try:
+            return supervise(attempt, lambda: transfer.received, self._limits, self.stopped)
+        finally:
+            transfer.give_up()
 
     def _try(self, attempt: Callable[[], T], tries: int) -> T:
         retrying = tenacity.Retrying(
@@ -136,17 +159,22 @@ class Client:
         return retrying(attempt)
 
     @contextmanager
-    def _answer(self, url: str, params: dict[str, str] | None = None) -> Iterator[httpx.Response]:
-        """Send one request and follow its redirections, without reading the body yet."""
+    def _answer(self, url: str, params: dict[str, str]) -> Iterator[httpx.Response]:
+        """Send one request and follow its redirections, without reading a body yet."""
         try:
-            with self._http.stream("GET", url, params=params or None) as response:
-                yield response
-        except httpx.TooManyRedirects:
-            raise UserError(f"{url} redirects more than {_REDIRECTS} times") from None
+            request = self._http.build_request("GET", url, params=params or None)
+            # httpx, following them itself, would read the bodies of redirections, however long.
+            for _ in range(_REDIRECTS + 1):
+                with closing(self._http.send(request, stream=True)) as response:
+                    if response.next_request is None:
+                        yield response
+                        return
+                    request = response.next_request
         except httpx.RequestError as error:
             raise TransientError(f"{type(error).__name__}: {error}") from None
         except httpx.InvalidURL as error:
             raise UserError(f"{url} or where it redirects to is not an address: {error}") from None
+        raise UserError(f"{url} redirects more than {_REDIRECTS} times")
 
     def _check(self, response: httpx.Response) -> None:
         """Check that a response is content or an allowed redirection; httpx calls this for each."""
@@ -164,6 +192,11 @@ class Client:
             raise UserError(f"{url} answers HTTP {status}")
         elif response.headers.get("content-type", "").startswith("text/html"):
             raise self._login_needed(f"{url} answers with a web page")
+        elif (encoding := response.headers.get("content-encoding", "identity")) != "identity":
+            # It would have to be unpacked before its size is known.
+            raise UserError(
+                f"{url} answers in the encoding {encoding!r}, although none was asked for: refused"
+            )
 
     def _check_redirection(self, here: httpx.URL, there: httpx.URL) -> None:
         if _LOGIN.search(there.path):
@@ -200,17 +233,3 @@ def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, TransientError) else 0.0
     return max(_BACK_OFF(state), min(asked, _LONGEST_WAIT))
-
-
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Call with a time limit; socket timeouts cover neither name look-ups nor a slow trickle."""
-    future: Future[T] = Future()
-
-    def answer() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    Thread(target=answer, daemon=True).start()
-    return future.result(timeout=seconds)

@@ -776,7 +776,7 @@ def test_ones_own_corpus_without_audio_is_refused_with_the_kinds_that_can_be_rea
 
 def test_every_file_gets_its_labels_or_a_verdict_in_the_order_of_the_paths(tmp_path):
     paths = ["b/03-01-05-02-01-01-12.wav", "a/x.wav", "02-01-05-02-01-01-12.wav"]
-    labelled = label_files("ravdess", tmp_path, paths, {})
+    labelled = list(label_files("ravdess", tmp_path, paths, {}))
     assert [path for path, _ in labelled] == sorted(paths)
     film, unknown, clip = (labels for _, labels in labelled)
     assert isinstance(film, Rejected)

@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import PurePosixPath
 
 import pytest
@@ -16,7 +17,7 @@ def labelled(folder, paths, table=None, at="labels.csv", relabel=None, emotions=
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(table if isinstance(table, bytes) else table.encode())
         paths = [*paths, at]
-    pairs = label_files("own", folder, sorted(paths), relabel or {}, emotions)
+    pairs = list(label_files("own", folder, sorted(paths), relabel or {}, emotions))
     assert [path for path, _ in pairs] == sorted({path for path, _ in pairs})
     return {
         path: (labels.reason, str(labels)) if isinstance(labels, Rejected) else labels
@@ -325,6 +326,29 @@ def test_rows_that_are_longer_than_the_header_are_refused(tmp_path, rows):
 )
 def test_what_is_no_table_is_refused(tmp_path, table):
     assert "is not a csv table in UTF-8" in refusal(tmp_path, table)
+
+
+def test_what_is_no_text_is_told_with_its_line(tmp_path):
+    rows = b"".join(b"%d.wav,sad\n" % i for i in range(5000))
+    text = refusal(tmp_path, b"path,emotion\n" + rows + "café.wav,sad\n".encode("latin-1"))
+    assert "invalid continuation byte, in or after line 4" in text
+
+
+def test_a_long_table_takes_little_memory(tmp_path):
+    rows = 20_000
+    table = "path,emotion,speaker,utterance,age\n" + "".join(
+        f"speaker{i % 8}/clip{i:07}.wav,sad,speaker{i % 8},sentence{i % 50},{20 + i % 50}\n"
+        for i in range(rows)
+    )
+    labelled(tmp_path, ["a.wav"], table)  # what is loaded once
+    tracemalloc.start()
+    try:
+        n = sum(1 for _ in label_files("own", tmp_path, ["a.wav", "labels.csv"], {}))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert n == rows + 1
+    assert most < 500 * rows  # bytes
 
 
 @pytest.mark.parametrize("table", [b"", b"\n\n", b"\xef\xbb\xbf"])

@@ -34,6 +34,8 @@ class Fault:
     body: bytes | None = None  # sent instead of the correct body
     cut: int | None = None  # bytes sent before the connection is dropped
     drip: float = 0.0  # seconds before each byte
+    drip_headers: bool = False  # a header of 60 bytes is sent like this, too
+    times_body: int = 1  # how often the body is sent, as one
     hold: Event | None = None  # half of the body is sent at once, the rest when this is set
     reached: Event = field(default_factory=Event)  # set when a request meets the fault
 
@@ -204,23 +206,30 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, fault: Fault) -> None:
         self.send_response(status)
+        if fault.drip_headers:
+            self.flush_headers()
+            self._drip(b"X-Slow: " + b"." * 50 + b"\r\n", fault.drip)
         for name, value in {"Content-Type": "application/octet-stream", **fault.headers}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) * fault.times_body))
         self.end_headers()
         if fault.cut is not None:
             self.wfile.write(body[: fault.cut])
             self.close_connection = True
         elif fault.drip:
-            for byte in body:
-                time.sleep(fault.drip)
-                self.wfile.write(bytes([byte]))
+            self._drip(body, fault.drip)
         elif fault.hold is not None:
             self.wfile.write(body[: len(body) // 2])
             fault.hold.wait(60)
             self.wfile.write(body[len(body) // 2 :])
         else:
-            self.wfile.write(body)
+            for _ in range(fault.times_body):
+                self.wfile.write(body)
+
+    def _drip(self, content: bytes, seconds: float) -> None:
+        for byte in content:
+            time.sleep(seconds)
+            self.wfile.write(bytes([byte]))
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing: the log is in `DagsHubServer.log`."""

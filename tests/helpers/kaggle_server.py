@@ -20,11 +20,12 @@ import io
 import json
 import re
 import sys
+import time
 import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import urlsplit
 
 DATASET = "ejlok1/recordings"
@@ -42,6 +43,10 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)  # "": left out
     body: bytes | None = None  # sent instead of the correct body
     cut: int | None = None  # bytes sent before the connection is dropped
+    times_body: int = 1  # how often the body is sent, as one
+    pause: float = 0.0  # seconds before each of them
+    drip: float = 0.0  # seconds before each byte
+    reached: Event = field(default_factory=Event)  # set when a request meets the fault
 
 
 def refusal(status: int, message: str = "Permission 'datasets.get' was denied") -> Fault:
@@ -87,6 +92,7 @@ class KaggleServer(ThreadingHTTPServer):
         if fault is None or fault.times == 0:
             return Fault()
         fault.times -= 1
+        fault.reached.set()
         return fault
 
 
@@ -156,10 +162,23 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, **fault.headers}.items():
             if value:
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) * fault.times_body))
         self.end_headers()
-        self.wfile.write(body[: fault.cut])
         self.close_connection = fault.cut is not None
+        try:
+            for _ in range(fault.times_body):
+                time.sleep(fault.pause)
+                if fault.drip:
+                    self._drip(body, fault.drip)
+                else:
+                    self.wfile.write(body[: fault.cut])
+        except OSError:  # the client has disconnected
+            self.close_connection = True
+
+    def _drip(self, content: bytes, seconds: float) -> None:
+        for byte in content:
+            time.sleep(seconds)
+            self.wfile.write(bytes([byte]))
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing: the log is in `KaggleServer.log`."""

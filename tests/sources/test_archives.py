@@ -210,6 +210,12 @@ def test_an_archive_that_grows_too_much_is_refused(tmp_path, folder, form, sizes
     assert "would grow from 0.1 MB to more than 73 MB, more than 20 times: refused" in text
 
 
+def test_what_follows_the_end_of_a_tar_is_not_unpacked_without_end(tmp_path, folder):
+    archive = pack(tmp_path / "a.tar", AUDIO)
+    archive.write_bytes(gzip.compress(archive.read_bytes() + bytes(80 * MIB)))
+    assert "more than 20 times: refused" in refused(archive, folder)
+
+
 def test_a_file_that_is_mostly_a_hole_is_refused(tmp_path, folder):
     member = tarfile.TarInfo("angry/x.wav")
     member.type = tarfile.GNUTYPE_SPARSE

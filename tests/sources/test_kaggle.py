@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from kaggle_server import DATASET, PORT, Fault, KaggleServer, pack, refusal
 
 from ser.core.errors import UserError
 from ser.core.tables import parse_report
+from ser.sources import kaggle
 from ser.sources.files import ORIGIN_FILE
+from ser.sources.limits import Limits
 from stages import pull
 
 ROOT = Path(__file__).parents[2]
@@ -422,3 +425,66 @@ def test_strange_answers_are_no_traceback(server, body):
 def test_cache_that_cannot_be_written(server, tmp_path):
     (tmp_path / "kagglehub").write_text("a file where the folder belongs")
     assert str(tmp_path / "kagglehub") in refused()
+
+
+@pytest.mark.parametrize("key", ["GetDataset", "storage"])
+def test_trickle_is_given_up(server, key):
+    server.faults[key] = Fault(body=b" " * 1000, drip=0.02)
+    with pytest.raises(UserError, match=r"fewer than 1,000 bytes within 0\.5 seconds. Run again"):
+        kaggle.download(DATASET, Limits(seconds=0.5, least=1000))
+
+
+def test_archive_has_a_limit(server, tmp_path):
+    server.faults["storage"] = Fault(body=bytes(2**20), times_body=100, pause=0.02)
+    with pytest.raises(UserError) as error:
+        kaggle.download(DATASET, Limits(archive=10**6))
+    archive = tmp_path / "kagglehub/datasets" / DATASET / "2.archive"
+    assert f"{KAGGLE} is larger than 1,000,000 bytes: refused. Remove {archive}" in str(error.value)
+
+
+def test_archive_that_grows_too_much_is_refused(server):
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for i in range(20):
+            archive.writestr(f"OAF_back_angry{i}.wav", bytes(20 * 2**20))
+    server.versions[2] = content.getvalue()
+    status, errors, _ = run_apart()  # where kagglehub ends with the stage
+    assert status == 1
+    assert "2.archive would grow from 0.4 MB" in errors[0]
+    assert not RAW.exists()
+
+
+def test_what_an_earlier_try_unpacked_does_not_count_as_growth(server, tmp_path):
+    left = tmp_path / "kagglehub/datasets" / DATASET / "versions/2/OAF_angry/OAF_back_angry.wav"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(bytes(100 * 2**20))
+    run()
+    assert pulled() == AUDIO
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+@pytest.mark.parametrize("key", ["GetDataset", "storage"])
+def test_interruption_ends_the_stage(server, key, whole_group):
+    set_pull(KAGGLE)
+    fault = server.faults[key] = Fault(body=b" " * 1000, drip=1)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stages.pull", str(RAW), str(METRICS)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert fault.reached.wait(60)
+        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert output.endswith("interrupted: `dvc repro` continues from here\n")
+    assert "Traceback" not in output
+    assert not RAW.exists()
+    server.faults.clear()
+    run()
+    assert pulled() == AUDIO

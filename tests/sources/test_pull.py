@@ -263,7 +263,7 @@ def test_wrong_hash_is_refused_and_can_be_switched_off(server, recordings):
 def test_wrong_size_is_refused(server):
     server.change_entry = lambda entry: entry | {"size": 7}
     text = refused()
-    assert f"{FIRST}: 104 bytes, expected 7" in text
+    assert f"{FIRST}: more than the listed 7 bytes" in text
     assert "path:" in text
 
 
@@ -280,14 +280,31 @@ def test_git_hashes_are_verified(server):
 
 
 @pytest.mark.parametrize("size", [None, 0, -1])
-def test_listing_without_facts_is_trusted(server, recordings, size):
+def test_listing_without_facts_is_trusted_only_on_request(server, recordings, size, capsys):
     server.change_entry = lambda entry: entry | {"size": size, "hash": None}
-    run()
+    assert "12 of 12 files without a hash" in refused()
+    run(verify="size")
     assert pulled() == audio(recordings)
     assert report()["unverified"] == 12
+    assert "aesdd: of 12 files, 12 were not verified at all" in capsys.readouterr().out
     server.log.clear()
-    run()
+    run(verify="size")
     assert server.fetched() == []
+
+
+@pytest.mark.parametrize("hash", [None, "", "0123", "md5", 7])
+def test_file_without_a_hash_is_refused(server, hash, capsys):
+    def change(entry):
+        return entry | {"hash": hash} if entry["path"] == FIRST else entry
+
+    server.change_entry = change
+    text = refused()
+    assert f"1 of 12 files without a hash, such as {FIRST}" in text
+    assert "pull.verify: size" in text
+    assert server.fetched() == []
+    run(verify="size")
+    assert report()["verified_by_size"] == 12
+    assert "aesdd: of 12 files, 12 were compared by their size alone" in capsys.readouterr().out
 
 
 def test_files_of_another_source_are_not_trusted(server, recordings, tmp_path):
@@ -298,7 +315,7 @@ def test_files_of_another_source_are_not_trusted(server, recordings, tmp_path):
     (other / "only here.wav").write_bytes(b"RIFF")
     run(f"path:{other}")
     assert set(pulled()) == {FIRST, "only here.wav"}
-    run()
+    run(verify="size")
     assert pulled() == audio(recordings)
     run(f"path:{other}")
     assert pulled() == files(other)
@@ -529,15 +546,53 @@ def test_folder(recordings, project):
     assert (RAW / "aesdd" / FIRST).stat().st_mtime_ns == before
 
 
-def test_linked_files_are_read_and_linked_folders_refused(recordings, project, tmp_path):
-    (recordings / FIRST).rename(tmp_path / "a.wav")
-    (recordings / FIRST).symlink_to(tmp_path / "a.wav")
+@pytest.mark.parametrize("linked", [FIRST, "fear", "fear/deep er"])
+def test_links_in_a_folder_are_refused(recordings, project, tmp_path, linked):
+    (recordings / linked).rename(tmp_path / "elsewhere")
+    (recordings / linked).symlink_to(tmp_path / "elsewhere")
+    assert f"../recordings/{linked} is a link" in refused("path:../recordings")
+    assert files(RAW) == {}
+
+
+@pytest.mark.parametrize("target", ["a02 (1)b.WAV", "nothing"])
+def test_links_to_a_neighbour_and_to_nothing_are_refused(recordings, project, target):
+    (recordings / FIRST).unlink()
+    (recordings / FIRST).symlink_to(target)
+    assert f"../recordings/{FIRST} is a link" in refused("path:../recordings")
+
+
+def test_linked_table_is_neither_copied_nor_shown(project, tmp_path):
+    source = own_recordings(tmp_path / "mine", "a/1.wav")
+    (tmp_path / "private").write_text("hunter2\n")
+    (tmp_path / "mine/labels.csv").symlink_to(tmp_path / "private")
+    text = refused_own(source)
+    assert f"{tmp_path}/mine/labels.csv is a link" in text
+    assert "hunter2" not in text
+    assert files(RAW) == {}
+
+
+def test_links_that_are_not_read_may_be_there(recordings, project):
+    """Such as the one with which an editor marks a table that it has open."""
+    (recordings / ".#labels.csv").symlink_to("somebody@somewhere.1234")
+    (recordings / "notes.txt").symlink_to("README.md")
     run("path:../recordings")
     assert pulled() == audio(recordings)
-    METRICS.unlink()
-    (recordings / "fear").rename(tmp_path / "elsewhere")
-    (recordings / "fear").symlink_to(tmp_path / "elsewhere")
-    assert "../recordings/fear is a link to a folder" in refused("path:../recordings")
+    assert report()["other_files"] == 3
+
+
+@pytest.mark.parametrize("name", ["recordings", "recordings.zip"])
+def test_the_source_itself_may_be_a_link(recordings, project, tmp_path, name):
+    pack(tmp_path / "recordings.zip", audio(recordings))
+    (tmp_path / "link").symlink_to(name)
+    run("path:../link")
+    assert pulled() == audio(recordings)
+
+
+def test_what_is_no_file_is_refused(recordings, project):
+    (recordings / FIRST).unlink()
+    os.mkfifo(recordings / FIRST)
+    assert f"../recordings/{FIRST} is neither a file nor a folder" in refused("path:../recordings")
+    assert files(RAW) == {}
 
 
 def test_home_is_expanded(recordings, project, monkeypatch):
@@ -922,7 +977,7 @@ def test_own_corpus_can_be_pulled_again_after_a_failure(project, tmp_path):
 
 def test_files_of_a_failed_pull_are_not_trusted(server, recordings, tmp_path):
     server.change_entry = lambda entry: entry | {"size": None, "hash": None}
-    run()
+    run(verify="size")
     METRICS.unlink()
     source = pack(
         tmp_path / "a.zip", {FIRST: b"RIFF of another source", "s02 (1).wav": b"RIFF" * 9}
@@ -931,7 +986,7 @@ def test_files_of_a_failed_pull_are_not_trusted(server, recordings, tmp_path):
     packed[packed.index(b"s02 (1).wav") + 12] ^= 0xFF
     (tmp_path / "a.zip").write_bytes(packed)
     assert "damaged" in refused(source)
-    run()
+    run(verify="size")
     assert pulled() == audio(recordings)
 
 

@@ -2,15 +2,17 @@ import gzip
 import hashlib
 import io
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pooch
 import pytest
@@ -19,6 +21,8 @@ import yaml
 from ser.core.errors import UserError
 from ser.core.tables import parse_report
 from ser.sources.files import ORIGIN_FILE
+from ser.sources.limits import Limits
+from ser.sources.web import Advice, download
 from stages import pull
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +39,9 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None  # bytes sent before the connection is dropped
+    times: int = 1  # how often the body is sent, as one
+    drip: float = 0.0  # seconds before each byte
+    chunked: bool = False  # each byte, or each body, is a chunk of an answer of unknown length
 
 
 def redirect(location):
@@ -49,6 +56,7 @@ class FileServer(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.answers = {}  # path -> its answers, of which the last is given again and again
         self.log = []
+        self.asked = Event()
 
     def __enter__(self):
         Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -65,15 +73,32 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.log.append(self.path)
+        self.server.asked.set()
         answers = self.server.answers.get(self.path, [Answer(status=404)])
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
+        if answer.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(len(answer.body) * answer.times))
         self.end_headers()
-        self.wfile.write(answer.body[: answer.cut])
-        self.close_connection = answer.cut is not None
+        try:
+            self.send_body(answer)
+        except OSError:  # the client has disconnected
+            self.close_connection = True
+        else:
+            self.close_connection = answer.cut is not None
+
+    def send_body(self, answer):
+        body = answer.body[: answer.cut]
+        for _ in range(answer.times):
+            for part in (bytes([byte]) for byte in body) if answer.drip else [body]:
+                time.sleep(answer.drip)
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part) if answer.chunked else part)
+        if answer.chunked:
+            self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format, *args):
         """Stay silent: the log is in `FileServer.log`."""
@@ -410,6 +435,85 @@ def test_cache_that_cannot_be_written(server, tmp_path, monkeypatch):
     (tmp_path / "a file").write_text("where the cache belongs")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a file"))
     assert str(tmp_path / "a file") in refused(offer(server))
+
+
+def limited(server, answer, limits):
+    """Why a download with limits is refused; nothing may be kept of it."""
+    address, _, checksum = offer(server, *[answer] * 10).partition("#")
+    advice = Advice("the hosts", "correct it", "look", "use a file")
+    with pytest.raises(UserError) as error:
+        download(address, checksum.replace("=", ":"), [], advice, limits)
+    assert cached() == []
+    assert str(error.value).startswith((f"{address} ", f"no usable answer from {address} "))
+    return str(error.value)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_trickle_is_given_up(server, chunked):
+    answer = Answer(bytes(1000), drip=0.02, chunked=chunked)
+    text = limited(server, answer, Limits(seconds=0.5, least=1000))
+    assert "(fewer than 1,000 bytes within 0.5 seconds)" in text
+    assert "use a file" in text
+    assert len(server.log) == 1
+
+
+def test_slow_server_that_sends_enough_is_waited_for(server):
+    body = zipped()
+    source = offer(server, Answer(body, drip=0.001, chunked=True), body=body)
+    address, _, checksum = source.partition("#")
+    advice = Advice("", "", "", "")
+    limits = Limits(seconds=0.2, least=10)
+    path = download(address, checksum.replace("=", ":"), [], advice, limits)
+    assert path.read_bytes() == body
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_archive_has_a_limit(server, chunked):
+    answer = Answer(bytes(2**20), times=10**6, chunked=chunked)
+    text = limited(server, answer, Limits(archive=5 * 10**6))
+    assert "sends more than 5,000,000 bytes: refused; use a file" in text
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_page_of_a_redirection_has_a_limit(server, chunked):
+    headers = {"Location": "/other.zip", "Content-Encoding": "gzip"}
+    answer = Answer(gzip.compress(bytes(2**20)), 302, headers, times=10**6, chunked=chunked)
+    assert "redirected with a page of more than" in limited(server, answer, Limits())
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_page_of_a_redirection_is_left_unread(server, chunked):
+    body = b"<html>It is elsewhere"
+    source = offer(server, Answer(body, 302, {"Location": "/other.zip"}, chunked=chunked))
+    server.answers["/other.zip"] = [Answer(zipped())]
+    run(source)
+    assert pulled() == AUDIO
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_interruption_ends_the_stage(server, whole_group):
+    refused(offer(server, *[Answer(b"no", 403)] * 2))
+    server.answers["/files/Audio.zip"] = [Answer(bytes(1000), drip=1)]
+    server.asked.clear()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stages.pull", str(RAW), str(METRICS)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert server.asked.wait(60)
+        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert output.endswith("interrupted: `dvc repro` continues from here\n")
+    assert "Traceback" not in output
+    assert cached() == []
+    assert not RAW.exists()
 
 
 def test_stage_ends_with_a_sentence(server):
