@@ -6,8 +6,9 @@ LOCKED := $(BIN)/pip install --quiet --require-hashes --no-deps --no-build-isola
 # dvc starts the stages as plain `python`, which must be the one of .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo check test lint repro experiment protocols trials explanations compare table tune bench report readme lock
+.PHONY: setup demo check test lint repro experiment protocols trials explanations compare table tune bench report readme audit lock
 
+# make setup TORCH=cpu takes PyTorch's build without CUDA, from the index that pip knows it from.
 setup: .venv/ready
 
 .venv/ready: pyproject.toml requirements.lock $(wildcard requirements/*)
@@ -15,6 +16,7 @@ setup: .venv/ready
 	@echo 'Setting up .venv: this takes a minute or two.'
 	$(PYTHON) -m venv .venv
 	$(LOCKED) -r requirements/build.lock
+	$(if $(filter cpu,$(TORCH)),$(LOCKED) -r requirements/torch-cpu.lock)
 	$(LOCKED) -r requirements.lock
 	@# PyPI's torch for Linux needs CUDA's libraries; the build for CPUs alone does not.
 	if $(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit("+cpu" in m.version("torch"))'; then $(LOCKED) -r requirements/cuda.lock; fi
@@ -92,5 +94,9 @@ readme: setup
 	python -m scripts.dagshub_metrics
 
 # Pin the versions that are installed now.
+# Ask PyPI for known vulnerabilities of what is pinned. docs/security.md says why one is ignored.
+audit: setup
+	pip-audit --require-hashes --disable-pip --requirement requirements.lock --ignore-vuln GHSA-w8v5-vhqr-4h9v
+
 lock: setup
 	python -m scripts.lock

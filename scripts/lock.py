@@ -10,7 +10,7 @@ import hashlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,8 +18,9 @@ from scripts import cli
 from scripts.workspace import ROOT
 
 LOCK = ROOT / "requirements.lock"
-BUILD, CUDA, CONSTRAINTS = (
-    ROOT / "requirements" / name for name in ("build.lock", "cuda.lock", "constraints.txt")
+BUILD, CUDA, TORCH_CPU, CONSTRAINTS = (
+    ROOT / "requirements" / name
+    for name in ("build.lock", "cuda.lock", "torch-cpu.lock", "constraints.txt")
 )
 PYTHONS = ("3.11", "3.12", "3.13")
 _CUDA = re.compile(r"(nvidia|cuda|triton)\b")
@@ -31,7 +32,10 @@ def main() -> None:
     """Write the pins of everything that `make setup` installs."""
     pins = _resolve("pyproject.toml", "--extra=dev", kept=(LOCK, CUDA))
     torch = next(pin for pin in pins if pin.startswith("torch=="))
-    pins[pins.index(torch)] = " \\\n".join([torch.rstrip("\n"), *_cpu_hashes(torch)]) + "\n"
+    release = torch.split()[0]
+    hashes = _cpu_hashes(f"{release}+cpu")
+    _write(TORCH_CPU, [_joined(f"{release}+cpu", *hashes)])
+    pins[pins.index(torch)] = _joined(torch.rstrip("\n"), *hashes)
     _write(LOCK, (pin for pin in pins if not _CUDA.match(pin)))
     _write(CUDA, (pin for pin in pins if _CUDA.match(pin)))
     with TemporaryDirectory() as folder:
@@ -63,23 +67,26 @@ def _resolve(asked: str, *options: str, kept: Sequence[Path]) -> list[str]:
         return re.findall(r"^\S.*\n(?:[ \t].*\n)*", found.read_text("utf-8"), re.MULTILINE)
 
 
-def _cpu_hashes(torch: str) -> Iterator[str]:
-    """Yield a line for the wheel of each Python of torch's build for CPUs, if an index has it."""
-    version = torch.split("==")[1].split()[0]
+def _joined(*lines: str) -> str:
+    return " \\\n".join(lines) + "\n"
+
+
+def _cpu_hashes(release: str) -> list[str]:
+    """Return a line for each Python whose wheel of this release pip finds."""
+    lines = []
     for python in PYTHONS:
         with TemporaryDirectory() as folder:
             command = [
                 *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"),
-                *(folder, "--only-binary=:all:", "--python-version", python),
-                f"torch=={version}+cpu",
+                *(folder, "--only-binary=:all:", "--python-version", python, release),
             ]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
-                print(f"no torch {version}+cpu for Python {python}: PyPI's is installed there")
+                print(f"no {release} for Python {python}: PyPI's is installed there")
             for wheel in Path(folder).iterdir():
                 digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-                if digest not in torch:
-                    yield f"    --hash=sha256:{digest}"
+                lines.append(f"    --hash=sha256:{digest}")
+    return lines
 
 
 def _write(path: Path, pins: Iterable[str]) -> None:

@@ -66,12 +66,13 @@ def how_to_install(error: ModuleNotFoundError, use: str) -> str:
     extra = EXTRAS.get(module)
     wanted = f"'.[{extra}]'" if extra else module
     return (
-        f"{use} needs {module}, which is not installed: pip install -c requirements.lock {wanted}"
+        f"{use} needs {module}, which is not installed: "
+        f"pip install -c requirements/constraints.txt {wanted}"
     )
 
 
 def end_with_a_sentence() -> None:
-    """End this program with a sentence, not a traceback, where a package is not installed.
+    """End this program with a sentence, not a traceback, on Ctrl-C or where a package is missing.
 
     It is for programs that import what they need before they begin.
     """
@@ -79,7 +80,9 @@ def end_with_a_sentence() -> None:
 
 
 def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if isinstance(error, ModuleNotFoundError) and not _is_own(error):
+    if isinstance(error, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+    elif isinstance(error, ModuleNotFoundError) and not _is_own(error):
         print(f"error: {how_to_install(error, 'this')}", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)

@@ -230,7 +230,7 @@ def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     except ModuleNotFoundError as error:
         raise UserError(
             f"{source} is of format {found}, which has its filter banks computed by librosa, and "
-            f"{error.name} is not installed: pip install -c requirements.lock librosa; or train "
-            "or export it anew"
+            f"{error.name} is not installed: pip install -c requirements/constraints.txt librosa; "
+            "or train or export it anew"
         ) from None
     preprocessing["filter_banks"] = to_json(banks)

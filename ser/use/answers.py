@@ -126,8 +126,10 @@ def as_json(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
         json.dump(to_json_object(answer), out, ensure_ascii=True)
         count += 1
 
-    yield write
-    out.write("\n]\n" if count else "[]\n")
+    try:
+        yield write
+    finally:  # also after Ctrl-C: what was written so far can be read
+        out.write("\n]\n" if count else "[]\n")
 
 
 def to_json_object(answer: Answer) -> dict[str, Any]:

@@ -52,8 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         except OSError:
             _discard_output()
         return 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(": ".join(["interrupted", *map(str, error.args)]), file=sys.stderr)
         return 130
     return status
 

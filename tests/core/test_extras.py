@@ -48,7 +48,7 @@ def test_a_script_names_the_extra_that_is_missing(absent, program, extra):
     assert done.returncode == 1
     assert done.stderr == (
         f"error: this needs {absent}, which is not installed: "
-        f"pip install -c requirements.lock '.[{extra}]'\n"
+        f"pip install -c requirements/constraints.txt '.[{extra}]'\n"
     )
 
 

@@ -214,7 +214,7 @@ def test_a_command_names_the_extra_that_is_missing(exported, tmp_path, absent, a
     assert done.returncode == 1
     assert done.stderr == (
         f"error: ser {arguments[0]} needs {absent}, which is not installed: "
-        f"pip install -c requirements.lock '.[{EXTRAS[absent]}]'\n"
+        f"pip install -c requirements/constraints.txt '.[{EXTRAS[absent]}]'\n"
     )
 
 

@@ -7,7 +7,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -113,8 +113,11 @@ def run(options: argparse.Namespace) -> int:
         sources = find_all(options.files, stack)
         if options.one_speaker:
             recogniser.adapt(read_usable(sources, windows))
-        unknown = 0
-        with FORMATS[options.form](sys.stdout, recogniser.emotions) as write:
+        answered = unknown = 0
+        with (
+            _telling_how_far(lambda: f"{answered} of {len(sources)} recordings are answered"),
+            FORMATS[options.form](sys.stdout, recogniser.emotions) as write,
+        ):
             # On a terminal, the lines of the files already show the progress.
             hidden = sys.stdout.isatty() or len(sources) == 1 or None
             for source in tqdm(sources, "predict", unit="file", disable=hidden):
@@ -124,6 +127,7 @@ def run(options: argparse.Namespace) -> int:
                     answer = predict_source(recogniser, source, options.window, options.hop)
                 unknown += answer.emotion is None
                 write(answer)
+                answered += 1
                 sys.stdout.flush()  # the reader need not wait for the next one
                 if album and isinstance(source, NamedFile) and answer.prediction:
                     album.add(source.name, source.path, answer.prediction)
@@ -132,6 +136,15 @@ def run(options: argparse.Namespace) -> int:
     if unknown:
         print(f"{unknown} of {len(sources)} without an emotion: see above", file=sys.stderr)
     return int(unknown > 0)
+
+
+@contextlib.contextmanager
+def _telling_how_far(done: Callable[[], str]) -> Iterator[None]:
+    """Add to Ctrl-C what was done before it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(done()) from None
 
 
 def open_album(recogniser: Recogniser, windows: Windows, folder: Path) -> "Album":
