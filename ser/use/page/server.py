@@ -6,12 +6,22 @@ import signal
 import uvicorn
 from starlette.types import ASGIApp
 
+from ser.use.page.connections import Connection
+
 _PATIENCE = 3  # seconds that open connections may take when the server ends
 
 
 def make_server(app: ASGIApp) -> uvicorn.Server:
     """Make an application's server, and set the handlers of SIGINT and SIGTERM to end it."""
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_PATIENCE)
+    config = uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        # A warning is about what a stranger sent, of which anyone could send any number.
+        log_level="error",
+        timeout_graceful_shutdown=_PATIENCE,
+    )
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     server = uvicorn.Server(config)
     _end_at_signals(server)
     _silence_at_end(server)
