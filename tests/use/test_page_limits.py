@@ -9,11 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
+import gradio as gr
 import httpx
 import numpy as np
 import pytest
 import soundfile
 from browser import PATIENCE, started
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from gradio.routes import file_upload_statuses
 from raw_http import exchange
 from small_model import RATE, encoded, speech
 
@@ -21,6 +25,8 @@ from ser import load
 from ser.core.store import StoreWriter
 from ser.use.page import connections, guard, room, unread
 from ser.use.page.answering import answer, explain_answer
+from ser.use.page.app import make_page
+from ser.use.page.project import Project
 from ser.use.page.uploads import KEPT, delete_old
 
 META = {"meta": {"_type": "gradio.FileData"}}
@@ -330,6 +336,28 @@ def test_answers_that_nobody_fetches_have_a_bound(client):
         if answer.status_code != 200:
             break
     assert "waiting" in sentence(answer, 503)
+
+
+def test_what_nobody_fetched_is_forgotten_at_the_second_check(folder):
+    page = make_page(load(folder / "model"), Project([], [], []))
+    kept = unread.Unread(page)
+    with TestClient(gr.mount_gradio_app(FastAPI(), page, path="")) as client:
+        numbers = {fn["api_name"]: fn["id"] for fn in client.get("/config").json()["dependencies"]}
+        call = {"data": [None], "fn_index": numbers["recognise"], "session_hash": "lazy"}
+        event = client.post("/gradio_api/queue/join", json=call).json()["event_id"]
+        assert client.get("/gradio_api/upload_progress?upload_id=never").status_code == 404
+        end = time.monotonic() + PATIENCE
+        while page._queue.event_ids_to_events and time.monotonic() < end:
+            client.get("/gradio_api/queue/status")  # the call runs meanwhile
+        assert kept.is_known("lazy")
+        kept.forget_old()
+        assert kept.is_known("lazy")
+        assert kept.is_known(event)
+        assert "never" in file_upload_statuses._signals
+        kept.forget_old()
+        assert not kept.is_known("lazy")
+        assert not kept.is_known(event)
+        assert "never" not in file_upload_statuses._signals
 
 
 # A project that lacks something

@@ -6,11 +6,11 @@ import socket
 import sys
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ser.core.errors import UserError
 from ser.use.commands.arguments import non_empty_path
 from ser.use.loading import load
+from ser.use.page.addresses import Addresses, split
 from ser.use.page.uploads import deleting_old_files
 from ser.use.recogniser import PER_SPEAKER, Recogniser
 
@@ -57,7 +57,6 @@ def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="ser-page-") as folder:
         uploads = Path(folder)
         _confine_libraries(uploads)
-        from ser.use.page.addresses import Addresses
         from ser.use.page.app import make_app
         from ser.use.page.project import open_project
         from ser.use.page.server import make_server
@@ -133,14 +132,13 @@ def _public_url(text: str) -> str:
     Raises:
         argparse.ArgumentTypeError: it is not the address of a page.
     """
-    try:
-        parts = urlsplit(text)
-        port_is_right = parts.port is None or parts.port > 0
-    except ValueError:
-        parts, port_is_right = urlsplit(""), False
-    plain = f"{parts.scheme}://{parts.netloc}{parts.path}"
-    is_address = parts.scheme in ("http", "https") and parts.hostname and port_is_right
-    if not is_address or "@" in parts.netloc or plain != text or not text.isprintable():
+    parts = split(text)
+    if (
+        parts is None
+        or parts.scheme not in ("http", "https")
+        or parts.port == 0
+        or set(text) & set(" ?#")
+    ):
         raise argparse.ArgumentTypeError(
             f"{text!r}: an address like https://example.org/voice is expected"
         )

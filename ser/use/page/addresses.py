@@ -1,10 +1,12 @@
 """The addresses that a page is called by."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 ANY = "*"
+_NAME = re.compile(r"[\w.:-]+")  # of a host, or its address
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -57,7 +59,7 @@ def split(url: str) -> SplitResult | None:
         _ = parts.port  # raises ValueError if it is none
     except ValueError:
         return None
-    return parts if parts.hostname and not parts.username and not parts.password else None
+    return parts if _NAME.fullmatch(parts.hostname or "") and "@" not in parts.netloc else None
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:

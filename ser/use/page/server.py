@@ -8,6 +8,8 @@ from starlette.types import ASGIApp
 
 from ser.use.page.connections import Connection
 
+# Seconds between requests. A client whose request crosses the end of its connection sees an error.
+_IDLE = 15
 _PATIENCE = 3  # seconds that open connections may take when the server ends
 
 
@@ -19,6 +21,7 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
         ws="none",
         # A warning is about what a stranger sent, of which anyone could send any number.
         log_level="error",
+        timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=_PATIENCE,
     )
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
