@@ -338,7 +338,7 @@ def test_answers_that_nobody_fetches_have_a_bound(client):
     assert "waiting" in sentence(answer, 503)
 
 
-def test_what_nobody_fetched_is_forgotten_at_the_second_check(folder):
+def test_what_nobody_fetched_is_forgotten_after_a_while(folder):
     page = make_page(load(folder / "model"), Project([], [], []))
     kept = unread.Unread(page)
     with TestClient(gr.mount_gradio_app(FastAPI(), page, path="")) as client:
@@ -349,15 +349,15 @@ def test_what_nobody_fetched_is_forgotten_at_the_second_check(folder):
         end = time.monotonic() + PATIENCE
         while page._queue.event_ids_to_events and time.monotonic() < end:
             client.get("/gradio_api/queue/status")  # the call runs meanwhile
-        assert kept.is_known("lazy")
-        kept.forget_old()
-        assert kept.is_known("lazy")
-        assert kept.is_known(event)
-        assert "never" in file_upload_statuses._signals
-        kept.forget_old()
-        assert not kept.is_known("lazy")
-        assert not kept.is_known(event)
-        assert "never" not in file_upload_statuses._signals
+        for now, is_kept in ((0, True), (KEPT - 1, True), (KEPT, False)):
+            kept.forget_old(now)
+            assert kept.is_known("lazy") == is_kept
+            assert kept.is_known(event) == is_kept
+            assert ("never" in file_upload_statuses._signals) == is_kept
+        assert "lazy" in page.state_holder.session_data
+        page.state_holder.session_data["lazy"].is_closed = True
+        kept.forget_old(KEPT)
+        assert "lazy" not in page.state_holder.session_data
 
 
 # A project that lacks something

@@ -1,29 +1,33 @@
 """Bound what Gradio keeps in memory: answers that nobody fetched, and traces of visits."""
 
 import asyncio
+import time
 
 import gradio as gr
 from gradio.routes import file_upload_statuses
 from starlette.exceptions import HTTPException
 
+from ser.use.page.uploads import KEPT
+
 MOST_ANSWERS = 256  # not fetched, of all visits together; one takes up to half a megabyte
 MOST_OF_VISIT = 16
-SESSIONS = 256  # visits whose last answer is remembered, to explain it
-_EVERY = 300  # seconds after which answers are dropped that were there the last time
+SESSIONS = 128  # visits whose last answer is remembered, to explain it
+_EVERY = 10  # seconds from one check to the next
 
 
 class Unread:
     """The answers that visitors have not fetched from the queue.
 
-    Gradio keeps them, and a little of every visit and of every upload, until it ends.
+    Gradio keeps them, and a little of every visit and of every upload, until it ends; the last
+    answers of a visit for an hour after its page was closed.
     """
 
     def __init__(self, page: gr.Blocks) -> None:
         """Watch the queue of a page."""
         self._page = page
         self._queue = page._queue
-        self._seen: set[str] = set()  # visits without a running call at the last check
-        self._uploads: set[str] = set()  # whose progress is shown or awaited, at the last check
+        self._visits: dict[str, float] = {}  # since when no call of it is running
+        self._uploads: dict[str, float] = {}  # since when its progress is shown or awaited
 
     def is_known(self, session: str) -> bool:
         """Return whether a visit's answers can be fetched, or those of the call with this id."""
@@ -44,33 +48,42 @@ class Unread:
         if sum(map(len, visits.values())) >= MOST_ANSWERS:
             raise HTTPException(
                 503, "Too many recordings are waiting: please try again later.",
-                {"Retry-After": str(_EVERY)},
+                {"Retry-After": str(KEPT)},
             )  # fmt: skip
 
     async def forget_again(self) -> None:
-        """Drop old answers and traces again and again, until it is cancelled."""
+        """Forget what is old again and again, until it is cancelled."""
         while True:
             await asyncio.sleep(_EVERY)
-            self.forget_old()
+            self.forget_old(time.monotonic())
 
-    def forget_old(self) -> None:
-        """Drop the answers of visits that had no running call at the last check, and traces."""
-        queue = self._queue
+    def forget_old(self, now: float) -> None:
+        """Forget closed visits, and answers and traces that are as old as a deleted upload.
+
+        Args:
+            now: seconds of a clock, the same one for all calls.
+        """
+        queue, visits = self._queue, self._page.state_holder
+        for session, state in list(visits.session_data.items()):
+            if state.is_closed:
+                visits.session_data.pop(session, None)
+                visits.time_last_used.pop(session, None)
         running = {event.session_hash for event in queue.event_ids_to_events.values()}
-        ended = set(queue.pending_messages_per_session) - running
-        for session in ended & self._seen:
+        for session in _old(self._visits, set(queue.pending_messages_per_session) - running, now):
             queue.pending_messages_per_session.pop(session, None)
             queue.pending_event_ids_session.pop(session, None)
-        self._seen = ended
+        shown, awaited = file_upload_statuses._statuses, file_upload_statuses._signals
+        for upload in _old(self._uploads, {*shown, *awaited}, now):
+            shown.pop(upload, None)
+            awaited.pop(upload, None)
         for files in self._page.temp_file_sets:  # read only if Gradio deletes files
             files.clear()
-        self._uploads = _forget_uploads(self._uploads)
 
 
-def _forget_uploads(seen: set[str]) -> set[str]:
-    """Drop the progress of uploads that were there at the last check; return the others."""
-    shown, awaited = file_upload_statuses._statuses, file_upload_statuses._signals
-    for upload in seen:
-        shown.pop(upload, None)
-        awaited.pop(upload, None)
-    return {*shown, *awaited}
+def _old(since: dict[str, float], there: set[str], now: float) -> list[str]:
+    """Note what is there now; return what has been for long."""
+    for name in set(since) - there:
+        del since[name]
+    for name in there:
+        since.setdefault(name, now)
+    return [name for name, first in since.items() if now - first >= KEPT]
