@@ -303,11 +303,11 @@ def main() -> None:
     for row in rows:
         print(", ".join(f"{name} {value}" for name, value in row.items()))
     print(f"{left} files left {waited:.1f} minutes after the last upload")
+    conditions = {"users": USERS, "cores": worker_count(), "empty_after_minutes": f"{waited:.1f}"}
+    write_csv(_RESULTS, [row | conditions for row in rows], [*rows[0], *conditions])
     found = problems(rows, left, said)
     if found:
         raise UserError("; ".join(found))
-    conditions = {"users": USERS, "cores": worker_count(), "empty_after_minutes": f"{waited:.1f}"}
-    write_csv(_RESULTS, [row | conditions for row in rows], [*rows[0], *conditions])
 
 
 if __name__ == "__main__":

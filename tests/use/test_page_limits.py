@@ -6,7 +6,7 @@ import shutil
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import gradio as gr
@@ -27,7 +27,7 @@ from ser.use.page import connections, guard, room, unread
 from ser.use.page.answering import answer, explain_answer
 from ser.use.page.app import make_page
 from ser.use.page.project import Project
-from ser.use.page.uploads import KEPT, delete_old
+from ser.use.page.uploads import KEPT, MAX_BYTES, delete_old
 
 META = {"meta": {"_type": "gradio.FileData"}}
 FORM = "Content-Type: multipart/form-data; boundary=b"
@@ -60,12 +60,22 @@ def send_new(client, size, count=1):
     return client.post("upload", files=files)
 
 
+@contextmanager
+def visitor(address, number):
+    """A client with an address of its own."""
+    way = httpx.HTTPTransport(local_address=f"127.0.0.{number}")
+    with httpx.Client(base_url=f"{address}/gradio_api/", timeout=PATIENCE, transport=way) as client:
+        yield client
+
+
 @pytest.mark.parametrize(("size", "count"), [(45 << 20, 1), (1, 900)])
-def test_uploads_together_take_a_bounded_room(client, temporary, size, count):
+def test_uploads_together_take_a_bounded_room(address, temporary, size, count):
     (uploads,) = temporary.iterdir()
+    delete_old(uploads, -1)
     statuses = []
-    for _ in range(40):
-        answer = send_new(client, size, count)
+    for number in range(2, 22):
+        with visitor(address, number) as client:
+            answer = send_new(client, size, count)
         statuses.append(answer.status_code)
         held, files = room.measure(uploads)
         assert held <= room.MOST_BYTES
@@ -77,7 +87,23 @@ def test_uploads_together_take_a_bounded_room(client, temporary, size, count):
     assert len(statuses) > 2
     delete_old(uploads, -1)
     assert room.measure(uploads) == (0, 0)
-    assert send_new(client, size).status_code == 200
+    with visitor(address, 99) as client:
+        assert send_new(client, size).status_code == 200
+
+
+def test_one_visitor_takes_half_of_the_room(address, temporary):
+    (uploads,) = temporary.iterdir()
+    delete_old(uploads, -1)
+    with visitor(address, 100) as client:
+        large = {"files": ("large.wav", io.BytesIO(bytes(MAX_BYTES + 1)))}
+        for _ in range(2):  # what is refused takes no room
+            assert client.post("upload", files=large).status_code == 413
+        statuses = [send_new(client, 45 << 20).status_code for _ in range(6)]
+        assert statuses == [200] * 5 + [503]
+        assert "uploaded enough" in sentence(send_new(client, 45 << 20), 503)
+    with visitor(address, 101) as client:
+        assert send_new(client, 45 << 20).status_code == 200
+    delete_old(uploads, -1)
 
 
 def test_old_files_and_folders_are_deleted_whoever_left_them(tmp_path):
@@ -174,18 +200,29 @@ def test_connections_that_send_next_to_nothing_are_closed(address):
 
 def test_there_are_not_more_connections_than_files_can_be_open(address):
     where = urlsplit(address)
+
+    def connect(stack, number):
+        return stack.enter_context(
+            socket.create_connection(
+                (where.hostname, where.port), PATIENCE, (f"127.0.0.{number}", 0)
+            )
+        )
+
+    def get(connection):
+        connection.sendall(b"GET /config HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        return connection.recv(1000).partition(b"\r\n")[0]
+
     with ExitStack() as stack:
-        last = [
-            stack.enter_context(socket.create_connection((where.hostname, where.port), PATIENCE))
-            for _ in range(connections.MOST + 20)
-        ][-1]
+        for _ in range(connections.MOST_OF_ADDRESS):
+            connect(stack, 2)
+        assert b" 503 " in connect(stack, 2).recv(1000).partition(b"\r\n")[0]
+        assert b" 200 " in get(connect(stack, 3))
+        for number in range(connections.MOST):
+            last = connect(stack, 3 + number // connections.MOST_OF_ADDRESS)
         assert b" 503 " in last.recv(1000).partition(b"\r\n")[0]
     for _ in range(100):  # until the server has seen that they are closed
-        with socket.create_connection((where.hostname, where.port), PATIENCE) as connection:
-            connection.sendall(
-                b"GET /config HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-            )
-            if b" 200 " in connection.recv(1000).partition(b"\r\n")[0]:
+        with ExitStack() as stack:
+            if b" 200 " in get(connect(stack, 2)):
                 return
     raise AssertionError("nobody gets in any more")
 

@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
         for problem in project.problems:
             print(f"not on the page: {problem}", file=sys.stderr)
         addresses = Addresses(_own_names(options.host), options.public_url or "")
-        server = make_server(make_app(recogniser, project, addresses, uploads))
+        app = make_app(recogniser, project, addresses, uploads)
+        server = make_server(app, behind_proxy=bool(addresses.public))
         address = f"http://{_url_host(options.host)}:{listener.getsockname()[1]}"
         print(f"the page is at {address} (Ctrl-C ends it)", flush=True)
         with deleting_old_files(uploads):

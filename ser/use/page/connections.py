@@ -9,6 +9,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ser.use.page.bodies import PATIENCE
 
 MOST = 400  # connections at once; each needs a file descriptor, of which many systems allow 1024
+MOST_OF_ADDRESS = 128
 _LINGERING = 5.0  # seconds within which what follows an early answer is ignored
 _READING = 60.0  # seconds within which a client must take some part of its answer
 _EVERY = 5.0  # seconds from one look at a connection to the next
@@ -21,13 +22,18 @@ class Connection(H11Protocol):
     see `ser.use.page.bodies`; here, only what follows an answer given before the body's end.
     """
 
+    behind_proxy = False  # all visitors have the proxy's address
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to watch a new connection, or refuse it."""
         super().connection_made(transport)
         self._since = self._taken = self.loop.time()  # of the client's last progress
         self._unsent = 0  # bytes
         self._watch = self.loop.call_later(_EVERY, self._look)
-        if len(self.connections) > MOST:
+        self.host = self.client[0] if self.client else ""
+        watched = [each for each in self.connections if isinstance(each, Connection)]
+        theirs = sum(each.host == self.host for each in watched)
+        if len(watched) > MOST or (theirs > MOST_OF_ADDRESS and not self.behind_proxy):
             self._end(503, "This page has too many visitors: please try again later.")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -82,3 +88,9 @@ class Connection(H11Protocol):
         for event in (response, h11.Data(data=text.encode()), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event))
         self.transport.close()
+
+
+class ProxyConnection(Connection):
+    """A connection of a proxy, which is the one to share them out among the visitors."""
+
+    behind_proxy = True

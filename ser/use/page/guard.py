@@ -142,17 +142,18 @@ class Guard:
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-gradio-server"]
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        failed = False
+        visitor, status = scope["client"][0] if scope["client"] else "", 0
+        with self._room.upload(visitor) as upload:
 
-        async def send_unless_failed(message: Message) -> None:
-            nonlocal failed
-            failed = failed or message.get("status") == 500
-            if not failed:
-                await send(message)
+            async def send_unless_failed(message: Message) -> None:
+                nonlocal status
+                status = message.get("status", status)
+                upload.is_kept = status == 200
+                if status != 500:
+                    await send(message)
 
-        with self._room.upload() as take:
             try:
-                bound = bounded(receive, _MAX_UPLOAD_BYTES, take)
+                bound = bounded(receive, _MAX_UPLOAD_BYTES, upload.take)
                 await self._app(scope, bound, send_unless_failed)
             except (AttributeError, TypeError):
                 # Gradio expects that each part of the form is a file with a name.

@@ -6,18 +6,18 @@ import signal
 import uvicorn
 from starlette.types import ASGIApp
 
-from ser.use.page.connections import Connection
+from ser.use.page.connections import Connection, ProxyConnection
 
 # Seconds between requests. A client whose request crosses the end of its connection sees an error.
 _IDLE = 15
 _PATIENCE = 3  # seconds that open connections may take when the server ends
 
 
-def make_server(app: ASGIApp) -> uvicorn.Server:
+def make_server(app: ASGIApp, behind_proxy: bool) -> uvicorn.Server:
     """Make an application's server, and set the handlers of SIGINT and SIGTERM to end it."""
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=ProxyConnection if behind_proxy else Connection,
         ws="none",
         # A warning is about what a stranger sent, of which anyone could send any number.
         log_level="error",

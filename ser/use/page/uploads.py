@@ -10,6 +10,7 @@ MAX_BYTES = 50 << 20  # of one upload
 ONLY_UPLOADS = "Only uploads are accepted, and they are deleted within ten minutes."
 KEPT = 300  # seconds that an upload is kept
 _EVERY = 30  # seconds from one check to the next
+DELETED_AFTER = KEPT + 2 * _EVERY  # seconds, at the latest
 
 
 def is_upload(name: object, folder: Path) -> bool:
