@@ -42,7 +42,7 @@ PAGES: Mapping[str, Blocks] = {
         "gpu": tables.gpu,
     },
     "docs/systems.md": {"compare": tables.compare},
-    "docs/using.md": {"page": tables.page, "web": tables.web},
+    "docs/using.md": {"page": tables.page, "soak": tables.soak, "web": tables.web},
 }
 
 

@@ -436,6 +436,19 @@ page = partial(
         "answers": "{answers}",
     },
 )
+soak = partial(
+    from_csv,
+    "benchmarks/soak.csv",
+    {
+        "minutes": "{from_minute} to {to_minute}",
+        "answers": "{answers}",
+        "refused": "{refused}",
+        "median": "{p50_seconds:.2f} s",
+        "99th percentile": "{p99_seconds:.2f} s",
+        "memory": "{megabytes:.0f} MB",
+        "at most": "{peak_megabytes:.0f} MB",
+    },
+)
 web = partial(
     from_csv,
     "benchmarks/web.csv",

@@ -17,6 +17,7 @@ EXTRAS = {
     "dvc": "train",
     "fastapi": "app",
     "gradio": "app",
+    "h11": "app",
     "httpx": "train",
     "imblearn": "train",
     "jinja2": "train",

@@ -7,62 +7,20 @@ import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import pytest
-from browser import PATIENCE, serve
-from small_model import RATE, encoded, make, speech
+from raw_http import exchange
+from small_model import RATE, encoded, speech
 
-from ser.use.page.uploads import MAX_BYTES, delete_old, is_upload
+from ser.use.page.uploads import MAX_BYTES, is_upload
 
 META = {"meta": {"_type": "gradio.FileData"}}
 ONLY_UPLOADS = "Only uploads are accepted"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A model, and a recording in the served folder that no visitor uploaded."""
-    folder = tmp_path_factory.mktemp("guarded")
-    make(folder / "model", "cnn")
-    for name in ("secret.wav", ".gradio/cached_examples/secret.wav"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(encoded(speech(3), RATE, ".wav"))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def temporary(tmp_path_factory):
-    """The folder that holds the server's uploads."""
-    return tmp_path_factory.mktemp("uploads")
-
-
-@pytest.fixture(scope="module")
-def said(tmp_path_factory):
-    """The server's standard error."""
-    return tmp_path_factory.mktemp("said") / "stderr"
-
-
-@pytest.fixture(scope="module")
-def address(folder, temporary, said):
-    with said.open("w") as stderr:
-        arguments = ("--model", "model")
-        with serve(folder, *arguments, temporary=temporary, stderr=stderr) as url:
-            yield url
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_said(address, said):
-    """No request causes a traceback in the server's log."""
-    before = said.stat().st_size
-    yield
-    assert said.read_text()[before:] == ""
-
-
-@pytest.fixture(scope="module")
-def client(address):
-    with httpx.Client(base_url=f"{address}/gradio_api/", timeout=PATIENCE) as client:
-        yield client
+pytestmark = pytest.mark.usefixtures("nothing_is_said")
 
 
 @pytest.fixture(scope="module")
@@ -294,26 +252,6 @@ def test_a_folder_that_is_itself_reached_by_a_link(tmp_path):
 # Bodies without end
 
 
-def exchange(address, *lines, body=b"", again=1):
-    """Send a raw request with its body repeated; return the server's answer."""
-    where = urlsplit(address)
-    with socket.create_connection((where.hostname, where.port), PATIENCE) as connection:
-        connection.sendall("\r\n".join([*lines, "", ""]).encode())
-        try:
-            for _ in range(again):
-                connection.sendall(body)
-            connection.shutdown(socket.SHUT_WR)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the server has heard enough
-        answer = b""
-        try:
-            while part := connection.recv(1 << 16):
-                answer += part
-        except ConnectionResetError:
-            pass
-    return answer
-
-
 MEBIBYTE = b"100000\r\n" + b"a" * (1 << 20) + b"\r\n"  # as a chunk
 
 
@@ -415,14 +353,3 @@ def test_gradios_other_paths_do_not_exist(address, path):
         httpx.post(f"{address}/{path}", files={"video": ("a.webm", playlist)}),
     ):
         assert answer.status_code == 404
-
-
-def test_old_files_are_deleted_whoever_left_them(tmp_path):
-    (tmp_path / "deep").mkdir()
-    for name in ("deep/old", "older", "new"):
-        (tmp_path / name).write_bytes(b"x")
-    past = (tmp_path / "new").stat().st_mtime - 301
-    for name in ("deep/old", "older"):
-        os.utime(tmp_path / name, (past, past))
-    delete_old(tmp_path, 300)
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["new"]

@@ -3,12 +3,14 @@
 import argparse
 import os
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
 from ser.core.errors import UserError
 from ser.use.commands.arguments import non_empty_path
 from ser.use.loading import load
+from ser.use.page.addresses import Addresses, split
 from ser.use.page.uploads import deleting_old_files
 from ser.use.recogniser import PER_SPEAKER, Recogniser
 
@@ -36,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "can reach it, without a password, and without a microphone, which needs https)",
     )
     parser.add_argument("--port", type=_port, default=7860, help="0: any free one (default: 7860)")
+    parser.add_argument(
+        "--public-url",
+        type=_public_url,
+        metavar="URL",
+        help="the page's address at a reverse proxy, such as https://example.org/voice (see "
+        "docs/using.md)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,8 +63,11 @@ def run(options: argparse.Namespace) -> int:
 
         listener = listen(options.host, options.port)
         project = open_project(options.data or options.model.parent)
-        app = make_app(recogniser, project, _own_names(options.host), uploads)
-        server = make_server(app)
+        for problem in project.problems:
+            print(f"not on the page: {problem}", file=sys.stderr)
+        addresses = Addresses(_own_names(options.host), options.public_url or "")
+        app = make_app(recogniser, project, addresses, uploads)
+        server = make_server(app, behind_proxy=bool(addresses.public))
         address = f"http://{_url_host(options.host)}:{listener.getsockname()[1]}"
         print(f"the page is at {address} (Ctrl-C ends it)", flush=True)
         with deleting_old_files(uploads):
@@ -87,6 +99,7 @@ def _confine_libraries(uploads: Path) -> None:
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "GRADIO_TEMP_DIR": str(uploads),
+        "GRADIO_ANALYTICS_MAX_EVENTS": "1",  # nobody looks at them
     }
 
 
@@ -109,6 +122,28 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) >= 1 << 16:
         raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 0 to 65535 is expected")
     return int(text)
+
+
+def _public_url(text: str) -> str:
+    """Return an address without a slash at its end.
+
+    >>> _public_url("https://example.org/voice/")
+    'https://example.org/voice'
+
+    Raises:
+        argparse.ArgumentTypeError: it is not the address of a page.
+    """
+    parts = split(text)
+    if (
+        parts is None
+        or parts.scheme not in ("http", "https")
+        or parts.port == 0
+        or set(text) & set(" ?#")
+    ):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: an address like https://example.org/voice is expected"
+        )
+    return text.rstrip("/")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -23,6 +23,7 @@ from ser.use.page.sentences import LONGEST, formats_read, rejection_sentences
 from ser.use.recogniser import Prediction, Recogniser
 
 _SENTENCES = rejection_sentences(formats_read(), LONGEST)
+_GONE = "This recording was deleted while it waited: please upload it again."
 _DOWNLOADS = {"csv": "text/csv", "json": "application/json"}  # format of an answer -> MIME type
 
 
@@ -43,7 +44,7 @@ def answer(
     try:
         prediction = recogniser.predict_file(path, longest=LONGEST)
     except Rejected as verdict:
-        text = _SENTENCES[verdict.reason]
+        text = _SENTENCES[verdict.reason] if path.exists() else _GONE
         return message(text), to_json_object(Answer(path.name, None, verdict.reason, text)), None
     description = recogniser.description
     rate = description.preprocessing.form.sample_rate
@@ -78,9 +79,12 @@ def explain_answer(recogniser: Recogniser, path: Path, prediction: Prediction) -
     emotion = prediction.emotion
     heard = [window for window in windows_of(prediction) if window.probabilities]
     surest = max(heard, key=lambda window: (window.probabilities or {})[emotion])
-    ((_, explanation),) = explain_file(
-        recogniser, path, prediction, recogniser.windows(), [surest], emotion
-    )
+    try:
+        ((_, explanation),) = explain_file(
+            recogniser, path, prediction, recogniser.windows(), [surest], emotion
+        )
+    except Rejected:  # the answer was given: it was a recording then
+        return f'<p class="note">{escape(_GONE)}</p>'
     features = recogniser.description.preprocessing.features
     return explanation_html(explanation, features, surest if prediction.windows else None)
 

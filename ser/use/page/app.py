@@ -1,6 +1,8 @@
 """The page as a web application: built with Gradio, with nothing loaded from elsewhere."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -9,16 +11,17 @@ import gradio as gr
 from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from ser.use.page.addresses import Addresses
 from ser.use.page.answering import answer, explain_answer
+from ser.use.page.calls import Calls
 from ser.use.page.figures import render_html
-from ser.use.page.guard import Guard
+from ser.use.page.guard import MAX_AT_ONCE, MAX_WAITING, Checks, Guard
 from ser.use.page.project import Example, Project
 from ser.use.page.sentences import LONGEST, MICROPHONE
+from ser.use.page.unread import SESSIONS, Unread
 from ser.use.page.uploads import MAX_BYTES
 from ser.use.recogniser import Prediction, Recogniser
 
-_MAX_WAITING = 64  # recordings in the queue
-_MAX_AT_ONCE = 2  # recordings
 _EXPLANATION_KEPT = 60  # seconds within which a computed explanation must be shown
 _CSS, _LEVEL, _PLAYING = map(Path(__file__).with_name, ("page.css", "level.js", "playing.js"))
 _Recognised = tuple[Path, Prediction]
@@ -26,20 +29,33 @@ _HINT = '<p class="hint">Record yourself, drop a file, or pick an example.</p>'
 
 
 def make_app(
-    recogniser: Recogniser, project: Project, hosts: Sequence[str], uploads: Path
+    recogniser: Recogniser, project: Project, addresses: Addresses, uploads: Path
 ) -> FastAPI:
     """Make the application.
 
     Args:
         recogniser: used for all visitors, through one queue.
         project: recordings to try and to listen to.
-        hosts: host names that requests may have; *: any. This refuses requests from other sites'
-            pages in a browser that can reach this one.
+        addresses: that requests may have. This refuses requests from other sites' pages in a
+            browser that can reach this one.
         uploads: the folder that Gradio keeps uploads in (its `GRADIO_TEMP_DIR`).
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, hosts=hosts, uploads=uploads)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    page = make_page(recogniser, project)
+    page.state_session_capacity = SESSIONS
+    unread = Unread(page)
+
+    @asynccontextmanager
+    async def forgetting(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(unread.forget_again())
+        yield
+        task.cancel()
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=forgetting)
+    calls = Calls(page.fns, addresses, uploads)
+    app.add_middleware(Guard, checks=Checks(addresses, uploads, calls, unread))
+    app.add_middleware(
+        TrustedHostMiddleware, allowed_hosts=addresses.all_hosts(), www_redirect=False
+    )
 
     @app.get("/mistakes/{number}.wav")
     def mistake(number: int) -> Response:
@@ -49,8 +65,9 @@ def make_app(
 
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        make_page(recogniser, project),
+        page,
         path="",
+        root_path=addresses.public or None,
         footer_links=[],
         run_history=False,  # the browser would keep it
         max_file_size=MAX_BYTES,
@@ -85,7 +102,7 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
                 _add_answer(recogniser, project, recording)
         with gr.Tab("How good is it?"):
             gr.HTML(render_html(recogniser.description, project.mistakes), elem_classes="figures")
-    page.queue(max_size=_MAX_WAITING)
+    page.queue(max_size=MAX_WAITING)
     return page
 
 
@@ -150,7 +167,7 @@ def _add_answer(recogniser: Recogniser, project: Project, recording: gr.Audio) -
         recording,
         [answer_shown, facts, recognised],
         api_name="recognise",
-        concurrency_limit=_MAX_AT_ONCE,
+        concurrency_limit=MAX_AT_ONCE,
         show_progress="minimal",
     )
     # The explanation is computed after the answer and takes longer, so the next answer may come

@@ -1,10 +1,11 @@
-"""Refuse requests that the page does not need."""
+"""Refuse requests that the page does not need, and what is more than a visitor's share."""
 
-import json
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -12,6 +13,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ser.use.page.addresses import Addresses
+from ser.use.page.bodies import bounded, replayed
+from ser.use.page.calls import Calls
+from ser.use.page.room import Room
+from ser.use.page.unread import Unread
 from ser.use.page.uploads import MAX_BYTES, ONLY_UPLOADS, is_upload
 
 # With this policy, browsers refuse what a library would load from elsewhere.
@@ -30,25 +36,40 @@ _API = (
 _API_FOLDER = "/gradio_api/"
 _UPLOAD = "/gradio_api/upload"
 _FILE = "/gradio_api/file="  # followed by a file's name: Gradio sends the file
+_ANSWERS = ("/gradio_api/queue/data", "/gradio_api/call/recognise/")
+_MAX_URL = 2048  # characters
 _MAX_CALL_BYTES = 64 << 10  # a call names a recording, but does not contain it
 _MAX_UPLOAD_BYTES = MAX_BYTES + (64 << 10)  # with the headers around the file
+MAX_AT_ONCE = 2  # recordings that are recognised at the same time
+MAX_WAITING = 64  # recordings that wait for that
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What requests are checked against.
+
+    Attributes:
+        addresses: that the page is called by.
+        uploads: the folder of uploads.
+        calls: that the page's functions take.
+        unread: answers that nobody fetched.
+    """
+
+    addresses: Addresses
+    uploads: Path
+    calls: Calls
+    unread: Unread
 
 
 class Guard:
-    """Refuses requests that the page does not need, and those from other sites' pages.
+    """Refuses requests that the page does not need, and those from other sites' pages."""
 
-    Requests may name only uploads, not other files and not URLs elsewhere. Gradio reads any file of
-    this computer that a call names, and fetches any URL: it checks whether a file is an upload only
-    in an app that it launched itself, not in one that it is mounted in. `allowed_paths` and
-    `blocked_paths` are part of that check and do not cover URLs; a component's `preprocess` runs
-    too late.
-    """
-
-    def __init__(self, app: ASGIApp, hosts: Sequence[str], uploads: Path) -> None:
-        """Guard an application, given its pages' host names (*: any) and its folder of uploads."""
+    def __init__(self, app: ASGIApp, checks: Checks) -> None:
+        """Guard an application."""
         self._app = app
-        self._hosts = hosts
-        self._uploads = uploads
+        self._checks = checks
+        self._room = Room(checks.uploads)
+        self._at_once, self._waiting = asyncio.Semaphore(MAX_AT_ONCE), 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -63,99 +84,108 @@ class Guard:
             await send(message)
 
         try:
-            receive_checked = await self._check(scope, receive)
-        except HTTPException as refusal:
-            response = JSONResponse({"detail": refusal.detail}, refusal.status_code)
-            await response(scope, receive, send_with_policy)
+            await self._handle(scope, receive, send_with_policy)
         except ClientDisconnect:
             pass  # the client does not wait for an answer
-        else:
-            await self._app(scope, receive_checked, send_with_policy)
+        except HTTPException as refusal:
+            content = {"detail": refusal.detail}
+            response = JSONResponse(content, refusal.status_code, refusal.headers)
+            await response(scope, receive, send_with_policy)
+        except RuntimeError as error:
+            # Gradio ends a stream of answers that are no longer kept with a refusal.
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send({"type": "http.response.body"})
 
-    async def _check(self, scope: Scope, receive: Receive) -> Receive:
-        """Check a request.
-
-        Returns:
-            The callable by which the application receives it. It raises HTTPException if an
-            upload is too large.
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on after checking it.
 
         Raises:
             HTTPException: the request is refused.
             ClientDisconnect: the request is incomplete.
         """
-        path = scope["path"]
+        self._check_head(scope)
+        if scope["method"] != "POST":
+            await self._app(scope, receive, send)
+        elif scope["path"] == _UPLOAD:
+            await self._upload(scope, receive, send)
+        else:
+            await self._call(scope, receive, send)
+
+    def _check_head(self, scope: Scope) -> None:
+        path, headers = scope["path"], Headers(scope=scope)
         if not _is_needed(path):
             raise HTTPException(404)
-        origin = Headers(scope=scope).get("origin")
-        if origin is not None and not self._is_own(origin):
+        origin = headers.get("origin")
+        if origin is not None and not self._checks.addresses.is_own(origin):
             raise HTTPException(403, "Requests from other sites' pages are refused.")
-        if path.startswith(_FILE) and not is_upload(path.removeprefix(_FILE), self._uploads):
+        self._check_proxy(scope, headers)
+        if path.startswith(_FILE) and not is_upload(path.removeprefix(_FILE), self._checks.uploads):
             raise HTTPException(403, ONLY_UPLOADS)
-        if path == _UPLOAD:
-            return _bounded(receive, _MAX_UPLOAD_BYTES)
-        if scope["method"] == "POST":
-            body = await Request(scope, _bounded(receive, _MAX_CALL_BYTES)).body()
-            self._check_call(body)
-            return _replayed(body, receive)
-        return receive
+        if len(scope["raw_path"]) + len(scope["query_string"]) > _MAX_URL:
+            raise HTTPException(414, f"This address is too long: at most {_MAX_URL} characters.")
+        if scope["method"] == "GET" and path.startswith(_ANSWERS):
+            query = parse_qs(scope["query_string"].decode("latin-1"))
+            (session,) = query.get("session_hash", [path.rpartition("/")[2]])[-1:]
+            if not self._checks.unread.is_known(session):
+                raise HTTPException(404, "There are no answers to fetch: they were, or are gone.")
 
-    def _check_call(self, body: bytes) -> None:
-        """Check that all files and URLs in a call's JSON are uploads."""
+    def _check_proxy(self, scope: Scope, headers: Headers) -> None:
+        """Check the headers that Gradio takes the page's address from."""
+        forwarded = headers.get("x-forwarded-host")
+        if forwarded is not None and not self._checks.addresses.public:
+            first = forwarded.partition(",")[0].strip()
+            if not self._checks.addresses.is_own(f"http://{first}"):
+                raise HTTPException(
+                    400, "This page is not served at X-Forwarded-Host: see ser serve --public-url."
+                )
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-gradio-server"]
 
-        def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-            # Called for every object, however deeply nested, with duplicate keys included.
-            for key, value in pairs:
-                if key in ("path", "url") and value is not None:
-                    name = self._name_in(value) if key == "url" else value
-                    if not is_upload(name, self._uploads):
-                        raise HTTPException(403, ONLY_UPLOADS)
-            return dict(pairs)
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visitor, status = scope["client"][0] if scope["client"] else "", 0
+        with self._room.upload(visitor) as upload:
 
+            async def send_unless_failed(message: Message) -> None:
+                nonlocal status
+                status = message.get("status", status)
+                upload.is_kept = status == 200
+                if status != 500:
+                    await send(message)
+
+            try:
+                bound = bounded(receive, _MAX_UPLOAD_BYTES, upload.take)
+                await self._app(scope, bound, send_unless_failed)
+            except (AttributeError, TypeError):
+                # Gradio expects that each part of the form is a file with a name.
+                raise HTTPException(400, "An upload is a form with a named file.") from None
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await Request(scope, bounded(receive, _MAX_CALL_BYTES)).body()
+        path = scope["path"].removeprefix(_API_FOLDER)
+        call = self._checks.calls.check(path, body)
+        again = replayed(body, receive)
+        if path.startswith("run/"):
+            # Gradio's queue does not count these.
+            async with self._turn():
+                await self._app(scope, again, send)
+            return
+        if call is not None:
+            self._checks.unread.check(call.session_hash)
+        await self._app(scope, again, send)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._waiting >= MAX_WAITING:
+            raise HTTPException(503, "Too many recordings are waiting: please try again later.")
+        self._waiting += 1
         try:
-            json.loads(body, object_pairs_hook=checked)
-        except (ValueError, RecursionError):
-            raise HTTPException(400, "The body of this request must be JSON.") from None
-
-    def _name_in(self, url: object) -> str | None:
-        """Return the name of the file that one of the page's own URLs leads to, else None."""
-        if not isinstance(url, str) or not self._is_own(url):
-            return None
-        return unquote(urlsplit(url).path.partition(_FILE)[2])
-
-    def _is_own(self, url: str) -> bool:
-        try:
-            name = urlsplit(url).hostname or ""
-        except ValueError:
-            return False
-        return "*" in self._hosts or bool({name, f"[{name}]"} & set(self._hosts))
+            async with self._at_once:
+                yield
+        finally:
+            self._waiting -= 1
 
 
 def _is_needed(path: str) -> bool:
     if path.startswith(_API_FOLDER):
         return path.removeprefix(_API_FOLDER).startswith(_API)
     return path in _PATHS or path.startswith(_FOLDERS)
-
-
-def _bounded(receive: Receive, most: int) -> Receive:
-    """Return a callable that receives a body of at most `most` bytes, whatever its headers say."""
-    received = 0
-
-    async def receive_bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > most:
-            raise HTTPException(413, f"This request is too large: at most {most:,} bytes, please.")
-        return message
-
-    return receive_bounded
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a callable that receives a body that was already read, then what follows it."""
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_replayed() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return receive_replayed

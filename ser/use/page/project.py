@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,10 +68,12 @@ class Project:
     Attributes:
         examples: the first test clip of each emotion, recognised or not, in any order.
         mistakes: the most confident one first.
+        problems: why some of these are missing, a sentence each.
     """
 
     examples: list[Example]
     mistakes: list[Mistake]
+    problems: list[str]
 
     def actual_emotion(self, path: Path) -> str | None:
         """Return the label of a recording if it is a copy of an example, else None."""
@@ -87,16 +90,40 @@ def checksum(path: Path) -> str:
 
 
 def open_project(data: Path) -> Project:
-    """Read a project's data folder; without its files there are no examples and mistakes."""
+    """Read a project's data folder; without its files there are no examples and mistakes.
+
+    A file that is there but cannot be used is a problem of the project.
+    """
+    examples: list[Example] = []
+    mistakes: list[Mistake] = []
+    problems = []
     try:
-        clips = read_csv(data / "clips.csv")[["clip", "path"]]
+        clips = _read(data / "clips.csv", ["clip", "path"])
         # The merge leaves out clips that no longer exist.
-        predictions = read_csv(data / "predictions.csv").merge(clips, on="clip")
-        mistakes = read_csv(data / "mistakes.csv").merge(clips, on="clip")
-        waveforms = Store(data / "clean")
-    except (UserError, OSError, KeyError):
-        return Project([], [])
-    return Project(_examples(predictions, data / "raw"), _mistakes(mistakes, waveforms))
+        predictions = _read(data / "predictions.csv", ["clip", "speaker", "emotion"])
+        examples = _examples(predictions.merge(clips, on="clip"), data / "raw")
+        columns = ["clip", "speaker", "emotion", "predicted", "confidence"]
+        table = _read(data / "mistakes.csv", columns).merge(clips, on="clip")
+        mistakes = _mistakes(table, Store(data / "clean"))
+    except FileNotFoundError:
+        pass  # a model without its run
+    except UserError as error:
+        problems.append(str(error))
+    except (OSError, KeyError, ValueError) as error:
+        problems.append(f"{data}: its files do not belong together ({error}): run `dvc repro`")
+    return Project(examples, mistakes, problems)
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read columns of a table.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UserError: it is not a table, or lacks a column.
+    """
+    if not path.exists():
+        raise FileNotFoundError(path)
+    return read_csv(path, columns)
 
 
 def _examples(predictions: pd.DataFrame, raw: Path) -> list[Example]:

@@ -6,12 +6,25 @@ import signal
 import uvicorn
 from starlette.types import ASGIApp
 
+from ser.use.page.connections import Connection, ProxyConnection
+
+# Seconds between requests. A client whose request crosses the end of its connection sees an error.
+_IDLE = 15
 _PATIENCE = 3  # seconds that open connections may take when the server ends
 
 
-def make_server(app: ASGIApp) -> uvicorn.Server:
+def make_server(app: ASGIApp, behind_proxy: bool) -> uvicorn.Server:
     """Make an application's server, and set the handlers of SIGINT and SIGTERM to end it."""
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_PATIENCE)
+    config = uvicorn.Config(
+        app,
+        http=ProxyConnection if behind_proxy else Connection,
+        ws="none",
+        # A warning is about what a stranger sent, of which anyone could send any number.
+        log_level="error",
+        timeout_keep_alive=_IDLE,
+        timeout_graceful_shutdown=_PATIENCE,
+    )
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     server = uvicorn.Server(config)
     _end_at_signals(server)
     _silence_at_end(server)

@@ -8,7 +8,9 @@ from time import time
 
 MAX_BYTES = 50 << 20  # of one upload
 ONLY_UPLOADS = "Only uploads are accepted, and they are deleted within ten minutes."
-_KEPT = 300  # seconds that an upload is kept, and from one check to the next
+KEPT = 300  # seconds that an upload is kept
+_EVERY = 30  # seconds from one check to the next
+DELETED_AFTER = KEPT + 2 * _EVERY  # seconds, at the latest
 
 
 def is_upload(name: object, folder: Path) -> bool:
@@ -30,14 +32,14 @@ def is_upload(name: object, folder: Path) -> bool:
 
 @contextmanager
 def deleting_old_files(folder: Path) -> Iterator[None]:
-    """Delete old files in the folder again and again, until the context ends."""
+    """Delete what is old in the folder again and again, until the context ends."""
     ended = Event()
 
     def delete_again() -> None:
-        while not ended.wait(_KEPT):
-            # A folder may be removed while it is searched; the next check finds the rest.
+        while not ended.wait(_EVERY):
+            # What is searched may be removed meanwhile; the next check finds the rest.
             with suppress(OSError):
-                delete_old(folder, _KEPT)
+                delete_old(folder, KEPT)
 
     Thread(target=delete_again, daemon=True).start()
     try:
@@ -47,9 +49,13 @@ def deleting_old_files(folder: Path) -> Iterator[None]:
 
 
 def delete_old(folder: Path, seconds: float) -> None:
-    """Delete the files in a folder, and below it, that were not written to for some seconds."""
+    """Delete all below a folder that was not written to for some seconds, the folders if empty."""
     oldest = time() - seconds
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # it may be removed meanwhile
-            if path.is_file() and path.stat().st_mtime < oldest:
+    # Listed before anything is deleted, because that makes a folder young again.
+    old = [path for path in folder.rglob("*") if path.lstat().st_mtime < oldest]
+    for path in sorted(old, key=lambda path: len(path.parts), reverse=True):
+        with suppress(OSError):  # it was removed meanwhile, or is a folder with something in it
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
                 path.unlink()
