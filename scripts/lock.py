@@ -57,7 +57,8 @@ def _resolve(asked: str, *options: str, kept: Sequence[Path]) -> list[str]:
     with TemporaryDirectory() as folder:
         found = Path(folder) / "found.lock"
         earlier = "".join(path.read_text("utf-8") for path in kept if path.exists())
-        found.write_text(earlier, encoding="utf-8")
+        # Without their hashes, which uv would keep too.
+        found.write_text(re.sub(r"( \\)?\n +--hash=\S+", "", earlier), encoding="utf-8")
         command = [
             *(sys.executable, "-m", "uv", "pip", "compile", asked, *options, "--universal"),
             *("--python-version", PYTHONS[0], "--generate-hashes", "--no-annotate", "--no-header"),
