@@ -19,7 +19,7 @@ from ser.core.tables import count_rows, read_rows, write_csv
 from ser.core.typing import FloatArray
 from ser.features.extract import extract
 from ser.parallel import ordered_map
-from stages import cli
+from stages import run_stage
 
 
 class Job(NamedTuple):
@@ -92,4 +92,4 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run_stage(main)
+    run_stage(main)

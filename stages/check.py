@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ser.core import params
-from stages import cli
+from stages import run_stage
 
 
 def main(valid: Path) -> None:
@@ -17,4 +17,4 @@ def main(valid: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run_stage(main, "Nothing was run, and nothing was removed.")
+    run_stage(main, "Nothing was run, and nothing was removed.")

@@ -27,7 +27,7 @@ from ser.core.tables import CLIP_COLUMNS, write_csv, write_report
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import decode
 from ser.parallel import ordered_map
-from stages import cli
+from stages import run_stage
 
 
 def examine(
@@ -114,4 +114,4 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, report: Path) -> N
 
 
 if __name__ == "__main__":
-    cli.run_stage(main)
+    run_stage(main)

@@ -6,7 +6,7 @@ from ser.core.figures import read_figures
 from ser.core.tables import read_csv
 from ser.evaluation import scores
 from ser.plots import results
-from stages import cli
+from stages import run_stage
 
 
 def main(
@@ -34,4 +34,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run_stage(main)
+    run_stage(main)

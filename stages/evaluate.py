@@ -13,7 +13,7 @@ from ser.evaluation.figures import compute_figures, tabulate_classes
 from ser.evaluation.unheard import read_unheard
 from ser.nets import model_folder
 from ser.nets.description import UnusableModelError
-from stages import cli
+from stages import run_stage
 
 
 def main(
@@ -85,4 +85,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run_stage(main)
+    run_stage(main)

@@ -16,7 +16,7 @@ from ser.core.store import Store
 from ser.core.typing import FloatArray
 from ser.features.extract import logmel
 from ser.plots import dataset
-from stages import cli
+from stages import run_stage
 
 _SPEAKERS_IN_GALLERY = 6  # at least one of each corpus, so more if there are more corpora
 
@@ -165,4 +165,4 @@ def main(clips: Path, clean: Path, report: Path, plots: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run_stage(main)
+    run_stage(main)

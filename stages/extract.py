@@ -16,7 +16,7 @@ from ser.core.tables import count_rows, read_rows
 from ser.core.typing import FloatArray
 from ser.features.extract import extract
 from ser.parallel import ordered_map
-from stages import cli
+from stages import run_stage
 
 
 def features_of(
@@ -50,4 +50,4 @@ def main(clips: Path, clean: Path, features: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run_stage(main)
+    run_stage(main)

@@ -13,7 +13,7 @@ from ser.core.errors import UserError
 from ser.corpora import CORPORA, check_table, select_files
 from ser.sources import addresses
 from ser.sources.files import ORIGIN_FILE, Check
-from stages import cli
+from stages import run_stage
 
 
 def find_in_dvc_cache(md5: str) -> Path | None:
@@ -106,4 +106,4 @@ def _remove_other_corpora(raw: Path, corpora: list[sections.Corpus]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run_stage(main)
+    run_stage(main)

@@ -20,7 +20,7 @@ from ser.splits.schemes import (
     subset_sizes,
     validates_train_speakers,
 )
-from stages import cli
+from stages import run_stage
 
 # Messages for figures that are not 0.
 _NOTES = {
@@ -93,4 +93,4 @@ def main(clips: Path, splits: Path, report: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run_stage(main)
+    run_stage(main)

@@ -22,7 +22,7 @@ from ser.training.history import Epoch, best_epoch, kept_epoch, mean_figures
 from ser.training.loop import last_epoch
 from ser.training.progress import Progress
 from ser.training.team import join
-from stages import cli
+from stages import run_stage
 
 # Outside the stage's outputs, because DVC removes those before it runs the stage again. Experiments
 # in temporary folders set SER_CHECKPOINTS to a folder that is kept.
@@ -139,4 +139,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run_stage(main)
+    run_stage(main)

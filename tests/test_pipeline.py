@@ -280,8 +280,8 @@ def test_a_wrong_setting_removes_nothing(restored, changes, said, command):
     assert "Nothing was run, and nothing was removed." in output
     valid = {"params_valid.txt": b"params.yaml is valid\n"}
     assert data_and_results(restored) | valid == before
-    # Not by `git checkout`: `dvc exp run` leaves an index in which a change that keeps the size of a
-    # file can look like none.
+    # Not by `git checkout`: `dvc exp run` leaves an index in which a change that keeps the size of
+    # a file can look like none.
     (restored / "params.yaml").write_text(git(restored, "show", "HEAD:params.yaml"))
     assert stages_run(run(restored, "repro")) == []
     assert data_and_results(restored) == before
@@ -298,8 +298,8 @@ def test_what_a_failed_stage_removed_comes_back(restored, section, changes, said
     before, lock = data_and_results(restored), (restored / "dvc.lock").read_text()
     change_params(restored / "params.yaml", {section: changes})
     assert said in run(restored, "repro", ok=False)
-    # Not by `git checkout`: `dvc exp run` leaves an index in which a change that keeps the size of a
-    # file can look like none.
+    # Not by `git checkout`: `dvc exp run` leaves an index in which a change that keeps the size of
+    # a file can look like none.
     (restored / "params.yaml").write_text(git(restored, "show", "HEAD:params.yaml"))
     assert stages_run(run(restored, "repro")) == []
     assert data_and_results(restored) == before
