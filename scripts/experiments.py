@@ -130,13 +130,13 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def flatten(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted key, value) of every change.
+    """Yield (dotted key, value) of every change; an empty mapping is a value.
 
-    >>> list(flatten({"model": {"epochs": 10, "seed": 7}}))
-    [('model.epochs', 10), ('model.seed', 7)]
+    >>> list(flatten({"model": {"epochs": 10, "seed": 7}, "clean": {"relabel": {}}}))
+    [('model.epochs', 10), ('model.seed', 7), ('clean.relabel', {})]
     """
     for key, value in changes.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

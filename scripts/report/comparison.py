@@ -1,7 +1,7 @@
 """Compare this workspace with another revision: params, figures, and the same test clips."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -35,26 +35,20 @@ def compare_with(base: Revision, needed: Sequence[str], figures: Figures) -> dic
     Raises:
         UserError: the revision's metrics/evaluate.json is damaged.
     """
-    missing = [
-        f"{base.name} has no metrics/{name}.json"
-        for name in needed
-        if not base.files.exists(f"metrics/{name}.json")
-    ]
-    changes = [
-        change
-        for name in needed
-        if base.files.exists(f"metrics/{name}.json")
-        for change in _changes(name, base)
-    ]
+    there = [name for name in needed if base.files.exists(_file(name))]
+    missing = [f"{base.name} has no {_file(name)}" for name in needed if name not in there]
+    changes = [change for name in there for change in _changes(name, base)]
     # The figures of the test clips come first, deeply nested names last.
     changes.sort(key=lambda c: (c["file"] != "evaluate", c["name"].count("."), c["name"]))
     params = dvc_json(ROOT, "params", "diff", base.commit).get("params.yaml", {})
-    evaluated = base.files.exists("metrics/evaluate.json")
+    headline = []
+    if "evaluate" in there:
+        headline = _headline(_read(base, "evaluate", OverallFigures.from_json), figures)
     return {
         "name": base.name,
         "commit": base.commit,
         "date": base.date,
-        "headline": _headline(_figures_of(base), figures) if evaluated else [],
+        "headline": headline,
         "paired": _paired_with(base),
         "metrics": changes,
         "params": dict(sorted(params.items())),
@@ -64,9 +58,7 @@ def compare_with(base: Revision, needed: Sequence[str], figures: Figures) -> dic
 
 def _changes(name: str, base: Revision) -> Iterator[dict[str, Any]]:
     """Yield the figures of metrics/<name>.json that differ; those that one side lacks are None."""
-    file = f"metrics/{name}.json"
-    text = base.read(file).decode("utf-8", "replace")
-    old = dict(flatten(parse_text(text, f"{base.name}:{file}", parse_report)))
+    old = dict(flatten(_read(base, name, parse_report)))
     new = dict(flatten(load_metrics(name)))
     for key in {**new, **old}:
         was, now = old.get(key), new.get(key)
@@ -77,11 +69,13 @@ def _changes(name: str, base: Revision) -> Iterator[dict[str, Any]]:
             yield {"file": name, "name": key, "old": was, "new": now, "diff": diff}
 
 
-def _figures_of(base: Revision) -> OverallFigures:
-    file = "metrics/evaluate.json"
-    text = base.read(file).decode("utf-8", "replace")
-    figures: OverallFigures = parse_text(text, f"{base.name}:{file}", OverallFigures.from_json)
-    return figures
+def _file(name: str) -> str:
+    return f"metrics/{name}.json"
+
+
+def _read(base: Revision, name: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
+    text = base.read(_file(name)).decode("utf-8", "replace")
+    return parse_text(text, f"{base.name}:{_file(name)}", parse)
 
 
 def _headline(old: OverallFigures, new: OverallFigures) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from scipy.stats import binomtest
 
 from scripts import tables
+from scripts.experiments import flatten
 from scripts.stage_deps import is_code
 from scripts.workspace import ROOT, dvc_json, read_file
 from ser.core.errors import UserError
@@ -91,18 +92,8 @@ def accuracy_by_speaker(per_speaker: Mapping[str, SpeakerFigures]) -> list[dict[
 
 def flat_params() -> dict[str, str]:
     """Read params.yaml as section.key -> value in JSON."""
-    found: dict[str, str] = {}
-
-    def walk(prefix: str, values: dict[str, Any]) -> None:
-        for key, value in values.items():
-            name = f"{prefix}.{key}" if prefix else str(key)
-            if isinstance(value, dict) and value:
-                walk(name, value)
-            else:
-                found[name] = json.dumps(value, ensure_ascii=False)
-
-    walk("", read_file(ROOT, "params.yaml", YAML(typ="safe").load) or {})
-    return found
+    values = read_file(ROOT, "params.yaml", YAML(typ="safe").load) or {}
+    return {key: json.dumps(value, ensure_ascii=False) for key, value in flatten(values)}
 
 
 def count_confusions(emotions: Sequence[str]) -> list[list[int]]:
@@ -142,22 +133,24 @@ def unheard_voices() -> UnheardVoices | None:
     Raises:
         UserError: the model's description is damaged.
     """
-    described = "data/model/model.json"
-    if not (ROOT / described).exists():
-        return None
 
     def parse_unheard(text: str) -> UnheardVoices | None:
         values = json.loads(text).get("unheard_voices")
         return None if values is None else check(UnheardVoices, values)
 
-    unheard: UnheardVoices | None = read_file(ROOT, described, parse_unheard)
+    unheard: UnheardVoices | None = _read_model(parse_unheard)
     return unheard
 
 
 def versions_of_the_model() -> tuple[dict[str, str], str]:
     """Return the versions that trained the model if it is here, else ours, and which they are."""
-    described = "data/model/model.json"
-    if (ROOT / described).exists():
-        return read_file(ROOT, described, json.loads).get("versions", {}), "that trained the model"
+    if described := _read_model(json.loads):
+        return described.get("versions", {}), "that trained the model"
     ours = versions() | {name: metadata.version(name) for name in ("dvc", "scikit-learn")}
     return ours, "of the environment that wrote this page; the model is missing"
+
+
+def _read_model(parse: Callable[[str], Any]) -> Any:  # noqa: ANN401 - what `parse` returns
+    """Parse the model's description; None if there is no model."""
+    described = "data/model/model.json"
+    return read_file(ROOT, described, parse) if (ROOT / described).exists() else None
