@@ -93,10 +93,10 @@ readme: setup
 	python -m scripts.readme
 	python -m scripts.dagshub_metrics
 
-# Pin the versions that are installed now.
 # Ask PyPI for known vulnerabilities of what is pinned. docs/security.md says why one is ignored.
 audit: setup
-	pip-audit --require-hashes --disable-pip --requirement requirements.lock --ignore-vuln GHSA-w8v5-vhqr-4h9v
+	pip-audit --require-hashes --disable-pip --requirement requirements.lock --requirement requirements/cuda.lock --ignore-vuln GHSA-w8v5-vhqr-4h9v
 
+# Pin what pyproject.toml asks for anew, with hashes; what is pinned already stays.
 lock: setup
 	python -m scripts.lock

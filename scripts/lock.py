@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from scripts import cli
 from scripts.workspace import ROOT
+from ser.core.errors import UserError
 
 LOCK = ROOT / "requirements.lock"
 BUILD, CUDA, TORCH_CPU, CONSTRAINTS = (
@@ -29,11 +30,20 @@ _PLAIN = "# For pip install -c: the versions in requirements.lock. Made by `make
 
 
 def main() -> None:
-    """Write the pins of everything that `make setup` installs."""
+    """Write the pins of everything that `make setup` installs.
+
+    Raises:
+        UserError: pip finds PyTorch's build for CPUs for no Python.
+    """
     pins = _resolve("pyproject.toml", "--extra=dev", kept=(LOCK, CUDA))
     torch = next(pin for pin in pins if pin.startswith("torch=="))
     release = torch.split()[0]
     hashes = _cpu_hashes(f"{release}+cpu")
+    if not hashes:
+        raise UserError(
+            f"pip finds {release}+cpu on none of its indexes: name PyTorch's, "
+            "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"
+        )
     _write(TORCH_CPU, [_joined(f"{release}+cpu", *hashes)])
     pins[pins.index(torch)] = _joined(torch.rstrip("\n"), *hashes)
     _write(LOCK, (pin for pin in pins if not _CUDA.match(pin)))

@@ -57,4 +57,5 @@ def run_stage(main: Callable[..., None], what_next: str = _COMES_BACK) -> None:
     except UserError as error:
         _fail(str(error), what_next)
     except OSError as error:
-        _fail(f"{error.filename or ''}: {error.strerror or error}", what_next)
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", what_next)

@@ -1,6 +1,7 @@
 """Stages end soon, with a sentence and no process left, when told to or when a write fails."""
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -109,6 +110,7 @@ def test_a_stage_ends_when_a_write_fails(project, stage, workers):
     process = start(project, stage, workers, preexec_fn=limit)
     code, printed = ending(process, PATIENCE)
     assert code == 1
-    assert "error: " in printed
-    assert "File too large" in printed
+    said = re.search(r"^error: (\S+): File too large$", printed, re.MULTILINE)
+    assert said, printed
+    assert (project / said[1]).resolve().is_relative_to(project.resolve())
     assert "Traceback" not in printed

@@ -22,7 +22,7 @@ from ser.core.needs import FIXED_LENGTHS, NEEDS
 from ser.core.words import folded
 from ser.core.yaml_reader import IN_QUOTES
 
-_MOST_PER_SECOND = 1_000_000  # values of features, 4 MB; usual are 5,000 to 20,000
+_MOST_PER_SECOND = 2_000_000  # values of spectrum and features, 8 MB; usual are 50,000 to 200,000
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -225,13 +225,15 @@ class Features(Section):
         Args:
             sample_rate: of the audio, in Hz.
         """
-        values = sum(self.dims.values()) * sample_rate // self.hop_length
+        # The spectrum that they are computed from is there at the same time.
+        columns = 1 + self.n_fft // 2 + sum(self.dims.values())
+        values = columns * sample_rate // self.hop_length
         if values <= _MOST_PER_SECOND:
             return ""
         return (
             f"hop_length {self.hop_length} makes {values:,} values of a second of audio at "
-            f"{sample_rate} Hz, at most {_MOST_PER_SECOND:,} are allowed: a longer hop, or fewer "
-            "columns (kinds, n_mels, n_mfcc)"
+            f"{sample_rate} Hz, at most {_MOST_PER_SECOND:,} are allowed: a longer hop, a shorter "
+            "n_fft, or fewer columns (kinds, n_mels, n_mfcc)"
         )
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ser.core.errors import UserError
+from ser.core.errors import UserError, naming
 from ser.core.typing import FloatArray
 
 
@@ -60,8 +60,9 @@ class StoreWriter:
         """Append an array [length, *row_shape] float32."""
         if values.shape[1:] != self._row_shape:
             raise ValueError(f"{key}: shape {values.shape} does not end in {self._row_shape}")
-        self._file.write(np.ascontiguousarray(values, dtype="<f4").tobytes())
-        self._json.write(f"{',' if len(self) else ''}\n  {json.dumps(key)}")
+        with naming(self._folder):
+            self._file.write(np.ascontiguousarray(values, dtype="<f4").tobytes())
+            self._json.write(f"{',' if len(self) else ''}\n  {json.dumps(key)}")
         self._offsets.append(self._offsets[-1] + len(values))
 
     def __len__(self) -> int:
@@ -81,15 +82,16 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._json.write("\n ]\n}\n" if len(self) else "]\n}\n")
-        self._json.close()
-        if kind is None:
-            self._write_header()
-            np.save(self._folder / "offsets.npy", np.array(self._offsets, dtype=np.int64))
-            self._part.replace(self._folder / "store.json")
-        else:
-            self._part.unlink()
-        self._file.close()
+        with naming(self._folder):
+            self._json.write("\n ]\n}\n" if len(self) else "]\n}\n")
+            self._json.close()
+            if kind is None:
+                self._write_header()
+                np.save(self._folder / "offsets.npy", np.array(self._offsets, dtype=np.int64))
+                self._part.replace(self._folder / "store.json")
+            else:
+                self._part.unlink()
+            self._file.close()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser.core.errors import UserError
+from ser.core.errors import UserError, naming
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[s
     None and NaN leave an empty cell.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with naming(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
@@ -65,7 +65,8 @@ def write_table(path: Path, table: "pd.DataFrame", decimals: int | None = None) 
     """Write a table as csv, its floats in full or with this many decimals."""
     path.parent.mkdir(parents=True, exist_ok=True)
     form = None if decimals is None else f"%.{decimals}f"
-    table.to_csv(path, index=False, lineterminator="\n", float_format=form)
+    with naming(path):
+        table.to_csv(path, index=False, lineterminator="\n", float_format=form)
 
 
 def count_rows(path: Path) -> int:
@@ -102,7 +103,8 @@ def read_csv(path: Path, columns: Sequence[str] | None = None) -> "pd.DataFrame"
 def write_json(path: Path, value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write a JSON file: keys in the given order, floats rounded to 6 decimals."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rounded(value), indent=2) + "\n", encoding="utf-8")
+    with naming(path):
+        path.write_text(json.dumps(rounded(value), indent=2) + "\n", encoding="utf-8")
 
 
 def write_report(path: Path, values: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """YAML as DVC reads it: version 1.2, in which yes, no, on and off are words."""
 
 import math
+import re
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -9,6 +10,7 @@ from ruamel.yaml.error import YAMLError
 from ser.core.errors import UserError
 
 _MOST_VALUES = 100_000
+_MERGE = re.compile(r"^[\s\-{?\[,]*<<\s*:|[{,]\s*<<\s*:", re.MULTILINE)
 # What to do about a word that YAML reads as another type of value.
 IN_QUOTES = "write words that YAML would read otherwise, such as 0, 01 or true, in quotes: '01'"
 
@@ -27,6 +29,8 @@ def read_yaml(text: str | bytes, where: str) -> Any:  # noqa: ANN401 - any YAML 
     try:
         # DVC requires UTF-8; ruamel.yaml alone would accept other encodings too.
         plain = text.decode() if isinstance(text, bytes) else text
+        if _MERGE.search(plain):
+            raise ValueError("a merge (<<) is not read: write its keys out")
         values = YAML(typ="safe", pure=True).load(plain)
         count = _count(values, {})
     except (YAMLError, ValueError) as error:

@@ -25,6 +25,7 @@ from ser.decoding import ogg
 from ser.decoding.containers import container_of, read_headers
 from ser.decoding.ffmpeg import open_with_ffmpeg
 from ser.decoding.stated import Stated
+from ser.decoding.uninterrupted import uninterrupted
 from ser.decoding.views import view
 
 # Raised by libsndfile, and by soundfile for numbers in a header beyond its limits.
@@ -150,9 +151,12 @@ def _open_soundfile(file: BinaryIO, stack: ExitStack) -> soundfile.SoundFile:
         Rejected: undecodable.
     """
     try:
-        return stack.enter_context(soundfile.SoundFile(file))
+        with uninterrupted():
+            opened = soundfile.SoundFile(file)
+            stack.callback(_close, opened)
     except _ERRORS as error:
         raise _undecodable(error) from None
+    return opened
 
 
 def _stream(opened: soundfile.SoundFile) -> Stream:
@@ -183,6 +187,17 @@ def _undecodable(error: Exception) -> Rejected:
     return Rejected("undecodable", f"libsndfile: {detail}")
 
 
+def _close(file: soundfile.SoundFile) -> None:
+    with uninterrupted():
+        file.close()
+
+
+def _read(file: soundfile.SoundFile, size: int) -> FloatArray:
+    with uninterrupted():
+        block: FloatArray = file.read(size, dtype="float32", always_2d=True)
+    return block
+
+
 def _blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
     """Yield the blocks that libsndfile decodes.
 
@@ -191,7 +206,7 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
     """
     size, found = max(1, recording.BLOCK // file.channels), 0
     try:
-        while len(block := file.read(size, dtype="float32", always_2d=True)):
+        while len(block := _read(file, size)):
             found += len(block)
             yield block
     except _ERRORS as error:

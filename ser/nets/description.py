@@ -136,6 +136,8 @@ class Description(Section):
     def _folds_agree(self) -> Self:
         if len(self.statistics) != len(self.folds) or not self.folds:
             raise ValueError("as many statistics as folds expected")
+        if self.folds != sorted(set(self.folds)):
+            raise ValueError(f"folds are {self.folds[:9]}, expected are numbers, sorted, each once")
         if self.training_clips and len(self.training_clips.left_out) != len(self.folds):
             raise ValueError("training_clips: as many lists of clips left out as folds expected")
         if not self.emotions or self.emotions != sorted(set(self.emotions)):

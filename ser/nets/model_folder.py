@@ -56,10 +56,7 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
     """
     described = folder / "model.json"
     try:
-        size = described.stat().st_size
-        if size > _MOST_BYTES:
-            raise ValueError(f"model.json has {size:,} bytes, at most {_MOST_BYTES:,} are read")
-        description = parse_description(described.read_text(encoding="utf-8"), described)
+        description = parse_description(_read_text(described), described)
         nets = [_read_net(_weights_file(folder, fold), description) for fold in description.folds]
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -67,6 +64,21 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
             reason = f"{error.filename}: {error.strerror}"
         raise UnusableModelError(folder, reason) from None
     return description, nets
+
+
+def _read_text(path: Path) -> str:
+    """Read a text that may be a stranger's.
+
+    Raises:
+        ValueError: it is no file, is too long, or is not in UTF-8.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path.name} is not a file")
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"{path.name} has more than {_MOST_BYTES:,} bytes")
+    return data.decode()
 
 
 def _write_description(folder: Path, description: Description) -> None:

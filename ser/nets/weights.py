@@ -5,6 +5,8 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
+from ser.core.errors import naming
+
 Weights = dict[str, Tensor]
 
 
@@ -16,7 +18,8 @@ def write_weights(path: Path, weights: Weights, metadata: dict[str, str] | None 
             its own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(safetensors.torch.save(weights, metadata))
+    with naming(path):
+        path.write_bytes(safetensors.torch.save(weights, metadata))
 
 
 def snapshot_name(epoch: int) -> str:

@@ -6,8 +6,9 @@ import signal
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import count, islice
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -21,6 +22,7 @@ from ser.core.errors import UserError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 # Items read ahead per process, so that no process is idle while an earlier item takes long.
 ITEMS_AHEAD = 4
 
@@ -59,11 +61,9 @@ def local_map(
             try:
                 result = waiting.popleft().result()
             except _ProcessDiedError:
-                ahead = ITEMS_AHEAD * workers
                 raise UserError(
-                    f"a process was killed at item {place} or one of the {ahead} after it, most "
-                    "likely for lack of memory (see `dmesg`); fewer processes need less, such as "
-                    f"SER_WORKERS={workers // 2}"
+                    f"a process was killed at item {place}, most likely for lack of memory (see "
+                    f"`dmesg`); fewer processes need less, such as SER_WORKERS={workers // 2}"
                 ) from None
             waiting.extend(threads.submit(processes.compute, item) for item in islice(source, 1))
             yield result
@@ -93,14 +93,16 @@ class _Processes:
         self._all = []
         # Only this process keeps the writing end, so that its death ends the reading.
         reader, self._alive = context.Pipe(duplex=False)
-        for _ in range(workers):
-            ours, theirs = context.Pipe()
-            arguments = (function, theirs, reader, self._alive)
-            process = context.Process(target=_work, args=arguments, daemon=True)
-            process.start()
-            theirs.close()
-            self._all.append(process)
-            self._idle.put(ours)
+        # A signal waits until every process knows what to do with it.
+        with _blocked_signals():
+            for _ in range(workers):
+                ours, theirs = context.Pipe()
+                arguments = (function, theirs, reader, self._alive)
+                process = context.Process(target=_work, args=arguments, daemon=True)
+                process.start()
+                theirs.close()
+                self._all.append(process)
+                self._idle.put(ours)
         reader.close()
 
     def compute(self, item: Any) -> Any:  # noqa: ANN401 - whatever the function takes and returns
@@ -126,14 +128,29 @@ class _Processes:
         self._alive.close()
 
 
+@contextmanager
+def _blocked_signals() -> Iterator[None]:
+    """Keep the signals that end a program waiting, where the system can."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def _work(
     function: Callable[[Any], Any], connection: Connection, parent: Connection, writer: Connection
 ) -> None:
     """Compute the items that come through a pipe, until the parent kills this process or dies."""
-    limit_to_one_thread()
     # Ctrl-C reaches all processes of a terminal. The parent ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    limit_to_one_thread()
     writer.close()
 
     def exit_with_parent() -> None:

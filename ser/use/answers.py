@@ -122,8 +122,8 @@ def as_json(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
 
     def write(answer: Answer) -> None:
         nonlocal count
-        out.write(",\n" if count else "[\n")
-        json.dump(to_json_object(answer), out, ensure_ascii=True)
+        # In one piece, which Ctrl-C does not cut.
+        out.write((",\n" if count else "[\n") + json.dumps(to_json_object(answer)))
         count += 1
 
     try:

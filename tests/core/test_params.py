@@ -503,9 +503,11 @@ GROWING = "a: &a [1, 2, 3]\n" + "".join(
         ("".join(f"{'  ' * depth}a:\n" for depth in range(3000)), "is nested too deeply"),
         (f"a: {'9' * 20_000}\n", "is not valid YAML"),
         (GROWING, "more than 100,000 values, aliases"),
+        ("a: &a {b: 1}\nc: {<<: [*a, *a]}\n", "a merge .<<. is not read"),
+        ("a: &a {b: 1}\nc:\n  <<: *a\n", "a merge .<<. is not read"),
         ("a: &a [*a]\n", "more than 100,000 values, aliases"),
     ],
-    ids=["brackets", "indents", "digits", "aliases", "itself"],
+    ids=["brackets", "indents", "digits", "aliases", "merge", "merged", "itself"],
 )
 def test_a_file_that_grows_beyond_all_use_is_refused_in_a_line(tmp_path, text, said):
     file = tmp_path / "p.yaml"

@@ -398,6 +398,7 @@ def change(folder, **changes):
         {"preprocessing": {"dims": [16, 1]}},
         {"folds": [1, 2]},
         {"folds": None},
+        {"folds": [1, 1]},
         {"statistics": [None]},
         {"statistics": None},
         {"statistics": [[1, 2], None]},
@@ -490,7 +491,14 @@ def test_weights_of_another_type_are_refused(folder):
 def test_a_description_of_gigabytes_is_not_read(folder):
     with (folder / "model.json").open("ab") as file:
         file.truncate(10**10)  # a hole
-    with pytest.raises(UserError, match=r"model.json has 10,000,000,000 bytes, at most"):
+    with pytest.raises(UserError, match=r"model.json has more than 64,000,000 bytes"):
+        load(folder)
+
+
+def test_a_description_that_is_a_device_is_not_read(folder):
+    (folder / "model.json").unlink()
+    (folder / "model.json").symlink_to("/dev/zero")
+    with pytest.raises(UserError, match=r"model.json is not a file"):
         load(folder)
 
 

@@ -1,0 +1,33 @@
+"""Keep Ctrl-C out of libraries that would lose it."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold SIGINT and SIGTERM back until the end of the block, which should be short.
+
+    libsndfile asks for bytes through Python functions. What is raised there goes nowhere: the
+    program would go on, and the file would seem to be damaged. While a file is being closed, it
+    would be closed twice.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are handled in the main thread alone
+        return
+    came: list[int] = []
+
+    def note(number: int, frame: Any) -> None:  # noqa: ANN401 - as Python calls it
+        came.append(number)
+
+    former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
