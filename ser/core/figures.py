@@ -285,7 +285,7 @@ class Figures(OverallFigures):
         return self
 
     def by_voice(self, unheard: UnheardVoices | None) -> list[tuple[str, str]]:
-        """Say how well a new voice is recognised, and how well one of the training speakers.
+        """Return how well a new voice is recognised, and how well one of the training speakers.
 
         Args:
             unheard: what was measured of such models beside this evaluation.

@@ -26,7 +26,7 @@ from ser.decoding.containers import container_of, read_headers
 from ser.decoding.ffmpeg import open_with_ffmpeg
 from ser.decoding.stated import Stated
 from ser.decoding.uninterrupted import uninterrupted
-from ser.decoding.views import view
+from ser.decoding.views import require_read, view
 
 # Raised by libsndfile, and by soundfile for numbers in a header beyond its limits.
 _ERRORS = (soundfile.LibsndfileError, TypeError, ValueError)
@@ -155,7 +155,9 @@ def _open_soundfile(file: BinaryIO, stack: ExitStack) -> soundfile.SoundFile:
             opened = soundfile.SoundFile(file)
             stack.callback(_close, opened)
     except _ERRORS as error:
+        require_read(file)
         raise _undecodable(error) from None
+    require_read(file)
     return opened
 
 
@@ -202,7 +204,7 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
     """Yield the blocks that libsndfile decodes.
 
     Raises:
-        Rejected: zero_length or truncated.
+        Rejected: zero_length, truncated or undecodable.
     """
     size, found = max(1, recording.BLOCK // file.channels), 0
     try:
@@ -210,7 +212,9 @@ def _blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
             found += len(block)
             yield block
     except _ERRORS as error:
+        require_read(file.name)
         raise _undecodable(error) from None
+    require_read(file.name)
     if found == 0:
         raise Rejected("zero_length", "no samples")
     if found < file.frames:

@@ -4,6 +4,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
+from ser.core.rejection import Rejected
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -24,12 +26,27 @@ def view(
     return io.BufferedReader(_View(file, start, end, patches), _BUFFER)
 
 
+def require_read(part: BinaryIO) -> None:
+    """Check that no read of a `view` has failed.
+
+    libsndfile calls Python to read. What is raised there is lost, and it takes the part before for
+    the whole file.
+
+    Raises:
+        Rejected: undecodable.
+    """
+    raw = getattr(part, "raw", None)
+    if isinstance(raw, _View) and raw.failure:
+        raise Rejected("undecodable", f"reading it failed: {raw.failure.strerror or raw.failure}")
+
+
 class _View(io.RawIOBase):
     def __init__(
         self, file: BinaryIO, start: int, end: int, patches: Sequence[tuple[int, bytes]]
     ) -> None:
         self._file, self._at, self._start, self._end = file, start, start, end
         self._patches = patches
+        self.failure: OSError | None = None
 
     def readable(self) -> bool:
         return True
@@ -45,8 +62,12 @@ class _View(io.RawIOBase):
         wanted = memoryview(buffer)
         if self._at >= self._end:  # possibly far beyond, if a damaged header says so
             return 0
-        self._file.seek(self._at)
-        data = self._file.read(min(len(wanted), self._end - self._at))
+        try:
+            self._file.seek(self._at)
+            data = self._file.read(min(len(wanted), self._end - self._at))
+        except OSError as error:
+            self.failure = error
+            raise
         wanted[: len(data)] = data
         for place, replaced in self._patches:
             first = max(place, self._at)

@@ -151,6 +151,8 @@ def _commit(client: Client, revision: str | None) -> str:
 def _list(client: Client, commit: str, limits: Limits) -> dict[str, _Entry]:
     """Return path -> entry of all files in the repository, without connected buckets."""
     source = client.api.repo_url
+    # Bounded while it is parsed: an entry takes far more memory than its text.
+    listing = TypeAdapter(Annotated[list[_Entry], Field(max_length=limits.entries)])
     files: dict[str, _Entry] = {}
     seen = 0
     folders = [""]
@@ -158,7 +160,7 @@ def _list(client: Client, commit: str, limits: Limits) -> dict[str, _Entry]:
     for folder in folders:  # grows while it is iterated
         url = client.api.content_api_url(folder, commit)
         try:
-            entries = client.ask(url, TypeAdapter(list[_Entry]), include_size="true")
+            entries = client.ask(url, listing, include_size="true")
         except NotFoundError:
             raise UserError(f"{source} lists a folder {folder!r} that does not exist") from None
         seen += len(entries)

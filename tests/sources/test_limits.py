@@ -160,6 +160,11 @@ def test_entries_have_a_limit(server, tmp_path, monkeypatch):
     )
 
 
+def test_one_listing_has_a_limit_of_entries(server, tmp_path, monkeypatch):
+    endless(server, monkeypatch, lambda path: folders(path, map(str, range(1000))))
+    assert "at most 500 items" in refused(tmp_path / "raw", Limits(entries=500))
+
+
 def test_a_folder_that_lists_itself_is_asked_for_once(server, tmp_path, monkeypatch):
     endless(server, monkeypatch, lambda _path: folders("", ["anger"]))
     with pytest.raises(ValueError, match="no files"):

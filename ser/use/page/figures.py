@@ -12,7 +12,7 @@ def render_html(description: Description, mistakes: Sequence[Mistake]) -> str:
     """Write the figures of a model's evaluation as HTML."""
     figures = description.metrics
     if figures is None:
-        return '<p class="message">This model was not evaluated: run `dvc repro`.</p>'
+        return '<p class="message">This model was not evaluated.</p>'
     low, high = figures.uar_interval
     voices = figures.by_voice(description.unheard_voices)
     return (
