@@ -19,7 +19,7 @@ from ser.use.page.bodies import bounded, replayed
 from ser.use.page.calls import Calls
 from ser.use.page.forms import NO_FORM, Parts
 from ser.use.page.room import Room
-from ser.use.page.unread import MAX_WAITING, MAX_WAITING_OF_VISITOR, Unread
+from ser.use.page.unread import ALL_WAIT, MAX_WAITING, MAX_WAITING_OF_VISITOR, YOURS_WAIT, Unread
 from ser.use.page.uploads import MAX_BYTES, ONLY_UPLOADS, is_upload
 from ser.use.page.visitors import visitor_of
 
@@ -183,9 +183,9 @@ class Guard:
     @asynccontextmanager
     async def _turn(self, visitor: str) -> AsyncIterator[None]:
         if self._waiting[visitor] >= MAX_WAITING_OF_VISITOR:
-            raise HTTPException(503, "Too many of your recordings are waiting: try later.")
+            raise HTTPException(503, YOURS_WAIT)
         if self._waiting.total() >= MAX_WAITING:
-            raise HTTPException(503, "Too many recordings are waiting: please try again later.")
+            raise HTTPException(503, ALL_WAIT)
         self._waiting[visitor] += 1
         try:
             async with self._at_once:

@@ -18,6 +18,8 @@ MOST_OF_VISIT = 16
 SESSIONS = 128  # visits whose last answer is remembered, to explain it
 MAX_WAITING = 64  # calls that wait for their turn
 MAX_WAITING_OF_VISITOR = MAX_WAITING // 2
+YOURS_WAIT = "Too many of your recordings are waiting: please try again later."
+ALL_WAIT = "Too many recordings are waiting: please try again later."
 _EVERY = 10  # seconds from one check to the next
 _LATER = {"Retry-After": str(KEPT)}
 
@@ -66,13 +68,9 @@ class Unread:
         ):
             theirs = sum(n for visit, n in counted.items() if self._whose.get(visit) == visitor)
             if theirs >= most_of_visitor:
-                raise HTTPException(
-                    503, "Too many of your recordings are waiting: try later.", _LATER
-                )
+                raise HTTPException(503, YOURS_WAIT, _LATER)
             if counted.total() >= most:
-                raise HTTPException(
-                    503, "Too many recordings are waiting: please try again later.", _LATER
-                )
+                raise HTTPException(503, ALL_WAIT, _LATER)
         self._whose[session] = visitor
         self._joining[session] += 1
         try:
