@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,12 +61,12 @@ class Log:
 
     Attributes:
         answers: seconds from the begin of an upload to its answer.
-        refused: uploads of no use that were refused.
+        useless: uploads of no use, answered with a reason or refused, or broken off.
         memory: bytes of the server.
     """
 
     answers: list[tuple[float, float]] = field(default_factory=list)
-    refused: list[float] = field(default_factory=list)
+    useless: list[float] = field(default_factory=list)
     memory: list[tuple[float, int]] = field(default_factory=list)
 
 
@@ -172,29 +172,35 @@ BAD = (
 )
 
 
-def use(address: str, clips: list[bytes], seed: int, start: float, end: float, log: Log) -> None:
-    """Visit the page again and again until the end."""
+def use(
+    address: str, clips: list[bytes], seed: int, start: float, end: float, failed: Event, log: Log
+) -> None:
+    """Visit the page again and again until the end, or until a user failed."""
     rng = np.random.default_rng(seed)
+    own = f"127.0.0.{2 + seed}"  # each visitor has a share of the page
     numbers = itertools.count(seed)
-    while time.monotonic() < end:
+    while time.monotonic() < end and not failed.is_set():
         with ExitStack() as stack:
-            http = stack.enter_context(httpx.Client(base_url=address, timeout=PATIENCE))
+            way = httpx.HTTPTransport(local_address=own)
+            http = stack.enter_context(
+                httpx.Client(base_url=address, timeout=PATIENCE, transport=way)
+            )
             visit = Visit(http)
             stack.enter_context(visit.open())
             for _ in range(UPLOADS):
                 clip, number = clips[rng.integers(len(clips))], next(numbers)
                 begin = time.monotonic()
-                if begin >= end:
+                if begin >= end or failed.is_set():
                     return
                 if number % 4 == 0:
                     BAD[number // 4 % len(BAD)](visit, clip)
-                    log.refused.append(begin - start)
+                    log.useless.append(begin - start)
                 else:
                     if visit.recognise("a.wav", clip) is None:
                         raise RuntimeError("a clip of the corpus has no emotion")
                     log.answers.append((begin - start, time.monotonic() - begin))
                     visit.explain()
-                time.sleep(rng.exponential(THINK))
+                failed.wait(rng.exponential(THINK))
 
 
 def watch(server: psutil.Process, start: float, ended: Event, log: Log) -> None:
@@ -214,7 +220,7 @@ def soak(project: Path, minutes: float, uploads: Path) -> tuple[Log, float, int,
     clips = [clip for clip in clips if len(clip) > 10_000]
     if not clips:
         raise UserError(f"{project}/data/raw has no clips: run `dvc repro` or `make demo` first")
-    log, ended = Log(), Event()
+    log, ended, failed = Log(), Event(), Event()
     command = [str(Path(sys.executable).with_name("ser")), "serve", "--port", "0"]
     environment = os.environ | {"TMPDIR": str(uploads)}
     with (uploads / "log").open("w+") as said:
@@ -229,9 +235,13 @@ def soak(project: Path, minutes: float, uploads: Path) -> tuple[Log, float, int,
             Thread(target=watch, args=(psutil.Process(server.pid), start, ended, log)).start()
             with ThreadPoolExecutor(USERS) as users:
                 visits = [
-                    users.submit(use, address, clips, seed, start, end, log)
+                    users.submit(use, address, clips, seed, start, end, failed, log)
                     for seed in range(USERS)
                 ]
+                try:
+                    wait(visits, return_when=FIRST_EXCEPTION)
+                finally:
+                    failed.set()  # or all are done
             for visit in visits:
                 visit.result()
             begin = time.monotonic()
@@ -260,7 +270,7 @@ def summarise(log: Log, minutes: float) -> list[dict[str, Any]]:
                 "from_minute": f"{begin / 60:g}",
                 "to_minute": f"{end / 60:g}",
                 "answers": len(seconds),
-                "refused": sum(begin <= at < end for at in log.refused),
+                "reason_or_refusal": sum(begin <= at < end for at in log.useless),
                 "p50_seconds": f"{p50:.3f}",
                 "p99_seconds": f"{p99:.3f}",
                 "megabytes": f"{np.mean(memory) / 1e6:.1f}",

@@ -442,7 +442,7 @@ soak = partial(
     {
         "minutes": "{from_minute} to {to_minute}",
         "answers": "{answers}",
-        "refused": "{refused}",
+        "reason or refusal": "{reason_or_refusal}",
         "median": "{p50_seconds:.2f} s",
         "99th percentile": "{p99_seconds:.2f} s",
         "memory": "{megabytes:.0f} MB",

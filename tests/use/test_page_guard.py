@@ -7,10 +7,11 @@ import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
+from browser import PATIENCE, started
 from raw_http import exchange
 from small_model import RATE, encoded, speech
 
@@ -326,6 +327,26 @@ def test_pages_of_other_sites_get_no_answer(client, origin, status):
         client.get("info", headers={"Origin": origin}),
     ):
         assert answer.status_code == status
+
+
+def test_behind_a_proxy_only_its_names_are_answered_and_its_visitors_counted(folder):
+    arguments = ("--model", "model", "--host", "0.0.0.0", "--public-url", "https://voice.example")
+    with (
+        started(folder, *arguments) as (_, address),
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{urlsplit(address).port}/gradio_api/", timeout=PATIENCE
+        ) as client,
+    ):
+        for name, value, status in (
+            ("Origin", "https://voice.example", 200), ("Origin", "http://localhost", 200),
+            ("Origin", "http://evil.example", 403), ("Host", "voice.example", 200),
+            ("Host", "evil.example", 400),
+        ):  # fmt: skip
+            assert client.get("info", headers={name: value}).status_code == status
+        files = [("files", (f"{i}.wav", b"a")) for i in range(900)]
+        for visitor, status in (("2001:db8::1", 200), ("2001:db8::2", 503), ("192.0.2.7", 200)):
+            client.headers["X-Forwarded-For"] = visitor
+            assert client.post("upload", files=files).status_code == status
 
 
 def test_it_is_called_by_its_own_names_alone(address):

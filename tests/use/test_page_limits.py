@@ -1,6 +1,7 @@
 """Visitors of the page who want more than their share, or send what makes no sense."""
 
 import io
+import json
 import os
 import shutil
 import socket
@@ -20,10 +21,11 @@ from fastapi.testclient import TestClient
 from gradio.routes import file_upload_statuses
 from raw_http import exchange
 from small_model import RATE, encoded, speech
+from starlette.exceptions import HTTPException
 
 from ser import load
 from ser.core.store import StoreWriter
-from ser.use.page import connections, guard, room, unread
+from ser.use.page import connections, forms, room, unread
 from ser.use.page.answering import answer, explain_answer
 from ser.use.page.app import make_page
 from ser.use.page.project import Project
@@ -79,7 +81,7 @@ def test_uploads_together_take_a_bounded_room(address, temporary, size, count):
         statuses.append(answer.status_code)
         held, files = room.measure(uploads)
         assert held <= room.MOST_BYTES
-        assert files <= room.MOST_FILES + 1000  # of one form
+        assert files <= room.MOST_FILES
         if answer.status_code != 200:
             break
     assert statuses[:-1] == [200] * (len(statuses) - 1)
@@ -104,6 +106,30 @@ def test_one_visitor_takes_half_of_the_room(address, temporary):
     with visitor(address, 101) as client:
         assert send_new(client, 45 << 20).status_code == 200
     delete_old(uploads, -1)
+
+
+def test_one_visitor_takes_half_of_the_number_of_files(address, temporary):
+    (uploads,) = temporary.iterdir()
+    delete_old(uploads, -1)
+    with visitor(address, 102) as client:
+        statuses = [send_new(client, 1, 900).status_code for _ in range(2)]
+        assert statuses == [200, 503]
+        client.headers["X-Forwarded-For"] = "192.0.2.7"  # nobody's proxy
+        assert "uploaded enough" in sentence(send_new(client, 1, 900), 503)
+        assert send_new(client, 1).status_code == 200
+    with visitor(address, 103) as client:
+        assert send_new(client, 1, 900).status_code == 200
+    delete_old(uploads, -1)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_the_parts_of_a_form_are_counted_however_it_arrives(size):
+    part = b'--b\r\nContent-Disposition: form-data; name="f"\r\n\r\n--b\n--bc\r\n\r\n--\r\n'
+    body = part * 3 + b"--b--\r\n"
+    for kind in ("multipart/form-data; boundary=b", 'Multipart/Form-Data;boundary="b"'):
+        parts = forms.Parts(kind)
+        blocks = [body[i : i + size] for i in range(0, len(body), size)]
+        assert sum(map(parts.count, blocks)) == 3
 
 
 def test_old_files_and_folders_are_deleted_whoever_left_them(tmp_path):
@@ -213,12 +239,12 @@ def test_there_are_not_more_connections_than_files_can_be_open(address):
         return connection.recv(1000).partition(b"\r\n")[0]
 
     with ExitStack() as stack:
-        for _ in range(connections.MOST_OF_ADDRESS):
+        for _ in range(connections.MOST_OF_VISITOR):
             connect(stack, 2)
         assert b" 503 " in connect(stack, 2).recv(1000).partition(b"\r\n")[0]
         assert b" 200 " in get(connect(stack, 3))
         for number in range(connections.MOST):
-            last = connect(stack, 3 + number // connections.MOST_OF_ADDRESS)
+            last = connect(stack, 3 + number // connections.MOST_OF_VISITOR)
         assert b" 503 " in last.recv(1000).partition(b"\r\n")[0]
     for _ in range(100):  # until the server has seen that they are closed
         with ExitStack() as stack:
@@ -252,6 +278,8 @@ def odd_calls(upload):
     yield "x"
     yield {"data": [good], "session_hash": 5}
     yield {"data": [good], "session_hash": "a" * 65}
+    yield {"data": [good], "session_hash": ""}
+    yield {"data": [good], "trigger_id": "x"}
     yield {"data": [good], "fn_index": "x"}
     yield {"data": [good], "fn_index": True}
 
@@ -274,6 +302,17 @@ def test_a_call_that_makes_no_sense_gets_a_sentence(client, upload, path):
     assert client.post("run/recognise_too", json={"data": [None]}).status_code == 404
     answer = client.post("run/recognise", json={"data": [{"path": upload, **META}]})
     assert answer.json()["data"][1]["emotion"]
+
+
+@pytest.mark.parametrize("path", ["run/recognise", "call/recognise", "queue/join"])
+@pytest.mark.parametrize("kind", [{}, {"Content-Type": "text/plain"}])
+def test_a_call_without_the_type_of_json_gets_a_sentence(client, path, kind):
+    number = next(
+        fn["id"] for fn in httpx.get(client.base_url.join("/config")).json()["dependencies"]
+        if fn["api_name"] == "recognise"
+    )  # fmt: skip
+    call = json.dumps({"data": [None], "fn_index": number, "session_hash": "a"}).encode()
+    assert "application/json" in sentence(client.post(path, content=call, headers=kind), 400)
 
 
 ODD_FORMS = {
@@ -334,25 +373,49 @@ def test_no_header_moves_the_page(address, name):
 # Work and answers that wait
 
 
-def test_calls_past_the_queue_wait_in_a_queue_too(address):
+def test_calls_past_the_queue_wait_in_a_queue_too(address, client):
     samples = np.concatenate([speech(n) for n in range(8)])
     file = io.BytesIO()
     soundfile.write(file, samples, RATE, "PCM_16", format="WAV")
-    limits = httpx.Limits(max_connections=100)
-    with httpx.Client(base_url=f"{address}/gradio_api/", timeout=PATIENCE, limits=limits) as client:
-        path = client.post("upload", files={"files": ("a.wav", file.getvalue())}).json()[0]
-        call = {"data": [{"path": path, **META}]}
-        with ThreadPoolExecutor(100) as visitors:
-            answers = list(
-                visitors.map(lambda _: client.post("run/recognise", json=call), range(100))
-            )
-    statuses = [answer.status_code for answer in answers]
+    path = client.post("upload", files={"files": ("a.wav", file.getvalue())}).json()[0]
+    call = {"data": [{"path": path, **META}]}
+
+    def recognise(number):
+        with visitor(address, number) as client:
+            return client.post("run/recognise", json=call)
+
+    with ThreadPoolExecutor(150) as visitors:
+        alone = list(visitors.map(recognise, [110] * 80 + [111]))
+        together = list(visitors.map(recognise, [112, 113, 114] * 50))
+    statuses = [answer.status_code for answer in alone]
     assert set(statuses) == {200, 503}
-    assert statuses.count(200) >= guard.MAX_WAITING
-    sentence(answers[statuses.index(503)], 503)
+    assert statuses.count(200) >= unread.MAX_WAITING_OF_VISITOR
+    assert "Too many of your" in sentence(alone[statuses.index(503)], 503)
+    assert statuses[-1] == 200  # another visitor
+    refused = [sentence(answer, 503) for answer in together if answer.status_code != 200]
+    assert any(text.startswith("Too many recordings are waiting") for text in refused)
+    assert len(together) - len(refused) >= unread.MAX_WAITING
 
 
-def test_answers_that_nobody_fetches_have_a_bound(client):
+def test_calls_in_the_queue_are_shared_out_among_visitors(folder):
+    kept = unread.Unread(make_page(load(folder / "model"), Project([], [], [])))
+
+    def refusal(number):
+        with pytest.raises(HTTPException) as refused, kept.join(number, "one more"):
+            pass
+        return refused.value.detail
+
+    with ExitStack() as stack:
+        for who in ("a", "b"):
+            for n in range(unread.MAX_WAITING_OF_VISITOR):
+                stack.enter_context(kept.join(who, f"{who}{n}"))
+            assert refusal(who).startswith("Too many of your")
+        assert refusal("c").startswith("Too many recordings")
+    with kept.join("a", "one more"):
+        pass
+
+
+def test_answers_that_nobody_fetches_have_a_bound(client, address):
     number = next(
         fn["id"] for fn in httpx.get(client.base_url.join("/config")).json()["dependencies"]
         if fn["api_name"] == "recognise"
@@ -368,11 +431,28 @@ def test_answers_that_nobody_fetches_have_a_bound(client):
     with client.stream("GET", "queue/data?session_hash=lazy") as answers:
         text = answers.read().decode()
     assert text.count("process_completed") == unread.MOST_OF_VISIT
-    for visit in range(unread.MOST_ANSWERS + 1):
-        answer = client.post("queue/join", json={**call, "session_hash": f"lazy {visit}"})
-        if answer.status_code != 200:
+    with visitor(address, 120) as client:
+        assert join_until_full(client, call, "a") == unread.MOST_OF_VISITOR
+        for path in ("queue/join", "call/recognise"):
+            said = sentence(client.post(path, json={**call, "session_hash": "more"}), 503)
+            assert said.startswith("Too many of your")
+    with visitor(address, 121) as client:
+        assert 0 < join_until_full(client, call, "b") <= unread.MOST_OF_VISITOR
+    with visitor(address, 122) as client:
+        assert "Too many recordings" in sentence(client.post("call/recognise", json=call), 503)
+
+
+def join_until_full(client, call, name):
+    """Make calls whose answers nobody fetches, each of a new visit; return how many there are."""
+    held, end = 0, time.monotonic() + PATIENCE
+    while held < unread.MOST_OF_VISITOR and time.monotonic() < end:
+        path = ("queue/join", "call/recognise")[held % 2]
+        session = {"session_hash": f"{name} {held}"} if path == "queue/join" else {}
+        answer = client.post(path, json={**call, **session})
+        held += answer.status_code == 200
+        if "Too many recordings" in answer.text:
             break
-    assert "waiting" in sentence(answer, 503)
+    return held
 
 
 def test_what_nobody_fetched_is_forgotten_after_a_while(folder):

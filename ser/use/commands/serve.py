@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
         project = open_project(options.data or options.model.parent)
         for problem in project.problems:
             print(f"not on the page: {problem}", file=sys.stderr)
-        addresses = Addresses(_own_names(options.host), options.public_url or "")
+        public = options.public_url or ""
+        addresses = Addresses(_own_names(options.host, public), public)
         app = make_app(recogniser, project, addresses, uploads)
         server = make_server(app, behind_proxy=bool(addresses.public))
         address = f"http://{_url_host(options.host)}:{listener.getsockname()[1]}"
@@ -103,13 +104,17 @@ def _confine_libraries(uploads: Path) -> None:
     }
 
 
-def _own_names(host: str) -> list[str]:
-    """Return the host names that requests for the page may have; *: any.
+def _own_names(host: str, public: str) -> list[str]:
+    """Return the host names that requests for the page may have besides the public one; *: any.
 
-    >>> _own_names("example.org")
+    >>> _own_names("example.org", "")
     ['example.org', 'localhost', '127.0.0.1', '[::1]']
+    >>> _own_names("0.0.0.0", "")
+    ['*']
     """
-    return ["*"] if host in _ANYWHERE else [_url_host(host), "localhost", "127.0.0.1", "[::1]"]
+    if host in _ANYWHERE and not public:
+        return ["*"]
+    return [_url_host(host), "localhost", "127.0.0.1", "[::1]"]
 
 
 def _url_host(host: str) -> str:

@@ -15,10 +15,10 @@ from ser.use.page.addresses import Addresses
 from ser.use.page.answering import answer, explain_answer
 from ser.use.page.calls import Calls
 from ser.use.page.figures import render_html
-from ser.use.page.guard import MAX_AT_ONCE, MAX_WAITING, Checks, Guard
+from ser.use.page.guard import MAX_AT_ONCE, Checks, Guard
 from ser.use.page.project import Example, Project
 from ser.use.page.sentences import LONGEST, MICROPHONE
-from ser.use.page.unread import SESSIONS, Unread
+from ser.use.page.unread import MAX_WAITING, SESSIONS, Unread
 from ser.use.page.uploads import MAX_BYTES
 from ser.use.recogniser import Prediction, Recogniser
 

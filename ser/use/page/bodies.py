@@ -10,13 +10,13 @@ PATIENCE = 20.0  # seconds that a client may keep the server waiting
 _SLOWEST = 16 << 10  # bytes per second that earn a body more time
 
 
-def bounded(receive: Receive, most: int, take: Callable[[int], None] | None = None) -> Receive:
+def bounded(receive: Receive, most: int, take: Callable[[bytes], None] | None = None) -> Receive:
     """Return a callable that receives a body, whatever its headers say of its length.
 
     Args:
         receive: of the request.
         most: bytes that the body may have.
-        take: called with the number of bytes of each part; what it raises is raised.
+        take: called with each part of the body; what it raises is raised.
 
     Returns:
         The callable. It raises HTTPException: 413, the body is larger; 408, it arrives too slowly.
@@ -34,13 +34,13 @@ def bounded(receive: Receive, most: int, take: Callable[[int], None] | None = No
             raise HTTPException(
                 408, "This request arrives too slowly: please send it again."
             ) from None
-        size = len(message.get("body", b""))
-        received += size
+        body = message.get("body", b"")
+        received += len(body)
         ended = not message.get("more_body", False)
         if received > most:
             raise HTTPException(413, f"This request is too large: at most {most:,} bytes, please.")
         if take is not None:
-            take(size)
+            take(body)
         return message
 
     return receive_bounded

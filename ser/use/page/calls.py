@@ -1,6 +1,7 @@
 """Check that the calls of a page's functions name uploads alone, and are what they take."""
 
 import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import gradio as gr
 from gradio.block_function import BlockFunction
-from gradio.data_classes import FileData
-from pydantic import BaseModel, Field, StrictInt, StrictStr, ValidationError
+from gradio.data_classes import FileData, PredictBody
+from pydantic import Field, StrictInt, StrictStr, ValidationError
 from starlette.exceptions import HTTPException
 
 from ser.use.page.addresses import Addresses
@@ -20,18 +21,29 @@ _NAMED = ("run/", "call/")  # followed by the name of a function
 _FILE = "/gradio_api/file="  # followed by a file's name: Gradio sends the file
 
 
-class Call(BaseModel):
-    """The JSON of a call, as far as strangers may choose it.
+class Call(PredictBody):
+    """The JSON of a call. What Gradio knows besides the attributes here is as it expects it.
 
     Attributes:
         data: a value for each of the function's inputs.
         fn_index: the function's number, unless the path has its name.
-        session_hash: of the visit, if its answer is fetched from the queue.
+        session_hash: of the visit; always there if the answer is fetched from the queue.
     """
 
     data: list[Any]
     fn_index: StrictInt | None = None
-    session_hash: StrictStr | None = Field(None, max_length=64)
+    session_hash: StrictStr | None = Field(None, min_length=1, max_length=64)
+
+    def to_json(self) -> bytes:
+        """Return the call as Gradio reads it.
+
+        Raises:
+            HTTPException: 400, it is nested too deeply.
+        """
+        try:
+            return json.dumps(self.model_dump()).encode()
+        except (ValueError, RecursionError):
+            raise HTTPException(400, "This call is nested too deeply.") from None
 
 
 class Calls:
@@ -75,6 +87,8 @@ class Calls:
             if path == JOIN and call.session_hash is None:
                 raise HTTPException(400, "A call through the queue must have a session_hash.")
             self._check_inputs(self._function(path, call), call.data)
+            if path.startswith("call/") and call.session_hash is None:
+                call.session_hash = secrets.token_hex()  # Gradio, too, makes each such call a visit
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = "".join(f" {part}:" for part in first["loc"])

@@ -7,9 +7,10 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ser.use.page.bodies import PATIENCE
+from ser.use.page.visitors import visitor_of
 
 MOST = 400  # connections at once; each needs a file descriptor, of which many systems allow 1024
-MOST_OF_ADDRESS = 128
+MOST_OF_VISITOR = 128
 _LINGERING = 5.0  # seconds within which what follows an early answer is ignored
 _READING = 60.0  # seconds within which a client must take some part of its answer
 _EVERY = 5.0  # seconds from one look at a connection to the next
@@ -30,10 +31,10 @@ class Connection(H11Protocol):
         self._since = self._taken = self.loop.time()  # of the client's last progress
         self._unsent = 0  # bytes
         self._watch = self.loop.call_later(_EVERY, self._look)
-        self.host = self.client[0] if self.client else ""
+        self.visitor = visitor_of(self.client)
         watched = [each for each in self.connections if isinstance(each, Connection)]
-        theirs = sum(each.host == self.host for each in watched)
-        if len(watched) > MOST or (theirs > MOST_OF_ADDRESS and not self.behind_proxy):
+        theirs = sum(each.visitor == self.visitor for each in watched)
+        if len(watched) > MOST or (theirs > MOST_OF_VISITOR and not self.behind_proxy):
             self._end(503, "This page has too many visitors: please try again later.")
 
     def connection_lost(self, exc: Exception | None) -> None:

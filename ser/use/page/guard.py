@@ -1,6 +1,7 @@
 """Refuse requests that the page does not need, and what is more than a visitor's share."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ser.use.page.addresses import Addresses
 from ser.use.page.bodies import bounded, replayed
 from ser.use.page.calls import Calls
+from ser.use.page.forms import NO_FORM, Parts
 from ser.use.page.room import Room
-from ser.use.page.unread import Unread
+from ser.use.page.unread import ALL_WAIT, MAX_WAITING, MAX_WAITING_OF_VISITOR, YOURS_WAIT, Unread
 from ser.use.page.uploads import MAX_BYTES, ONLY_UPLOADS, is_upload
+from ser.use.page.visitors import visitor_of
 
 # With this policy, browsers refuse what a library would load from elsewhere.
 _POLICY = (
@@ -41,7 +44,6 @@ _MAX_URL = 2048  # characters
 _MAX_CALL_BYTES = 64 << 10  # a call names a recording, but does not contain it
 _MAX_UPLOAD_BYTES = MAX_BYTES + (64 << 10)  # with the headers around the file
 MAX_AT_ONCE = 2  # recordings that are recognised at the same time
-MAX_WAITING = 64  # recordings that wait for that
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Guard:
         self._app = app
         self._checks = checks
         self._room = Room(checks.uploads)
-        self._at_once, self._waiting = asyncio.Semaphore(MAX_AT_ONCE), 0
+        self._at_once, self._waiting = asyncio.Semaphore(MAX_AT_ONCE), Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -142,8 +144,8 @@ class Guard:
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"x-gradio-server"]
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visitor, status = scope["client"][0] if scope["client"] else "", 0
-        with self._room.upload(visitor) as upload:
+        parts, status = Parts(Headers(scope=scope).get("content-type", "")), 0
+        with self._room.upload(visitor_of(scope["client"]), parts) as upload:
 
             async def send_unless_failed(message: Message) -> None:
                 nonlocal status
@@ -157,32 +159,39 @@ class Guard:
                 await self._app(scope, bound, send_unless_failed)
             except (AttributeError, TypeError):
                 # Gradio expects that each part of the form is a file with a name.
-                raise HTTPException(400, "An upload is a form with a named file.") from None
+                raise HTTPException(400, NO_FORM) from None
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await Request(scope, bounded(receive, _MAX_CALL_BYTES)).body()
         path = scope["path"].removeprefix(_API_FOLDER)
         call = self._checks.calls.check(path, body)
-        again = replayed(body, receive)
-        if path.startswith("run/"):
-            # Gradio's queue does not count these.
-            async with self._turn():
-                await self._app(scope, again, send)
+        if call is None:
+            await self._app(scope, replayed(body, receive), send)
             return
-        if call is not None:
-            self._checks.unread.check(call.session_hash)
-        await self._app(scope, again, send)
+        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise HTTPException(400, "The Content-Type of a call must be application/json.")
+        again, visitor = replayed(call.to_json(), receive), visitor_of(scope["client"])
+        if path.startswith("run/") or call.session_hash is None:
+            # Gradio's queue does not count these.
+            async with self._turn(visitor):
+                await self._app(scope, again, send)
+        else:
+            with self._checks.unread.join(visitor, call.session_hash):
+                await self._app(scope, again, send)
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._waiting >= MAX_WAITING:
-            raise HTTPException(503, "Too many recordings are waiting: please try again later.")
-        self._waiting += 1
+    async def _turn(self, visitor: str) -> AsyncIterator[None]:
+        if self._waiting[visitor] >= MAX_WAITING_OF_VISITOR:
+            raise HTTPException(503, YOURS_WAIT)
+        if self._waiting.total() >= MAX_WAITING:
+            raise HTTPException(503, ALL_WAIT)
+        self._waiting[visitor] += 1
         try:
             async with self._at_once:
                 yield
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter([visitor])
 
 
 def _is_needed(path: str) -> bool:

@@ -2,20 +2,43 @@
 
 import os
 import shutil
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 
+from ser.use.page.forms import Parts
 from ser.use.page.uploads import DELETED_AFTER, MAX_BYTES
 
 MOST_BYTES = 10 * MAX_BYTES
-MOST_OF_VISITOR = MOST_BYTES // 2  # bytes from one address
 MOST_FILES = 2000
 _LATER = {"Retry-After": str(DELETED_AFTER)}
+
+
+class Size(NamedTuple):
+    """The size of uploads."""
+
+    bytes_: int = 0
+    files: int = 0
+
+    def plus(self, other: "Size") -> "Size":
+        """Return the size of both together."""
+        return Size(self.bytes_ + other.bytes_, self.files + other.files)
+
+    def minus(self, other: "Size") -> "Size":
+        """Return the size without another."""
+        return Size(self.bytes_ - other.bytes_, self.files - other.files)
+
+    def fits(self, room: "Size") -> bool:
+        """Return whether something of this size fits into a room."""
+        return self.bytes_ < room.bytes_ and self.files <= room.files
+
+
+MOST_OF_VISITOR = Size(MOST_BYTES // 2, MOST_FILES // 2)
 
 
 class Upload:
@@ -25,20 +48,22 @@ class Upload:
         is_kept: whether its files stay; set when that is known.
     """
 
-    def __init__(self, room: "Room", visitor: str) -> None:
-        """Begin an upload of a visitor, given by an address."""
+    def __init__(self, room: "Room", visitor: str, parts: Parts) -> None:
+        """Begin an upload of a visitor, whose form has these parts."""
         self._room = room
         self._visitor = visitor
-        self._arrived = 0
+        self._parts = parts
+        self._arrived = Size()
         self.is_kept = False
 
-    def take(self, size: int) -> None:
-        """Take room for bytes that arrived.
+    def take(self, block: bytes) -> None:
+        """Take room for a block of the form that arrived.
 
         Raises:
             HTTPException: 503, there is none.
         """
-        self._arrived += size
+        size = Size(len(block), self._parts.count(block))
+        self._arrived = self._arrived.plus(size)
         self._room.take(self._visitor, size)
 
     def end(self) -> None:
@@ -52,13 +77,14 @@ class Room:
     def __init__(self, folder: Path) -> None:
         """Watch a folder, in which nobody else writes much."""
         self._folder = folder
-        self._left = self._arriving = 0
-        self._of = Counter[str]()  # bytes of each visitor that arrive or were not deleted yet
-        self._kept = deque[tuple[float, str, int]]()  # since when, of whom, bytes
+        self._left = self._arriving = Size()
+        # Of each visitor, what arrives or was not deleted yet.
+        self._of: defaultdict[str, Size] = defaultdict(Size)
+        self._kept = deque[tuple[float, str, Size]]()  # since when, of whom
 
     @contextmanager
-    def upload(self, visitor: str) -> Iterator[Upload]:
-        """Let an upload of a visitor arrive.
+    def upload(self, visitor: str, parts: Parts) -> Iterator[Upload]:
+        """Let an upload of a visitor arrive, whose form has these parts.
 
         Raises:
             HTTPException: 503, there is no room.
@@ -66,52 +92,52 @@ class Room:
         while self._kept and self._kept[0][0] < monotonic() - DELETED_AFTER:
             _, whose, size = self._kept.popleft()
             self._forget(whose, size)
-        held, files = measure(self._folder)
-        free = shutil.disk_usage(self._folder).free
-        self._left = min(MOST_BYTES - held, free) if files < MOST_FILES else 0
-        upload = Upload(self, visitor)
+        held, free = measure(self._folder), shutil.disk_usage(self._folder).free
+        left = Size(MOST_BYTES, MOST_FILES).minus(held)
+        self._left = left._replace(bytes_=min(left.bytes_, free))
+        upload = Upload(self, visitor, parts)
         try:
-            upload.take(0)
+            upload.take(b"")
             yield upload
         finally:
             upload.end()
 
-    def take(self, visitor: str, size: int) -> None:
-        """Take room for bytes that arrive; see `Upload.take`."""
-        self._of[visitor] += size
-        self._arriving += size
-        if self._of[visitor] >= MOST_OF_VISITOR:
+    def take(self, visitor: str, size: Size) -> None:
+        """Take room for what arrived; see `Upload.take`."""
+        self._of[visitor] = self._of[visitor].plus(size)
+        self._arriving = self._arriving.plus(size)
+        if not self._of[visitor].fits(MOST_OF_VISITOR):
             raise HTTPException(
                 503, "You have uploaded enough for now: please try again in ten minutes.", _LATER
             )
         # What arrives is also found on disk: counted twice, it is never counted too late.
-        if self._arriving >= self._left:
+        if not self._arriving.fits(self._left):
             raise HTTPException(
                 503,
                 "This page holds as many recordings as it can: please try again in ten minutes.",
                 _LATER,
             )
 
-    def give_back(self, visitor: str, size: int, is_kept: bool) -> None:
-        """Note that bytes arrive no longer; see `Upload.end`."""
-        self._arriving -= size
+    def give_back(self, visitor: str, size: Size, is_kept: bool) -> None:
+        """Note that something arrives no longer; see `Upload.end`."""
+        self._arriving = self._arriving.minus(size)
         if is_kept:
-            self._left -= size
+            self._left = self._left.minus(size)
             self._kept.append((monotonic(), visitor, size))
         else:
             self._forget(visitor, size)
 
-    def _forget(self, visitor: str, size: int) -> None:
-        self._of[visitor] -= size
-        if not self._of[visitor]:
+    def _forget(self, visitor: str, size: Size) -> None:
+        self._of[visitor] = self._of[visitor].minus(size)
+        if self._of[visitor] == Size():
             del self._of[visitor]
 
 
-def measure(folder: Path) -> tuple[int, int]:
-    """Return the bytes and the number of the files in a folder and below it."""
+def measure(folder: Path) -> Size:
+    """Return the size of the files in a folder and below it."""
     sizes = []
     for parent, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):  # it may be removed meanwhile
                 sizes.append(Path(parent, name).lstat().st_size)
-    return sum(sizes), len(sizes)
+    return Size(sum(sizes), len(sizes))

@@ -19,6 +19,7 @@ def make_server(app: ASGIApp, behind_proxy: bool) -> uvicorn.Server:
         app,
         http=ProxyConnection if behind_proxy else Connection,
         ws="none",
+        proxy_headers=behind_proxy,  # without one, they are a visitor's own words
         # A warning is about what a stranger sent, of which anyone could send any number.
         log_level="error",
         timeout_keep_alive=_IDLE,

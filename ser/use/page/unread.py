@@ -2,6 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import gradio as gr
 from gradio.routes import file_upload_statuses
@@ -10,9 +13,15 @@ from starlette.exceptions import HTTPException
 from ser.use.page.uploads import KEPT
 
 MOST_ANSWERS = 256  # not fetched, of all visits together; one takes up to half a megabyte
+MOST_OF_VISITOR = MOST_ANSWERS // 2
 MOST_OF_VISIT = 16
 SESSIONS = 128  # visits whose last answer is remembered, to explain it
+MAX_WAITING = 64  # calls that wait for their turn
+MAX_WAITING_OF_VISITOR = MAX_WAITING // 2
+YOURS_WAIT = "Too many of your recordings are waiting: please try again later."
+ALL_WAIT = "Too many recordings are waiting: please try again later."
 _EVERY = 10  # seconds from one check to the next
+_LATER = {"Retry-After": str(KEPT)}
 
 
 class Unread:
@@ -26,6 +35,8 @@ class Unread:
         """Watch the queue of a page."""
         self._page = page
         self._queue = page._queue
+        self._whose: dict[str, str] = {}  # visit -> visitor
+        self._joining = Counter[str]()  # visits whose call is on its way into the queue
         self._visits: dict[str, float] = {}  # since when no call of it is running
         self._uploads: dict[str, float] = {}  # since when its progress is shown or awaited
 
@@ -36,20 +47,36 @@ class Unread:
             session in events for events in visits.values()
         )
 
-    def check(self, session: str | None) -> None:
-        """Check that there is room for one more answer of a visit.
+    @contextmanager
+    def join(self, visitor: str, session: str) -> Iterator[None]:
+        """Let a call of a visitor into the queue, as part of a visit.
 
         Raises:
-            HTTPException: 503, there is none.
+            HTTPException: 503, there is no room for one more answer.
         """
-        visits = self._queue.pending_event_ids_session
-        if len(visits.get(session or "", ())) >= MOST_OF_VISIT:
+        answers = Counter(self._joining)
+        for visit, events in self._queue.pending_event_ids_session.items():
+            answers[visit] += len(events)
+        self._whose = {visit: who for visit, who in self._whose.items() if visit in answers}
+        if answers[session] >= MOST_OF_VISIT:
             raise HTTPException(503, "Please fetch the answers to the calls before this one first.")
-        if sum(map(len, visits.values())) >= MOST_ANSWERS:
-            raise HTTPException(
-                503, "Too many recordings are waiting: please try again later.",
-                {"Retry-After": str(KEPT)},
-            )  # fmt: skip
+        queues = self._queue.event_queue_per_concurrency_id.values()
+        waiting = Counter(event.session_hash for each in queues for event in each.queue)
+        for counted, most, most_of_visitor in (
+            (answers, MOST_ANSWERS, MOST_OF_VISITOR),
+            (waiting + self._joining, MAX_WAITING, MAX_WAITING_OF_VISITOR),
+        ):
+            theirs = sum(n for visit, n in counted.items() if self._whose.get(visit) == visitor)
+            if theirs >= most_of_visitor:
+                raise HTTPException(503, YOURS_WAIT, _LATER)
+            if counted.total() >= most:
+                raise HTTPException(503, ALL_WAIT, _LATER)
+        self._whose[session] = visitor
+        self._joining[session] += 1
+        try:
+            yield
+        finally:
+            self._joining -= Counter([session])
 
     async def forget_again(self) -> None:
         """Forget what is old again and again, until it is cancelled."""
