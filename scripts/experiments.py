@@ -130,13 +130,13 @@ def merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def flatten(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted key, value) of every change; an empty mapping is a value.
+    """Yield (dotted key, value) of every change.
 
-    >>> list(flatten({"model": {"epochs": 10, "seed": 7}, "clean": {"relabel": {}}}))
-    [('model.epochs', 10), ('model.seed', 7), ('clean.relabel', {})]
+    >>> list(flatten({"model": {"epochs": 10, "seed": 7}}))
+    [('model.epochs', 10), ('model.seed', 7)]
     """
     for key, value in changes.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

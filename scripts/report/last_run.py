@@ -11,7 +11,6 @@ from ruamel.yaml import YAML
 from scipy.stats import binomtest
 
 from scripts import tables
-from scripts.experiments import flatten
 from scripts.stage_deps import is_code
 from scripts.workspace import ROOT, dvc_json, read_file
 from ser.core.errors import UserError
@@ -92,8 +91,18 @@ def accuracy_by_speaker(per_speaker: Mapping[str, SpeakerFigures]) -> list[dict[
 
 def flat_params() -> dict[str, str]:
     """Read params.yaml as section.key -> value in JSON."""
-    values = read_file(ROOT, "params.yaml", YAML(typ="safe").load) or {}
-    return {key: json.dumps(value, ensure_ascii=False) for key, value in flatten(values)}
+    found: dict[str, str] = {}
+
+    def walk(prefix: str, values: dict[str, Any]) -> None:
+        for key, value in values.items():
+            name = f"{prefix}.{key}" if prefix else str(key)
+            if isinstance(value, dict) and value:
+                walk(name, value)
+            else:
+                found[name] = json.dumps(value, ensure_ascii=False)
+
+    walk("", read_file(ROOT, "params.yaml", YAML(typ="safe").load) or {})
+    return found
 
 
 def count_confusions(emotions: Sequence[str]) -> list[list[int]]:
