@@ -107,7 +107,8 @@ def download(
                     hooks={"response": refuse_other_hosts},
                     headers={"Accept-Encoding": "identity"},
                 ) as response,
-                Path(target).open("wb") as file,
+                # Pooch has made it, and has removed it again if the download was given up.
+                Path(target).open("r+b") as file,
                 tqdm(
                     desc=Path(urlsplit(url).path).name, unit="B", unit_scale=True, disable=None
                 ) as bar,

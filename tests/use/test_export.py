@@ -193,7 +193,8 @@ def test_it_predicts_without_torch(exported, clip):
     assert done.returncode == 1
     assert re.fullmatch(
         r"error: .*/model needs torch, which is not installed: pip install "
-        r"-c requirements/constraints\.txt '\.\[torch\]'; or use a file that `ser export --onnx` made\n",
+        r"-c requirements/constraints\.txt '\.\[torch\]'; "
+        r"or use a file that `ser export --onnx` made\n",
         done.stderr,
     )
 
