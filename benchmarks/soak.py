@@ -96,7 +96,7 @@ class Visit:
         return emotion
 
     def explain(self) -> None:
-        """Have the last answer explained, and fetch the picture."""
+        """Ask for the explanation of the last answer, and fetch the picture."""
         for function in self._after:
             self._call(function, [None] * len(function["inputs"]))
 

@@ -1,7 +1,6 @@
 import json
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from interrupted_pull import interrupted_pull
 from kaggle_server import DATASET, PORT, Fault, KaggleServer, pack, refusal
 
 from ser.core.errors import UserError
@@ -467,21 +467,7 @@ def test_what_an_earlier_try_unpacked_does_not_count_as_growth(server, tmp_path)
 def test_interruption_ends_the_stage(server, key, whole_group):
     set_pull(KAGGLE)
     fault = server.faults[key] = Fault(body=b" " * 1000, drip=1)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stages.pull", str(RAW), str(METRICS)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert fault.reached.wait(60)
-        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=10)
-    finally:
-        process.kill()
-    assert process.returncode == 1
+    output, _ = interrupted_pull(fault.reached, whole_group)
     assert output.endswith("interrupted: `dvc repro` continues from here\n")
     assert "Traceback" not in output
     assert not RAW.exists()

@@ -3,15 +3,13 @@
 import gzip
 import json
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from dagshub.common import config
 from dagshub_server import REPO, DagsHubServer, Fault
+from interrupted_pull import interrupted_pull
 
 from ser.core.errors import UserError
 from ser.sources import dagshub
@@ -179,32 +177,16 @@ def no_files(_seen, _source):
 @pytest.mark.parametrize("whole_group", [False, True])
 @pytest.mark.parametrize("key", ["", "content/anger", f"raw/{FIRST}"])
 def test_interruption_ends_the_stage(server, tmp_path, key, whole_group):
-    """As Ctrl-C does, which signals to the whole group, and `kill -INT`, which does not."""
     fault = server.faults[key] = Fault(drip=1)
     project = tmp_path / "project"
     project.mkdir()
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["pull"]["sources"]["aesdd"] = f"dagshub:{REPO}"
     (project / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stages.pull", "data/raw", "metrics/pull.json"],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "DAGSHUB_CLIENT_HOST": server.url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert fault.reached.wait(60)
-        send = os.killpg if whole_group else os.kill
-        send(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=10)
-    finally:
-        process.kill()
-    assert process.returncode == 1
+    environment = {"DAGSHUB_CLIENT_HOST": server.url}
+    output, group = interrupted_pull(fault.reached, whole_group, project, environment)
     assert output == "interrupted: `dvc repro` continues from here\n"
     with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)  # nothing is left of the group
+        os.killpg(group, 0)  # nothing is left of the group
     there = {path.name for path in project.rglob("*") if path.is_file()}
     assert there <= {"params.yaml", ".source", Path(SECOND).name}

@@ -2,7 +2,6 @@ import gzip
 import hashlib
 import io
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from threading import Event, Thread
 import pooch
 import pytest
 import yaml
+from interrupted_pull import interrupted_pull
 
 from ser.core.errors import UserError
 from ser.core.tables import parse_report
@@ -495,21 +495,7 @@ def test_interruption_ends_the_stage(server, whole_group):
     refused(offer(server, *[Answer(b"no", 403)] * 2))
     server.answers["/files/Audio.zip"] = [Answer(bytes(1000), drip=1)]
     server.asked.clear()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stages.pull", str(RAW), str(METRICS)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert server.asked.wait(60)
-        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=10)
-    finally:
-        process.kill()
-    assert process.returncode == 1
+    output, _ = interrupted_pull(server.asked, whole_group)
     assert output.endswith("interrupted: `dvc repro` continues from here\n")
     assert "Traceback" not in output
     assert cached() == []

@@ -67,7 +67,7 @@ class Upload:
         self._room.take(self._visitor, size)
 
     def end(self) -> None:
-        """Give the room back: what is kept is on disk from now on."""
+        """Return the room: what is kept is on disk from now on."""
         self._room.give_back(self._visitor, self._arrived, self.is_kept)
 
 
