@@ -14,7 +14,7 @@ class UserError(Exception):
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Name a file in the errors of its writes, which do not name it.
+    """Write a file's name into the errors of its writes, which do not name it.
 
     Raises:
         OSError: as it was raised below this, with a file name.

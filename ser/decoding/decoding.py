@@ -21,11 +21,11 @@ from ser.core import recording
 from ser.core.recording import Recording, Stream, check_form
 from ser.core.rejection import Rejected
 from ser.core.typing import FloatArray
+from ser.core.uninterrupted import uninterrupted
 from ser.decoding import ogg
 from ser.decoding.containers import container_of, read_headers
 from ser.decoding.ffmpeg import open_with_ffmpeg
 from ser.decoding.stated import Stated
-from ser.decoding.uninterrupted import uninterrupted
 from ser.decoding.views import require_read, view
 
 # Raised by libsndfile, and by soundfile for numbers in a header beyond its limits.
@@ -151,6 +151,8 @@ def _open_soundfile(file: BinaryIO, stack: ExitStack) -> soundfile.SoundFile:
         Rejected: undecodable.
     """
     try:
+        # libsndfile asks for bytes through Python functions. What is raised there goes nowhere: the
+        # program would go on, and the file would seem to be damaged.
         with uninterrupted():
             opened = soundfile.SoundFile(file)
             stack.callback(_close, opened)
@@ -190,7 +192,7 @@ def _undecodable(error: Exception) -> Rejected:
 
 
 def _close(file: soundfile.SoundFile) -> None:
-    with uninterrupted():
+    with uninterrupted():  # else it could be closed twice, which crashes
         file.close()
 
 

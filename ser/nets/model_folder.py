@@ -6,7 +6,7 @@ README.md.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -57,7 +57,8 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
     described = folder / "model.json"
     try:
         description = parse_description(_read_text(described), described)
-        nets = [_read_net(_weights_file(folder, fold), description) for fold in description.folds]
+        files = [_weights_file(folder, fold) for fold in description.folds]
+        nets = list(_read_nets(files, description))
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, OSError) and error.filename:
@@ -94,8 +95,9 @@ def load_snapshots(
     folder: Path, description: Description, fold: int
 ) -> Iterator[tuple[int, nn.Module]]:
     """Yield number and net of each epoch of a fold whose weights were kept."""
-    for path in sorted(snapshots_folder(folder, fold).glob("*.safetensors")):
-        yield snapshot_epoch(path), _read_net(path, description)
+    files = sorted(snapshots_folder(folder, fold).glob("*.safetensors"))
+    for path, net in zip(files, _read_nets(files, description), strict=True):
+        yield snapshot_epoch(path), net
 
 
 def count_parameters(description: Description) -> int:
@@ -109,26 +111,27 @@ def _size(description: Description) -> tuple[Model, int, int]:
     return description.model, dims, len(description.emotions)
 
 
-def _read_net(weights: Path, description: Description) -> nn.Module:
-    """Read one net.
+def _read_nets(files: Iterable[Path], description: Description) -> Iterator[nn.Module]:
+    """Read nets of one description.
 
-    The description may be a stranger's: no more memory is taken than the file has bytes.
+    The description may be a stranger's: no more memory is taken than the files have bytes.
 
     Raises:
-        ValueError: the file's tensors are not those of the described net.
+        ValueError: a file's tensors are not those of the described net.
     """
-    tensors = safetensors.torch.load_file(weights)
-    found = build.describe_tensors(tensors)
     expected = build.shapes(*_size(description))
-    for name in sorted({*expected, *found}):
-        if found.get(name) != expected.get(name):
-            raise ValueError(
-                f"{weights.name}: {name} is {found.get(name, 'missing')}, expected is "
-                f"{expected.get(name, 'no such tensor')}"
-            )
-    net = build.build(*_size(description))
-    net.load_state_dict(tensors)
-    return net.eval()
+    for path in files:
+        tensors = safetensors.torch.load_file(path)
+        found = build.describe_tensors(tensors)
+        for name in sorted({*expected, *found}):
+            if found.get(name) != expected.get(name):
+                raise ValueError(
+                    f"{path.name}: {name} is {found.get(name, 'missing')}, expected is "
+                    f"{expected.get(name, 'no such tensor')}"
+                )
+        net = build.build(*_size(description))
+        net.load_state_dict(tensors)
+        yield net.eval()
 
 
 def _weights_file(folder: Path, fold: int) -> Path:

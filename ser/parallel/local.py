@@ -6,9 +6,8 @@ import signal
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import count, islice
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -18,11 +17,11 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 
 from ser.core.errors import UserError
+from ser.core.uninterrupted import uninterrupted
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 # Items read ahead per process, so that no process is idle while an earlier item takes long.
 ITEMS_AHEAD = 4
 
@@ -94,7 +93,7 @@ class _Processes:
         # Only this process keeps the writing end, so that its death ends the reading.
         reader, self._alive = context.Pipe(duplex=False)
         # A signal waits until every process knows what to do with it.
-        with _blocked_signals():
+        with uninterrupted():
             for _ in range(workers):
                 ours, theirs = context.Pipe()
                 arguments = (function, theirs, reader, self._alive)
@@ -106,7 +105,7 @@ class _Processes:
         reader.close()
 
     def compute(self, item: Any) -> Any:  # noqa: ANN401 - whatever the function takes and returns
-        """Let an idle process compute an item; return the result or raise what it raised."""
+        """Return what an idle process computes of an item, or raise what it raises."""
         connection = self._idle.get()
         try:
             connection.send(item)
@@ -128,19 +127,6 @@ class _Processes:
         self._alive.close()
 
 
-@contextmanager
-def _blocked_signals() -> Iterator[None]:
-    """Keep the signals that end a program waiting, where the system can."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
-
-
 def _work(
     function: Callable[[Any], Any], connection: Connection, parent: Connection, writer: Connection
 ) -> None:
@@ -148,8 +134,6 @@ def _work(
     # Ctrl-C reaches all processes of a terminal. The parent ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     limit_to_one_thread()
     writer.close()
 

@@ -62,7 +62,7 @@ class Transfer:
         self._given_up = Event()
 
     def give_up(self) -> None:
-        """Let the thread that receives end as soon as it wakes up."""
+        """End the thread that receives as soon as it wakes up."""
         self._given_up.set()
 
     def check(self) -> None:

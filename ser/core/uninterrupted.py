@@ -1,4 +1,4 @@
-"""Keep Ctrl-C out of libraries that would lose it."""
+"""Keep Ctrl-C out of what would lose it, or would be left half done."""
 
 import signal
 import threading
@@ -11,9 +11,7 @@ from typing import Any
 def uninterrupted() -> Iterator[None]:
     """Hold SIGINT and SIGTERM back until the end of the block, which should be short.
 
-    libsndfile asks for bytes through Python functions. What is raised there goes nowhere: the
-    program would go on, and the file would seem to be damaged. While a file is being closed, it
-    would be closed twice.
+    The handlers of the main thread are replaced meanwhile, also those that a forked process has.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are handled in the main thread alone

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.decoding.uninterrupted import uninterrupted
+from ser.core.uninterrupted import uninterrupted
 
 # Ctrl-C at many moments of decoding. Python itself loses a few, so it is pressed until it works.
 INTERRUPTED = """
