@@ -172,7 +172,7 @@ def test_differences_from_another_revision_are_listed(project):
     )
     assert "No param differs" not in shown.text
     # The params that differ come first: before the figures, and among all params.
-    assert shown.text.index("model.batch_size 32 7") < shown.text.index("accuracy 85")
+    assert shown.text.index("model.batch_size 32 7") < shown.text.index(f"accuracy {100 * old:.1f}")
     assert re.search(r"Params model.batch_size 7 ", shown.text)
     same = Page(made(project, "HEAD"))
     assert "No figure differs." in same.text
