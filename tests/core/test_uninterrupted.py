@@ -55,6 +55,15 @@ def test_an_interruption_does_not_make_a_file_seem_damaged(tmp_path, suffix):
     assert "cffi callback" not in done.stderr
 
 
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C raise KeyboardInterrupt, also in a shell's background job, which ignores it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_comes_at_the_end_of_the_block():
     steps = []
 
