@@ -28,6 +28,7 @@ PAGES: Mapping[str, Blocks] = {
         "trials": tables.trials,
     },
     "docs/explanations.md": {"explanations": tables.explanations},
+    "docs/robustness.md": {"robustness": tables.robustness},
     "docs/scale.md": {
         "scale": tables.scale,
         "scale_costs": tables.scale_costs,

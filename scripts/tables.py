@@ -359,6 +359,26 @@ def explained_model(row: Mapping[str, str]) -> str:
     )
 
 
+def robustness() -> str:
+    """List the accuracy under each recording condition."""
+    measured = load_metrics("robustness")
+    points = "{:.1f} ({:.1f} to {:.1f})"
+    return in_columns(
+        measured["conditions"],
+        {
+            "condition": "{title}",
+            "accuracy (95 % interval)": lambda row: (
+                f"{percent(row['accuracy'])} "
+                f"({interval((row['accuracy_low'], row['accuracy_high']))})"
+            ),
+            "points lost (95 % interval, paired)": lambda row: points.format(
+                *(100 * row[key] for key in ("lost", "lost_low", "lost_high"))
+            ),
+            "answers changed": lambda row: percent(row["changed"]),
+        },
+    )
+
+
 # The corpus
 
 

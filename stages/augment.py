@@ -12,14 +12,19 @@ from librosa import power_to_db
 from tqdm import tqdm
 
 from ser.augment.copies import CopyChanges, change_features, change_waveform, draw_changes
+from ser.augment.recording import RecordingChanges, record
 from ser.core import params, sections
+from ser.core.errors import UserError
 from ser.core.filters import FilterBanks, filter_banks
+from ser.core.rejection import Rejected
 from ser.core.store import ArraySlice, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows, write_csv
 from ser.core.typing import FloatArray
 from ser.features.extract import extract
 from ser.parallel import ordered_map
 from stages import run_stage
+
+_RECORDED = [field.name for field in fields(RecordingChanges)]
 
 
 class Job(NamedTuple):
@@ -40,17 +45,31 @@ def jobs(clips: Path, waveforms: Store, augment: sections.Augment) -> Iterator[J
 
 
 def features_of_copies(
-    job: Job, sample_rate: int, features: sections.Features, banks: FilterBanks
+    job: Job, form: sections.AudioForm, features: sections.Features, banks: FilterBanks
 ) -> list[FloatArray]:
     """Change a clip's waveform [samples] as drawn; return the copies' features [frames, dims]."""
     waveform = job.place.read()
-    changed = (change_waveform(waveform, sample_rate, own) for own in job.changes)
-    return [
-        change_features(
-            extract(copy, sample_rate, features, banks, power_to_db), features.dims, own
-        )
-        for copy, own in zip(changed, job.changes, strict=True)
-    ]
+    made = []
+    for number, changes in enumerate(job.changes, start=1):
+        copy = change_waveform(waveform, form.sample_rate, changes)
+        if changes.recording is not None:
+            try:
+                copy = record(copy, form, changes.recording)
+            except Rejected as verdict:
+                raise UserError(
+                    f"copy {number} of {job.clip} is of no use ({verdict}): choose milder ranges "
+                    "in params.yaml, augment"
+                ) from None
+        extracted = extract(copy, form.sample_rate, features, banks, power_to_db)
+        made.append(change_features(extracted, features.dims, changes))
+    return made
+
+
+def columns_of(changes: CopyChanges) -> dict[str, Any]:
+    """Return a copy's changes as columns of copies.csv."""
+    columns = asdict(changes)
+    recording = columns.pop("recording") or dict.fromkeys(_RECORDED)
+    return columns | recording
 
 
 def stored(
@@ -61,7 +80,7 @@ def stored(
         for number, (changes, array) in enumerate(zip(job.changes, made, strict=True), start=1):
             key = f"{job.clip}#{number}"
             store.add(key, array)
-            yield {"key": key, "clip": job.clip, "copy": number, **asdict(changes)}
+            yield {"key": key, "clip": job.clip, "copy": number, **columns_of(changes)}
 
 
 def main(clips: Path, clean: Path, augmented: Path) -> None:
@@ -70,12 +89,13 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     features = settings.features
     total = count_rows(clips)
     waveforms = Store(clean)
-    sample_rate = waveforms.meta["sample_rate"]
-    banks = filter_banks(sample_rate, features)
-    work = partial(features_of_copies, sample_rate=sample_rate, features=features, banks=banks)
+    form = sections.AudioForm.model_validate(waveforms.meta)
+    banks = filter_banks(form.sample_rate, features)
+    work = partial(features_of_copies, form=form, features=features, banks=banks)
     # tee keeps the jobs that are in progress.
     begun, done = tee(jobs(clips, waveforms, settings.augment))
-    columns = ["key", "clip", "copy", *(field.name for field in fields(CopyChanges))]
+    own = [field.name for field in fields(CopyChanges) if field.name != "recording"]
+    columns = ["key", "clip", "copy", *own, *_RECORDED]
     meta = {"dims": features.dims}
     if settings.augment.copies:  # else the settings change nothing
         meta["augment"] = settings.augment.model_dump(mode="json")

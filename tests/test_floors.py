@@ -11,6 +11,7 @@ FLOORS = [
     {"ser.core"},
     {
         "ser.audio",
+        "ser.conditions",
         "ser.decoding",
         "ser.features",
         "ser.nets",

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ser.augment.recording import RecordingChanges, draw_recording
 from ser.augment.vocoder import pitch_shift, time_stretch
+from ser.conditions.levels import add_at_snr, within_full_scale
+from ser.conditions.noises import white_noise
 from ser.core.columns import column_slices, mel_columns
 from ser.core.sections import Augment
 from ser.core.typing import FloatArray
@@ -35,6 +38,7 @@ class CopyChanges:
         feature_noise_seed: seed of this noise.
         crop_share: share of the clip's length that is kept, 0..1.
         crop_place: position of this part, 0 (beginning) to 1 (end).
+        recording: how it is recorded anew; None: not at all.
     """
 
     pitch_semitones: float | None
@@ -51,6 +55,7 @@ class CopyChanges:
     feature_noise_seed: int
     crop_share: float | None
     crop_place: float
+    recording: RecordingChanges | None
 
 
 def draw_changes(augment: Augment, clip: str, copy: int) -> CopyChanges:
@@ -88,6 +93,7 @@ def draw_changes(augment: Augment, clip: str, copy: int) -> CopyChanges:
         feature_noise_seed=int(rng.integers(2**32)),
         crop_share=value(a.crop.probability, *a.crop.share),
         crop_place=float(rng.random()),
+        recording=draw_recording(a.recording, rng),
     )
 
 
@@ -115,9 +121,9 @@ def change_waveform(waveform: FloatArray, sample_rate: int, changes: CopyChanges
     if changes.gain_db is not None:
         waveform = waveform * np.float32(10 ** (changes.gain_db / 20))
     if changes.noise_snr_db is not None:
-        waveform = add_noise(waveform, changes.noise_snr_db, changes.noise_seed)
-    peak = max(waveform.max(initial=0), -waveform.min(initial=0))
-    return waveform / peak if peak > 1 else waveform
+        noise = white_noise(len(waveform), changes.noise_seed)
+        waveform = add_at_snr(waveform, noise, changes.noise_snr_db)
+    return within_full_scale(waveform)
 
 
 def shift(waveform: FloatArray, samples: int) -> FloatArray:
@@ -133,28 +139,6 @@ def shift(waveform: FloatArray, samples: int) -> FloatArray:
     samples = max(-n, min(n, samples))
     moved[max(0, samples) : n + min(0, samples)] = waveform[max(0, -samples) : n - max(0, samples)]
     return moved
-
-
-def add_noise(waveform: FloatArray, snr_db: float, seed: int) -> FloatArray:
-    """Add white Gaussian noise whose power lies snr_db below the waveform's mean power."""
-    noise = white_noise(len(waveform), seed)
-    power = np.dot(waveform, waveform) / max(1, len(waveform))
-    noise *= np.float32(np.sqrt(power) * 10 ** (-snr_db / 20))
-    noise += waveform
-    return noise
-
-
-def white_noise(samples: int, seed: int) -> FloatArray:
-    """Draw Gaussian noise of mean 0 and power 1: float32 [samples].
-
-    Box, Muller: A note on the generation of random normal deviates, Annals of Mathematical
-    Statistics 29(2), 1958. Twice as fast as numpy's own, which draws the samples one by one.
-    """
-    half = (samples + 1) // 2
-    uniform = np.random.default_rng(seed).random((2, half), dtype=np.float32)
-    radius = np.sqrt(-2 * np.log(1 - uniform[0]))  # 0 may be drawn, 1 never is
-    angle = np.float32(2 * np.pi) * uniform[1]
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:samples]
 
 
 def change_features(

@@ -30,6 +30,7 @@ EXTRAS = {
     "optuna": "tune",
     "pandas": "pictures",
     "pooch": "train",
+    "pyroomacoustics": "robustness",
     "requests": "train",
     "safetensors": "torch",
     "sklearn": "train",

@@ -326,6 +326,19 @@ class TimeMaskChange(Change):
     frames: CountRange
 
 
+class RecordingChange(Change):
+    """A copy recorded anew: room, noise, microphone, clipping, line and codec, each by itself."""
+
+    rt60: Annotated[Range, AfterValidator(_within(0.01, 10))]  # s
+    direct_db: Range  # direct sound above reverberation
+    snr_db: Range
+    tilt_db: Annotated[Range, AfterValidator(_within(-24, 24))]  # of the noise, per octave
+    low_hz: Range  # lower edge of the microphone's band
+    high_hz: Range  # upper edge
+    clipped: Annotated[Range, AfterValidator(_within(0, 0.5))]  # share of the samples
+    codec_kbps: Annotated[Range, AfterValidator(_within(8, 256))]
+
+
 class Augment(Section):
     """Changed copies of every clip, used only in folds that train on the clip itself."""
 
@@ -337,6 +350,7 @@ class Augment(Section):
     stretch: StretchChange
     shift: ShiftChange
     gain: GainChange
+    recording: RecordingChange
     feature_noise: FeatureNoiseChange
     frequency_mask: FrequencyMaskChange
     time_mask: TimeMaskChange

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ser.plots.fonts import choose_fonts, without_glyph_warnings
 
-Grid = Literal["y", "both", "none"]
+Grid = Literal["x", "y", "both", "none"]
 
 DPI = 120
 DARK = "#1f3558"
@@ -57,7 +57,7 @@ def style(axes: Axes, title: str = "", x: str = "", y: str = "", grid: Grid = "y
         title: above the axes; empty for no title.
         x: label of the x axis, with its unit.
         y: label of the y axis, with its unit.
-        grid: grid lines: "y", "both" or "none".
+        grid: grid lines: "x", "y", "both" or "none".
     """
     if title:
         axes.set_title(title, fontsize=TITLE_SIZE, fontweight="bold", loc="left", pad=8)

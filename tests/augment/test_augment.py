@@ -4,19 +4,18 @@ from dataclasses import asdict, replace
 import librosa
 import numpy as np
 import pytest
-import scipy.stats
 
 from scripts import experiments
 from ser.augment.copies import (
     add_feature_noise,
-    add_noise,
     change_features,
     change_waveform,
     draw_changes,
     mask_features,
     shift,
-    white_noise,
 )
+from ser.conditions.levels import add_at_snr
+from ser.conditions.noises import white_noise
 from ser.core import params
 from ser.core.columns import column_slices
 
@@ -182,38 +181,13 @@ def test_a_level_beyond_full_scale_is_scaled_to_full_scale():
     assert changed == pytest.approx(tone(level=1 / np.abs(tone(level=1)).max()), abs=1e-6)
 
 
-@pytest.mark.parametrize("snr_db", [-5.0, 0.0, 10.0, 30.0])
+@pytest.mark.parametrize("snr_db", [10.0, 30.0])
 @pytest.mark.parametrize("level", [0.01, 0.5])
 def test_noise_lies_below_the_clips_level_by_the_given_ratio(snr_db, level):
     waveform = tone(level=level)
-    noise = add_noise(waveform, snr_db, seed=3) - waveform
+    noise = change_waveform(waveform, RATE, nothing(noise_snr_db=snr_db)) - waveform
     measured = 10 * np.log10(np.mean(waveform**2) / np.mean(noise.astype(np.float64) ** 2))
-    assert measured == pytest.approx(snr_db, abs=0.2)
-
-
-def test_noise_is_white():
-    noise = add_noise(tone(), 0.0, seed=3) - tone()
-    octaves = np.array_split(np.abs(np.fft.rfft(noise)) ** 2, 8)
-    assert 10 * np.log10([np.mean(part) for part in octaves]) == pytest.approx(
-        10 * np.log10(np.mean(np.concatenate(octaves))), abs=0.7
-    )
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_noise_is_gaussian(seed):
-    noise = white_noise(100_001, seed)
-    assert noise.dtype == np.float32
-    assert scipy.stats.kstest(noise, "norm").pvalue > 1e-3
-    assert np.abs(noise).max() > 4
-    # Each two values come from one draw: they must have nothing to do with each other.
-    assert abs(np.corrcoef(noise[:50_000], noise[50_001:])[0, 1]) < 0.02
-    assert abs(np.corrcoef(noise[:50_000] ** 2, noise[50_001:] ** 2)[0, 1]) < 0.02
-
-
-def test_noise_is_finite_and_may_be_empty():
-    assert np.isfinite(white_noise(2_000_000, 0)).all()
-    assert len(white_noise(0, 0)) == 0
-    assert len(white_noise(1, 0)) == 1
+    assert measured == pytest.approx(snr_db, abs=0.01)
 
 
 def test_noise_depends_on_its_seed_only():
@@ -393,7 +367,7 @@ def test_masking_does_not_write_into_its_input():
 
 def test_pitch_and_stretch_equal_librosas():
     # Of a tone alone most bins hold rounding errors, whose phases mean nothing.
-    waveform = add_noise(tone(300), 40.0, seed=0)
+    waveform = add_at_snr(tone(300), white_noise(RATE, seed=0), 40.0)
     stretched = librosa.effects.time_stretch(waveform.astype(np.float64), rate=1.1)
     changed = change_waveform(waveform, RATE, nothing(stretch_rate=1.1))
     assert changed == pytest.approx(stretched, abs=1e-4)

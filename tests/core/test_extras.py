@@ -41,6 +41,7 @@ def test_an_extra_brings_the_package_that_it_is_named_for(module, extra):
     ("absent", "program", "extra"),
     [
         ("optuna", "scripts.tune", "tune"),
+        ("pyroomacoustics", "scripts.robustness", "robustness"),
     ],
 )
 def test_a_script_names_the_extra_that_is_missing(absent, program, extra):

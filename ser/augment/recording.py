@@ -1,0 +1,135 @@
+"""Record a clip anew: in a room, with noise, by another microphone, over a line, with a codec.
+
+The kinds of change are those that `scripts.robustness` tests, but the parameters are drawn from
+ranges, the noise is coloured instead of white or babble, and rooms are random instead of computed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from ser.audio.standard import standardise
+from ser.conditions.codecs import TELEPHONE_RATE, encoded, telephone
+from ser.conditions.levels import add_at_snr, clip_peaks, within_full_scale
+from ser.conditions.microphone import band_limit
+from ser.conditions.noises import coloured_noise
+from ser.conditions.rooms import decaying_response, reverberate
+from ser.core.sections import AudioForm, RecordingChange
+from ser.core.typing import FloatArray
+
+_CODECS = ("libmp3lame", "libopus", "aac")
+_LAWS = ("ALAW", "ULAW")
+
+
+@dataclass(frozen=True)
+class RecordingChanges:
+    """How a copy is recorded; None where a change is not applied.
+
+    Attributes:
+        room_rt60: reverberation time in seconds.
+        room_direct_db: energy of the direct sound above that of the reverberation.
+        noise_snr_db: the clip's power above that of the noise.
+        noise_tilt_db: of the noise's spectrum, per octave.
+        band_low: lower edge of what the microphone hears, in Hz.
+        band_high: upper edge, in Hz.
+        clipped: share of the samples cut flat.
+        line: ALAW or ULAW: the law of a telephone line of 8 kHz.
+        codec: FFmpeg's name of a codec.
+        codec_kbps: its rate in kbit/s.
+        seed: of the room and of the noise.
+    """
+
+    room_rt60: float | None
+    room_direct_db: float
+    noise_snr_db: float | None
+    noise_tilt_db: float
+    band_low: float | None
+    band_high: float
+    clipped: float | None
+    line: str | None
+    codec: str | None
+    codec_kbps: float
+    seed: int
+
+
+def draw_recording(change: RecordingChange, rng: np.random.Generator) -> RecordingChanges | None:
+    """Draw how a copy is recorded anew; None: no change is applied.
+
+    Args:
+        change: probability of each change, and the ranges.
+        rng: source of all values. As many are drawn whatever is applied.
+    """
+
+    def applied() -> bool:
+        return bool(rng.random() < change.probability)
+
+    def drawn(low_high: tuple[float, float]) -> float:
+        return float(rng.uniform(*low_high))
+
+    which = room, noise, band, clipped, line, codec = [applied() for _ in range(6)]
+    values = {
+        "room_rt60": drawn(change.rt60),
+        "room_direct_db": drawn(change.direct_db),
+        "noise_snr_db": drawn(change.snr_db),
+        "noise_tilt_db": drawn(change.tilt_db),
+        "band_low": drawn(change.low_hz),
+        "band_high": drawn(change.high_hz),
+        "clipped": drawn(change.clipped),
+        "codec_kbps": drawn(change.codec_kbps),
+    }
+    law, named = _LAWS[rng.integers(len(_LAWS))], _CODECS[rng.integers(len(_CODECS))]
+    seed = int(rng.integers(2**32))
+    if not any(which):
+        return None
+    return RecordingChanges(
+        room_rt60=values["room_rt60"] if room else None,
+        room_direct_db=values["room_direct_db"],
+        noise_snr_db=values["noise_snr_db"] if noise else None,
+        noise_tilt_db=values["noise_tilt_db"],
+        band_low=values["band_low"] if band else None,
+        band_high=values["band_high"],
+        clipped=values["clipped"] if clipped else None,
+        line=law if line else None,
+        codec=named if codec else None,
+        codec_kbps=values["codec_kbps"],
+        seed=seed,
+    )
+
+
+def record(waveform: FloatArray, form: AudioForm, changes: RecordingChanges) -> FloatArray:
+    """Record a waveform as drawn: room, noise, microphone, clipping, then line and codec.
+
+    Args:
+        waveform: float32 [samples] in -1..1.
+        form: the standard form of waveforms, which the result is brought to again.
+        changes: as drawn.
+
+    Returns:
+        float32 [samples] in -1..1.
+
+    Raises:
+        Rejected: nothing is left: see `ser.audio.standard.standardise`.
+    """
+    sample_rate = form.sample_rate
+    n = len(waveform)
+    if changes.room_rt60 is not None:
+        response = decaying_response(
+            changes.room_rt60, changes.room_direct_db, sample_rate, changes.seed
+        )
+        waveform = reverberate(waveform, response)
+    if changes.noise_snr_db is not None:
+        noise = coloured_noise(n, sample_rate, changes.noise_tilt_db, changes.seed)
+        waveform = add_at_snr(waveform, noise, changes.noise_snr_db)
+    if changes.band_low is not None:
+        waveform = band_limit(waveform, sample_rate, changes.band_low, changes.band_high)
+    if changes.clipped is not None:
+        waveform = clip_peaks(waveform, changes.clipped)
+    waveform = within_full_scale(waveform)
+    if changes.line is not None:
+        narrow = telephone(waveform, sample_rate, changes.line)
+        waveform = soxr.resample(narrow, TELEPHONE_RATE, sample_rate)[:n]
+        waveform = np.pad(waveform, (0, n - len(waveform)))
+    if changes.codec is not None:
+        waveform = encoded(waveform, sample_rate, changes.codec, round(1000 * changes.codec_kbps))
+    return standardise(waveform, form)
