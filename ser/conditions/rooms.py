@@ -1,7 +1,7 @@
 """Reverberation, as an exponentially decaying tail."""
 
 import numpy as np
-from scipy.signal import fftconvolve
+import scipy.fft
 
 from ser.conditions.noises import white_noise
 from ser.core.typing import FloatArray
@@ -37,4 +37,6 @@ def reverberate(waveform: FloatArray, response: FloatArray) -> FloatArray:
         waveform: float32 [samples].
         response: float32 [any], the room's impulse response at the same rate.
     """
-    return np.asarray(fftconvolve(waveform, response)[: len(waveform)], dtype=np.float32)
+    samples = scipy.fft.next_fast_len(len(waveform) + len(response), real=True)
+    spectrum = scipy.fft.rfft(waveform, samples) * scipy.fft.rfft(response, samples)
+    return np.asarray(scipy.fft.irfft(spectrum, samples)[: len(waveform)], dtype=np.float32)

@@ -213,6 +213,7 @@ class Features(Section):
     n_mfcc: Count
     fmin: NonNegative  # Hz
     fmax: Positive  # Hz
+    top_db: Positive  # dB
 
     @property
     def dims(self) -> dict[str, int]:

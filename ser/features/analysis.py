@@ -41,4 +41,6 @@ class Analysis:
     @cached_property
     def mel_db(self) -> FloatArray:
         """Power in mel bands, in dB relative to full scale: float32 [frames, n_mels]."""
-        return self.to_decibels(mel_power(self.power, self.banks["mel"]))
+        return self.to_decibels(
+            mel_power(self.power, self.banks["mel"]), top_db=self.features.top_db
+        )

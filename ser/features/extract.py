@@ -33,10 +33,11 @@ def extract(
         to_decibels: librosa.power_to_db, or the equal function of this package.
 
     Returns:
-        float32 [frames, dims]: log-mel in dB relative to the clip's maximum (-80..0), MFCC of the
-        log-mel in dB relative to full scale, zero crossings per sample (0..1), RMS as a fraction
-        of full scale, chroma relative to the strongest pitch class (0..1). Functionals cannot be
-        combined with other kinds: they describe the whole clip in one frame, float32 [1, dims].
+        float32 [frames, dims]: log-mel in dB relative to the clip's maximum (-top_db..0), MFCC of
+        the log-mel in dB relative to full scale, zero crossings per sample (0..1), RMS as a
+        fraction of full scale, chroma relative to the strongest pitch class (0..1). Functionals
+        cannot be combined with other kinds: they describe the whole clip in one frame, float32
+        [1, dims].
     """
     analysis = Analysis(waveform, sample_rate, features, banks, to_decibels)
     columns = [_COMPUTE[kind](analysis) for kind in features.kinds]

@@ -4,7 +4,8 @@ The results equal those of librosa's functions, but come from one shared spectro
 precision.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import scipy.fft
@@ -13,9 +14,6 @@ from ser.core.framing import frame_count, spectra_of
 from ser.core.sections import Features
 from ser.core.typing import FloatArray
 
-ToDecibels = Callable[[FloatArray], FloatArray]  # of power
-
-TOP_DB = 80.0  # dB below the loudest point, where levels are clipped
 POWER_FLOOR = 1e-10  # librosa.power_to_db's amin
 _MEL_GROUPS = 4  # more groups skip more zeros, but their matrix products are smaller
 
@@ -61,16 +59,23 @@ def _groups(bank: FloatArray) -> Iterator[tuple[slice, slice]]:
         yield rows, slice(covered[0], covered[-1] + 1) if len(covered) else slice(0, 0)
 
 
-def power_to_db(power: FloatArray) -> FloatArray:
-    """Convert power to dB relative to full scale, clipped at TOP_DB below the highest.
+class ToDecibels(Protocol):
+    """`power_to_db`, or librosa's."""
+
+    def __call__(self, power: FloatArray, /, *, top_db: float) -> FloatArray:
+        """Convert power to dB."""
+
+
+def power_to_db(power: FloatArray, /, *, top_db: float) -> FloatArray:
+    """Convert power to dB relative to full scale, clipped at top_db below the highest.
 
     Equals librosa.power_to_db bit for bit, without importing librosa.
 
-    >>> power_to_db(np.array([1, 0.01, 0], dtype=np.float32)).round(3)
+    >>> power_to_db(np.array([1, 0.01, 0], dtype=np.float32), top_db=80.0).round(3)
     array([  0., -20., -80.], dtype=float32)
     """
     level = 10 * np.log10(np.maximum(power, POWER_FLOOR))
-    floored: FloatArray = np.maximum(level, level.max() - TOP_DB)
+    floored: FloatArray = np.maximum(level, level.max() - top_db)
     return floored
 
 

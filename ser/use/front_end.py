@@ -15,7 +15,7 @@ from ser.core.framing import hann
 from ser.core.kinds import LOGMEL
 from ser.core.sections import Features, Model
 from ser.core.typing import FloatArray
-from ser.features.spectra import POWER_FLOOR, TOP_DB
+from ser.features.spectra import POWER_FLOOR
 from ser.nets.lengths import min_frames
 from ser.nets.normalisation import MIN_DEVIATION, Statistics
 
@@ -117,7 +117,7 @@ class LogMel(nn.Module):
         """Store the settings and the mel filter bank [n_mels, 1 + n_fft // 2]."""
         super().__init__()
         f = features
-        self.n_fft, self.hop_length = f.n_fft, f.hop_length
+        self.n_fft, self.hop_length, self.top_db = f.n_fft, f.hop_length, f.top_db
         # Frames are n_fft long, but the window covers win_length of them only.
         before = f.n_fft // 2 - (f.n_fft - f.win_length) // 2
         self.padding = (before, f.win_length - before)
@@ -141,7 +141,7 @@ class LogMel(nn.Module):
         spectrum = F.conv1d(padded, waves, stride=self.hop_length)
         power = spectrum[:bins].square() + spectrum[bins:].square()
         level = 10 * (self.filters @ power).clamp(min=POWER_FLOOR).log10()
-        return (level - level.max()).clamp(min=-TOP_DB).T
+        return (level - level.max()).clamp(min=-self.top_db).T
 
 
 class Normalise(nn.Module):

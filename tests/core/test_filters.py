@@ -11,7 +11,7 @@ from ser.core.sections import Features
 
 def features(**changes):
     values = {"kinds": ["logmel"], "n_fft": 1024, "win_length": 512, "hop_length": 256}
-    values |= {"n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 4000.0}
+    values |= {"n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 4000.0, "top_db": 80.0}
     return Features(**values | changes)
 
 

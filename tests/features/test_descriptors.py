@@ -40,8 +40,8 @@ any_pitch = pytest.mark.parametrize(
 
 
 def features(setting="n_fft 1024", **changes):
-    values = {"kinds": ["functionals"], "n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 7600.0}
-    return Features(**values | SETTINGS[setting] | changes)
+    values = {"n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 7600.0, "top_db": 80.0}
+    return Features(**{"kinds": ["functionals"]} | values | SETTINGS[setting] | changes)
 
 
 def described(waveform, rate, f):

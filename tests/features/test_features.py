@@ -11,7 +11,7 @@ from ser.core.framing import cut_frames, frame_count
 from ser.core.kinds import KINDS, N_CHROMA
 from ser.core.sections import Features
 from ser.features.extract import extract, logmel
-from ser.features.spectra import TOP_DB, mel_power, power_spectrogram, power_to_db
+from ser.features.spectra import mel_power, power_spectrogram, power_to_db
 
 RATE = 16000
 OF_FRAMES = [name for name, kind in KINDS.items() if not kind.whole_clip]
@@ -23,7 +23,7 @@ SETTINGS = {
 
 
 def features(kinds, setting="n_fft 1024", **changes):
-    values = {"n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 7600.0}
+    values = {"n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 7600.0, "top_db": 80.0}
     return Features(kinds=kinds, **values | SETTINGS[setting] | changes)
 
 
@@ -62,8 +62,8 @@ def by_librosa(kind, waveform, f):
             y=y, sr=RATE, n_mels=f.n_mels, fmin=f.fmin, fmax=f.fmax, pad_mode="constant", **framing
         )
         if kind == "logmel":
-            return librosa.power_to_db(mel, ref=np.max).T
-        return librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=f.n_mfcc).T
+            return librosa.power_to_db(mel, ref=np.max, top_db=f.top_db).T
+        return librosa.feature.mfcc(S=librosa.power_to_db(mel, top_db=f.top_db), n_mfcc=f.n_mfcc).T
     if kind == "zcr":
         return librosa.feature.zero_crossing_rate(
             waveform, frame_length=f.n_fft, hop_length=f.hop_length
@@ -121,11 +121,12 @@ def test_mel_levels_are_those_of_all_filters_at_once(n_mels, fmin, fmax):
 
 
 @pytest.mark.parametrize("exponents", [(-30, -5), (-12, 2), (0, 0)])
-def test_decibels_are_librosas_to_the_last_bit(exponents):
+@pytest.mark.parametrize("top_db", [80.0, 33.3])
+def test_decibels_are_librosas_to_the_last_bit(exponents, top_db):
     power = 10 ** np.random.default_rng(0).uniform(*exponents, (50, 40)).astype(np.float32)
-    found = power_to_db(power)
+    found = power_to_db(power, top_db=top_db)
     assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, librosa.power_to_db(power))
+    np.testing.assert_array_equal(found, librosa.power_to_db(power, top_db=top_db))
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -139,10 +140,11 @@ def test_a_tone_of_440_hz_peaks_in_its_mel_band_and_in_chroma_a(setting):
     assert set(pitch_class) == {librosa.note_to_midi("A4") % 12}
 
 
-def test_levels_reach_from_0_down_to_80_db():
-    result = extracted(with_silence(), features(["logmel"]))
+@pytest.mark.parametrize("top_db", [80.0, 55.0])
+def test_levels_reach_from_0_down_to_top_db(top_db):
+    result = extracted(with_silence(), features(["logmel"], top_db=top_db))
     assert result.max() == 0
-    assert result.min() == pytest.approx(-TOP_DB, abs=1e-4)
+    assert result.min() == pytest.approx(-top_db, abs=1e-4)
 
 
 def test_half_the_amplitude_is_half_the_rms_and_changes_no_logmel():

@@ -34,7 +34,7 @@ PERCENTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 
 def features(**changes):
     values = {"kinds": ["functionals"], "n_fft": 1024, "win_length": 512, "hop_length": 256}
-    values |= {"n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 7600.0}
+    values |= {"n_mels": 40, "n_mfcc": 20, "fmin": 50.0, "fmax": 7600.0, "top_db": 80.0}
     return Features(**values | changes)
 
 

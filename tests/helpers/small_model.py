@@ -36,6 +36,7 @@ FEATURES = {
     "n_mfcc": 8,
     "fmin": 50.0,
     "fmax": 8000.0,
+    "top_db": 80.0,
 }
 CORPUS = {
     "corpora": {"demo": {"clips": 30, "speakers": 5, "languages": []}},

@@ -26,6 +26,7 @@ FEATURES = Features(
     n_mfcc=24,
     fmin=50.0,
     fmax=8000.0,
+    top_db=80.0,
 )
 
 

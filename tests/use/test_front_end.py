@@ -59,6 +59,7 @@ def test_the_standard_form_is_that_of_a_recording(highpass):
         {},
         {"n_fft": 1024, "win_length": 512, "n_mels": 64},
         {"n_fft": 500, "win_length": 401, "hop_length": 160, "fmin": 0.0, "fmax": 4000.0},
+        {"top_db": 55.0},
     ],
 )
 def test_the_spectrogram_is_that_of_extract(changes):
