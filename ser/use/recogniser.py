@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ser.audio.band import is_narrowband
 from ser.audio.standard import checked_waveform, standardise
+from ser.conditions.codecs import TELEPHONE_BAND, TELEPHONE_RATE
+from ser.conditions.microphone import band_limit
 from ser.core.errors import UserError
 from ser.core.kinds import describes_whole_clips
 from ser.core.recording import CHANNELS, RATES, Recording, SamplesDigest
@@ -129,6 +132,8 @@ class Recogniser:
         self._dims = description.preprocessing.dims
         self._model = description.model
         self._voice: Statistics | None = None
+        augment = description.augment
+        self._knows_lines = augment is not None and augment.recording.probability > 0
         known = description.training_clips
         self._trained_on = known.of_nets(self._chosen_nets) if known else set[str]()
 
@@ -280,7 +285,12 @@ class Recogniser:
         return standardise(self._checked(recording), self._form)
 
     def _checked(self, recording: Recording) -> FloatArray:
-        return checked_waveform(recording, self._limits, self._form.sample_rate)
+        rate = self._form.sample_rate
+        waveform = checked_waveform(recording, self._limits, rate)
+        if self._knows_lines and is_narrowband(waveform, rate):
+            # The band of the lines in training: a narrow recording may reach lower and higher.
+            waveform = band_limit(waveform, rate, *TELEPHONE_BAND)
+        return waveform
 
     def _predict(self, blocks: Iterable[FloatArray], rate: int, windows: Windows) -> Prediction:
         if self.needs_a_voice:
@@ -316,7 +326,7 @@ class Recogniser:
         """
         warnings = []
         highest = self.description.preprocessing.highest_hertz
-        if rate / 2 < highest:
+        if rate / 2 < highest and not (self._knows_lines and rate >= TELEPHONE_RATE):
             warnings.append(
                 f"sampled at {rate} Hz: the recording has nothing above {rate / 2:g} Hz, but the "
                 f"model uses frequencies up to {highest:g} Hz, so it makes more mistakes"

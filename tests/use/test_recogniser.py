@@ -10,6 +10,7 @@ import soxr
 from small_model import CORPUS, EMOTIONS, RATE, make, speech
 
 from ser.core.errors import UserError
+from ser.core.params import load as load_params
 from ser.core.recording import Recording, SamplesDigest
 from ser.core.rejection import Rejected
 from ser.core.store import Store, StoreWriter
@@ -395,6 +396,43 @@ def test_a_recording_may_have_two_warnings(tmp_path):
     low, trained = load(tmp_path).predict(telephone, 8000).note.split("; ")
     assert low.startswith("sampled at 8000 Hz")
     assert trained.startswith(TRAINED)
+
+
+@pytest.fixture
+def knows_lines(tmp_path):
+    """A model that was trained on copies recorded anew, also over telephone lines."""
+    description, _ = make(tmp_path)
+    augment = load_params().augment
+    recording = augment.recording.model_copy(update={"probability": 0.5})
+    told = description.model_copy(
+        update={"augment": augment.model_copy(update={"copies": 1, "recording": recording})}
+    )
+    (tmp_path / "model.json").write_text(told.to_json())
+    return load(tmp_path)
+
+
+def test_narrow_recordings_get_the_band_of_the_lines_in_training(knows_lines):
+    narrow = soxr.resample(speech(3), RATE, 8000)
+    # Also one that is stored at a higher rate.
+    for samples, rate in ((narrow, 8000), (soxr.resample(narrow, 8000, RATE), RATE)):
+        spectrum = np.abs(np.fft.rfft(knows_lines.waveform(samples, rate)))
+        hertz = np.fft.rfftfreq(2 * len(spectrum) - 2, 1 / RATE)
+        plain = np.abs(np.fft.rfft(soxr.resample(samples, rate, RATE)))[: len(spectrum)]
+        low, middle = ((hertz > 90) & (hertz < 150), (hertz > 700) & (hertz < 2500))
+        lost = [spectrum[band].std() / plain[band].std() for band in (low, middle)]
+        assert 20 * np.log10(lost[0] / lost[1]) < -24
+        assert knows_lines.predict(samples, rate).note is None
+
+
+def test_wide_recordings_keep_their_band(knows_lines, recogniser):
+    np.testing.assert_array_equal(
+        knows_lines.waveform(speech(3), RATE), recogniser.waveform(speech(3), RATE)
+    )
+
+
+def test_narrower_ones_than_a_line_are_still_doubted(knows_lines):
+    note = knows_lines.predict(soxr.resample(speech(3), RATE, 6000), 6000).note
+    assert note.startswith("sampled at 6000 Hz")
 
 
 def test_samples_beyond_float32_are_rejected_without_a_warning(recogniser, recwarn):
