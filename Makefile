@@ -6,7 +6,7 @@ LOCKED := $(BIN)/pip install --quiet --require-hashes --no-deps --no-build-isola
 # dvc starts the stages as plain `python`, which must be the one of .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo check test lint repro experiment protocols trials explanations robustness compare table tune bench report readme audit lock
+.PHONY: setup demo check test lint repro experiment protocols trials explanations robustness enrolment compare table tune bench report readme audit lock
 
 # make setup TORCH=cpu takes PyTorch's build without CUDA, from the index that pip knows it from.
 setup: .venv/ready
@@ -66,6 +66,10 @@ explanations: setup
 # List the experiments of this commit: figures, seconds of training, params that differ.
 table: setup
 	@python -m scripts.table
+
+# Measure what recordings of an unknown voice bring, as docs/robustness.md describes.
+enrolment: setup
+	@python -m scripts.enrolment
 
 # Test the model in data/model under other recording conditions, as docs/robustness.md describes.
 robustness: setup

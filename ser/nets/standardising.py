@@ -3,8 +3,14 @@
 from abc import ABC, abstractmethod
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+# The mean and the deviation of the train clips count as much as so many clips of a voice. Whether
+# some clips have a voice's usual deviation is much less certain than whether they have its mean.
+_CLIPS_BEHIND_MEAN = 3
+_CLIPS_BEHIND_DEVIATION = 20
 
 
 class StandardisingNet(nn.Module, ABC):
@@ -12,7 +18,14 @@ class StandardisingNet(nn.Module, ABC):
 
     Its Needs have `standardises_pooled`. Call `tune` once, then `measure` before training. With
     model.normalisation speaker, call `measure_voices` again whenever the weights have changed.
+
+    Attributes:
+        centre: [1, pooled], the mean to standardise by.
+        scale: [1, pooled], the deviation.
     """
+
+    centre: Tensor
+    scale: Tensor
 
     @abstractmethod
     def tune(self, band_hertz: NDArray[np.float64]) -> None:
@@ -46,3 +59,20 @@ class StandardisingNet(nn.Module, ABC):
             pooled: [clips, pooled].
             voices: int64 [clips], numbered from 0 without gaps.
         """
+
+    @torch.no_grad()
+    def lean_towards(self, pooled: Tensor) -> None:
+        """Move mean and deviation towards those of a voice's clips, the further the more there are.
+
+        Reynolds, Quatieri, Dunn: Speaker verification using adapted Gaussian mixture models,
+        Digital Signal Processing 10(1-3), 2000, on relevance factors.
+
+        Args:
+            pooled: [clips, pooled], of unlabelled clips of one voice.
+        """
+        clips = len(pooled)
+        mean, variance = pooled.mean(dim=0), pooled.var(dim=0, correction=0)
+        share = clips / (clips + _CLIPS_BEHIND_MEAN)
+        self.centre.copy_(torch.lerp(self.centre, mean, share))
+        share = clips / (clips + _CLIPS_BEHIND_DEVIATION)
+        self.scale.copy_(torch.lerp(self.scale.square(), variance, share).sqrt())

@@ -60,8 +60,6 @@ class StatPool(StandardisingNet):
     semitones: Tensor
     kilohertz: Tensor
     groups: Tensor
-    centre: Tensor
-    scale: Tensor
 
     def __init__(
         self, bands: int, emotions: int, width: int, dropout: float, relative: bool = False

@@ -44,8 +44,8 @@ class Nets:
         take: WAVEFORM: float32 [samples], as `checked_waveform` returns it; FEATURES: a clip's
             features, normalised for each fold, float32 [folds, frames, dims].
         answer: such an input -> probabilities [folds, emotions].
-        adapt: takes the features of a speaker's recordings, float32 [frames, dims] each; None: the
-            nets do not adapt to a voice themselves.
+        adapt: adapts the nets, as they were trained, to a speaker by the features of recordings,
+            float32 [frames, dims] each; None: the nets do not adapt to a voice themselves.
     """
 
     take: str
@@ -232,20 +232,22 @@ class Recogniser:
             blocks = _limited(stream.blocks, longest * stream.sample_rate)
             return self._predict(blocks, stream.sample_rate, windows)
 
-    def adapt(self, recordings: Iterable[Recording]) -> None:
-        """Adapt to a speaker, as models with model.normalisation speaker require.
+    def adapt(self, recordings: Iterable[Recording]) -> int:
+        """Adapt to a speaker, instead of the one it was adapted to before.
+
+        Models with model.normalisation speaker require it. Others that can adapt lean towards the
+        voice, the more the more recordings there are.
 
         Args:
             recordings: of that speaker only, with any emotions; unusable ones are left out.
 
+        Returns:
+            the number of recordings that were used.
+
         Raises:
             UserError: there are too few; or the model does not adapt to voices.
         """
-        if self._model.normalisation != "speaker":
-            raise UserError(
-                f"the model was trained with model.normalisation {self._model.normalisation}: it "
-                "does not adapt to a voice"
-            )
+        self._require_adaptable()
         features = []
         for recording in recordings:
             try:
@@ -253,18 +255,39 @@ class Recogniser:
             except Rejected:
                 continue  # reported when it is predicted
             features.append(self.features(waveform))
+        self.adapt_to_features(features)
+        return len(features)
+
+    def adapt_to_features(self, features: Sequence[FloatArray]) -> None:
+        """Adapt to a speaker as `adapt` does, by the features of recordings.
+
+        Args:
+            features: float32 [frames, dims] each, as `features` returns them.
+
+        Raises:
+            UserError: see `adapt`.
+        """
+        self._require_adaptable()
+        needs_one = self._model.normalisation == "speaker"
         of_clips = self._nets.adapt is not None or describes_whole_clips(self._dims)
-        fewest = _MIN_VOICE_RECORDINGS if of_clips else 1
+        fewest = _MIN_VOICE_RECORDINGS if needs_one and of_clips else 1
         if len(features) < fewest:
+            why = f"{PER_SPEAKER}, it needs" if needs_one else "to adapt to a voice, it needs"
             raise UserError(
-                f"{len(features)} usable recordings of the speaker: {PER_SPEAKER}, it needs at "
-                f"least {fewest}"
+                f"{len(features)} usable recordings of the speaker: {why} at least {fewest}"
             )
         if self._nets.adapt is None:
             self._voice = measure_statistics(features, self._dims)
         else:
             self._nets.adapt(features)
             self._voice = identity_statistics(self._dims)
+
+    def _require_adaptable(self) -> None:
+        if self._model.normalisation != "speaker" and self._nets.adapt is None:
+            raise UserError(
+                f"this model, {self._model.name} with model.normalisation "
+                f"{self._model.normalisation}, does not adapt to a voice"
+            )
 
     def waveform(self, samples: NDArray[Any], rate: int) -> FloatArray:
         """Return the waveform that features are computed from.

@@ -340,6 +340,31 @@ def test_a_model_that_needs_a_speaker_says_so_and_can_be_adapted(tmp_path, recor
     assert [bool(row["emotion"]) for row in json.loads(adapted.stdout)] == [True, True, False, True]
 
 
+def test_it_adapts_to_the_voice_of_a_folder(tmp_path, recordings):
+    make(tmp_path / "model", "statpool", normalisation="train")
+    command = ("predict", recordings / "a.wav", "--model", tmp_path / "model", "--json")
+    plain, adapted = ser(*command), ser(*command, "--voice", recordings)
+    assert (
+        f"adapted to the voice in {recordings} by 8 recordings or windows"
+        in adapted.stderr.decode()
+    )
+    before, after = (json.loads(done.stdout)[0]["probabilities"] for done in (plain, adapted))
+    assert before != after
+
+
+@pytest.mark.parametrize(("there", "why"), [(False, "no such file"), (True, "no recordings")])
+def test_a_voice_without_recordings_is_named(tmp_path, recordings, there, why):
+    make(tmp_path / "model", "statpool", normalisation="train")
+    if there:
+        (tmp_path / "voice").mkdir()
+    done = ser(
+        *("predict", recordings / "a.wav", "--model", tmp_path / "model"),
+        *("--voice", tmp_path / "voice"),
+    )
+    assert f"--voice {tmp_path / 'voice'}" in sentence(done)
+    assert why in sentence(done)
+
+
 def test_a_model_that_knows_no_voices_is_not_adapted(model, recordings):
     done = ser("predict", recordings / "a.wav", "--model", model, "--one-speaker")
     assert "does not adapt to a voice" in sentence(done)

@@ -191,6 +191,35 @@ def test_a_model_that_knows_no_voices_cannot_be_adapted(tmp_path, normalisation)
         recogniser.adapt([Recording(speech(3)[:, np.newaxis], RATE, "")])
 
 
+def recordings_of(*numbers):
+    return [Recording(speech(n)[:, np.newaxis], RATE, "") for n in numbers]
+
+
+def test_a_model_leans_towards_a_voice_by_as_few_as_one_recording(tmp_path):
+    make(tmp_path, "statpool", (1, 2), normalisation="train")
+    recogniser, other = load(tmp_path), load(tmp_path)
+    before = shares(recogniser.predict(speech(3), RATE))
+    assert recogniser.adapt(recordings_of(10)) == 1
+    one = shares(recogniser.predict(speech(3), RATE))
+    silent = Recording(np.zeros((RATE, 1), np.float32), RATE, "")
+    assert recogniser.adapt([*recordings_of(10, 60), silent]) == 2
+    two = shares(recogniser.predict(speech(3), RATE))
+    assert len({tuple(answer) for answer in (before, one, two)}) == 3
+    # Another voice takes its place.
+    other.adapt(recordings_of(10, 60))
+    np.testing.assert_array_equal(shares(other.predict(speech(3), RATE)), two)
+
+
+def test_without_a_usable_recording_it_stays_as_it_is(tmp_path):
+    make(tmp_path, "statpool", normalisation="train")
+    recogniser = load(tmp_path)
+    before = recogniser.predict(speech(3), RATE)
+    silent = Recording(np.zeros((RATE, 1), np.float32), RATE, "")
+    with pytest.raises(UserError, match=r"0 usable recordings .* it needs at least 1"):
+        recogniser.adapt([silent])
+    assert recogniser.predict(speech(3), RATE) == before
+
+
 # Long recordings
 
 

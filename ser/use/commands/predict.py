@@ -91,11 +91,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also draw where in the mel spectrogram the model looked: one picture per recording, "
         "for long ones one per window with an emotion",
     )
-    parser.add_argument(
+    voice = parser.add_mutually_exclusive_group()
+    voice.add_argument(
+        "--voice",
+        type=non_empty_path,
+        metavar="FOLDER",
+        help="adapt to the voice of the recordings in this folder first: of one speaker, with any "
+        "emotions",
+    )
+    voice.add_argument(
         "--one-speaker",
         action="store_true",
-        help="all recordings are of one speaker: adapt to the voice first, for models trained with "
-        "model.normalisation speaker",
+        help="all recordings are of one speaker: adapt to the voice by themselves first",
     )
 
 
@@ -113,6 +120,8 @@ def run(options: argparse.Namespace) -> int:
         sources = find_all(options.files, stack)
         if options.one_speaker:
             recogniser.adapt(read_usable(sources, windows))
+        elif options.voice:
+            adapt_to(recogniser, options.voice, windows)
         answered = unknown = 0
         with (
             _telling_how_far(lambda: f"{answered} of {len(sources)} recordings are answered"),
@@ -158,6 +167,21 @@ def open_album(recogniser: Recogniser, windows: Windows, folder: Path) -> "Album
     from ser.use.album import Album
 
     return Album(recogniser, windows, folder)
+
+
+def adapt_to(recogniser: Recogniser, folder: Path, windows: Windows) -> None:
+    """Adapt to the voice of the recordings in a folder, and say by how many.
+
+    Raises:
+        UserError: it has none that is usable, or the model does not adapt.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            sources = find_sources(str(folder), stack)
+        except Rejected as verdict:
+            raise UserError(f"--voice {folder}: {verdict}") from None
+        used = recogniser.adapt(read_usable(sources, windows))
+    print(f"adapted to the voice in {folder} by {used} recordings or windows", file=sys.stderr)
 
 
 def predict_source(
