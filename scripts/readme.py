@@ -15,6 +15,7 @@ Blocks = Mapping[str, Callable[[], str]]  # name -> what makes the table
 PAGES: Mapping[str, Blocks] = {
     "README.md": {
         "headline": tables.headline,
+        "conditions": tables.conditions,
         "dataset": tables.dataset,
         "rounding": tables.rounding,
     },
@@ -28,7 +29,10 @@ PAGES: Mapping[str, Blocks] = {
         "trials": tables.trials,
     },
     "docs/explanations.md": {"explanations": tables.explanations},
-    "docs/robustness.md": {"robustness": tables.robustness},
+    "docs/robustness.md": {
+        "robustness": tables.robustness,
+        "enrolment": tables.enrolment,
+    },
     "docs/scale.md": {
         "scale": tables.scale,
         "scale_costs": tables.scale_costs,

@@ -1,12 +1,16 @@
-"""Test the model of the last run under other recording conditions: `python -m scripts.robustness`.
+"""Test the model of the last run under other recording conditions.
+
+    python -m scripts.robustness [EXPERIMENT]
 
 Needs the data of a finished `dvc repro`. Writes metrics/robustness.json, of which
-`dvc metrics diff` compares a few numbers, and plots/robustness.png.
+`dvc metrics diff` compares a few numbers, and plots/robustness.png. If the run is that of an
+experiment, which `dvc exp apply` brings, its name can be given: the files are then named after it.
 """
 
+import argparse
 from pathlib import Path
 
-from scripts import cli
+from scripts import cli, experiments
 from scripts.robustness.conditions import CONDITIONS
 from scripts.robustness.figures import compute_figures
 from scripts.robustness.measuring import measure
@@ -14,18 +18,20 @@ from scripts.robustness.picture import draw
 from scripts.workspace import ROOT
 from ser.core.tables import write_json
 
-METRICS = ROOT / "metrics/robustness.json"
-PICTURE = ROOT / "plots/robustness.png"
 
+def main(data: Path, name: str) -> None:
+    """Write the figures and the picture, and print the table.
 
-def main(data: Path) -> None:
-    """Write the figures and the picture, and print the table."""
+    Args:
+        data: the run's data folder.
+        name: of the files, without suffix.
+    """
     for name, condition in CONDITIONS.items():
         if not condition.available:
             print(f"not measured: {name}: this FFmpeg has no encoder {condition.codec}")
     figures = compute_figures(measure(data))
-    write_json(METRICS, figures)
-    draw(PICTURE, figures["conditions"], figures["clips"])
+    write_json(ROOT / f"metrics/{name}.json", figures)
+    draw(ROOT / f"plots/{name}.png", figures["conditions"], figures["clips"])
     for row in figures["conditions"]:
         print(
             f"{row['title']:36} {row['accuracy']:6.1%} recognised, "
@@ -34,4 +40,7 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    cli.run_script(lambda: main(ROOT / "data"))
+    parser = argparse.ArgumentParser(prog="python -m scripts.robustness")
+    parser.add_argument("experiment", nargs="?", choices=experiments.names())
+    of = parser.parse_args().experiment
+    cli.run_script(lambda: main(ROOT / "data", f"robustness-{of}" if of else "robustness"))

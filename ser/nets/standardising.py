@@ -7,10 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-# The mean and the deviation of the train clips count as much as so many clips of a voice. Whether
-# some clips have a voice's usual deviation is much less certain than whether they have its mean.
-_CLIPS_BEHIND_MEAN = 3
-_CLIPS_BEHIND_DEVIATION = 20
+_CLIPS_BEHIND_MEAN = 3  # the mean of the train clips counts as much as so many clips of a voice
 
 
 class StandardisingNet(nn.Module, ABC):
@@ -62,17 +59,13 @@ class StandardisingNet(nn.Module, ABC):
 
     @torch.no_grad()
     def lean_towards(self, pooled: Tensor) -> None:
-        """Move mean and deviation towards those of a voice's clips, the further the more there are.
+        """Move the mean towards that of a voice's clips, the further the more there are.
 
-        Reynolds, Quatieri, Dunn: Speaker verification using adapted Gaussian mixture models,
-        Digital Signal Processing 10(1-3), 2000, on relevance factors.
+        Adaptation with a relevance factor, as of the means in Reynolds, Quatieri, Dunn: Speaker
+        verification using adapted Gaussian mixture models, Digital Signal Processing 10(1-3), 2000.
 
         Args:
             pooled: [clips, pooled], of unlabelled clips of one voice.
         """
-        clips = len(pooled)
-        mean, variance = pooled.mean(dim=0), pooled.var(dim=0, correction=0)
-        share = clips / (clips + _CLIPS_BEHIND_MEAN)
-        self.centre.copy_(torch.lerp(self.centre, mean, share))
-        share = clips / (clips + _CLIPS_BEHIND_DEVIATION)
-        self.scale.copy_(torch.lerp(self.scale.square(), variance, share).sqrt())
+        share = len(pooled) / (len(pooled) + _CLIPS_BEHIND_MEAN)
+        self.centre.lerp_(pooled.mean(dim=0), share)

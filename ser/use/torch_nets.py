@@ -46,16 +46,15 @@ def open_folder(folder: Path) -> tuple[Description, Nets]:
 
     def adapt(recordings: Sequence[FloatArray]) -> None:
         clips = [torch.from_numpy(features)[None] for features in recordings]
-        for net, (centre, scale) in zip(nets_that_adapt, as_trained, strict=True):
+        for net, centre in zip(nets_that_adapt, as_trained, strict=True):
             with torch.inference_mode():
                 pooled = [net.pool(clip, torch.tensor([clip.shape[1]])) for clip in clips]
             if description.model.normalisation == "speaker":
                 net.measure(torch.cat(pooled))
             else:
                 net.centre.copy_(centre)
-                net.scale.copy_(scale)
                 net.lean_towards(torch.cat(pooled))
 
     nets_that_adapt = [net for net in modules if isinstance(net, StandardisingNet)]
-    as_trained = [(net.centre.clone(), net.scale.clone()) for net in nets_that_adapt]
+    as_trained = [net.centre.clone() for net in nets_that_adapt]
     return description, Nets(FEATURES, nets, adapt if nets_that_adapt else None)
