@@ -1,14 +1,18 @@
 """Zip and tar archives of a corpus: only their regular files, only into their folder."""
 
+import bz2
+import gzip
+import io
 import lzma
 import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any, cast
 
 from tqdm import tqdm
 
@@ -19,6 +23,11 @@ from ser.sources.files import Select, atomic_write, require_relative, safe_targe
 _MOST_GROWTH = 20
 _ALWAYS_ALLOWED = 64 * 2**20  # bytes, whatever the archive's own size
 _BLOCK = 2**20  # bytes read at once
+_COMPRESSIONS: Mapping[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+}
 
 # RuntimeError: encrypted, or a compression that Python does not know; ValueError: a name's bytes.
 # gzip and bz2 raise OSErrors too; unlike those of the disk, they have no errno.
@@ -51,8 +60,10 @@ def unpack(archive: Path, folder: Path, select: Select) -> tuple[list[str], int]
             the folder, or would grow more than twentyfold.
     """
     try:
-        if tarfile.is_tarfile(archive):  # first: a tar that ends with a zip also looks like a zip
-            return _unpack_tar(archive, folder, select)
+        # First the tar: one that ends with a zip also looks like a zip.
+        with _decompressed(archive) as content:
+            if tarfile.is_tarfile(content):
+                return _unpack_tar(archive, content, folder, select)
         if zipfile.is_zipfile(archive):
             return _unpack_zip(archive, folder, select)
     except (*_DAMAGED, OSError) as error:
@@ -100,9 +111,53 @@ def _is_there(target: Path, member: zipfile.ZipInfo) -> bool:
     )
 
 
-def _unpack_tar(archive: Path, folder: Path, select: Select) -> tuple[list[str], int]:
+class _BoundedReads(io.BufferedIOBase):
+    """The content of a tar, of which no more is read at once than files need.
+
+    tarfile reads long headers whole, however long a header says it is.
+    """
+
+    def __init__(self, archive: Path, content: IO[bytes]) -> None:
+        self._archive, self._content = archive, content
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read `size` bytes.
+
+        Raises:
+            UserError: these are more than a megabyte.
+        """
+        if size is None or not 0 <= size <= _BLOCK:
+            raise UserError(f"{self._archive}: a header is longer than a megabyte: refused")
+        return self._content.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a place of the decompressed content."""
+        return self._content.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place in the decompressed content."""
+        return self._content.tell()
+
+
+@contextmanager
+def _decompressed(archive: Path) -> Iterator[IO[bytes]]:
+    """Open what may be a tar, decompressed if it is compressed."""
+    with archive.open("rb") as file:
+        start = file.read(max(map(len, _COMPRESSIONS)))
+        file.seek(0)
+        opens = [opens for magic, opens in _COMPRESSIONS.items() if start.startswith(magic)]
+        if not opens:
+            yield cast("IO[bytes]", _BoundedReads(archive, file))
+            return
+        with opens[0](file) as content:
+            yield cast("IO[bytes]", _BoundedReads(archive, content))
+
+
+def _unpack_tar(
+    archive: Path, content: IO[bytes], folder: Path, select: Select
+) -> tuple[list[str], int]:
     packed_size = archive.stat().st_size
-    with tarfile.open(archive) as opened:
+    with tarfile.open(fileobj=content, mode="r:") as opened:
         members: dict[str, tarfile.TarInfo] = {}
         size = 0
         for member in opened:

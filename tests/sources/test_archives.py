@@ -216,6 +216,16 @@ def test_what_follows_the_end_of_a_tar_is_not_unpacked_without_end(tmp_path, fol
     assert "more than 20 times: refused" in refused(archive, folder)
 
 
+@pytest.mark.parametrize("form", MODES)
+def test_a_long_header_is_not_read_into_memory(tmp_path, folder, form):
+    archive = tmp_path / f"a.{form}"
+    with tarfile.open(archive, MODES[form], format=tarfile.PAX_FORMAT) as opened:
+        member = tarfile.TarInfo("angry/a01 (1).wav")
+        member.pax_headers = {"comment": "a" * 4 * MIB}
+        opened.addfile(member)
+    assert "a header is longer than a megabyte" in refused(archive, folder)
+
+
 def test_a_file_that_is_mostly_a_hole_is_refused(tmp_path, folder):
     member = tarfile.TarInfo("angry/x.wav")
     member.type = tarfile.GNUTYPE_SPARSE
