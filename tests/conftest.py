@@ -50,3 +50,9 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def stage_results(tmp_path_factory):
+    """A DVC cache for the small projects of this test process: what one has run is there."""
+    return tmp_path_factory.mktemp("stage_results")
