@@ -34,8 +34,7 @@ def choose_device() -> torch.device:
 def make_deterministic() -> None:
     """Disable torch's algorithms whose results differ from run to run on one machine."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # As use_deterministic_algorithms(True, warn_only=True), which also imports torch's compiler for a
-    # second.
+    # Not use_deterministic_algorithms, which imports torch's compiler for a second to set the same.
     torch.set_deterministic_debug_mode("warn")
     torch.backends.cudnn.benchmark = False
     # Otherwise torch fills all new memory with NaN, to reveal reads of uninitialised memory.
