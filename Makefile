@@ -33,7 +33,7 @@ check: lint
 
 test: lint
 	@# One thread per test process, because more would only wait for each other.
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	ruff check .

@@ -37,6 +37,20 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+# Test processes begin with these, and end with the short files, so that none is left alone with a
+# long one.
+LONGEST = ("test_pipeline.py", "test_experiments.py", "test_suites.py", "corpora", "use")
+
+
+def pytest_collection_modifyitems(items):
+    folder = Path(__file__).parent
+
+    def is_in(item, parts):
+        return any(item.path.is_relative_to(folder / part) for part in parts)
+
+    items.sort(key=lambda item: (not is_in(item, LONGEST), not is_in(item, SLOW)))
+
+
 # librosa's compiled functions are cached on disk, and two processes that fill one cache at the same
 # time damage it: each test process has a cache of its own, and so have the programs it starts.
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
@@ -50,3 +64,9 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def stage_results(tmp_path_factory):
+    """A DVC cache for the small projects of this test process: what one has run is there."""
+    return tmp_path_factory.mktemp("stage_results")

@@ -7,10 +7,9 @@ import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from small_project import make_small_project
+from small_project import make_small_project, share_results
 
 from scripts.workspace import change_params, dvc, dvc_environment, stage_command
 
@@ -26,8 +25,9 @@ SOON = 5  # seconds
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def done(tmp_path_factory, stage_results):
     folder = make_small_project(tmp_path_factory.mktemp("endings") / "project")
+    share_results(folder, stage_results)
     change_params(folder / "params.yaml", {"augment": {"copies": 2}})
     done = dvc(folder, "repro", "extract", "augment", "split", capture_output=True)
     assert done.returncode == 0, done.stderr
@@ -38,9 +38,10 @@ def done(tmp_path_factory):
 @pytest.fixture
 def project(done, stage, tmp_path):
     """A copy of the project without what the stage writes."""
-    unwanted = Path(FIRST_WRITTEN[stage]).name
-    ignored = shutil.ignore_patterns(".dvc", ".git", unwanted)
-    return shutil.copytree(done, tmp_path / "project", ignore=ignored)
+    ignored = shutil.ignore_patterns(".dvc", ".git")
+    copy = shutil.copytree(done, tmp_path / "project", ignore=ignored)
+    shutil.rmtree(copy / FIRST_WRITTEN[stage], ignore_errors=True)  # train has not written yet
+    return copy
 
 
 def start(project, stage, workers, **kwargs):

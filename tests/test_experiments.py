@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -14,11 +15,12 @@ import yaml
 from optuna.trial import TrialState
 from small_project import (
     SMALL,
-    commit,
     environment,
     experiments_shown,
     make_small_project,
+    prepare,
     run,
+    share_results,
     stages_run,
     write,
 )
@@ -99,11 +101,12 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A small committed project with its own experiments; nothing has run yet."""
+def project(tmp_path_factory, stage_results):
+    """A small committed project with its own experiments; nothing has been trained yet."""
     folder = make_small_project(tmp_path_factory.mktemp("experiments") / "project")
+    share_results(folder, stage_results)
     write(folder / "experiments", plain="model: {seed: 1}", wrong="model: {depth: 3}")
-    commit(folder)
+    prepare(folder)
     return folder
 
 
@@ -127,7 +130,7 @@ def test_the_table_begins_with_the_commit_and_has_what_differs(project):
     assert re.split(r"  +", printed[0]) == [
         *("experiment", "accuracy", "95 % interval", "UAR", "training time", "changed params")
     ]
-    # The project's commit has no figures: nothing has run in its workspace.
+    # The project's commit has no figures: nothing was trained in its workspace.
     assert re.split(r"  +", printed[1]) == ["(this commit)", "-", "-", "-", "-", "-"]
     name, accuracy, interval, uar, seconds, changed = re.split(r"  +", printed[2])
     assert (name, changed) == ("plain", "model.seed=1")
@@ -218,7 +221,6 @@ def test_names_with_settings_are_valid_and_different_for_every_setting():
 
 
 def test_an_experiment_with_a_setting_does_not_take_the_place_of_the_one_without(project):
-    run(project, "experiments", "plain")
     output = run(project, "experiments", "plain", "model.seed=3", "model.epochs=1")
     name = "plain-model.epochs-1-model.seed-3"
     assert f"`dvc exp apply {name}`" in output
@@ -228,7 +230,8 @@ def test_an_experiment_with_a_setting_does_not_take_the_place_of_the_one_without
 
 
 def test_a_killed_experiment_continues(project):
-    write(project / "experiments", plain="model: {seed: 2, epochs: 6}")
+    path = "split: {emobox: /tmp/p\u00e4 th}"
+    write(project / "experiments", plain=f"model: {{seed: 2, epochs: 6}}\n{path}")
     command = [sys.executable, "-m", "scripts.experiments", "plain"]
     with subprocess.Popen(
         command, cwd=project, env=environment(project), text=True,
@@ -243,6 +246,8 @@ def test_a_killed_experiment_continues(project):
     epochs = [int(n) for n in re.findall(r"epoch (\d)/6", output)]
     assert epochs[0] >= 3
     assert epochs[-1] == 6
+    # Text that is not ASCII is preserved.
+    assert experiments_shown(project)["plain"]["split.emobox"] == "/tmp/p\u00e4 th"
 
 
 def trained(project, name):
@@ -261,12 +266,14 @@ def trials_shown(project):
 
 
 @pytest.fixture(scope="module")
-def untuned(tmp_path_factory):
+def untuned(tmp_path_factory, stage_results):
     """A committed project whose learning rate is far too low."""
     folder = make_small_project(tmp_path_factory.mktemp("untuned") / "project")
-    changes = {"model": {"width": 64, "epochs": 6, "learning_rate": 1e-6}}
+    share_results(folder, stage_results)
+    # A trial trains in two runs, up to one epoch and three.
+    changes = {"model": {"width": 64, "epochs": 3, "learning_rate": 1e-6}}
     change_params(folder / "params.yaml", changes)
-    commit(folder)
+    prepare(folder)
     return folder
 
 
@@ -366,14 +373,15 @@ def test_without_a_commit_there_are_no_experiments(tmp_path):
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "many"])
-def test_numbers_must_be_whole_and_positive(number):
-    of_suites = (("compare", "--epochs", number), ("trials", "--seeds", number))
-    for arguments in (("scripts.tune", number), *(("scripts.suites", *each) for each in of_suites)):
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True
-        )
-        assert done.returncode == 2
-        assert "Traceback" not in done.stderr
+def test_numbers_must_be_whole_and_positive(monkeypatch, capsys, number):
+    suites = "suites/__main__"
+    of_suites = ((suites, "compare", "--epochs", number), (suites, "trials", "--seeds", number))
+    for script, *arguments in (("tune", number), *of_suites):
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(ROOT / f"scripts/{script}.py", run_name="__main__")
+        assert ended.value.code == 2
+        assert f"{number!r}: a whole number of at least 1 is expected" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -488,9 +496,3 @@ def test_a_failing_experiment_leaves_the_former_one(project):
     assert "git checkout" not in output
     assert "plain" in before
     assert experiments_shown(project).keys() == before
-
-
-def test_non_ascii_text_is_preserved(project):
-    write(project / "experiments", odd="split: {emobox: /tmp/p\u00e4 th}\nmodel: {epochs: 1}")
-    run(project, "experiments", "odd")
-    assert experiments_shown(project)["odd"]["split.emobox"] == "/tmp/p\u00e4 th"

@@ -34,7 +34,8 @@ def choose_device() -> torch.device:
 def make_deterministic() -> None:
     """Disable torch's algorithms whose results differ from run to run on one machine."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Not use_deterministic_algorithms, which imports torch's compiler for a second to set the same.
+    torch.set_deterministic_debug_mode("warn")
     torch.backends.cudnn.benchmark = False
     # Otherwise torch fills all new memory with NaN, to reveal reads of uninitialised memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import re
 
 import damaged_files
 import pytest
-from small_model import EMOTIONS, make, ser, ser_and_peak
+from small_model import EMOTIONS, make, ser_and_peak, ser_here
 
 from ser.core.rejection import NO_SPEECH, REASONS
 
@@ -125,7 +125,7 @@ def test_what_is_merely_unusual_is_answered(rows, name):
 )
 def test_a_damaged_file_alone_is_marked_and_the_status_is_1(answered, rows, model, name):
     folder, _, _, _ = answered
-    done = ser("predict", folder / name, "--model", model)
+    done = ser_here("predict", folder / name, "--model", model)
     assert done.returncode == 1
     (line,) = done.stdout.decode().splitlines()[1:]
     assert re.search(rf"^- .*{re.escape(name)}: {rows[name]['reason']}, ", line)

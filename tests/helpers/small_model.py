@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from ser.nets.build import build
 from ser.nets.description import Description, TrainingClips, versions
 from ser.nets.normalisation import identity_statistics, measure_statistics
 from ser.sources import demo
+from ser.use import cli
 
 RATE = demo.SAMPLE_RATE
 EMOTIONS = ["angry", "happy", "sad"]
@@ -225,6 +227,22 @@ def ser(*arguments, cwd=None, timeout=120, under=(), **kwargs):
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
         **kwargs,
     )
+
+
+def ser_here(*arguments, cwd="."):
+    """Run a command of `ser` in this process, which need not import torch anew, as `ser` does."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    arguments = [*map(os.fspath, arguments)]
+    with chdir(cwd), redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = cli.main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+    written = []
+    for stream in (out, err):
+        stream.flush()
+        written.append(stream.buffer.getvalue())
+    return subprocess.CompletedProcess(arguments, code, *written)
 
 
 # Linux counts the memory of the process that starts a program as the program's own, so a small one

@@ -14,7 +14,7 @@ import soxr
 import torch
 from absent import run_without
 from settings import CLEAN
-from small_model import RATE, SER, make, ser, speech
+from small_model import RATE, SER, make, ser, ser_here, speech
 
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
@@ -228,8 +228,8 @@ def test_a_file_of_before_filter_banks_were_kept_needs_librosa(exported, clip, t
     onnx.helper.set_model_props(proto, {METADATA: json.dumps(described | {"format": 4})})
     onnx.save(proto, tmp_path / "old.onnx")
     arguments = ["predict", "--json", clip, "--model"]
-    expected = ser(*arguments, exported / "model.onnx").stdout
-    assert ser(*arguments, tmp_path / "old.onnx").stdout == expected
+    expected = ser_here(*arguments, exported / "model.onnx").stdout
+    assert ser_here(*arguments, tmp_path / "old.onnx").stdout == expected
     done = run_without(["librosa"], SER, *arguments, tmp_path / "old.onnx")
     assert done.returncode == 1
     assert re.fullmatch(
@@ -351,7 +351,7 @@ def test_the_clips_beside_the_model_are_the_default_for_the_comparison(exported,
     (tmp_path / "data/raw").mkdir()
     shutil.copy(clip, tmp_path / "data/raw")
     shutil.copy(clip, tmp_path / "data/raw/._clip.wav")
-    done = ser("export", "--model", tmp_path / "data/model", "--onnx", tmp_path / "x.onnx")
+    done = ser_here("export", "--model", tmp_path / "data/model", "--onnx", tmp_path / "x.onnx")
     assert done.returncode == 0, done.stderr
     assert b"takes waveforms; on 1 clips" in done.stdout
     made = (tmp_path / "x.onnx").read_bytes()
@@ -363,11 +363,11 @@ def test_own_clips_can_be_named_to_check_with(exported, clip, tmp_path):
     (tmp_path / "rubbish.wav").write_bytes(b"rubbish")
     file = tmp_path / "new" / "own.onnx"
     both = ("export", "--model", exported / "model", "--onnx", file)
-    done = ser(*both, clip, tmp_path / "rubbish.wav")
+    done = ser_here(*both, clip, tmp_path / "rubbish.wav")
     assert done.returncode == 0
     assert b"on 1 clips" in done.stdout
     file.unlink()
-    done = ser(*both, tmp_path / "rubbish.wav")
+    done = ser_here(*both, tmp_path / "rubbish.wav")
     assert done.returncode == 1
     assert b"can be used" in done.stderr
     assert not file.exists()
@@ -376,7 +376,7 @@ def test_own_clips_can_be_named_to_check_with(exported, clip, tmp_path):
 
 @pytest.mark.parametrize("name", ["model", "model.txt"])
 def test_the_files_name_must_end_as_such_files_do(exported, name):
-    done = ser("export", "--model", exported / "model", "--onnx", exported / name)
+    done = ser_here("export", "--model", exported / "model", "--onnx", exported / name)
     assert done.returncode == 1
     assert b".onnx" in done.stderr
 
@@ -389,7 +389,7 @@ def test_other_files_are_reported_in_a_sentence(tmp_path, clip, content, reason)
     file = tmp_path / "x.onnx"
     if content is not None:
         file.write_bytes(content)
-    done = ser("predict", "--model", file, clip)
+    done = ser_here("predict", "--model", file, clip)
     assert done.returncode == 1
     assert reason in done.stderr
     assert b"Traceback" not in done.stderr
@@ -408,7 +408,7 @@ def test_other_programs_files_and_newer_ones_are_refused(exported, clip, tmp_pat
         del proto.metadata_props[:]
         onnx.helper.set_model_props(proto, described)
         onnx.save(proto, tmp_path / "x.onnx")
-        done = ser("predict", "--model", tmp_path / "x.onnx", clip)
+        done = ser_here("predict", "--model", tmp_path / "x.onnx", clip)
         assert done.returncode == 1
         assert reason in done.stderr
         assert b"Traceback" not in done.stderr

@@ -39,7 +39,7 @@ from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
-from small_model import METRICS, encoded, make, ser
+from small_model import METRICS, encoded, make, ser, ser_here
 from stage_metrics import metrics_of
 
 from scripts import experiments
@@ -63,10 +63,10 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The finished demo."""
+    """The demo, without the pictures of its dataset."""
     folder = tmp_path_factory.mktemp("page") / "project"
     make_workspace(folder, experiments.read_experiment("demo"))
-    done = dvc(folder, "repro", env={"SER_WORKERS": "1"})
+    done = dvc(folder, "repro", "evaluate", env={"SER_WORKERS": "1"})
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -570,7 +570,7 @@ def test_a_model_that_cannot_be_served_is_reported_in_a_sentence(project, argume
 
 def test_a_model_that_wants_a_speaker_is_not_served(tmp_path):
     make(tmp_path / "model", normalisation="speaker")
-    done = ser("serve", "--model", tmp_path / "model", "--port", "0")
+    done = ser_here("serve", "--model", tmp_path / "model", "--port", "0")
     assert done.returncode == 1
     assert b"the page does not know the speaker" in done.stderr
 

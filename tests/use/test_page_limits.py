@@ -28,7 +28,7 @@ from ser.core.store import StoreWriter
 from ser.use.page import connections, forms, room, unread
 from ser.use.page.answering import answer, explain_answer
 from ser.use.page.app import make_page
-from ser.use.page.project import Project
+from ser.use.page.project import Project, open_project
 from ser.use.page.uploads import KEPT, MAX_BYTES, delete_old
 
 META = {"meta": {"_type": "gradio.FileData"}}
@@ -480,6 +480,16 @@ def test_what_nobody_fetched_is_forgotten_after_a_while(folder):
 # A project that lacks something
 
 
+def put_tables(folder):
+    """Write the tables of a run that has one clip."""
+    with StoreWriter(folder / "clean", (), {"sample_rate": RATE}) as store:
+        store.add("a.wav", np.zeros(9, np.float32))
+    (folder / "clips.csv").write_text("clip,path\na,a.wav\n")
+    (folder / "predictions.csv").write_text("clip,speaker,emotion\na,b,sad\n")
+    mistake = "clip,speaker,emotion,predicted,confidence\na,b,sad,angry,0.5\n"
+    (folder / "mistakes.csv").write_text(mistake)
+
+
 @pytest.mark.parametrize(
     ("name", "table", "told"),
     [
@@ -491,16 +501,23 @@ def test_what_nobody_fetched_is_forgotten_after_a_while(folder):
     ],
     ids=["columns", "number", "predictions", "empty", "clips"],
 )
-def test_a_table_that_cannot_be_used_is_reported_and_the_page_served(
+def test_a_table_that_cannot_be_used_is_a_problem_and_there_is_a_page(
     folder, tmp_path, name, table, told
 ):
-    with StoreWriter(tmp_path / "clean", (), {"sample_rate": RATE}) as store:
-        store.add("a.wav", np.zeros(9, np.float32))
-    (tmp_path / "clips.csv").write_text("clip,path\na,a.wav\n")
-    (tmp_path / "predictions.csv").write_text("clip,speaker,emotion\na,b,sad\n")
-    mistake = "clip,speaker,emotion,predicted,confidence\na,b,sad,angry,0.5\n"
-    (tmp_path / "mistakes.csv").write_text(mistake)
+    put_tables(tmp_path)
     (tmp_path / f"{name}.csv").write_text(table)
+    project = open_project(tmp_path)
+    (problem,) = project.problems
+    assert told in problem
+    assert len(problem.splitlines()) == 1
+    page = make_page(load(folder / "model"), project)
+    with TestClient(gr.mount_gradio_app(FastAPI(), page, path="")) as client:
+        assert client.get("/").status_code == 200
+
+
+def test_problems_are_reported_and_the_page_served(folder, tmp_path):
+    put_tables(tmp_path)
+    (tmp_path / "clips.csv").write_text("clip,wrong\na,b\n")
     shutil.copytree(folder / "model", tmp_path / "model")
     with (
         (tmp_path / "stderr").open("w") as stderr,
@@ -508,6 +525,6 @@ def test_a_table_that_cannot_be_used_is_reported_and_the_page_served(
     ):
         assert httpx.get(address, timeout=PATIENCE).status_code == 200
     printed = (tmp_path / "stderr").read_text()
-    assert told in printed
+    assert "clips.csv" in printed
     assert len(printed.splitlines()) == 1
     assert "Traceback" not in printed

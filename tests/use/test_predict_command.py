@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from small_model import EMOTIONS, RATE, SER, encoded, make, ser, speech
+from small_model import EMOTIONS, RATE, SER, encoded, make, ser, ser_here, speech
 
 from scripts.workspace import ROOT
 from ser.core.recording import SamplesDigest
@@ -137,7 +137,7 @@ def test_standard_input_is_a_recording(model, recordings):
     (row,) = json.loads(done.stdout)
     assert done.returncode == 0
     assert row["file"] == "-"
-    named = ser("predict", recordings / "b.m4a", "--model", model, "--json")
+    named = ser_here("predict", recordings / "b.m4a", "--model", model, "--json")
     assert row["probabilities"] == json.loads(named.stdout)[0]["probabilities"]
 
 
@@ -154,7 +154,7 @@ def test_standard_input_that_is_not_a_recording_is_marked(model, data):
 def test_a_picture_of_each_recording_and_window_shows_where_the_model_looked(
     model, recordings, answered, tmp_path
 ):
-    done = ser("predict", ".", "--model", model, "--explain", tmp_path / "new", cwd=recordings)
+    done = ser_here("predict", ".", "--model", model, "--explain", tmp_path / "new", cwd=recordings)
     assert done.stdout == answered[()].stdout
     told = [w for w in json.loads(answered["--json",].stdout)[-1]["windows"] if w["emotion"]]
     pictures = {path.name for path in (tmp_path / "new").iterdir()}
@@ -165,7 +165,9 @@ def test_a_picture_of_each_recording_and_window_shows_where_the_model_looked(
 
 def test_one_fold_can_be_asked_alone(model, recordings):
     both, one, two = (
-        json.loads(ser("predict", recordings / "a.wav", "--model", model, "--json", *fold).stdout)
+        json.loads(
+            ser_here("predict", recordings / "a.wav", "--model", model, "--json", *fold).stdout
+        )
         for fold in ((), ("--fold", "1"), ("--fold", "2"))
     )
     for emotion, share in both[0]["probabilities"].items():
@@ -191,12 +193,12 @@ def test_one_fold_can_be_asked_alone(model, recordings):
     ],
 )
 def test_errors_are_reported_in_a_sentence(model, recordings, arguments, said):
-    assert said in sentence(ser("predict", *arguments, "--model", model, cwd=recordings))
+    assert said in sentence(ser_here("predict", *arguments, "--model", model, cwd=recordings))
 
 
 @pytest.mark.parametrize("option", ["--explain", "--model"])
 def test_an_empty_name_is_not_the_current_folder(recordings, option):
-    done = ser("predict", "a.wav", option, "", cwd=recordings)
+    done = ser_here("predict", "a.wav", option, "", cwd=recordings)
     assert done.returncode == 2
     said = f"argument {option}: the name of a file or folder is expected, not ''"
     assert said in done.stderr.decode()
@@ -213,7 +215,7 @@ def test_arguments_that_are_none_are_refused(arguments):
 
 def test_a_folder_without_recordings_is_refused(model, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    line = sentence(ser("predict", tmp_path, "--model", model))
+    line = sentence(ser_here("predict", tmp_path, "--model", model))
     assert "no recordings among its 1 files (WAV, " in line
 
 
@@ -225,7 +227,7 @@ def test_recordings_in_a_folder_are_found_by_content_and_rejected_ones_have_a_ro
     (tmp_path / "notes.3gp").write_text("a text called so")
     (tmp_path / "tape").write_bytes(b"MAC \x96\x0f" + bytes(99))
     (tmp_path / "notes.txt").write_text("no recording")
-    done = ser("predict", tmp_path, "--model", model, "--json")
+    done = ser_here("predict", tmp_path, "--model", model, "--json")
     rows = {row["file"].removeprefix(f"{tmp_path}/"): row for row in json.loads(done.stdout)}
     refused = {name: row["reason"] for name, row in rows.items() if not row["emotion"]}
     assert refused == {
@@ -267,7 +269,7 @@ def test_a_model_of_a_newer_format_is_refused_with_the_versions(tmp_path, record
     values = json.loads(path.read_text())
     values |= {"format": 99, "versions": {"ser": "9.8.7", "torch": "3.1"}}
     path.write_text(json.dumps(values))
-    line = sentence(ser("predict", recordings / "a.wav", "--model", tmp_path))
+    line = sentence(ser_here("predict", recordings / "a.wav", "--model", tmp_path))
     assert "is of format 99, written with ser 9.8.7, torch 3.1; this is ser" in line
     assert "use a newer version of the project" in line
 
@@ -332,11 +334,11 @@ def test_files_of_any_name_are_answered(model, tmp_path, form, utf8):
 
 def test_a_model_that_needs_a_speaker_says_so_and_can_be_adapted(tmp_path, recordings):
     make(tmp_path, normalisation="speaker")
-    done = ser("predict", recordings / "a.wav", "--model", tmp_path)
+    done = ser_here("predict", recordings / "a.wav", "--model", tmp_path)
     assert done.returncode == 1
     assert b"--one-speaker" in done.stderr
     assert b"Traceback" not in done.stderr
-    adapted = ser("predict", recordings, "--model", tmp_path, "--json", "--one-speaker")
+    adapted = ser_here("predict", recordings, "--model", tmp_path, "--json", "--one-speaker")
     assert [bool(row["emotion"]) for row in json.loads(adapted.stdout)] == [True, True, False, True]
 
 
@@ -366,7 +368,7 @@ def test_a_voice_without_recordings_is_named(tmp_path, recordings, there, why):
 
 
 def test_a_model_that_knows_no_voices_is_not_adapted(model, recordings):
-    done = ser("predict", recordings / "a.wav", "--model", model, "--one-speaker")
+    done = ser_here("predict", recordings / "a.wav", "--model", model, "--one-speaker")
     assert "does not adapt to a voice" in sentence(done)
 
 
@@ -449,7 +451,7 @@ def test_a_file_that_cannot_be_read_has_a_row_and_the_others_are_answered(
 def test_a_missing_file_is_no_recording_of_the_speaker(tmp_path, recordings):
     make(tmp_path, normalisation="speaker")
     files = [recordings, "gone.wav", recordings]
-    done = ser("predict", *files, "--model", tmp_path, "--json", "--one-speaker")
+    done = ser_here("predict", *files, "--model", tmp_path, "--json", "--one-speaker")
     reasons = [row["reason"] for row in json.loads(done.stdout)]
     assert reasons[4] == "missing_file"
     assert reasons.count(None) == 6
@@ -463,14 +465,15 @@ def test_a_description_that_makes_no_sense_is_a_sentence(tmp_path, recordings, o
     described = tmp_path / "model/model.json"
     assert old in described.read_text()
     described.write_text(described.read_text().replace(old, new, 1))
-    done = ser("predict", "--model", tmp_path / "model", recordings / "a.wav")
+    done = ser_here("predict", "--model", tmp_path / "model", recordings / "a.wav")
     assert "holds no usable model" in sentence(done)
 
 
 @pytest.mark.parametrize("given", ["pipe.wav", "/dev/stdin"])
 def test_a_pipe_is_read_to_its_end_first(model, recordings, tmp_path, given):
     data = (recordings / "b.m4a").read_bytes()
-    expected = json.loads(ser("predict", recordings / "b.m4a", "--model", model, "--json").stdout)
+    done = ser_here("predict", recordings / "b.m4a", "--model", model, "--json")
+    expected = json.loads(done.stdout)
     os.mkfifo(tmp_path / "pipe.wav")
     command = [SER, "predict", given, "--model", model, "--json"]
     with subprocess.Popen(
@@ -500,7 +503,7 @@ def test_hidden_files_and_linked_folders_are_left_out_broken_links_are_marked(
     (folder / "gone.wav").symlink_to(tmp_path / "gone.wav")
     (folder / "linked").symlink_to(recordings)
     os.mkfifo(folder / "pipe.wav")
-    done = ser("predict", folder, "--model", model, "--json")
+    done = ser_here("predict", folder, "--model", model, "--json")
     a, gone = json.loads(done.stdout)
     assert a["emotion"]
     assert gone["reason"] == "undecodable"
@@ -536,7 +539,7 @@ def test_each_answer_is_passed_on_at_once(model, recordings, monkeypatch, form):
 @pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
 def test_of_a_low_rate_the_answer_is_doubted(model, tmp_path, form):
     soundfile.write(tmp_path / "telephone.wav", soxr.resample(speech(3), RATE, 8000), 8000)
-    done = ser("predict", tmp_path / "telephone.wav", "--model", model, *form)
+    done = ser_here("predict", tmp_path / "telephone.wav", "--model", model, *form)
     assert done.returncode == 0
     assert b"sampled at 8000 Hz: the recording has nothing above 4000 Hz" in done.stdout
 
@@ -548,7 +551,7 @@ def test_a_recording_of_the_training_set_is_pointed_out_in_every_format(
 ):
     model = trained_on / ("model.onnx" if exported else "model")
     files = [recordings / "a.wav", recordings / "b.m4a"]
-    done = ser("predict", *files, "--model", model, *form)
+    done = ser_here("predict", *files, "--model", model, *form)
     assert done.returncode == 0
     said = "the model was trained on this recording: the answer says nothing about new ones"
     text = done.stdout.decode()
