@@ -53,15 +53,20 @@ def main(
     temperatures = temperature.fit_temperatures(validated, description.folds, emotions)
     unscaled, tested = predict_by_nets("test")
     table = temperature.scale_predictions(unscaled, temperatures, emotions)
-    bins = scores.reliability(
-        table[emotions].to_numpy(),
-        scores.indices(table["emotion"], emotions),
-        settings.calibration_bins,
-    )
+
+    def compare_with_confidence(predictions: pd.DataFrame) -> pd.DataFrame:
+        return scores.reliability(
+            predictions[emotions].to_numpy(),
+            scores.indices(predictions["emotion"], emotions),
+            settings.calibration_bins,
+        )
+
+    bins = compare_with_confidence(table)
     figures = compute_figures(
         table,
         emotions,
         bins,
+        compare_with_confidence(unscaled),
         predict_by_baseline("majority"),
         None if settings.baseline == "none" else predict_by_baseline(settings.baseline),
         tested,

@@ -62,6 +62,11 @@ METRICS = {
         for i, name in enumerate(EMOTIONS)
     },
     "ece": 0.0876,
+    "ece_unscaled": 0.2149,
+    "by_confidence": {
+        "0.5": {"coverage": 0.75, "n": 18, "accuracy": 0.6667},
+        "0.9": {"coverage": 0.0, "n": 0},
+    },
     "n_test": 24,
     "n_folds": 1,
     "split_scheme": "random",
