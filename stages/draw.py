@@ -17,16 +17,23 @@ def main(
     test_history: Path,
     plots: Path,
 ) -> None:
-    """Draw the confusion matrix, the reliability diagram and the learning curves."""
+    """Draw the confusion matrix, the reliability, the coverage and the learning curves."""
     figures = read_figures(report)
     emotions = list(figures.per_class)
+    predicted = read_csv(predictions)
     results.confusion_matrix(
         plots / "confusion.png",
-        scores.count_confusions(read_csv(predictions), emotions),
+        scores.count_confusions(predicted, emotions),
         emotions,
         f"{figures.headline}\n{figures.n_test:,} test clips",
     )
-    results.reliability_diagram(plots / "reliability.png", read_csv(reliability), figures.ece)
+    results.reliability_diagram(
+        plots / "reliability.png", read_csv(reliability), figures.ece, figures.ece_unscaled
+    )
+    curve = scores.coverage_curve(
+        predicted[emotions].to_numpy(float), scores.indices(predicted["emotion"], emotions)
+    )
+    results.coverage_curve(plots / "coverage.png", curve, figures.by_confidence or {})
     curves, tested = read_csv(history), read_csv(test_history)
     if len(tested):
         curves = curves.merge(tested, on=["fold", "epoch"])

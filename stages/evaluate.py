@@ -8,7 +8,7 @@ from ser.core import params
 from ser.core.errors import UserError
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_json, write_report, write_table
-from ser.evaluation import baseline, card, prediction, scores
+from ser.evaluation import baseline, card, prediction, scores, temperature
 from ser.evaluation.figures import compute_figures, tabulate_classes
 from ser.evaluation.unheard import read_unheard
 from ser.nets import model_folder
@@ -44,18 +44,29 @@ def main(
     def predict_by_baseline(kind: str) -> pd.DataFrame:
         return baseline.predict_with_baseline(kind, clip_table, split_table, store, settings.seed)
 
-    table, tested = prediction.predict_subset(
-        "test", clip_table, split_table, store, trained, description, nets
-    )
-    bins = scores.reliability(
-        table[emotions].to_numpy(),
-        scores.indices(table["emotion"], emotions),
-        settings.calibration_bins,
-    )
+    def predict_by_nets(subset: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return prediction.predict_subset(
+            subset, clip_table, split_table, store, trained, description, nets
+        )
+
+    validated, _ = predict_by_nets("val")
+    temperatures = temperature.fit_temperatures(validated, description.folds, emotions)
+    unscaled, tested = predict_by_nets("test")
+    table = temperature.scale_predictions(unscaled, temperatures, emotions)
+
+    def compare_with_confidence(predictions: pd.DataFrame) -> pd.DataFrame:
+        return scores.reliability(
+            predictions[emotions].to_numpy(),
+            scores.indices(predictions["emotion"], emotions),
+            settings.calibration_bins,
+        )
+
+    bins = compare_with_confidence(table)
     figures = compute_figures(
         table,
         emotions,
         bins,
+        compare_with_confidence(unscaled),
         predict_by_baseline("majority"),
         None if settings.baseline == "none" else predict_by_baseline(settings.baseline),
         tested,
@@ -66,7 +77,9 @@ def main(
     write_json(headline, figures.for_dvc())
     write_report(report, figures.for_report())
     unheard = read_unheard(unheard_voices, description)
-    measured = description.released(figures.rounded(), unheard, all_params.clean.limits)
+    measured = description.released(
+        list(temperatures.values()), figures.rounded(), unheard, all_params.clean.limits
+    )
     model_folder.release(trained, model, measured, card.write_card(measured))
 
     write_table(predictions, table, decimals=7)
@@ -77,6 +90,7 @@ def main(
     write_table(reliability, bins[bins["count"] > 0], decimals=6)
     pairs = table.rename(columns={"emotion": "actual"})[["actual", "predicted"]]
     write_table(confusions, pairs)
+    print(f"temperature fitted on val: {temperature.in_words(temperatures)}")
     print(tabulate_classes(figures).round(3).to_string(index=False))
     print(
         f"evaluate: {figures.headline}; UAR (the mean of the recalls above) {figures.uar:.1%}, "

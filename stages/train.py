@@ -86,6 +86,7 @@ def describe_model(
         preprocessing=Preprocessing.model_validate(Store(inputs.features).meta),
         folds=list(trained),
         statistics=[fold.statistics for fold in trained.values()],
+        temperatures=[1.0] * len(trained),
         augment=Store(inputs.augmented).meta.get("augment"),
         corpus=summarise_corpus(clips),
         versions=versions(),

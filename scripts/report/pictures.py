@@ -31,6 +31,7 @@ OF_RESULTS = {
     "history": "Loss and accuracy by epoch",
     "confusion": "Confusion matrix of the test clips",
     "reliability": "Reliability of the probabilities",
+    "coverage": "Accuracy of the most confident answers, by the share of the clips answered",
 }
 
 

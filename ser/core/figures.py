@@ -129,6 +129,20 @@ class BestEpoch(Section):
     epoch: Count
 
 
+class ConfidentFigures(Section):
+    """How many test clips are answered with at least some confidence, and how well.
+
+    Attributes:
+        coverage: share of the clips that are answered.
+        n: their number.
+        accuracy: share of them recognised; None without any.
+    """
+
+    coverage: Share
+    n: Support
+    accuracy: Share | None = None
+
+
 class Oracle(Section):
     """The accuracy that would be reported if the epoch were chosen on the test clips.
 
@@ -242,6 +256,9 @@ class Figures(OverallFigures):
     Attributes:
         per_class: emotion -> its figures, in the order of the net's outputs.
         ece: expected calibration error, the mean gap between confidence and accuracy, a share.
+        ece_unscaled: the same at temperature 1; None in models up to format 6.
+        by_confidence: least confidence that is answered, such as 0.5 -> figures of these answers;
+            None in models up to format 6.
         n_test: number of test clips of all folds.
         n_folds: number of folds.
         split_scheme: `split.scheme` of params.yaml.
@@ -264,6 +281,8 @@ class Figures(OverallFigures):
 
     per_class: dict[str, ClassFigures]
     ece: Share
+    ece_unscaled: Share | None = None
+    by_confidence: dict[str, ConfidentFigures] | None = None
     n_test: Count
     n_folds: Count
     split_scheme: str

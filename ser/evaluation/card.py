@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ser.core.figures import Figures
 from ser.corpora import CORPORA
 from ser.corpora.corpus import Licence
+from ser.evaluation.temperature import in_words
 from ser.nets.description import Description
 
 _KNOWN_VOICES = (
@@ -47,6 +48,8 @@ def write_card(description: Description) -> str:
         _data(description),
         "## Figures",
         _figures(description, figures),
+        "## Confidence",
+        _confidence(description, figures),
         "## Limits",
         _limits(description),
         "## How it was made",
@@ -181,11 +184,37 @@ def _figures(description: Description, figures: Figures) -> str:
         f"emotions) {figures.uar:.1%} ({low:.1%} to {high:.1%}); always saying the commonest "
         f"emotion: {figures.majority_accuracy:.1%}.{nets_note}{voice_note} The test clips were not "
         "used in training; the card cannot tell how often their figures were looked at while "
-        f"settings were chosen. The expected calibration error is {figures.ece:.3f}: the mean gap "
-        "between a probability and the share of right answers.\n\n"
+        f"settings were chosen.\n\n"
         + markdown_table(("emotion", "precision", "recall", "F1", "test clips"), classes)
         + "\n\n"
         + markdown_table(("speaker", "accuracy", "test clips"), voices)
+    )
+
+
+def _confidence(description: Description, figures: Figures) -> str:
+    before = "" if figures.ece_unscaled is None else f" ({figures.ece_unscaled:.3f} before scaling)"
+    temperatures = dict(zip(description.folds, description.temperatures, strict=True))
+    text = (
+        "The probabilities are scaled by a temperature, fitted on each fold's validation clips "
+        f"(Guo et al., ICML 2017): {in_words(temperatures)}. The expected calibration error, the "
+        "mean gap between the confidence (the highest probability) and the share of right "
+        f"answers, is {figures.ece:.3f}{before}."
+    )
+    if figures.by_confidence is None:
+        return text
+    rows = [
+        (
+            f"at least {least}",
+            f"{own.coverage:.1%}",
+            str(own.n),
+            "" if own.accuracy is None else f"{own.accuracy:.1%}",
+        )
+        for least, own in figures.by_confidence.items()
+    ]
+    return (
+        f"{text} Of the test clips, if less confident answers are not given:\n\n"
+        + markdown_table(("confidence", "coverage", "test clips", "accuracy"), rows)
+        + "\n\n`ser predict --min-confidence 0.7` leaves less confident answers open."
     )
 
 

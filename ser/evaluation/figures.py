@@ -17,11 +17,14 @@ from ser.core.figures import (
 from ser.core.sections import Evaluate
 from ser.evaluation import scores
 
+CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9)
+
 
 def compute_figures(
     predictions: pd.DataFrame,
     emotions: Sequence[str],
     reliability: pd.DataFrame,
+    unscaled: pd.DataFrame,
     majority: pd.DataFrame,
     baseline: pd.DataFrame | None,
     tested: pd.DataFrame,
@@ -36,6 +39,7 @@ def compute_figures(
         predictions: the table predictions.csv.
         emotions: names of its probability columns.
         reliability: accuracy of the predictions in bins of confidence, see `scores.reliability`.
+        unscaled: the same of the predictions at temperature 1.
         majority: predictions of the train clips' commonest emotion for each test clip, columns
             fold, emotion and predicted.
         baseline: predictions of the baseline named in the settings, with the same columns; None
@@ -55,6 +59,7 @@ def compute_figures(
     accuracies = [fold.accuracy for fold in per_fold.values()]
     corpora = predictions["clip"].str.split("/").str[0]
     hits = predictions["emotion"] == predictions["predicted"]
+    curve = scores.coverage_curve(predictions[list(emotions)].to_numpy(), actual)
     return Figures(
         accuracy=scores.accuracy(actual, predicted),
         accuracy_low=accuracy_low,
@@ -72,6 +77,8 @@ def compute_figures(
             for row in report.itertuples()
         },
         ece=scores.expected_calibration_error(reliability),
+        ece_unscaled=scores.expected_calibration_error(unscaled),
+        by_confidence={str(least): scores.answers_from(curve, least) for least in CONFIDENCES},
         n_test=len(predictions),
         n_folds=len(per_fold),
         split_scheme=split_scheme,

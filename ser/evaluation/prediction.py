@@ -38,8 +38,9 @@ def predict_subset(
         nets: of its folds.
 
     Returns:
-        (the table predictions.csv of these clips; their loss and accuracy after every epoch whose
-        weights were kept, columns fold, epoch, test_loss, test_accuracy).
+        (the table predictions.csv of these clips, with the probabilities at temperature 1; of the
+        test clips, the loss and accuracy after every epoch whose weights were kept, columns fold,
+        epoch, test_loss, test_accuracy). A fold without such clips has no rows.
     """
     device = choose_device()
     make_deterministic()
@@ -53,6 +54,8 @@ def predict_subset(
     for fold, net, statistics in zip(description.folds, nets, description.statistics, strict=True):
         rows = splits[(splits["fold"] == fold) & (splits["subset"] == subset)]
         own = clips[clips["clip"].isin(rows["clip"])]
+        if own.empty:
+            continue
         examples = source.examples(own["clip"].tolist(), emotions, statistics)
         normalised = NormalisedClips(examples, settings, device)
         net = net.to(device)
@@ -65,6 +68,8 @@ def predict_subset(
         )
         part[emotions] = probabilities.astype(np.float64)
         parts.append(part)
+        if subset != "test":
+            continue
         for epoch, snapshot in model_folder.load_snapshots(trained, description, fold):
             snapshot = snapshot.to(device)
             measure_voices(snapshot, measured)
@@ -72,5 +77,6 @@ def predict_subset(
             loss, accuracy = loss_and_accuracy(probabilities, examples.labels)
             tested.append((fold, epoch, loss, accuracy))
     columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]
-    table = pd.concat(parts)[columns].sort_values(["clip", "fold"], ignore_index=True)
+    joined = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
+    table = joined[columns].sort_values(["clip", "fold"], ignore_index=True)
     return table, pd.DataFrame(tested, columns=["fold", "epoch", "test_loss", "test_accuracy"])

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ser.core.figures import BestEpoch, GroupFigures, Oracle
+from ser.core.figures import BestEpoch, ConfidentFigures, GroupFigures, Oracle
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -218,6 +218,54 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     """
     gaps = (table["confidence"] - table["accuracy"]).abs().fillna(0)
     return float((gaps * table["count"]).sum() / table["count"].sum())
+
+
+def coverage_curve(probabilities: Floats, actual: Indices) -> pd.DataFrame:
+    """Compute the accuracy of the most confident answers, for each number of answers.
+
+    El-Yaniv, Wiener: On the foundations of noise-free selective classification, JMLR 11, 2010.
+
+    Args:
+        probabilities: float64 [clips, emotions]; a clip's confidence is the highest of them.
+        actual: int64 [clips].
+
+    Returns:
+        One row per confidence that occurs, from the highest on, columns confidence, clips (number
+        of clips with at least this confidence), coverage (their share) and accuracy (share of them
+        recognised).
+    """
+    answers = pd.DataFrame(
+        {
+            "confidence": probabilities.max(axis=1),
+            "hits": probabilities.argmax(axis=1) == actual,
+        }
+    )
+    # Equally confident answers are given together.
+    alike = answers.groupby("confidence")["hits"].agg(["size", "sum"])[::-1].cumsum()
+    return pd.DataFrame(
+        {
+            "confidence": alike.index,
+            "clips": alike["size"].to_numpy(),
+            "coverage": alike["size"].to_numpy() / len(answers),
+            "accuracy": (alike["sum"] / alike["size"]).to_numpy(),
+        }
+    )
+
+
+def answers_from(curve: pd.DataFrame, confidence: float) -> ConfidentFigures:
+    """Return the figures of the answers with at least some confidence.
+
+    Args:
+        curve: as `coverage_curve` returns it.
+        confidence: the least, 0..1.
+    """
+    given = curve[curve["confidence"] >= confidence]
+    if given.empty:
+        return ConfidentFigures(coverage=0.0, n=0)
+    last = given.iloc[-1]
+    return ConfidentFigures(
+        coverage=float(last["coverage"]), n=int(last["clips"]), accuracy=float(last["accuracy"])
+    )
 
 
 def accuracy_by(groups: pd.Series, hits: pd.Series) -> dict[str, dict[str, float]]:

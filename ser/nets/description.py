@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
 
 from ser.core.clips import CorpusSummary
 from ser.core.emotions import problem_of_name
@@ -20,8 +20,8 @@ from ser.core.sections import AudioForm, AudioLimits, Augment, Features, Model, 
 from ser.core.validation import check
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
-FORMAT = 6
-_OLDER = (3, 4, 5)  # older formats that can be read
+FORMAT = 7
+_OLDER = (3, 4, 5, 6)  # older formats that can be read
 _MAX_CLIPPED = 0.2  # of models of format 3
 # Settings of training that older formats lack, with the values that have no effect.
 _NEWER_SETTINGS = {
@@ -29,6 +29,19 @@ _NEWER_SETTINGS = {
     "crop": {"probability": 0.0, "share": [1.0, 1.0]},
     "frequency_shift": 0.0,
 }
+# A change of copies that format 6 may lack; with its probability of 0 it changes nothing.
+_NO_RECORDING = {
+    "probability": 0.0,
+    "rt60": [0.1, 0.9],
+    "direct_db": [-3.0, 12.0],
+    "snr_db": [5.0, 30.0],
+    "tilt_db": [-6.0, 0.0],
+    "low_hz": [20.0, 350.0],
+    "high_hz": [2500.0, 8000.0],
+    "clipped": [0.005, 0.08],
+    "codec_kbps": [14.0, 40.0],
+}
+COLDEST, HOTTEST = 0.05, 20.0  # temperatures that a model may have
 LIBRARIES = ("ser", "librosa", "numpy", "scipy", "soundfile", "soxr", "torch")
 
 
@@ -71,6 +84,7 @@ def _split(text: Any) -> Any:  # noqa: ANN401 - whatever a file holds
 
 # One text in JSON, because a line for each of thousands would hide the rest.
 _Digests = Annotated[list[str], BeforeValidator(_split), PlainSerializer(" ".join)]
+_Temperature = Annotated[float, Field(ge=COLDEST, le=HOTTEST, allow_inf_nan=False)]
 
 
 class TrainingClips(Section):
@@ -108,6 +122,8 @@ class Description(Section):
         folds: numbers of the folds, one file of weights each.
         statistics: for each fold, the train clips' statistics if features are normalised by them;
             else None.
+        temperatures: for each fold, what its net's logits are divided by before the softmax; 1
+            until it is evaluated, and if there are too few clips to fit it.
         augment: how copies of the training clips were changed; None without copies, and in models
             up to format 5.
         corpus: summary of the clips that it was trained and evaluated on.
@@ -124,6 +140,7 @@ class Description(Section):
     preprocessing: Preprocessing
     folds: list[int]
     statistics: list[Annotated[Statistics | None, PlainValidator(_arrays), PlainSerializer(_lists)]]
+    temperatures: list[_Temperature]
     augment: Augment | None = None
     corpus: CorpusSummary
     versions: dict[str, str]
@@ -136,6 +153,8 @@ class Description(Section):
     def _folds_agree(self) -> Self:
         if len(self.statistics) != len(self.folds) or not self.folds:
             raise ValueError("as many statistics as folds expected")
+        if len(self.temperatures) != len(self.folds):
+            raise ValueError("as many temperatures as folds expected")
         if self.folds != sorted(set(self.folds)):
             raise ValueError(f"folds are {self.folds[:9]}, expected are numbers, sorted, each once")
         if self.training_clips and len(self.training_clips.left_out) != len(self.folds):
@@ -152,11 +171,20 @@ class Description(Section):
         return self
 
     def released(
-        self, figures: Figures, unheard: UnheardVoices | None, limits: AudioLimits
+        self,
+        temperatures: list[float],
+        figures: Figures,
+        unheard: UnheardVoices | None,
+        limits: AudioLimits,
     ) -> Self:
-        """Return a copy with the figures of the evaluation and the limits of what it accepts."""
+        """Return a copy with what the evaluation adds, and the limits of what it accepts."""
         return self.model_copy(
-            update={"metrics": figures, "unheard_voices": unheard, "limits": limits}
+            update={
+                "temperatures": temperatures,
+                "metrics": figures,
+                "unheard_voices": unheard,
+                "limits": limits,
+            }
         )
 
     def to_json(self) -> str:
@@ -208,12 +236,18 @@ def versions() -> dict[str, str]:
 def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Upgrade the contents of an older format in place.
 
-    Up to format 5, the form of the audio and the limits are among all settings of clean. Format 3
-    has no high-pass filter. Its clipping limit counted samples at full scale, and does not fit what
-    is counted now. Formats 3 and 4 do not contain the filter banks, and may list the folds'
-    accuracies once more beside their mean. `ser.core.figures` handles the intervals of format 3,
-    which are lists. No older format names the training clips.
+    No older format has temperatures, and format 6 may lack a change of copies. Up to format 5, the
+    form of the audio and the limits are among all settings of clean, and the training clips are not
+    named. Format 3 has no high-pass filter. Its clipping limit counted samples at full scale, and
+    does not fit what is counted now. Formats 3 and 4 do not contain the filter banks, and may list
+    the folds' accuracies once more beside their mean. `ser.core.figures` handles the intervals of
+    format 3, which are lists.
     """
+    described["temperatures"] = [1.0] * len(described["folds"])
+    if found == 6:
+        if described["augment"] is not None:
+            described["augment"] = {"recording": _NO_RECORDING} | described["augment"]
+        return
     described["training_clips"] = None
     preprocessing = described["preprocessing"]
     clean = preprocessing.pop("clean")

@@ -1,6 +1,7 @@
-"""Draw the results: learning curves, confusion matrix, reliability diagram."""
+"""Draw the results: learning curves, confusion matrix, reliability and coverage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
+from ser.core.figures import ConfidentFigures
 from ser.plots.style import (
     ACCENT,
     DARK,
@@ -34,6 +36,7 @@ _CURVES = (
 )
 SUBSETS = tuple(name for name, *_ in _CURVES)
 _MOST_BINS_WITH_COUNTS = 15
+_MARKERS = ("o", "s", "^", "D", "v")
 
 
 def confusion_matrix(
@@ -146,7 +149,9 @@ def _draw_curve(
     )
 
 
-def reliability_diagram(path: Path, table: pd.DataFrame, ece: float) -> None:
+def reliability_diagram(
+    path: Path, table: pd.DataFrame, ece: float, ece_unscaled: float | None
+) -> None:
     """Draw how often predictions of each confidence are right, and how many there are.
 
     Args:
@@ -154,6 +159,8 @@ def reliability_diagram(path: Path, table: pd.DataFrame, ece: float) -> None:
         table: a row per bin of confidence that is not empty, columns low and high (edges of the
             bin), confidence and accuracy (means over its predictions) and count.
         ece: expected calibration error.
+        ece_unscaled: the same before the probabilities were scaled by a temperature; None if they
+            were not.
     """
     table = table.apply(pd.to_numeric)
     bars = {
@@ -176,7 +183,8 @@ def reliability_diagram(path: Path, table: pd.DataFrame, ece: float) -> None:
         clip_on=False,  # draw the dots at 0 and 1 whole
     )
     title = f"Reliability on {table['count'].sum():,} test clips\n"
-    title += f"(expected calibration error {ece:.3f})"
+    before = "" if ece_unscaled is None else f"; before scaling {ece_unscaled:.3f}"
+    title += f"(calibration error {ece:.3f}{before})"
     style(upper, title, "", "accuracy (share of the bin's clips)")
     upper.set(xlim=(0, 1), ylim=(0, 1))
     legend(upper)
@@ -186,4 +194,38 @@ def reliability_diagram(path: Path, table: pd.DataFrame, ece: float) -> None:
     lower.margins(y=0.25)
     style(lower, "", "confidence (probability of the predicted emotion)", "clips")
     whole_numbers(lower.yaxis)
+    save(figure, path)
+
+
+def coverage_curve(
+    path: Path, table: pd.DataFrame, by_confidence: Mapping[str, ConfidentFigures]
+) -> None:
+    """Draw the accuracy of the most confident answers against the share of clips answered.
+
+    Args:
+        path: the picture.
+        table: a row per confidence, from the highest on, columns clips, coverage and accuracy of
+            the answers with at least this confidence.
+        by_confidence: least confidence -> figures of these answers, to mark on the curve.
+    """
+    figure = new_figure(5.6, 4.2)
+    axes = figure.add_subplot()
+    axes.plot(table["coverage"], table["accuracy"], color=DARK, linewidth=1.4, clip_on=False)
+    for (least, own), marker in zip(by_confidence.items(), cycle(_MARKERS), strict=False):
+        if own.accuracy is not None:
+            axes.plot(
+                own.coverage,
+                own.accuracy,
+                color=ACCENT,
+                linestyle="none",
+                marker=marker,
+                markersize=7,
+                label=f"at least {least}",
+                clip_on=False,
+            )
+    title = f"The most confident answers on {table['clips'].max():,} test clips"
+    style(axes, title, "coverage (share of the clips answered)", "accuracy (share of the answers)")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    if axes.get_legend_handles_labels()[0]:
+        legend(axes, "confidence")
     save(figure, path)

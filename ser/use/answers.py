@@ -19,17 +19,28 @@ class Answer:
         prediction: None if the recording cannot be classified.
         reason: why it cannot, as a code such as silent.
         detail: why it cannot, in words.
+        min_confidence: 0..1; an emotion of a lower probability is not named.
     """
 
     file: str
     prediction: Prediction | None
     reason: str | None = None
     detail: str | None = None
+    min_confidence: float = 0.0
 
-    @property
-    def emotion(self) -> str | None:
-        """The most probable emotion."""
-        return self.prediction.emotion if self.prediction else None
+    def is_uncertain(self, part: Prediction | Window | None) -> bool:
+        """Return whether the prediction, or that for a window, is too improbable to be named."""
+        if part is None or part.probabilities is None:
+            return False
+        return max(part.probabilities.values()) < self.min_confidence
+
+    def emotion(self, part: Prediction | Window | None) -> str | None:
+        """Return the most probable emotion; None if it is uncertain or there is no prediction."""
+        return None if part is None or self.is_uncertain(part) else part.emotion
+
+    def word(self, part: Prediction | Window | None) -> str | None:
+        """Return the most probable emotion as it is shown; None if there is no prediction."""
+        return UNCERTAIN if self.is_uncertain(part) else self.emotion(part)
 
 
 Write = Callable[[Answer], None]
@@ -37,6 +48,7 @@ Format = Callable[[TextIO, Sequence[str]], AbstractContextManager[Write]]
 
 # What a formula starts with, also in the full width of East Asian characters.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+UNCERTAIN = "uncertain"  # may be an emotion too: JSON tells the two apart
 _DIGITS = 7
 _MIN_WIDTH = 10  # of the table's columns, in characters
 
@@ -58,13 +70,13 @@ def as_table(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
             return
         p = answer.prediction
         note = f" ({p.note})" if p.note else ""
-        line = _cells(p.emotion, p.probabilities, f"{p.seconds:.1f}", emotions)
+        line = _cells(answer.word(p), p.probabilities, f"{p.seconds:.1f}", emotions)
         print(_columns(line, width) + name + note, file=out)
         for window in p.windows:
             span = f"  {clock(window.start)} to {clock(window.end)}"
             seconds = f"{window.end - window.start:.1f}"
             note = f" {window.reason}" if window.reason else ""
-            line = _cells(window.emotion, window.probabilities, seconds, emotions)
+            line = _cells(answer.word(window), window.probabilities, seconds, emotions)
             print(_columns(line, width) + span + note, file=out)
 
     yield write
@@ -140,24 +152,29 @@ def to_json_object(answer: Answer) -> dict[str, Any]:
     ('angry', {'angry': 0.75, 'sad': 0.25}, [])
     >>> to_json_object(Answer("b.wav", None, "silent", "no sound"))["emotion"] is None
     True
+    >>> answer = Answer("a.wav", Prediction(1.5, {"angry": 0.75, "sad": 0.25}), min_confidence=0.8)
+    >>> to_json_object(answer)["emotion"], to_json_object(answer)["uncertain"]
+    (None, True)
     """
     p = answer.prediction
     return {
         "file": answer.file,
         "seconds": p and round(p.seconds, 6),
-        "emotion": answer.emotion,
+        "emotion": answer.emotion(p),
+        "uncertain": answer.is_uncertain(p),
         "probabilities": p and _rounded(p.probabilities),
-        "windows": [_window_to_json_object(window) for window in p.windows] if p else [],
+        "windows": [_window_to_json_object(answer, window) for window in p.windows] if p else [],
         "reason": answer.reason,
         "detail": p.note if p else answer.detail,
     }
 
 
-def _window_to_json_object(window: Window) -> dict[str, Any]:
+def _window_to_json_object(answer: Answer, window: Window) -> dict[str, Any]:
     return {
         "start": round(window.start, 6),
         "end": round(window.end, 6),
-        "emotion": window.emotion,
+        "emotion": answer.emotion(window),
+        "uncertain": answer.is_uncertain(window),
         "probabilities": window.probabilities and _rounded(window.probabilities),
         "reason": window.reason,
     }
@@ -180,7 +197,7 @@ def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
     def write(answer: Answer) -> None:
         p = answer.prediction
         file = cell(answer.file)
-        row = {"file": file, "part": "whole", "emotion": answer.emotion}
+        row = {"file": file, "part": "whole", "emotion": answer.word(p)}
         if p is None:
             detail = cell(answer.detail or "")
             writer.writerow({**row, "reason": answer.reason, "detail": detail})
@@ -195,8 +212,9 @@ def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
             }
         )
         for window in p.windows:
-            cells = {**_window_to_json_object(window), **_rounded(window.probabilities or {})}
-            del cells["probabilities"]
+            cells = _window_to_json_object(answer, window) | _rounded(window.probabilities or {})
+            cells["emotion"] = answer.word(window)
+            del cells["probabilities"], cells["uncertain"]
             writer.writerow({"file": file, "part": "window", **cells})
 
     yield write

@@ -89,7 +89,7 @@ def export(folder: Path, path: Path) -> None:
             f"{folder} adapts to a voice by what it pools from its recordings, which a file "
             "cannot: use the folder, or train with model.normalisation train"
         )
-    folds = Folds(modules)
+    folds = Folds(modules, description.temperatures)
     if takes_waveforms(description):
         net: nn.Module = FromWaveform(description, folds)
         example, free = torch.zeros(_EXAMPLE_SAMPLES), [0]

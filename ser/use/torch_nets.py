@@ -14,20 +14,23 @@ from ser.use.recogniser import FEATURES, Nets
 
 
 class Folds(nn.Module):
-    """The nets of all folds, each with its own input.
+    """The nets of all folds, each with its own input and temperature.
 
     Shapes: [folds, frames, dims], without padding -> probabilities [folds, emotions].
     """
 
-    def __init__(self, nets: list[nn.Module]) -> None:
+    temperatures: Tensor
+
+    def __init__(self, nets: list[nn.Module], temperatures: Sequence[float]) -> None:
         super().__init__()
         self.nets = nn.ModuleList(nets)
+        self.register_buffer("temperatures", torch.tensor(temperatures)[:, None])
 
     def forward(self, features: Tensor) -> Tensor:
         """Compute the probabilities."""
         lengths = torch.full((1,), features.shape[1])
         logits = [net(clip[None], lengths) for net, clip in zip(self.nets, features, strict=True)]
-        return torch.cat(logits).softmax(dim=1)
+        return (torch.cat(logits) / self.temperatures).softmax(dim=1)
 
 
 def open_folder(folder: Path) -> tuple[Description, Nets]:
@@ -37,7 +40,7 @@ def open_folder(folder: Path) -> tuple[Description, Nets]:
         UserError: see `ser.nets.model_folder.load`.
     """
     description, modules = model_folder.load(folder)
-    folds = Folds(modules)
+    folds = Folds(modules, description.temperatures)
 
     def nets(features: FloatArray) -> FloatArray:
         with torch.inference_mode():

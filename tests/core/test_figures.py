@@ -60,7 +60,16 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path, change, said):
     assert len(str(error.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("key", [key for key in METRICS if key not in ("per_fold", "confusion")])
+OPTIONAL = ("per_fold", "confusion", "ece_unscaled", "by_confidence")
+
+
+@pytest.mark.parametrize("key", OPTIONAL)
+def test_figures_that_older_versions_did_not_write_may_be_missing(key):
+    figures = Figures.from_values({k: v for k, v in METRICS.items() if k != key})
+    assert getattr(figures, key) is None
+
+
+@pytest.mark.parametrize("key", [key for key in METRICS if key not in OPTIONAL])
 def test_a_missing_key_is_named(key):
     values = {name: value for name, value in METRICS.items() if name != key}
     with pytest.raises(ValueError, match=f"^{key}: missing$"):

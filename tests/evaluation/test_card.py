@@ -15,7 +15,8 @@ from ser.use.page.figures import render_html
 
 @pytest.fixture(scope="module")
 def description(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("model"), folds=(1, 2), metrics=METRICS)[0]
+    folder = tmp_path_factory.mktemp("model")
+    return make(folder, folds=(1, 2), metrics=METRICS, temperatures=[0.617, 1.0])[0]
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +58,24 @@ def test_the_figures_are_those_of_the_evaluation(text):
     assert "Accuracy 61.2% (95% interval 51.0% to 71.0%)" in text
     assert "emotions) 59.9% (50.1% to 70.3%);" in text
     assert "commonest emotion: 36.1%" in text
-    assert "error is 0.088" in text
     found = tables(text)
     for row, (name, figures) in zip(found["emotion"], METRICS["per_class"].items(), strict=True):
         shown = [f"{figures[key]:.2f}" for key in ("precision", "recall", "f1")]
         assert row == [name, *shown, str(figures["support"])]
     assert found["speaker"] == [["demo/1", "50.0%", "10"], ["demo/2", "71.4%", "14"]]
+
+
+def test_the_card_says_how_far_to_trust_the_probabilities(text, tmp_path):
+    assert "fold 1: 0.62; fold 2: none, with fewer than 20 val clips." in text
+    assert "answers, is 0.088 (0.215 before scaling)." in text
+    assert tables(text)["confidence"] == [
+        ["at least 0.5", "75.0%", "18", "66.7%"],
+        ["at least 0.9", "0.0%", "0", ""],
+    ]
+    older = {k: v for k, v in METRICS.items() if k not in ("ece_unscaled", "by_confidence")}
+    written = card.write_card(make(tmp_path, metrics=older)[0])
+    assert "answers, is 0.088." in written
+    assert "confidence" not in tables(written)
 
 
 def test_the_training_data_are_named_with_their_licence(text):

@@ -6,7 +6,16 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from ser.core.figures import AccuracyAndUar, Baseline, BestEpoch, FoldFigures, GroupFigures, Oracle
+from ser.core.figures import (
+    AccuracyAndUar,
+    Baseline,
+    BestEpoch,
+    ConfidentFigures,
+    Figures,
+    FoldFigures,
+    GroupFigures,
+    Oracle,
+)
 from ser.core.sections import Evaluate
 from ser.evaluation import baseline
 from ser.evaluation.figures import compute_figures, tabulate_classes
@@ -14,10 +23,12 @@ from ser.evaluation.scores import (
     accuracy,
     accuracy_and_uar,
     accuracy_by,
+    answers_from,
     bootstrap_ci95,
     classification_report,
     confident_mistakes,
     count_confusions,
+    coverage_curve,
     expected_calibration_error,
     figures_by_group,
     indices,
@@ -268,6 +279,35 @@ def test_a_recogniser_that_is_always_sure_errs_by_its_error_rate(right):
     assert expected_calibration_error(table) == 1 - right
 
 
+def test_the_coverage_curve_by_hand():
+    probabilities = np.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8], [0.8, 0.2], [0.45, 0.55]])
+    actual = np.array([0, 1, 0, 0, 0])
+    table = coverage_curve(probabilities, actual)
+    # 0.9 right; both of 0.8, one of them right; 0.6 right; 0.55 wrong.
+    assert table["confidence"].tolist() == [0.9, 0.8, 0.6, 0.55]
+    assert table["clips"].tolist() == [1, 3, 4, 5]
+    assert table["coverage"].tolist() == pytest.approx([0.2, 0.6, 0.8, 1])
+    assert table["accuracy"].tolist() == pytest.approx([1, 2 / 3, 3 / 4, 3 / 5])
+    figures = {least: answers_from(table, least) for least in (0, 0.55, 0.7, 0.8, 0.9, 0.95)}
+    every = ConfidentFigures(coverage=1, n=5, accuracy=0.6)
+    assert (figures[0], figures[0.55]) == (every, every)
+    assert figures[0.7] == figures[0.8] == ConfidentFigures(coverage=0.6, n=3, accuracy=2 / 3)
+    assert figures[0.9] == ConfidentFigures(coverage=0.2, n=1, accuracy=1)
+    assert figures[0.95] == ConfidentFigures(coverage=0, n=0, accuracy=None)
+
+
+def test_the_coverage_curve_of_calibrated_answers_is_that_of_their_confidence():
+    """Of confidences spread evenly from a to 1, the top share c has a mean of 1 - c (1 - a) / 2."""
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.5, 1, 200_000)
+    actual = (rng.random(200_000) > sure).astype(np.int64)
+    table = coverage_curve(np.stack([sure, 1 - sure], axis=1), actual)
+    of_many = table[table["coverage"] > 0.1]
+    expected = 1 - of_many["coverage"] / 4
+    assert (of_many["accuracy"] - expected).abs().max() < 0.01
+    assert table["coverage"].iloc[-1] == 1
+
+
 @pytest.mark.parametrize("bins", [2, 7, 10, 100])
 def test_the_bins_hold_every_clip_by_its_confidence(bins):
     rng = np.random.default_rng(0)
@@ -395,10 +435,13 @@ def figures_of(table, majority=None, plain=None, tested=NOT_TESTED, uses_audio=F
     kind = "none" if plain is None else "svm"
     settings = Evaluate(bootstrap=100, calibration_bins=5, mistakes=3, baseline=kind, seed=0)
     actual = indices(table["emotion"], EMOTIONS)
+    # Always sure: the error is the share of wrong answers.
+    unscaled = np.eye(len(EMOTIONS))[indices(table["predicted"], EMOTIONS)]
     return compute_figures(
         table,
         EMOTIONS,
         reliability(table[EMOTIONS].to_numpy(), actual, settings.calibration_bins),
+        reliability(unscaled, actual, settings.calibration_bins),
         table.assign(predicted=table["emotion"]) if majority is None else majority,
         plain,
         tested,
@@ -406,6 +449,21 @@ def figures_of(table, majority=None, plain=None, tested=NOT_TESTED, uses_audio=F
         split_scheme="cross_corpus",
         uses_test_speakers_audio=uses_audio,
     )
+
+
+def test_the_calibration_error_before_and_after_scaling_and_the_confident_answers_are_there():
+    predicted = np.array([4, 4, 4, 1, 1])
+    table = with_probabilities(named(np.full(5, 4), predicted).assign(clip="c/1", fold=1))
+    figures = figures_of(table.assign(speaker="c/1"))
+    assert figures.ece == pytest.approx(0)  # 3 of 5 right, with a confidence of 0.6
+    assert figures.ece_unscaled == pytest.approx(0.4)
+    some = ConfidentFigures(coverage=1, n=5, accuracy=0.6)
+    none = ConfidentFigures(coverage=0, n=0, accuracy=None)
+    assert figures.by_confidence == {
+        "0.5": some, "0.6": some, "0.7": none, "0.8": none, "0.9": none,
+    }  # fmt: skip
+    assert Figures.from_values(figures.for_model()) == figures
+    assert not {"ece_unscaled", "by_confidence"} & figures.for_dvc().keys()
 
 
 def test_what_was_not_measured_is_none():

@@ -25,6 +25,17 @@ AUGMENT = {
     "stretch": {"probability": 0.0, "rate": [0.9, 1.1]},
     "shift": {"probability": 0.0, "seconds": [-0.2, 0.2]},
     "gain": {"probability": 0.0, "db": [-6.0, 6.0]},
+    "recording": {
+        "probability": 0.0,
+        "rt60": [0.1, 0.9],
+        "direct_db": [-3.0, 12.0],
+        "snr_db": [5.0, 30.0],
+        "tilt_db": [-6.0, 0.0],
+        "low_hz": [20.0, 350.0],
+        "high_hz": [2500.0, 8000.0],
+        "clipped": [0.005, 0.08],
+        "codec_kbps": [14.0, 40.0],
+    },
     "feature_noise": {"probability": 0.0, "deviations": [0.0, 0.1]},
     "frequency_mask": {"probability": 0.0, "bands": [1, 8]},
     "time_mask": {"probability": 0.0, "frames": [1, 20]},
@@ -121,7 +132,7 @@ def test_what_was_not_measured_is_said(description):
 def test_the_figures_come_back_with_the_model(tmp_path):
     description, nets = make(tmp_path / "model", metrics=METRICS)
     unheard = UnheardVoices(**MEASURED)
-    released = description.released(description.metrics, unheard, description.limits)
+    released = description.released([0.5], description.metrics, unheard, description.limits)
     weights = [{k: t.contiguous() for k, t in net.state_dict().items()} for net in nets]
     model_folder.save(tmp_path / "released", released, weights)
     assert model_folder.load(tmp_path / "released")[0].unheard_voices == unheard

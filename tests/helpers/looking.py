@@ -57,6 +57,7 @@ def make_run(data):
         preprocessing=Preprocessing.of(FORM, _FEATURES, banks),
         folds=[1],
         statistics=[None],
+        temperatures=[1.0],
         corpus=CORPUS,
         versions=versions(),
         training_clips=None,

@@ -65,6 +65,11 @@ METRICS = {
         for i, name in enumerate(EMOTIONS)
     },
     "ece": 0.0876,
+    "ece_unscaled": 0.2149,
+    "by_confidence": {
+        "0.5": {"coverage": 0.75, "n": 18, "accuracy": 0.6667},
+        "0.9": {"coverage": 0.0, "n": 0},
+    },
     "n_test": 24,
     "n_folds": 1,
     "split_scheme": "random",
@@ -167,10 +172,20 @@ WRITTEN = (*_SOUNDFILE, *_FFMPEG)  # the suffixes that `encoded` knows
 TELEPHONE = (".amr", ".3gp")  # those of 8 kHz
 
 
-def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, trained_on=None, **settings):
+def make(
+    folder,
+    name="resnet",
+    folds=(1,),
+    metrics=None,
+    corpus=None,
+    trained_on=None,
+    temperatures=None,
+    **settings,
+):
     """Write a model with random weights; return its description and nets.
 
     trained_on: for each fold, digests of the clips that its net is said to be trained on.
+    temperatures: of each fold; 1 if not given.
     """
     model = Model.model_validate(PLAIN_MODEL | {"name": name} | SETTINGS.get(name, {}) | settings)
     features = Features.model_validate(
@@ -189,6 +204,7 @@ def make(folder, name="resnet", folds=(1,), metrics=None, corpus=None, trained_o
         preprocessing=Preprocessing.of(FORM, features, banks),
         folds=list(folds),
         statistics=statistics,
+        temperatures=temperatures or [1.0] * len(folds),
         corpus=corpus or CORPUS,
         versions=versions(),
         training_clips=trained_on and TrainingClips.of_folds(trained_on),

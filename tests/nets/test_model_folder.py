@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+import yaml
 from settings import CLEAN, FORM, PLAIN_MODEL, audio_form, audio_limits
 from small_model import FEATURES, METRICS, RATE
 
+from scripts.workspace import ROOT
 from ser.core.errors import UserError
 from ser.core.figures import Figures
 from ser.core.filters import filter_banks
 from ser.core.preprocessing import Preprocessing
-from ser.core.sections import Features, Model
+from ser.core.sections import Augment, Features, Model
 from ser.nets import model_folder
 from ser.nets.build import build
 from ser.nets.description import (
@@ -63,6 +65,7 @@ def described(name="resnet"):
         preprocessing=MADE,
         folds=[1, 4],
         statistics=STATISTICS,
+        temperatures=[0.625, 1.0],
         corpus=CORPUS,
         versions=versions(),
         training_clips=TrainingClips.of_folds([["b2", "a1", "c3"], ["c3", "d4"]]),
@@ -247,12 +250,12 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("found", [0, 1, 2, 7, "6", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 8, "7", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
     made_by = f".*torch {re.escape(metadata.version('torch'))}.*"
     with pytest.raises(
-        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 6"
+        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 7"
     ):
         load(folder)
 
@@ -319,6 +322,39 @@ def test_a_model_of_before_its_training_clips_were_kept_does_not_know_them(folde
     assert load(folder)[0].training_clips is None
     (folder / "model.json").write_text(json.dumps(values))
     with pytest.raises(UserError, match=r"holds no usable model \(training_clips: missing"):
+        load(folder)
+
+
+@pytest.mark.parametrize("found", [3, 4, 5, 6])
+def test_a_model_of_before_temperatures_were_fitted_has_none_that_matter(folder, found):
+    values = json.loads((folder / "model.json").read_text()) | {"format": found}
+    del values["temperatures"]
+    if found < 6:
+        values["preprocessing"] = OLDER_PREPROCESSING
+    (folder / "model.json").write_text(json.dumps(values))
+    assert load(folder)[0].temperatures == [1.0, 1.0]
+    (folder / "model.json").write_text(json.dumps(values | {"folds": None}))
+    with pytest.raises(UserError, match=r"holds no usable model"):
+        load(folder)
+
+
+def test_a_model_of_before_copies_were_recorded_anew_was_trained_without_that(folder):
+    """Format 6 first had no such section of augment."""
+    augment = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["augment"]
+    older = {name: value for name, value in augment.items() if name != "recording"}
+    change(folder, format=6, augment=older)
+    found = load(folder)[0].augment
+    assert found.recording.probability == 0
+    assert {k: v for k, v in found.model_dump(mode="json").items() if k != "recording"} == older
+    change(folder, augment=augment)
+    assert load(folder)[0].augment == Augment.model_validate(augment)
+    change(folder, augment="none")
+    with pytest.raises(UserError, match=r"holds no usable model \(damaged: "):
+        load(folder)
+    change(folder, augment=None)
+    assert load(folder)[0].augment is None
+    change(folder, format=FORMAT, augment=older)
+    with pytest.raises(UserError, match=r"augment.recording: missing"):
         load(folder)
 
 
@@ -401,6 +437,13 @@ def change(folder, **changes):
         {"folds": [1, 1]},
         {"statistics": [None]},
         {"statistics": None},
+        {"temperatures": [1.0]},
+        {"temperatures": [1.0, 0.049]},
+        {"temperatures": [1.0, 20.1]},
+        {"temperatures": [1.0, math.nan]},
+        {"temperatures": [1.0, math.inf]},
+        {"temperatures": [1.0, "1"]},
+        {"temperatures": None},
         {"statistics": [[1, 2], None]},
         {"statistics": [{"logmel": [10**400, 1.0], "rms": [0.0, 1.0]}, None]},
         {"statistics": [{"logmel": ["1", 1.0], "rms": [0.0, 1.0]}, None]},

@@ -11,6 +11,8 @@ from PIL import Image
 
 from scripts.suites import lists, pictures
 from ser.core.emotions import EMOTIONS
+from ser.evaluation import scores
+from ser.evaluation.figures import CONFIDENCES
 from ser.plots import dataset, results
 from ser.use.spectrogram_picture import draw_removals
 
@@ -46,7 +48,7 @@ def speakers(count, emotions=EMOTIONS):
     return pd.DataFrame(counts, [f"cremad/{1001 + i}" for i in range(count)], list(emotions))
 
 
-def reliability(path, bins):
+def reliability(path, bins, unscaled=0.456):
     places = np.arange(1, bins)  # the first bin is empty
     confidence = (places + 0.5) / bins
     table = pd.DataFrame(
@@ -58,7 +60,15 @@ def reliability(path, bins):
             "count": places * 11,
         }
     )
-    results.reliability_diagram(path, table.astype(str), 0.123)
+    results.reliability_diagram(path, table.astype(str), 0.123, unscaled)
+
+
+def coverage(path, confidences, least=CONFIDENCES):
+    """Answers of these confidences, of which every third is wrong."""
+    actual = np.arange(len(confidences)) % 3 // 2
+    table = scores.coverage_curve(np.stack([confidences, 1 - confidences], axis=1), actual)
+    marked = {str(value): scores.answers_from(table, value) for value in least}
+    results.coverage_curve(path, table, marked)
 
 
 def gallery(path, emotions, names, missing=(), in_all=None):
@@ -151,6 +161,12 @@ def draw(name, path):
         columns = {"clips": 120, "changed": 0.0, "low": 0.0, "high": 0.1}
         rows = [{"removed": r, "frames": "at random", **columns} for r in (0.1, 0.2)]
         draw_removals(path, pd.DataFrame(rows))
+    elif name == "coverage":
+        coverage(path, np.linspace(0.52, 0.99, 200))
+    elif name == "coverage_of_one_confidence":
+        coverage(path, np.full(3, 0.95))
+    elif name == "coverage_of_older_figures":
+        coverage(path, np.linspace(0.52, 0.99, 200), ())
     elif name == "reliability":
         reliability(path, 10)
     else:
@@ -188,6 +204,9 @@ PICTURES = {
     "removals": (8, 4.8),
     "reliability": (5.6, 6),
     "reliability_of_many_bins": (5.6, 6),
+    "coverage": (5.6, 4.2),
+    "coverage_of_one_confidence": (5.6, 4.2),
+    "coverage_of_older_figures": (5.6, 4.2),
 }
 
 
@@ -431,9 +450,29 @@ def test_reliability_counts_and_title(tmp_path, figures):
     reliability(tmp_path / "a.png", 10)
     upper, lower = figures[0].axes
     assert [text.get_text() for text in lower.texts] == [str(11 * i) for i in range(1, 10)]
-    assert "0.123" in upper.get_title(loc="left")
+    title = upper.get_title(loc="left")
+    assert title.endswith("(calibration error 0.123; before scaling 0.456)")
     assert [bar.get_x() for bar in lower.patches] == pytest.approx(np.arange(1, 10) / 10)
     assert all(bar.get_hatch() for bar in lower.patches)
+
+
+def test_reliability_that_was_not_scaled_has_one_error_in_its_title(tmp_path, figures):
+    reliability(tmp_path / "a.png", 10, unscaled=None)
+    title = figures[0].axes[0].get_title(loc="left")
+    assert title.endswith("(calibration error 0.123)")
+
+
+def test_the_confidences_on_the_coverage_curve_differ_without_colour(tmp_path, figures):
+    coverage(tmp_path / "a.png", np.array([0.95, 0.85, 0.75, 0.65]))
+    curve, *marks = figures[0].axes[0].get_lines()
+    np.testing.assert_allclose(curve.get_xydata(), [[0.25, 1], [0.5, 1], [0.75, 2 / 3], [1, 0.75]])
+    # Nothing is left out at 0.5 and 0.6.
+    expected = {"0.5": (1, 0.75), "0.6": (1, 0.75), "0.7": (0.75, 2 / 3), "0.8": (0.5, 1)}
+    found = {mark.get_label(): tuple(mark.get_xydata()[0]) for mark in marks}
+    assert found == {f"at least {least}": point for least, point in expected.items()} | {
+        "at least 0.9": (0.25, 1)
+    }
+    assert len({mark.get_marker() for mark in marks}) == 5
 
 
 def test_loss_curves_are_drawn_side_by_side_with_one_legend(tmp_path, figures):

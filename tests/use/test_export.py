@@ -43,7 +43,7 @@ def clip(tmp_path_factory):
 def exported(tmp_path_factory):
     """A model of two folds as a folder and as a file."""
     folder = tmp_path_factory.mktemp("exported")
-    make(folder / "model", "cnn", folds=(1, 2), normalisation="train")
+    make(folder / "model", "cnn", (1, 2), temperatures=[0.5, 3.0], normalisation="train")
     done = ser("export", "--model", "model", "--onnx", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert b"synthesised clips at their own lengths" in done.stdout
@@ -71,8 +71,41 @@ def test_every_net_answers_as_in_pytorch_at_every_length(tmp_path, name, setting
         assert expected.shape == (1, 3)
 
 
+@pytest.mark.parametrize("normalisation", ["train", "speaker"])  # a waveform, features
+def test_a_file_has_the_temperatures_inside_and_an_older_one_has_none(tmp_path, normalisation):
+    """Probabilities at a temperature are those at 1 to the power of its inverse."""
+    plain, scaled, folds = tmp_path / "plain", tmp_path / "scaled", (1, 2)
+    make(plain, "cnn", folds, normalisation=normalisation)
+    make(scaled, "cnn", folds, temperatures=[0.5, 3.0], normalisation=normalisation)
+    for folder in (plain, scaled):
+        export(folder, folder / "x.onnx")
+    proto = onnx.load(plain / "x.onnx")
+    described = json.loads(proto.metadata_props[0].value) | {"format": 6}
+    del described["temperatures"]
+    onnx.helper.set_model_props(proto, {METADATA: json.dumps(described)})
+    onnx.save(proto, tmp_path / "older.onnx")
+
+    def answers(path):
+        recogniser = load(path)
+        if recogniser.needs_a_voice:
+            recogniser.adapt(Recording(speech(n)[:, np.newaxis], RATE, "") for n in range(5))
+        return recogniser.fold_probabilities(speech(3), RATE), recogniser.predict(speech(3), RATE)
+
+    at_1, _ = answers(plain)
+    powers = at_1 ** (1 / np.array([[0.5], [3.0]]))
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    assert np.abs(expected - at_1).max() > 1e-3
+    for path in (scaled, scaled / "x.onnx"):
+        of_folds, prediction = answers(path)
+        assert of_folds == pytest.approx(expected, abs=1e-5)
+        shares = list(prediction.probabilities.values())
+        assert shares == pytest.approx(expected.mean(axis=0), abs=1e-5)
+    for path in (plain / "x.onnx", tmp_path / "older.onnx"):
+        assert answers(path)[0] == pytest.approx(at_1, abs=1e-5)
+
+
 def test_models_of_voices_take_features(tmp_path):
-    make(tmp_path / "model", folds=(1, 2), normalisation="speaker")
+    make(tmp_path / "model", folds=(1, 2), temperatures=[0.5, 3.0], normalisation="speaker")
     export(tmp_path / "model", tmp_path / "x.onnx")
     both = load(tmp_path / "model"), load(tmp_path / "x.onnx")
     for recogniser in both:
@@ -85,7 +118,7 @@ def test_models_of_voices_take_features(tmp_path):
     proto = onnx.load(tmp_path / "x.onnx")
     assert [value.name for value in proto.graph.input] == ["features"]
     described = json.loads(proto.metadata_props[0].value)
-    described["folds"], described["statistics"] = [1], [None]
+    described |= {"folds": [1], "statistics": [None], "temperatures": [1.0]}
     onnx.helper.set_model_props(proto, {METADATA: json.dumps(described)})
     onnx.save(proto, tmp_path / "x.onnx")
     with pytest.raises(UserError, match="described are"):
@@ -116,7 +149,7 @@ def test_a_waveform_of_any_length_is_answered_by_onnxruntime_alone(exported, tmp
         file = tmp_path / "x.onnx"
         export(tmp_path / "model", file)
     session = onnxruntime.InferenceSession(file)
-    expected = FromWaveform(description, Folds(nets)).eval()
+    expected = FromWaveform(description, Folds(nets, description.temperatures)).eval()
     rng = np.random.default_rng(0)
     for samples in (1, 2, 255, 256, 900, 5003, 60 * RATE):
         for level in (0.1, 0.0):  # sound, and silence
@@ -133,7 +166,7 @@ def test_pooled_statistics_are_those_of_pytorch_at_any_length(tmp_path):
     description, nets = make(tmp_path / "model", "statpool")
     export(tmp_path / "model", tmp_path / "x.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "x.onnx")
-    expected = FromWaveform(description, Folds(nets)).eval()
+    expected = FromWaveform(description, Folds(nets, description.temperatures)).eval()
     for samples in (1, 255, 256, 1024, 5003, 60 * RATE):
         for waveform in (np.resize(speech(3), samples), np.zeros(samples, np.float32)):
             (of_folds,) = session.run(["of_folds"], {"waveform": waveform})
@@ -222,6 +255,7 @@ def test_a_command_names_the_extra_that_is_missing(exported, tmp_path, absent, a
 def test_a_file_of_before_filter_banks_were_kept_needs_librosa(exported, clip, tmp_path):
     proto = onnx.load(exported / "model.onnx")
     described = json.loads(proto.metadata_props[0].value)
+    del described["temperatures"]
     del described["preprocessing"]["filter_banks"], described["preprocessing"]["form"]
     described["preprocessing"]["clean"] = CLEAN
     del proto.metadata_props[:]
@@ -400,7 +434,7 @@ def test_other_programs_files_and_newer_ones_are_refused(exported, clip, tmp_pat
     text = proto.metadata_props[0].value
     for described, reason in (
         ({}, b"did not write it"),
-        ({METADATA: text.replace('"format": 6', '"format": 7')}, b"format 7, written with"),
+        ({METADATA: text.replace('"format": 7', '"format": 8')}, b"format 8, written with"),
         ({METADATA: "{"}, b"no usable model"),
         ({METADATA: text.replace('"angry",', "")}, b"described are"),
         ({METADATA: text.replace('"max":', '"most":')}, b"holds no usable model"),

@@ -20,8 +20,9 @@ from scripts.workspace import ROOT
 from ser.core.recording import SamplesDigest
 from ser.decoding.decoding import decode
 from ser.use import cli
-from ser.use.answers import cell
+from ser.use.answers import Answer, cell, to_json_object
 from ser.use.onnx_export import export
+from ser.use.recogniser import Prediction
 
 LONG = np.concatenate([speech(0, 2.0), np.zeros(2 * RATE, np.float32), speech(60, 2.0)])
 
@@ -81,8 +82,18 @@ def test_json_is_one_array_with_all_that_is_known(answered):
     done = answered["--json",]
     rows = json.loads(done.stdout)
     assert [row["file"] for row in rows] == ["a.wav", "b.m4a", "broken.wav", "deep/c.FLAC"]
-    keys = ["file", "seconds", "emotion", "probabilities", "windows", "reason", "detail"]
+    keys = [
+        "file",
+        "seconds",
+        "emotion",
+        "uncertain",
+        "probabilities",
+        "windows",
+        "reason",
+        "detail",
+    ]
     assert all(list(row) == keys for row in rows)
+    assert not any(part["uncertain"] for row in rows for part in (row, *row["windows"]))
     a, _, broken, c = rows
     assert a["emotion"] == max(a["probabilities"], key=a["probabilities"].get)
     assert sum(a["probabilities"].values()) == pytest.approx(1, abs=1e-5)
@@ -129,6 +140,67 @@ def test_the_table_has_a_line_per_recording_and_window(answered):
     assert lines[0].split() == [a["emotion"], *shares, f"{a['seconds']:.1f}", "a.wav"]
     assert lines[2].split()[:3] == ["-", "broken.wav:", "truncated,"]
     assert lines[4].endswith("0:00.0 to 0:01.5")
+
+
+def test_what_is_less_probable_than_wanted_is_uncertain_in_every_format(
+    model, recordings, answered
+):
+    """At the probability of the first answer, that answer is given and less probable ones are not."""
+    before = json.loads(answered["--json",].stdout)
+    parts = [part for row in before for part in (row, *row["windows"])]
+    tops = sorted({max(part["probabilities"].values()) for part in parts if part["probabilities"]})
+    least = tops[len(tops) // 2]
+    limit = least - 1e-6  # JSON rounds to 7 digits
+    forms = {
+        form: ser(
+            "predict", ".", "--model", model, *form, "--min-confidence", f"{limit:.7f}",
+            cwd=recordings,
+        )
+        for form in ((), ("--json",), ("--csv",))
+    }  # fmt: skip
+    rows = json.loads(forms["--json",].stdout)
+    words = []
+    for old, new in zip(
+        parts, (part for row in rows for part in (row, *row["windows"])), strict=True
+    ):
+        uncertain = bool(old["probabilities"]) and max(old["probabilities"].values()) < limit
+        assert new == old | {"uncertain": uncertain} | ({"emotion": None} if uncertain else {}) | (
+            {"windows": new["windows"]} if "windows" in old else {}
+        )
+        words.append("uncertain" if uncertain else old["emotion"] or "")
+    assert {"", "uncertain"} < set(words)
+    told = csv.DictReader(io.StringIO(forms["--csv",].stdout.decode()))
+    assert [row["emotion"] for row in told] == words
+    lines = forms[()].stdout.decode().splitlines()[1:]
+    assert [line.split()[0] for line in lines] == [word or "-" for word in words]
+    for form, done in forms.items():
+        # The damaged recording alone.
+        assert done.returncode == answered[form].returncode == 1
+        assert b"1 of 4 without an emotion" in done.stderr
+
+
+def test_uncertain_answers_are_answers(model, recordings):
+    done = ser("predict", "a.wav", "--model", model, "--min-confidence", "1", cwd=recordings)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode().splitlines()[1].startswith("uncertain ")
+
+
+def test_an_emotion_that_is_called_uncertain_is_told_from_no_answer_in_json():
+    prediction = Prediction(1.0, {"sad": 0.25, "uncertain": 0.75})
+    sure = Answer("a.wav", prediction, min_confidence=0.75)
+    unsure = Answer("a.wav", prediction, min_confidence=0.76)
+    told = [(row["emotion"], row["uncertain"]) for row in map(to_json_object, (sure, unsure))]
+    assert told == [("uncertain", False), (None, True)]
+    assert (sure.word(prediction), unsure.word(prediction)) == ("uncertain", "uncertain")
+
+
+@pytest.mark.parametrize("share", ["1.01", "-0.1", "nan", "50%", "", "inf"])
+def test_a_confidence_that_is_none_is_a_sentence(share):
+    done = ser("predict", "a.wav", f"--min-confidence={share}")
+    assert done.returncode == 2
+    said = f"argument --min-confidence: a number from 0 to 1 is expected, not {share!r}\n"
+    assert done.stderr.decode().endswith(said)
+    assert b"Traceback" not in done.stderr
 
 
 def test_standard_input_is_a_recording(model, recordings):

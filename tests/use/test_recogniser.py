@@ -16,6 +16,7 @@ from ser.core.rejection import Rejected
 from ser.core.store import Store, StoreWriter
 from ser.decoding.decoding import decode
 from ser.evaluation.prediction import predict_subset
+from ser.evaluation.temperature import scale_predictions
 from ser.features.extract import extract
 from ser.nets import model_folder
 from ser.nets.build import NETS
@@ -142,6 +143,8 @@ def evaluated(folder, project, names):
     table, _ = predict_subset(
         "test", clips, splits, Store(project / "features"), folder, description, nets
     )
+    temperatures = dict(zip(description.folds, description.temperatures, strict=True))
+    table = scale_predictions(table, temperatures, EMOTIONS)
     return {
         (row["clip"], row["fold"]): row[EMOTIONS].to_numpy(float) for _, row in table.iterrows()
     }
@@ -156,7 +159,7 @@ def test_the_probabilities_are_those_of_the_evaluation(tmp_path, name, normalisa
     if name == "mlp" and normalisation == "clip":
         pytest.skip("functionals of a clip have no deviation within it")
     monkeypatch.setenv("SER_DEVICE", "cpu")
-    make(tmp_path / "model", name, (1, 2), normalisation=normalisation)
+    make(tmp_path / "model", name, (1, 2), temperatures=[0.8, 2.0], normalisation=normalisation)
     expected = evaluated(tmp_path / "model", tmp_path / "project", NUMBERS)
     for fold in (1, 2):
         recogniser = load(tmp_path / "model", fold)

@@ -1,6 +1,7 @@
 """The page of `ser export --web` in a real browser, from a plain file server."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -92,6 +93,8 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web") / "model"
     make(folder, "cnn", folds=(1, 2), normalisation="train")
     enliven(folder)
+    described = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(described | {"temperatures": [0.7, 2.0]}))
     return folder
 
 

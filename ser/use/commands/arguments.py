@@ -1,7 +1,23 @@
 """Types of arguments that several commands share."""
 
 import argparse
+import contextlib
 from pathlib import Path
+
+
+def share(text: str) -> float:
+    """Return a number from 0 to 1.
+
+    >>> share("0.7")
+    0.7
+
+    Raises:
+        argparse.ArgumentTypeError: the text is another.
+    """
+    with contextlib.suppress(ValueError):
+        if 0 <= (number := float(text)) <= 1:
+            return number
+    raise argparse.ArgumentTypeError(f"a number from 0 to 1 is expected, not {text!r}")
 
 
 def non_empty_path(text: str) -> Path:

@@ -19,7 +19,7 @@ from ser.core.recording import Recording
 from ser.core.rejection import NO_RECORDINGS, Rejected
 from ser.decoding.suffixes import READ
 from ser.use.answers import FORMATS, Answer
-from ser.use.commands.arguments import non_empty_path
+from ser.use.commands.arguments import non_empty_path, share
 from ser.use.explanation import require_spectrogram
 from ser.use.loading import load
 from ser.use.recogniser import Recogniser, read_windows
@@ -85,6 +85,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="from window to window (default: half a window)",
     )
     parser.add_argument(
+        "--min-confidence",
+        type=share,
+        metavar="P",
+        default=0.0,
+        help="write `uncertain` in place of an emotion whose probability is below this, from 0 to "
+        "1 (default: 0)",
+    )
+    parser.add_argument(
         "--explain",
         type=non_empty_path,
         metavar="DIR",
@@ -133,8 +141,10 @@ def run(options: argparse.Namespace) -> int:
                 if isinstance(source, Answer):
                     answer = source
                 else:
-                    answer = predict_source(recogniser, source, options.window, options.hop)
-                unknown += answer.emotion is None
+                    answer = predict_source(
+                        recogniser, source, options.window, options.hop, options.min_confidence
+                    )
+                unknown += answer.prediction is None
                 write(answer)
                 answered += 1
                 sys.stdout.flush()  # the reader need not wait for the next one
@@ -185,7 +195,11 @@ def adapt_to(recogniser: Recogniser, folder: Path, windows: Windows) -> None:
 
 
 def predict_source(
-    recogniser: Recogniser, source: NamedFile, window: float | None, hop: float | None
+    recogniser: Recogniser,
+    source: NamedFile,
+    window: float | None,
+    hop: float | None,
+    min_confidence: float,
 ) -> Answer:
     """Predict one recording; the answer has the reason if it cannot be classified."""
     try:
@@ -193,7 +207,7 @@ def predict_source(
     except Rejected as verdict:
         detail = str(verdict).replace(str(source.path), source.name)
         return Answer(source.name, None, verdict.reason, detail)
-    return Answer(source.name, prediction)
+    return Answer(source.name, prediction, min_confidence=min_confidence)
 
 
 def read_usable(sources: Sequence[NamedFile | Answer], windows: Windows) -> Iterator[Recording]:
