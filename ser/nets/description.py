@@ -29,6 +29,7 @@ _NEWER_SETTINGS = {
     "crop": {"probability": 0.0, "share": [1.0, 1.0]},
     "frequency_shift": 0.0,
 }
+_TOP_DB = 80.0  # of models up to format 6
 # A change of copies that format 6 may lack; with its probability of 0 it changes nothing.
 _NO_RECORDING = {
     "probability": 0.0,
@@ -236,7 +237,8 @@ def versions() -> dict[str, str]:
 def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Upgrade the contents of an older format in place.
 
-    No older format has temperatures, and format 6 may lack a change of copies. Up to format 5, the
+    No older format has temperatures; format 6 may lack a change of copies and top_db, which was
+    always 80 dB. Up to format 5, the
     form of the audio and the limits are among all settings of clean, and the training clips are not
     named. Format 3 has no high-pass filter. Its clipping limit counted samples at full scale, and
     does not fit what is counted now. Formats 3 and 4 do not contain the filter banks, and may list
@@ -244,6 +246,8 @@ def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     format 3, which are lists.
     """
     described["temperatures"] = [1.0] * len(described["folds"])
+    features = described["preprocessing"]["features"]
+    described["preprocessing"]["features"] = {"top_db": _TOP_DB} | features
     if found == 6:
         if described["augment"] is not None:
             described["augment"] = {"recording": _NO_RECORDING} | described["augment"]
@@ -260,9 +264,9 @@ def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     if described["metrics"] is not None:
         described["metrics"]["fold_accuracy"].pop("each", None)
     described["model"] = _NEWER_SETTINGS | described["model"]
-    features = check(Features, preprocessing["features"])
+    rate = check(AudioForm, preprocessing["form"]).sample_rate
     try:
-        banks = filter_banks(check(AudioForm, preprocessing["form"]).sample_rate, features)
+        banks = filter_banks(rate, check(Features, preprocessing["features"]))
     except ModuleNotFoundError as error:
         raise UserError(
             f"{source} is of format {found}, which has its filter banks computed by librosa, and "

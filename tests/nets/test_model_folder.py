@@ -38,8 +38,12 @@ EMOTIONS = ["angry", "happy", "sad"]
 FEATURE_SETTINGS = Features.model_validate(FEATURES | {"kinds": ["logmel", "rms"]})
 MADE = Preprocessing.of(FORM, FEATURE_SETTINGS, filter_banks(RATE, FEATURE_SETTINGS))
 PREPROCESSING = MADE.model_dump(mode="json")
+# Up to format 6.
+_FEATURES = {k: v for k, v in PREPROCESSING["features"].items() if k != "top_db"}
+FORMER_PREPROCESSING = PREPROCESSING | {"features": _FEATURES}
 # Up to format 5.
-OLDER_PREPROCESSING = {k: v for k, v in PREPROCESSING.items() if k != "form"} | {"clean": CLEAN}
+OLDER_PREPROCESSING = {k: v for k, v in FORMER_PREPROCESSING.items() if k != "form"}
+OLDER_PREPROCESSING |= {"clean": CLEAN}
 CORPUS = {
     "corpora": {"toy": {"clips": 9, "speakers": 2, "languages": ["el"]}},
     "emotions": {"angry": 3, "happy": 3, "sad": 3},
@@ -342,7 +346,8 @@ def test_a_model_of_before_copies_were_recorded_anew_was_trained_without_that(fo
     """Format 6 first had no such section of augment."""
     augment = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["augment"]
     older = {name: value for name, value in augment.items() if name != "recording"}
-    change(folder, format=6, augment=older)
+    change(folder, format=6, augment=older, preprocessing=FORMER_PREPROCESSING)
+    assert load(folder)[0].preprocessing.features.top_db == 80.0
     found = load(folder)[0].augment
     assert found.recording.probability == 0
     assert {k: v for k, v in found.model_dump(mode="json").items() if k != "recording"} == older
@@ -353,7 +358,7 @@ def test_a_model_of_before_copies_were_recorded_anew_was_trained_without_that(fo
         load(folder)
     change(folder, augment=None)
     assert load(folder)[0].augment is None
-    change(folder, format=FORMAT, augment=older)
+    change(folder, format=FORMAT, augment=older, preprocessing=PREPROCESSING)
     with pytest.raises(UserError, match=r"augment.recording: missing"):
         load(folder)
 

@@ -145,7 +145,7 @@ def test_the_table_has_a_line_per_recording_and_window(answered):
 def test_what_is_less_probable_than_wanted_is_uncertain_in_every_format(
     model, recordings, answered
 ):
-    """At the probability of the first answer, that answer is given and less probable ones are not."""
+    """At the probability of the first answer, it is given and less probable ones are not."""
     before = json.loads(answered["--json",].stdout)
     parts = [part for row in before for part in (row, *row["windows"])]
     tops = sorted({max(part["probabilities"].values()) for part in parts if part["probabilities"]})
