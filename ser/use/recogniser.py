@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.audio.band import is_narrowband
 from ser.audio.standard import checked_waveform, standardise
 from ser.conditions.codecs import TELEPHONE_BAND, TELEPHONE_RATE
 from ser.conditions.microphone import band_limit
@@ -27,6 +26,7 @@ from ser.features.extract import extract
 from ser.nets.description import Description
 from ser.nets.lengths import fit_length
 from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics, normalise
+from ser.use.narrowband import is_narrowband
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut, shared_seconds
 

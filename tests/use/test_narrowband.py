@@ -3,7 +3,7 @@ import pytest
 import soxr
 from small_model import RATE, speech
 
-from ser.audio.band import is_narrowband
+from ser.use.narrowband import is_narrowband
 
 
 @pytest.mark.parametrize("rate", [16000, 22050, 44100])
