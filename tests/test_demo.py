@@ -15,7 +15,7 @@ from small_project import commit, stages_run
 from scripts.workspace import make_workspace
 
 ACTIVATE = Path(sys.prefix, "bin/activate")
-SMALL = {"model": {"width": 4, "epochs": 2}, "evaluate": {"bootstrap": 200, "baseline": "none"}}
+SMALL = {"model": {"width": 4, "epochs": 2}, "evaluate": {"bootstrap": 200}}
 
 
 def user(folder):

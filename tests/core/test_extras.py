@@ -19,8 +19,11 @@ def named(requirements):
     return {re.sub(r"[-_.]+", "-", name).lower() for name in requirements}
 
 
+PACKAGES = packages_distributions()  # which reads about everything that is installed
+
+
 def distributions(module):
-    return named(packages_distributions().get(module, ()))
+    return named(PACKAGES.get(module, ()))
 
 
 def test_every_import_is_of_a_package_that_is_asked_for():

@@ -22,12 +22,10 @@ def project(tmp_path_factory):
         "split": {"scheme": "leave_one_speaker_out"},
         "augment": {"copies": 1},
         "model": {"epochs": 2},
-        "evaluate": {"bootstrap": 100, "baseline": "none"},
+        "evaluate": {"bootstrap": 100},
     }
     make_workspace(folder / "project", changes)
-    done = dvc(
-        folder / "project", "repro", "evaluate", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    done = dvc(folder / "project", "repro", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return folder / "project", done.stdout
 

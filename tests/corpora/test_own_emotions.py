@@ -30,7 +30,7 @@ CHANGES = {
     "augment": {"copies": 1},
     "split": {"scheme": "leave_one_speaker_out", "val": 0.0},
     "model": {"width": 4, "epochs": 2},
-    "evaluate": {"bootstrap": 200, "baseline": "none"},
+    "evaluate": {"bootstrap": 200},
 }
 
 
