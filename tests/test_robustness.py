@@ -1,5 +1,9 @@
 """The conditions are what they are said to be, and the figures follow from the answers."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pyroomacoustics
@@ -7,13 +11,12 @@ import pytest
 import soundfile
 from small_model import RATE, make, speech
 
-from scripts.robustness import conditions
+from scripts.robustness import conditions, measuring
 from scripts.robustness.conditions import CLEAN, CONDITIONS, Sound, Surroundings, room_response
 from scripts.robustness.figures import compute_figures
-from scripts.robustness.measuring import clips_to_test, measure
+from scripts.workspace import ROOT
 from ser.use.loading import load
 
-# Processes are forked, which must not happen after a net has started threads.
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -91,19 +94,48 @@ def data(tmp_path, voices):
     return tmp_path
 
 
+def run(program, *arguments):
+    """Run a program; measuring forks, which a process must not do once it has heard speech."""
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    ).stdout
+
+
 def test_each_clip_is_answered_by_the_net_it_was_tested_with(data):
-    answers = measure(data)
-    # Before this process listens for speech: a fork after that would hang.
-    pd.testing.assert_frame_equal(measure(data), answers)
-    assert len(answers) == 6 * len(CONDITIONS)
-    as_recorded = answers[answers["condition"] == CLEAN]
-    for row in as_recorded.to_dict("records"):
-        number = int(row["clip"].split("/")[1])
-        net = load(data / "model", fold=1 + number % 2)
-        assert row["predicted"] == net.predict_file(data / f"raw/own/{number}.wav").emotion
+    for clip in measuring.clips_to_test(data):
+        net = load(data / "model", fold=clip.fold)
+        found = measuring.answers(clip, data / "model")
+        assert list(found) == list(CONDITIONS)
+        assert found[CLEAN] == net.predict_file(clip.path).emotion
+
+
+def test_measuring_twice_gives_the_same_answers(data):
+    program = (
+        "import sys; from pathlib import Path; from scripts.robustness.measuring import measure; "
+        "print(measure(Path(sys.argv[1])).to_csv())"
+    )
+    first = run(program, data)
+    assert len(first.split()) > 6 * len(CONDITIONS)
+    assert run(program, data) == first
+
+
+def test_the_files_are_named_after_the_experiment(data, tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from scripts.robustness import __main__, conditions;"
+        "__main__.ROOT = Path(sys.argv[2]); conditions.can_encode = lambda codec: codec == 'aac';"
+        "__main__.main(Path(sys.argv[1]), 'robustness-robust')"
+    )
+    told = run(program, data, tmp_path / "project")
+    assert "not measured: Opus, 24 kbit/s: this FFmpeg has no libopus" in told
+    files = {path.name for path in (tmp_path / "project").rglob("*") if path.is_file()}
+    assert files == {"robustness-robust.json", "robustness-robust.png"}
+    figures = json.loads((tmp_path / "project/metrics/robustness-robust.json").read_text())
+    assert figures["clips"] == 6
+    assert len(figures["conditions"]) == len(CONDITIONS) - 4
 
 
 def test_a_clip_does_not_babble_against_itself(data):
-    for clip in clips_to_test(data):
+    for clip in measuring.clips_to_test(data):
         assert len(clip.others) == 5
         assert clip.path not in clip.others

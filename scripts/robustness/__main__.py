@@ -26,9 +26,9 @@ def main(data: Path, name: str) -> None:
         data: the run's data folder.
         name: of the files, without suffix.
     """
-    for name, condition in CONDITIONS.items():
+    for condition in CONDITIONS.values():
         if not condition.available:
-            print(f"not measured: {name}: this FFmpeg has no encoder {condition.codec}")
+            print(f"not measured: {condition.title}: this FFmpeg has no {condition.codec}")
     figures = compute_figures(measure(data))
     write_json(ROOT / f"metrics/{name}.json", figures)
     draw(ROOT / f"plots/{name}.png", figures["conditions"], figures["clips"])
