@@ -1,7 +1,8 @@
 """Record a clip anew: in a room, with noise, by another microphone, over a line, with a codec.
 
 The kinds of change are those that `scripts.robustness` tests, but the parameters are drawn from
-ranges, the noise is coloured instead of white or babble, and rooms are random instead of computed.
+ranges, the noise is coloured instead of white or babble, and the reverberation is random instead of
+computed.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from ser.core.typing import FloatArray
 
 _CODECS = ("libmp3lame", "libopus", "aac")
 _LAWS = ("ALAW", "ULAW")
+# Edges of the bands of telephone lines, in Hz: around those of the standard.
+_LINE_LOW, _LINE_HIGH = (200.0, 400.0), (3000.0, 3700.0)
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,12 @@ class RecordingChanges:
         band_high: upper edge, in Hz.
         clipped: share of the samples cut flat.
         line: ALAW or ULAW: the law of a telephone line of 8 kHz.
+        line_low: lower edge of its band, in Hz.
+        line_high: upper edge, in Hz.
         codec: FFmpeg's name of a codec.
         codec_kbps: its rate in kbit/s.
-        seed: of the room and of the noise.
+        room_seed: of the reverberation.
+        noise_seed: of the noise.
     """
 
     room_rt60: float | None
@@ -48,9 +54,12 @@ class RecordingChanges:
     band_high: float
     clipped: float | None
     line: str | None
+    line_low: float
+    line_high: float
     codec: str | None
     codec_kbps: float
-    seed: int
+    room_seed: int
+    noise_seed: int
 
 
 def draw_recording(change: RecordingChange, rng: np.random.Generator) -> RecordingChanges | None:
@@ -77,9 +86,11 @@ def draw_recording(change: RecordingChange, rng: np.random.Generator) -> Recordi
         "band_high": drawn(change.high_hz),
         "clipped": drawn(change.clipped),
         "codec_kbps": drawn(change.codec_kbps),
+        "line_low": drawn(_LINE_LOW),
+        "line_high": drawn(_LINE_HIGH),
     }
     law, named = _LAWS[rng.integers(len(_LAWS))], _CODECS[rng.integers(len(_CODECS))]
-    seed = int(rng.integers(2**32))
+    room_seed, noise_seed = (int(rng.integers(2**32)) for _ in range(2))
     if not any(which):
         return None
     return RecordingChanges(
@@ -91,9 +102,12 @@ def draw_recording(change: RecordingChange, rng: np.random.Generator) -> Recordi
         band_high=values["band_high"],
         clipped=values["clipped"] if clipped else None,
         line=law if line else None,
+        line_low=values["line_low"],
+        line_high=values["line_high"],
         codec=named if codec else None,
         codec_kbps=values["codec_kbps"],
-        seed=seed,
+        room_seed=room_seed,
+        noise_seed=noise_seed,
     )
 
 
@@ -115,11 +129,11 @@ def record(waveform: FloatArray, form: AudioForm, changes: RecordingChanges) -> 
     n = len(waveform)
     if changes.room_rt60 is not None:
         response = decaying_response(
-            changes.room_rt60, changes.room_direct_db, sample_rate, changes.seed
+            changes.room_rt60, changes.room_direct_db, sample_rate, changes.room_seed
         )
         waveform = reverberate(waveform, response)
     if changes.noise_snr_db is not None:
-        noise = coloured_noise(n, sample_rate, changes.noise_tilt_db, changes.seed)
+        noise = coloured_noise(n, sample_rate, changes.noise_tilt_db, changes.noise_seed)
         waveform = add_at_snr(waveform, noise, changes.noise_snr_db)
     if changes.band_low is not None:
         waveform = band_limit(waveform, sample_rate, changes.band_low, changes.band_high)
@@ -127,7 +141,8 @@ def record(waveform: FloatArray, form: AudioForm, changes: RecordingChanges) -> 
         waveform = clip_peaks(waveform, changes.clipped)
     waveform = within_full_scale(waveform)
     if changes.line is not None:
-        narrow = telephone(waveform, sample_rate, changes.line)
+        band = (changes.line_low, changes.line_high)
+        narrow = telephone(waveform, sample_rate, changes.line, band)
         waveform = soxr.resample(narrow, TELEPHONE_RATE, sample_rate)[:n]
         waveform = np.pad(waveform, (0, n - len(waveform)))
     if changes.codec is not None:

@@ -46,7 +46,11 @@ def can_encode(codec: str) -> bool:
     """Return whether this machine's FFmpeg has an encoder, by FFmpeg's name of it."""
     import av
 
-    return codec in av.codecs_available
+    try:
+        av.Codec(codec, "w")
+    except ValueError:  # UnknownCodecError
+        return False
+    return True
 
 
 def encoded(waveform: FloatArray, sample_rate: int, codec: str, bits_per_second: int) -> FloatArray:

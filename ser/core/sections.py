@@ -331,11 +331,11 @@ class RecordingChange(Change):
     """A copy recorded anew: room, noise, microphone, clipping, line and codec, each by itself."""
 
     rt60: Annotated[Range, AfterValidator(_within(0.01, 10))]  # s
-    direct_db: Range  # direct sound above reverberation
-    snr_db: Range
+    direct_db: Annotated[Range, AfterValidator(_within(-60, 60))]  # direct above reverberation
+    snr_db: Annotated[Range, AfterValidator(_within(-60, 120))]
     tilt_db: Annotated[Range, AfterValidator(_within(-24, 24))]  # of the noise, per octave
-    low_hz: Range  # lower edge of the microphone's band
-    high_hz: Range  # upper edge
+    low_hz: Annotated[Range, AfterValidator(_within(0, 2000))]  # edge of the microphone's band
+    high_hz: Annotated[Range, AfterValidator(_within(2000, 96000))]  # its other edge
     clipped: Annotated[Range, AfterValidator(_within(0, 0.5))]  # share of the samples
     codec_kbps: Annotated[Range, AfterValidator(_within(8, 256))]
 

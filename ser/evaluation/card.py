@@ -214,7 +214,7 @@ def _confidence(description: Description, figures: Figures) -> str:
     return (
         f"{text} Of the test clips, if less confident answers are not given:\n\n"
         + markdown_table(("confidence", "coverage", "test clips", "accuracy"), rows)
-        + "\n\n`ser predict --min-confidence 0.7` leaves less confident answers open."
+        + "\n\n`ser predict --min-confidence 0.7` names no emotion where the confidence is lower."
     )
 
 

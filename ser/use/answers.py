@@ -212,9 +212,10 @@ def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
             }
         )
         for window in p.windows:
-            cells = _window_to_json_object(answer, window) | _rounded(window.probabilities or {})
-            cells["emotion"] = answer.word(window)
+            cells = _window_to_json_object(answer, window)
+            # Before the probabilities come in, because emotions may have these names too.
             del cells["probabilities"], cells["uncertain"]
+            cells |= {"emotion": answer.word(window), **_rounded(window.probabilities or {})}
             writer.writerow({"file": file, "part": "window", **cells})
 
     yield write

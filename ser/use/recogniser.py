@@ -26,7 +26,7 @@ from ser.features.extract import extract
 from ser.nets.description import Description
 from ser.nets.lengths import fit_length
 from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics, normalise
-from ser.use.narrowband import is_narrowband
+from ser.use.narrowband import ABOVE, is_narrowband
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut, shared_seconds
 
@@ -133,7 +133,11 @@ class Recogniser:
         self._model = description.model
         self._voice: Statistics | None = None
         augment = description.augment
-        self._knows_lines = augment is not None and augment.recording.probability > 0
+        self._knows_lines = (
+            augment is not None
+            and augment.recording.probability > 0
+            and self._form.sample_rate > 2 * ABOVE  # else all its recordings are narrow
+        )
         known = description.training_clips
         self._trained_on = known.of_nets(self._chosen_nets) if known else set[str]()
 
@@ -310,7 +314,9 @@ class Recogniser:
     def _checked(self, recording: Recording) -> FloatArray:
         rate = self._form.sample_rate
         waveform = checked_waveform(recording, self._limits, rate)
-        if self._knows_lines and is_narrowband(waveform, rate):
+        if self._knows_lines and (
+            recording.sample_rate <= TELEPHONE_RATE or is_narrowband(waveform, rate)
+        ):
             # The band of the lines in training: a narrow recording may reach lower and higher.
             waveform = band_limit(waveform, rate, *TELEPHONE_BAND)
         return waveform
@@ -349,7 +355,7 @@ class Recogniser:
         """
         warnings = []
         highest = self.description.preprocessing.highest_hertz
-        if rate / 2 < highest and not (self._knows_lines and rate >= TELEPHONE_RATE):
+        if rate / 2 < highest and not (self._knows_lines and rate == TELEPHONE_RATE):
             warnings.append(
                 f"sampled at {rate} Hz: the recording has nothing above {rate / 2:g} Hz, but the "
                 f"model uses frequencies up to {highest:g} Hz, so it makes more mistakes"

@@ -65,3 +65,4 @@ def test_a_telephone_line_ends_at_its_band(rate):
 def test_an_unknown_encoder_is_known_to_be_missing():
     assert can_encode("aac")
     assert not can_encode("no_such_codec")
+    assert not can_encode("cook")  # FFmpeg can only decode it

@@ -20,9 +20,9 @@ from scripts.workspace import ROOT
 from ser.core.recording import SamplesDigest
 from ser.decoding.decoding import decode
 from ser.use import cli
-from ser.use.answers import Answer, cell, to_json_object
+from ser.use.answers import Answer, as_csv, cell, to_json_object
 from ser.use.onnx_export import export
-from ser.use.recogniser import Prediction
+from ser.use.recogniser import Prediction, Window
 
 LONG = np.concatenate([speech(0, 2.0), np.zeros(2 * RATE, np.float32), speech(60, 2.0)])
 
@@ -145,12 +145,11 @@ def test_the_table_has_a_line_per_recording_and_window(answered):
 def test_what_is_less_probable_than_wanted_is_uncertain_in_every_format(
     model, recordings, answered
 ):
-    """At the probability of the first answer, it is given and less probable ones are not."""
+    """The limit is just below a probability in the middle, so that some answers are given."""
     before = json.loads(answered["--json",].stdout)
     parts = [part for row in before for part in (row, *row["windows"])]
     tops = sorted({max(part["probabilities"].values()) for part in parts if part["probabilities"]})
-    least = tops[len(tops) // 2]
-    limit = least - 1e-6  # JSON rounds to 7 digits
+    limit = tops[len(tops) // 2] - 1e-6  # JSON rounds to 7 digits
     forms = {
         form: ser(
             "predict", ".", "--model", model, *form, "--min-confidence", f"{limit:.7f}",
@@ -192,6 +191,17 @@ def test_an_emotion_that_is_called_uncertain_is_told_from_no_answer_in_json():
     told = [(row["emotion"], row["uncertain"]) for row in map(to_json_object, (sure, unsure))]
     assert told == [("uncertain", False), (None, True)]
     assert (sure.word(prediction), unsure.word(prediction)) == ("uncertain", "uncertain")
+
+
+@pytest.mark.parametrize("name", ["uncertain", "probabilities"])
+def test_an_emotion_of_any_name_keeps_its_column_of_probabilities(name):
+    shares = {name: 0.75, "sad": 0.25}
+    answer = Answer("a.wav", Prediction(2.0, shares, (Window(0.0, 2.0, shares),)))
+    out = io.StringIO()
+    with as_csv(out, list(shares)) as write:
+        write(answer)
+    rows = list(csv.DictReader(io.StringIO(out.getvalue())))
+    assert [(row["emotion"], row[name], row["sad"]) for row in rows] == [(name, "0.75", "0.25")] * 2
 
 
 @pytest.mark.parametrize("share", ["1.01", "-0.1", "nan", "50%", "", "inf"])

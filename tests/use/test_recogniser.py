@@ -456,6 +456,13 @@ def test_narrow_recordings_get_the_band_of_the_lines_in_training(knows_lines):
         assert knows_lines.predict(samples, rate).note is None
 
 
+def test_noise_at_8_khz_is_narrow_whatever_its_resampling_leaves(knows_lines):
+    noise = np.random.default_rng(0).normal(0, 0.1, 24000).astype(np.float32)
+    spectrum = np.abs(np.fft.rfft(knows_lines.waveform(noise, 8000))) ** 2
+    hertz = np.fft.rfftfreq(2 * len(spectrum) - 2, 1 / RATE)
+    assert spectrum[(hertz > 80) & (hertz < 150)].mean() < 0.01 * spectrum[hertz < 3000].mean()
+
+
 def test_wide_recordings_keep_their_band(knows_lines, recogniser):
     np.testing.assert_array_equal(
         knows_lines.waveform(speech(3), RATE), recogniser.waveform(speech(3), RATE)
