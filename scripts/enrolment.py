@@ -6,6 +6,7 @@ not know the speaker, leans towards the voice by them and answers about the spea
 Writes metrics/enrolment.json and plots/enrolment.png.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -85,6 +86,12 @@ def enrolled(voice: Voice, rng: np.random.Generator) -> Iterator[tuple[str, int,
                 yield ONE, count, rng.choice(same, count, replace=False).tolist()
 
 
+def generator(voice: Voice) -> np.random.Generator:
+    """Return the source of a voice's draws, which differ from those of other voices."""
+    digest = hashlib.blake2b(voice.speaker.encode(), digest_size=8).digest()
+    return np.random.default_rng((SEED, int.from_bytes(digest)))
+
+
 def answers(voice: Voice, data: Path) -> pd.DataFrame:
     """Return whether each clip was recognised that was not enrolled, for each draw.
 
@@ -95,9 +102,8 @@ def answers(voice: Voice, data: Path) -> pd.DataFrame:
     features = [np.array(store[clip]) for clip in voice.clips]  # torch wants to own them
     recogniser = load(data / "model", voice.fold)
     labels = np.array([recogniser.emotions.index(emotion) for emotion in voice.emotions])
-    rng = np.random.default_rng(SEED)
     rows = []
-    for drawn, count, chosen in enrolled(voice, rng):
+    for drawn, count, chosen in enrolled(voice, generator(voice)):
         if count:
             recogniser.adapt_to_features([features[i] for i in chosen])
         for i in sorted(set(range(len(features))) - set(chosen)):
@@ -161,6 +167,12 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]], voices: int) -> None:
 def main(data: Path) -> None:
     """Write the figures and the picture, and print the table."""
     voices = unknown_voices(data)
+    recogniser = load(data / "model")
+    if recogniser.needs_a_voice or not recogniser.adapts:
+        raise UserError(
+            "data/model must be a model that can adapt to a voice and also answers without it: "
+            "model.name statpool, with a model.normalisation other than speaker"
+        )
     with closing(ordered_map(partial(answers, data=data), voices)) as results:
         rows = pd.concat(tqdm(results, "enrolment", len(voices), unit="voice"))
     found = summarise(rows)

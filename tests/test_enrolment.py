@@ -54,7 +54,7 @@ def test_a_speaker_who_is_trained_on_is_no_unknown_voice(data):
 def test_each_clip_is_answered_by_a_net_that_leans_towards_other_clips(data):
     voice = enrolment.unknown_voices(data)[0]
     rows = enrolment.answers(voice, data)
-    drawn = list(enrolment.enrolled(voice, np.random.default_rng(enrolment.SEED)))
+    drawn = list(enrolment.enrolled(voice, enrolment.generator(voice)))
     assert {count for kind, count, _ in drawn if kind == enrolment.ANY} == {0, 1, 2, 5}
     assert len(rows) == sum(len(voice.clips) - len(chosen) for _, _, chosen in drawn)
     blind = rows[rows["recordings"] == 0]
@@ -71,6 +71,22 @@ def test_clips_of_one_emotion_are_of_one_emotion(data):
         assert len(set(chosen)) == len(chosen)
         if kind == enrolment.ONE:
             assert len({voice.emotions[i] for i in chosen}) == 1
+
+
+def test_voices_have_draws_of_their_own(data):
+    one, other = (
+        [chosen for *_, chosen in enrolment.enrolled(voice, enrolment.generator(voice))]
+        for voice in enrolment.unknown_voices(data)
+    )
+    assert len(one) == len(other)
+    assert one != other
+
+
+@pytest.mark.parametrize("settings", [{"name": "resnet"}, {"normalisation": "speaker"}])
+def test_a_model_that_does_not_lean_towards_voices_is_refused(data, settings):
+    make(data / "model", **{"name": "statpool", "folds": (1, 2)} | settings)
+    with pytest.raises(UserError, match="can adapt to a voice and also answers without it"):
+        enrolment.main(data)
 
 
 def test_a_clip_counts_once_however_often_it_was_drawn(tmp_path):

@@ -147,6 +147,11 @@ class Recogniser:
         return self.description.emotions
 
     @property
+    def adapts(self) -> bool:
+        """Whether the model can be adapted to a speaker: see `adapt`."""
+        return self._model.normalisation == "speaker" or self._nets.adapt is not None
+
+    @property
     def needs_a_voice(self) -> bool:
         """Whether the model must first be adapted to the speaker: see `adapt`."""
         return self._model.normalisation == "speaker" and self._voice is None
@@ -243,7 +248,8 @@ class Recogniser:
         voice, the more the more recordings there are.
 
         Args:
-            recordings: of that speaker only, with any emotions; unusable ones are left out.
+            recordings: of that speaker only, with any emotions; unusable ones, and those without
+                speech, are left out.
 
         Returns:
             the number of recordings that were used.
@@ -257,8 +263,9 @@ class Recogniser:
             try:
                 waveform = self._waveform(recording)
             except Rejected:
-                continue  # reported when it is predicted
-            features.append(self.features(waveform))
+                continue
+            if holds_speech(waveform, self._form.sample_rate):
+                features.append(self.features(waveform))
         self.adapt_to_features(features)
         return len(features)
 
@@ -287,10 +294,11 @@ class Recogniser:
             self._voice = identity_statistics(self._dims)
 
     def _require_adaptable(self) -> None:
-        if self._model.normalisation != "speaker" and self._nets.adapt is None:
+        if not self.adapts:
             raise UserError(
                 f"this model, {self._model.name} with model.normalisation "
-                f"{self._model.normalisation}, does not adapt to a voice"
+                f"{self._model.normalisation}, does not adapt to a voice: only a folder of a "
+                "statpool model, or a model trained with model.normalisation speaker, does"
             )
 
     def waveform(self, samples: NDArray[Any], rate: int) -> FloatArray:

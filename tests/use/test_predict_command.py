@@ -436,7 +436,24 @@ def test_it_adapts_to_the_voice_of_a_folder(tmp_path, recordings):
     assert before != after
 
 
-@pytest.mark.parametrize(("there", "why"), [(False, "no such file"), (True, "no recordings")])
+def test_what_is_no_speech_is_no_voice(tmp_path, recordings):
+    make(tmp_path / "model", "statpool", normalisation="train")
+    voice = tmp_path / "voice"
+    voice.mkdir()
+    noise = np.random.default_rng(0).normal(0, 0.1, 2 * RATE).astype(np.float32)
+    soundfile.write(voice / "noise.wav", noise, RATE)
+    (voice / "text.wav").write_text("not a recording")
+    command = ("predict", recordings / "a.wav", "--model", tmp_path / "model", "--voice", voice)
+    done = ser(*command)
+    assert f"error: --voice {voice}: 0 usable recordings" in done.stderr.decode()
+    assert f"not used: {voice / 'text.wav'}: " in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    soundfile.write(voice / "speech.wav", speech(3), RATE)
+    done = ser(*command)
+    assert f"adapted to the voice in {voice} by 1 recording or window with" in done.stderr.decode()
+
+
+@pytest.mark.parametrize(("there", "why"), [(False, "no such folder"), (True, "no recordings")])
 def test_a_voice_without_recordings_is_named(tmp_path, recordings, there, why):
     make(tmp_path / "model", "statpool", normalisation="train")
     if there:

@@ -185,13 +185,25 @@ def adapt_to(recogniser: Recogniser, folder: Path, windows: Windows) -> None:
     Raises:
         UserError: it has none that is usable, or the model does not adapt.
     """
+    if not folder.is_dir():
+        raise UserError(f"--voice {folder}: there is no such folder")
     with contextlib.ExitStack() as stack:
         try:
             sources = find_sources(str(folder), stack)
+            used = recogniser.adapt(_read_voice(sources, windows))
+        except (Rejected, UserError) as error:
+            raise UserError(f"--voice {folder}: {error}") from None
+    counted = "1 recording or window" if used == 1 else f"{used} recordings or windows"
+    print(f"adapted to the voice in {folder} by {counted} with speech", file=sys.stderr)
+
+
+def _read_voice(sources: Sequence[NamedFile], windows: Windows) -> Iterator[Recording]:
+    """Read the recordings of a voice, and name those that cannot be read on standard error."""
+    for source in sources:
+        try:
+            yield from read_windows(source.path, windows)
         except Rejected as verdict:
-            raise UserError(f"--voice {folder}: {verdict}") from None
-        used = recogniser.adapt(read_usable(sources, windows))
-    print(f"adapted to the voice in {folder} by {used} recordings or windows", file=sys.stderr)
+            print(f"not used: {source.name}: {verdict}", file=sys.stderr)
 
 
 def predict_source(
