@@ -74,7 +74,7 @@ enrolment: setup
 # Test the model in data/model under other recording conditions, as docs/robustness.md describes.
 # NAME is the experiment that it is of, if any: make robustness NAME=robust
 robustness: setup
-	@python -m scripts.robustness $${NAME:+"$$NAME"}
+	@python -m scripts.robustness $(if $(filter command line,$(origin NAME)),"$$NAME")
 
 # Run all of experiments/suites/compare.yaml, or some:
 # make compare NAMES='default s1-kfold' EPOCHS=10

@@ -128,6 +128,8 @@ def room_response(rt60: float, sample_rate: int) -> FloatArray:
     Returns:
         float32 [samples].
     """
+    # Its threads share the sum differently on each number of processors.
+    pyroomacoustics.constants.set("num_threads", 1)
     room = pyroomacoustics.ShoeBox(
         _ROOM,
         fs=sample_rate,

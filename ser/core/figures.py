@@ -318,9 +318,11 @@ class Figures(OverallFigures):
         if unheard is None:
             return [(_UNHEARD, _NOT_MEASURED), (_KNOWN, own)]
         interval = (unheard.accuracy_low, unheard.accuracy_high)
+        trainings = unheard.trainings
+        times = "one training" if trainings == 1 else f"mean of {trainings} trainings"
         left_out = (
             f"{_with_interval(unheard.accuracy, interval)}, leave one speaker out, "
-            f"{unheard.clips} clips, mean of {unheard.trainings} trainings with these settings"
+            f"{unheard.clips} clips, {times} with these settings"
         )
         return [(_UNHEARD, left_out), (_KNOWN, own)]
 
