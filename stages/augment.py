@@ -68,8 +68,10 @@ def features_of_copies(
 def columns_of(changes: CopyChanges) -> dict[str, Any]:
     """Return a copy's changes as columns of copies.csv."""
     columns = asdict(changes)
-    recording = columns.pop("recording") or dict.fromkeys(_RECORDED)
-    return columns | recording
+    recording = columns.pop("recording")
+    for name in _RECORDED:  # some have the name of another change
+        columns[f"recording_{name}"] = recording and recording[name]
+    return columns
 
 
 def stored(
@@ -95,7 +97,7 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     # tee keeps the jobs that are in progress.
     begun, done = tee(jobs(clips, waveforms, settings.augment))
     own = [field.name for field in fields(CopyChanges) if field.name != "recording"]
-    columns = ["key", "clip", "copy", *own, *_RECORDED]
+    columns = ["key", "clip", "copy", *own, *(f"recording_{name}" for name in _RECORDED)]
     meta = {"dims": features.dims}
     if settings.augment.copies:  # else the settings change nothing
         meta["augment"] = settings.augment.model_dump(mode="json")

@@ -119,7 +119,7 @@ def test_the_page_loads_nothing_and_contains_the_figures(project):
     html = made(project)
     shown = Page(html)
     assert all(load.startswith(("data:image/png;base64,", "#")) for load in shown.loads)
-    assert sum(load.startswith("data:") for load in shown.loads) == 10
+    assert sum(load.startswith("data:") for load in shown.loads) == 11
     assert not {"script", "link", "iframe"} & set(shown.tags)
     assert "@import" not in html
     assert "url(" not in html
@@ -357,7 +357,7 @@ def test_pictures_that_differ_are_side_by_side(project):
     (project / "plots/confusion.png").unlink()
     html = made(project, "before")
     shown = Page(html)
-    assert shown.tags.count("img") == 11  # ten, one of them twice
+    assert shown.tags.count("img") == 12  # eleven, one of them twice
     assert html.count('class="pair"') == 1
     then, now = (base64.b64encode(png).decode() for png in (
         old, (project / "plots/history.png").read_bytes(),
@@ -374,7 +374,7 @@ def test_a_missing_picture_is_reported(project):
     shown = Page(html)
     assert "Loss and accuracy by epoch; plots/history.png is missing" in shown.text
     assert "<code>dvc repro</code> restores or makes it)." in html
-    assert shown.tags.count("img") == 9
+    assert shown.tags.count("img") == 10
 
 
 def test_the_mistakes_can_be_heard(project):

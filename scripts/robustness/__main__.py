@@ -3,8 +3,8 @@
     python -m scripts.robustness [EXPERIMENT]
 
 Needs the data of a finished `dvc repro`. Writes metrics/robustness.json, of which
-`dvc metrics diff --targets` compares a few numbers, and plots/robustness.png. If the run is that of an
-experiment, which `dvc exp apply` brings, its name can be given: the files are then named after it.
+`dvc metrics diff --targets` compares a few numbers, and plots/robustness.png. If the run is that of
+an experiment, which `dvc exp apply` brings, its name can be given, and the files have it in theirs.
 """
 
 import argparse

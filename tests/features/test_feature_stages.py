@@ -57,7 +57,20 @@ def test_every_copy_has_its_row_and_its_features(project):
         assert row["crop_share"] == str(changes.crop_share)
         assert row["noise_seed"] == str(changes.noise_seed)
         assert row["masked_bands"] == ""
+        assert row["recording_noise_seed"] == row["recording_codec"] == ""
     assert len({made[key].tobytes() for key in made}) == len(made)
+
+
+def test_how_a_copy_is_recorded_anew_is_in_its_row(project):
+    recording = COMMITTED["augment"]["recording"] | {"probability": 1.0}
+    values = COMMITTED | {"augment": COMMITTED["augment"] | {"recording": recording}}
+    Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    augment.main(Path("clips.csv"), Path("clean"), Path("augmented"))
+    for row in read_rows(Path("augmented/copies.csv")):
+        changes = draw_changes(params.load().augment, row["clip"], int(row["copy"]))
+        assert row["noise_seed"] == str(changes.noise_seed)
+        assert row["recording_noise_seed"] == str(changes.recording.noise_seed)
+        assert row["recording_codec"] == changes.recording.codec
 
 
 @pytest.mark.parametrize("copies", [0, 2])

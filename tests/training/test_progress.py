@@ -82,7 +82,8 @@ def test_through_a_pipe_a_tenth_of_the_epochs_are_printed_with_the_time_left(tmp
     assert [int(line["epoch"]) for line in lines] == TENTHS
     assert [line["left"] is None for line in lines] == [False] * 10 + [True]
     log = [(1.0, "Running stage 'train':"), *((2.0, line) for line in out.splitlines())]
-    assert experiments.time_training(log).seconds_per_epoch > 0
+    # An epoch may be too short to have seconds.
+    assert f"{experiments.time_training(log).seconds_per_epoch:.2f} s per epoch" in out
 
 
 def test_on_a_terminal_a_fold_is_one_line_that_is_updated(tmp_path):
