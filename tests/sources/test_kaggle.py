@@ -468,7 +468,8 @@ def test_interruption_ends_the_stage(server, key, whole_group):
     set_pull(KAGGLE)
     fault = server.faults[key] = Fault(body=b" " * 1000, drip=1)
     output, _ = interrupted_pull(fault.reached, whole_group)
-    assert output.endswith("interrupted: `dvc repro` continues from here\n")
+    # Not always at the end: kagglehub's thread may print where it downloads to at the same moment.
+    assert "interrupted: `dvc repro` continues from here" in output
     assert "Traceback" not in output
     assert not RAW.exists()
     server.faults.clear()
