@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from scripts import cli
 from scripts.workspace import ROOT
+from ser.core.clips import speaker_of
 from ser.core.errors import UserError
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_report
@@ -56,8 +57,7 @@ def unknown_voices(data: Path) -> list[Voice]:
         UserError: a test speaker is also in training.
     """
     clips = read_csv(data / "clips.csv").set_index("clip")
-    splits = read_csv(data / "splits.csv").join(clips[["corpus", "speaker"]], on="clip")
-    splits["speaker"] = splits["corpus"] + "/" + splits["speaker"]
+    splits = read_csv(data / "splits.csv").join(speaker_of(clips).rename("speaker"), on="clip")
     trained = splits[splits["subset"] == "train"].groupby("fold")["speaker"].agg(set)
     voices = []
     for (fold, speaker), own in splits[splits["subset"] == "test"].groupby(["fold", "speaker"]):

@@ -365,10 +365,6 @@ def robustness() -> str:
         row["condition"]: row for row in load_metrics("robustness-robust")["conditions"]
     }
 
-    def with_interval(row: Row) -> str:
-        low_high = interval((row["accuracy_low"], row["accuracy_high"]))
-        return f"{percent(row['accuracy'])} ({low_high})"
-
     def lost(row: Row) -> str:
         return f"{100 * row['lost']:.1f}"
 
@@ -379,18 +375,22 @@ def robustness() -> str:
         load_metrics("robustness")["conditions"],
         {
             "condition": "{title}",
-            "default (95 % interval)": with_interval,
+            "default (95 % interval)": _accuracy_and_interval,
             "points lost": lost,
             "answers changed": lambda row: percent(row["changed"]),
-            "`robust` (95 % interval)": lambda row: with_interval(robust(row)),
+            "`robust` (95 % interval)": lambda row: _accuracy_and_interval(robust(row)),
             "its points lost": lambda row: lost(robust(row)),
             "its answers changed": lambda row: percent(robust(row)["changed"]),
         },
     )
 
 
+def _accuracy_and_interval(row: Row) -> str:
+    return f"{percent(row['accuracy'])} ({interval((row['accuracy_low'], row['accuracy_high']))})"
+
+
 def conditions() -> str:
-    """Say in a sentence what other recording conditions do to the default and to `robust`."""
+    """Write a sentence on what other recording conditions do to the default and to `robust`."""
     default, robust = load_metrics("robustness"), load_metrics("robustness-robust")
     return (
         f"Recorded in noise, in rooms, over telephone lines and the like, the same "
@@ -410,12 +410,7 @@ def enrolment() -> str:
 
     def cell(kind: str, row: Row) -> str:
         found = cells.get((kind, row["recordings"]))
-        if found is None:
-            return ""
-        return (
-            f"{percent(found['accuracy'])} "
-            f"({interval((found['accuracy_low'], found['accuracy_high']))})"
-        )
+        return "" if found is None else _accuracy_and_interval(found)
 
     counts = [{"recordings": count} for count in sorted({row["recordings"] for row in measured})]
     columns: Columns = {"recordings": "{recordings}"}
