@@ -134,8 +134,9 @@ def slope(few: Row, many: Row, column: str) -> float:
 def conditions(rows: Sequence[Row]) -> str:
     """Return a sentence about the conditions of the measurement."""
     last = max(rows, key=lambda row: row.clips)
+    copies = "1 changed copy" if last.copies == 1 else f"{last.copies} changed copies"
     return (
-        f"On {last.cores} cores, with {last.copies} changed copies of each clip; the clips are "
+        f"On {last.cores} cores, with {copies} of each clip; the clips are "
         f"{3600 * last.hours / last.clips:.1f} s long on average, "
         f"{last.raw_bytes / last.clips / 1e3:.0f} kB each."
     )

@@ -393,10 +393,10 @@ def conditions() -> str:
     """Write a sentence on what other recording conditions do to the default and to `robust`."""
     default, robust = load_metrics("robustness"), load_metrics("robustness-robust")
     return (
-        f"Recorded in noise, in rooms, over telephone lines and the like, the same "
-        f"{default['clips']} test clips are recognised in {percent(default['mean'])} on average "
-        f"over {len(default['conditions']) - 1} conditions, {percent(default['worst'])} in the "
-        f"worst; the experiment `robust`, which is trained for that, reaches "
+        f"With noise, reverberation, telephone lines, codecs and the like, accuracy on the same "
+        f"{default['clips']} test clips averages {percent(default['mean'])} over "
+        f"{len(default['conditions']) - 1} conditions ({percent(default['worst'])} in the worst). "
+        f"The experiment `robust`, trained for such recordings, reaches "
         f"{percent(robust['mean'])} and {percent(robust['worst'])}, and {percent(robust['clean'])} "
         f"as recorded ([details](docs/robustness.md))."
     )
@@ -451,9 +451,9 @@ def rounding() -> str:
     low, high = min(row["accuracy"] for row in rows), max(row["accuracy"] for row in rows)
     most = max(row["other_answers"] for row in rows)
     return (
-        f"Trained anew with PyTorch's routines for {len(rows)} generations of processors, the same "
-        f"code and clips gave {percent(low)} to {percent(high)}, and up to {most} of the "
-        f"{rows[0]['clips']} test clips another answer (`python -m benchmarks.rounding`)."
+        f"Retrained with PyTorch's routines for {len(rows)} generations of processors, the same "
+        f"code and clips gave {percent(low)} to {percent(high)}; the answer changed for up to "
+        f"{most} of the {rows[0]['clips']} test clips (`python -m benchmarks.rounding`)."
     )
 
 

@@ -1,4 +1,4 @@
-"""Name revisions, and read files as they are there, whether git or DVC keeps them."""
+"""Describe revisions, and read their files, whether git or DVC keeps them."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -63,7 +63,7 @@ class RecordingChanges:
 
 
 def draw_recording(change: RecordingChange, rng: np.random.Generator) -> RecordingChanges | None:
-    """Draw how a copy is recorded anew; None: no change is applied.
+    """Draw how a copy is re-recorded; None: no change is applied.
 
     Args:
         change: probability of each change, and the ranges.

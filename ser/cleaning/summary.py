@@ -43,7 +43,7 @@ def _named(counts: Counts) -> dict[str, dict[str, int]]:
 
 
 def warn_of_uneven_rejection(ledger: Ledger) -> None:
-    """Print how much of which emotions and speakers was rejected; warn if that is a bias."""
+    """Print the share of each emotion and speaker that was rejected; warn if that is a bias."""
     for what, counts in (
         ("emotion", ledger.counts_by_emotion()),
         ("speaker", ledger.counts_by_speaker()),

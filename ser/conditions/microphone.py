@@ -8,7 +8,7 @@ _ORDER = 4  # 24 dB per octave
 
 
 def band_limit(waveform: FloatArray, sample_rate: int, low: float, high: float) -> FloatArray:
-    """Let one band of frequencies through, by Butterworth filters of 24 dB per octave.
+    """Remove all frequencies outside a band, by Butterworth filters of 24 dB per octave.
 
     Args:
         waveform: float32 [samples].

@@ -31,7 +31,7 @@ def decaying_response(rt60: float, direct_db: float, sample_rate: int, seed: int
 
 
 def reverberate(waveform: FloatArray, response: FloatArray) -> FloatArray:
-    """Play a waveform in a room; what sounds on after its end is cut off.
+    """Convolve a waveform with a room's response; cut off the tail beyond its end.
 
     Args:
         waveform: float32 [samples].

@@ -44,7 +44,7 @@ class Needs:
         min_frames: shorter clips are padded to this number.
         min_batch: fewest clips of a batch.
         standardises_pooled: whether it takes log-mel in dB without normalisation, and standardises
-            the pooled values instead. A mix of two clips would be nobody's voice there.
+            the pooled values instead. A mix of two clips would not be the voice of any speaker.
         one_thread: whether its training steps are too short to be shared among threads.
         blind_to_padding: whether a step gives the same result, except for rounding, however far
             clips are padded. Batch norms see padding, and dropout of frames draws for it.

@@ -57,7 +57,7 @@ def net_problems(model: Model, dims: Mapping[str, int]) -> list[str]:
     if needs.standardises_pooled and model.mixup > 0:
         found.append(
             f"model.mixup must be 0, got {model.mixup:g}: {model.name} would pool mixed "
-            "spectrograms, which are nobody's voice"
+            "spectrograms, which are not the voice of any speaker"
         )
     if model.batch_size < needs.min_batch:
         found.append(

@@ -1,4 +1,4 @@
-"""Keep Ctrl-C out of what would lose it, or would be left half done."""
+"""Defer Ctrl-C around code that would lose it, or that must not be left half done."""
 
 import signal
 import threading

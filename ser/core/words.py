@@ -1,4 +1,4 @@
-"""Spellings that people mean as one word: accents, blanks, invisible characters, case."""
+"""Normalise the spelling of words: accents, blanks, invisible characters, case."""
 
 import re
 import unicodedata

@@ -25,7 +25,7 @@ def container_of(file: BinaryIO) -> str:
         return "flac"
     if kind and kind != TAGGED:
         return "" if kind.reader == LIBSNDFILE else kind.reader
-    # The user calls it a recording, so one frame is enough.
+    # The caller names it as a recording, so one frame is enough.
     if mp3.begins_frame(head):
         return "mp3"
     if begins_adts(head):

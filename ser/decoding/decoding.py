@@ -151,8 +151,8 @@ def _open_soundfile(file: BinaryIO, stack: ExitStack) -> soundfile.SoundFile:
         Rejected: undecodable.
     """
     try:
-        # libsndfile asks for bytes through Python functions. What is raised there goes nowhere: the
-        # program would go on, and the file would seem to be damaged.
+        # libsndfile reads through Python callbacks, whose exceptions are lost: an interruption
+        # would look like a damaged file.
         with uninterrupted():
             opened = soundfile.SoundFile(file)
             stack.callback(_close, opened)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ser.decoding import mp3
 
 # kbit/s by the index in the header, from 1 on: ISO/IEC 11172-3, 2.4.2.3, of layers II and III, and
-# ISO/IEC 13818-3, 2.4.2.3, of both at the low rates. Layer I is left out: nobody writes it, and its
+# ISO/IEC 13818-3, 2.4.2.3, of both at the low rates. Layer I is left out: it is not in use, and its
 # header is the byte order mark of UTF-16.
 _MPEG1_KBITS = {
     2: (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),

@@ -29,8 +29,8 @@ def view(
 def require_read(part: BinaryIO) -> None:
     """Check that no read of a `view` has failed.
 
-    libsndfile calls Python to read. What is raised there is lost, and it takes the part before for
-    the whole file.
+    libsndfile reads through Python callbacks. Their exceptions are lost, and libsndfile would take
+    the part that was read for the whole file.
 
     Raises:
         Rejected: undecodable.

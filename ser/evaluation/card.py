@@ -226,9 +226,9 @@ def _limits(description: Description) -> str:
         f"- {speakers} speakers, acting. Other languages, microphones, rooms and real emotions are "
         "recognised worse; by how much was not measured.\n"
         f"- It knows {', '.join(description.emotions)} and nothing else: whatever it hears, it "
-        "names one of them, unless nobody speaks.\n"
+        "names one of them, unless it detects no speech.\n"
         f"- Recordings of less than {2 * description.preprocessing.highest_hertz:.0f} Hz, such as "
-        "telephone calls, lack sounds that it listens to: it errs more, and says so.\n"
+        "telephone calls, lack frequencies that it uses: it makes more mistakes, and warns.\n"
         f"- It was trained on clips of {seconds.min:.1f} to {seconds.max:.1f} s; longer "
         "recordings are cut into windows, whose accuracy was not measured.\n"
         "- The intervals say how far the figures would move with other clips of the same "
@@ -238,7 +238,7 @@ def _limits(description: Description) -> str:
 
 def _making(description: Description) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in description.versions.items())
-    return f"By `dvc repro`; every setting stands in `model.json`. Versions: {versions}."
+    return f"Made by `dvc repro`; `model.json` has every setting. Versions: {versions}."
 
 
 def _licence(corpus: str) -> Licence:

@@ -71,7 +71,7 @@ def _read_text(path: Path) -> str:
     """Read a text that may be a stranger's.
 
     Raises:
-        ValueError: it is no file, is too long, or is not in UTF-8.
+        ValueError: it is not a file, is too long, or is not in UTF-8.
     """
     if path.exists() and not path.is_file():
         raise ValueError(f"{path.name} is not a file")

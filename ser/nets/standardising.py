@@ -59,7 +59,7 @@ class StandardisingNet(nn.Module, ABC):
 
     @torch.no_grad()
     def lean_towards(self, pooled: Tensor) -> None:
-        """Move the mean towards that of a voice's clips, the further the more there are.
+        """Move the mean towards that of a voice's clips; more clips move it further.
 
         Adaptation with a relevance factor, as of the means in Reynolds, Quatieri, Dunn: Speaker
         verification using adapted Gaussian mixture models, Digital Signal Processing 10(1-3), 2000.

@@ -73,14 +73,14 @@ def local_map(
 
 
 class _ProcessDiedError(Exception):
-    """The process that worked on an item is no more."""
+    """The process that worked on an item has died."""
 
 
 class _Processes:
     """Processes that compute one function, each behind a pipe of its own.
 
-    No two share a pipe or a lock, as those of `concurrent.futures` do: whoever dies, at whatever
-    moment, is known from the end of its pipe, and nobody waits for the rest of what it was sending.
+    Unlike those of `concurrent.futures`, no two share a pipe or a lock. The death of one is always
+    seen as the end of its pipe, and nobody waits for the rest of a message that it was sending.
     """
 
     def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
@@ -92,7 +92,7 @@ class _Processes:
         self._all = []
         # Only this process keeps the writing end, so that its death ends the reading.
         reader, self._alive = context.Pipe(duplex=False)
-        # A signal waits until every process knows what to do with it.
+        # Signals are held back until every process has its handlers.
         with uninterrupted():
             for _ in range(workers):
                 ours, theirs = context.Pipe()

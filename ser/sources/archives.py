@@ -112,7 +112,7 @@ def _is_there(target: Path, member: zipfile.ZipInfo) -> bool:
 
 
 class _BoundedReads(io.BufferedIOBase):
-    """The content of a tar, of which no more is read at once than files need.
+    """The content of a tar, in reads no longer than its files need.
 
     tarfile reads long headers whole, however long a header says it is.
     """

@@ -37,6 +37,13 @@ Lacking = dict[str, dict[str, list[int]]]  # subset -> emotion -> numbers of fol
 def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
     """Split the clips by the wanted scheme.
 
+    >>> clips = pd.DataFrame({"clip": ["a", "b", "c", "d"], "corpus": "own", "utterance": "1"})
+    >>> clips["emotion"], clips["speaker"] = ["sad", "happy"] * 2, ["ann", "ann", "bob", "bob"]
+    >>> from ser.core import params
+    >>> settings = {"scheme": "leave_one_speaker_out", "val": 0.0}
+    >>> make_folds(clips, params.load().split.model_copy(update=settings))[0]
+    {'a': 'test', 'b': 'test', 'c': 'train', 'd': 'train'}
+
     Args:
         clips: the table clips.csv.
         split: scheme, sizes and seed.

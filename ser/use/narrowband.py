@@ -1,4 +1,4 @@
-"""Tell recordings from telephone lines by their band."""
+"""Detect recordings from telephone lines by their bandwidth."""
 
 import numpy as np
 import scipy.fft

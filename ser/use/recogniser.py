@@ -245,7 +245,7 @@ class Recogniser:
         """Adapt to a speaker, instead of the one it was adapted to before.
 
         Models with model.normalisation speaker require it. Others that can adapt lean towards the
-        voice, the more the more recordings there are.
+        voice; more recordings move them further.
 
         Args:
             recordings: of that speaker only, with any emotions; unusable ones, and those without

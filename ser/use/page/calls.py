@@ -75,8 +75,8 @@ class Calls:
             The call, or None if there is no function at this path.
 
         Raises:
-            HTTPException: 403, it names a file that is no upload, or a URL elsewhere; 400, it is
-                not JSON, or not what the function takes; 404, there is no such function.
+            HTTPException: 403, it names a file that is not an upload, or a URL elsewhere; 400, it
+                is not JSON, or not what the function takes; 404, there is no such function.
         """
         values = self._read(body)
         path = path.removesuffix("/")

@@ -92,6 +92,6 @@ class Connection(H11Protocol):
 
 
 class ProxyConnection(Connection):
-    """A connection of a proxy, which is the one to share them out among the visitors."""
+    """A connection of a proxy, which limits the visitors itself."""
 
     behind_proxy = True

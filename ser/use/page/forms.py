@@ -5,7 +5,7 @@ import re
 from starlette.exceptions import HTTPException
 
 NO_FORM = "An upload is a form with a named file."
-# Anything else may have another boundary for whoever reads the form later.
+# In anything else, the parser that reads the form later may see another boundary.
 _TYPE = re.compile(r"""multipart/form-data; ?boundary=("?)([\w'+.=-]{1,70})\1""", re.ASCII | re.I)
 
 

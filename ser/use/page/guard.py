@@ -130,7 +130,9 @@ class Guard:
             query = parse_qs(scope["query_string"].decode("latin-1"))
             (session,) = query.get("session_hash", [path.rpartition("/")[2]])[-1:]
             if not self._checks.unread.is_known(session):
-                raise HTTPException(404, "There are no answers to fetch: they were, or are gone.")
+                raise HTTPException(
+                    404, "There are no answers to fetch: they were fetched before, or have expired."
+                )
 
     def _check_proxy(self, scope: Scope, headers: Headers) -> None:
         """Check the headers that Gradio takes the page's address from."""

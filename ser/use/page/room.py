@@ -84,7 +84,7 @@ class Room:
 
     @contextmanager
     def upload(self, visitor: str, parts: Parts) -> Iterator[Upload]:
-        """Let an upload of a visitor arrive, whose form has these parts.
+        """Admit an upload of a visitor, whose form has these parts.
 
         Raises:
             HTTPException: 503, there is no room.

@@ -20,7 +20,7 @@ def make_server(app: ASGIApp, behind_proxy: bool) -> uvicorn.Server:
         http=ProxyConnection if behind_proxy else Connection,
         ws="none",
         proxy_headers=behind_proxy,  # without one, they are a visitor's own words
-        # A warning is about what a stranger sent, of which anyone could send any number.
+        # Warnings are about requests, so strangers could cause any number of them.
         log_level="error",
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=_PATIENCE,

@@ -49,7 +49,7 @@ class Unread:
 
     @contextmanager
     def join(self, visitor: str, session: str) -> Iterator[None]:
-        """Let a call of a visitor into the queue, as part of a visit.
+        """Admit a call of a visitor to the queue, as part of a visit.
 
         Raises:
             HTTPException: 503, there is no room for one more answer.
@@ -79,7 +79,7 @@ class Unread:
             self._joining -= Counter([session])
 
     async def forget_again(self) -> None:
-        """Forget what is old again and again, until it is cancelled."""
+        """Forget old entries periodically, until it is cancelled."""
         while True:
             await asyncio.sleep(_EVERY)
             self.forget_old(time.monotonic())
@@ -108,7 +108,7 @@ class Unread:
 
 
 def _old(since: dict[str, float], there: set[str], now: float) -> list[str]:
-    """Note what is there now; return what has been for long."""
+    """Record what is there now; return what has been there long enough to go."""
     for name in set(since) - there:
         del since[name]
     for name in there:

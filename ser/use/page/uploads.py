@@ -32,7 +32,7 @@ def is_upload(name: object, folder: Path) -> bool:
 
 @contextmanager
 def deleting_old_files(folder: Path) -> Iterator[None]:
-    """Delete what is old in the folder again and again, until the context ends."""
+    """Delete old files in the folder periodically, until the context ends."""
     ended = Event()
 
     def delete_again() -> None:
