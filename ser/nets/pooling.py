@@ -128,7 +128,8 @@ def _at_ranks(x: Tensor, mask: Tensor, *ranks: Tensor) -> list[Tensor]:
 
     Rank 0 is the lowest value in the mask.
     """
-    hidden = x.masked_fill(~mask[:, None], _INFINITY)
+    # Adding is vectorised, and a mask that is broadcast is not.
+    hidden = x + ~mask[:, None] * _INFINITY
     places = [rank[:, None].expand(-1, x.shape[1], -1) for rank in ranks]
     if _indexes_slowly(x):
         frames = hidden.detach().argsort(dim=2)

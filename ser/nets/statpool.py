@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ser.nets import pooling
 from ser.nets.layers import clip_outliers, perceptron
-from ser.nets.standardising import StandardisingNet
+from ser.nets.standardising import Described, StandardisingNet
 from ser.nets.transforms import (
     PITCHES,
     band_groups,
@@ -109,7 +109,13 @@ class StatPool(StandardisingNet):
         """Return the weights that are initialised with known transforms."""
         return [self.cepstrum.weight, self.modulation.weight]
 
-    def forward(self, features: Tensor, lengths: Tensor, voices: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        features: Tensor,
+        lengths: Tensor,
+        voices: Tensor | None = None,
+        described: Described | None = None,
+    ) -> Tensor:
         """Compute the logits of a batch.
 
         Args:
@@ -117,27 +123,39 @@ class StatPool(StandardisingNet):
             lengths: int64 [batch].
             voices: int64 [batch], the number of each clip's speaker in `measure_voices`; None: all
                 clips are standardised by the values of `measure`.
+            described: what `describe` returned for the batch; None: it is computed here.
         """
         centre, scale = self.centre, self.scale
         if voices is not None:
             centre, scale = self.voice_centre[voices], self.voice_scale[voices]
-        standard = (self.pool(features, lengths) - centre) / scale
+        pooled = self._pool(described or self.describe(features, lengths))
+        standard = (pooled - centre) / scale
         logits: Tensor = self.head(clip_outliers(standard))
         return logits
 
     def pool(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Pool each clip into one vector: [batch, pooled]."""
+        return self._pool(self.describe(features, lengths))
+
+    @torch.no_grad()
+    def describe(self, features: Tensor, lengths: Tensor) -> Described:
+        """Compute what does not depend on the weights."""
         own = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
         mel = features.transpose(1, 2).masked_fill(~own[:, None], _FLOOR_DB)
-        with torch.no_grad():
-            mel = mel - mel.amax(dim=(1, 2), keepdim=True)
-            shape = self._shape(mel)
-            level, voicing = shape[:, 0], shape[:, -1]
-            active = own & (level >= _ACTIVE_DB)
-            voiced = _voiced(voicing, active)
-            known = torch.cat([mel, shape], dim=1)
-            parts = [pooling.statistics(known, active, voiced, relative=self.relative)]
-            parts.append(_rhythm(level, own, active, voiced))
+        mel = mel - mel.amax(dim=(1, 2), keepdim=True)
+        shape = self._shape(mel)
+        level, voicing = shape[:, 0], shape[:, -1]
+        active = own & (level >= _ACTIVE_DB)
+        voiced = _voiced(voicing, active)
+        known = torch.cat([mel, shape], dim=1)
+        statistics = pooling.statistics(known, active, voiced, relative=self.relative)
+        rhythm = _rhythm(level, own, active, voiced)
+        pooled = torch.cat([statistics, rhythm], dim=1)
+        return Described(mel, shape, own, active, voiced, pooled)
+
+    def _pool(self, described: Described) -> Tensor:
+        mel, shape, own, active, voiced, pooled = described
+        parts = [pooled]
         learned = self.cepstrum(
             mel
         ).float()  # pooled in float32 even if convolutions use fewer bits
@@ -145,7 +163,7 @@ class StatPool(StandardisingNet):
         parts.append(pooling.statistics(learned, active, voiced, relative=self.relative))
         parts.append(pooling.correlations(correlated, voiced))
         parts.append(pooling.thirds(torch.cat([learned, shape], dim=1), active, self.relative))
-        parts.append(self._modulation(mel, level, own))
+        parts.append(self._modulation(mel, shape[:, 0], own))
         return torch.cat(parts, dim=1)
 
     def _shape(self, mel: Tensor) -> Tensor:

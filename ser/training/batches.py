@@ -13,6 +13,7 @@ from ser.core.sections import Model
 from ser.core.typing import FloatArray
 from ser.nets.lengths import min_frames, shorten
 from ser.nets.normalisation import Statistics, normalise
+from ser.nets.standardising import Described
 from ser.training.changes import change
 from ser.training.devices import records_steps
 
@@ -123,6 +124,8 @@ class Batch:
         weight: of `labels`, 0..1, that of `mixed_labels` is 1 - weight; 1 without mixing.
         voices: int64 [batch], the number of each clip's speaker; None if not used.
         padded: whether any clip is shorter than the batch.
+        described: what the net computes of the features before its first weight, if that was done
+            ahead; else None.
     """
 
     features: Tensor
@@ -132,6 +135,7 @@ class Batch:
     weight: float
     voices: Tensor | None
     padded: bool
+    described: Described | None = None
 
     def part(self, rows: slice) -> "Batch":
         """Return some of the clips, with their padding."""
