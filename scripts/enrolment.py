@@ -6,7 +6,6 @@ not know the speaker, leans towards the voice by them and answers about the spea
 Writes metrics/enrolment.json and plots/enrolment.png.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -21,6 +20,7 @@ from scripts import cli
 from scripts.workspace import ROOT
 from ser.core.clips import speaker_of
 from ser.core.errors import UserError
+from ser.core.seeds import seed_of
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_report
 from ser.evaluation.scores import mean_ci95
@@ -88,8 +88,7 @@ def enrolled(voice: Voice, rng: np.random.Generator) -> Iterator[tuple[str, int,
 
 def generator(voice: Voice) -> np.random.Generator:
     """Return the source of a voice's draws, which differ from those of other voices."""
-    digest = hashlib.blake2b(voice.speaker.encode(), digest_size=8).digest()
-    return np.random.default_rng((SEED, int.from_bytes(digest)))
+    return np.random.default_rng((SEED, seed_of(voice.speaker)))
 
 
 def answers(voice: Voice, data: Path) -> pd.DataFrame:

@@ -23,6 +23,16 @@ from ser.core.extras import needed_by
 ROOT = Path(__file__).resolve().parents[1]
 _FREE_KEYS = ("sources", "relabel")  # mappings of params.yaml that may have any key
 _RESULTS = ("dvc.lock", "metrics/", "plots/")
+# Files below metrics/ that no stage writes -> the command that does.
+_MAKERS = {
+    "compare": "make compare",
+    "enrolment": "make enrolment",
+    "explanations": "make explanations",
+    "protocols": "make protocols",
+    "robustness": "make robustness",
+    "robustness-robust": "make robustness NAME=robust",
+    "trials": "make trials",
+}
 # Options of git for commits that are not the user's.
 IDENTITY = ("-c", "user.name=ser", "-c", "user.email=ser@localhost")
 
@@ -101,7 +111,7 @@ def parse_text(text: str, name: str, parse: Callable[[str], Any]) -> Any:  # noq
         return parse(text)
     except (ValueError, YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{name} is damaged ({reason}): `dvc repro` writes it again") from None
+        raise UserError(f"{name} is damaged ({reason}): {_writer(name)} writes it again") from None
 
 
 def read_file(folder: Path, name: str, parse: Callable[[str], Any]) -> Any:  # noqa: ANN401
@@ -113,10 +123,22 @@ def read_file(folder: Path, name: str, parse: Callable[[str], Any]) -> Any:  # n
     try:
         text = (folder / name).read_text("utf-8")
     except OSError as error:
-        raise UserError(f"{name}: {error.strerror}: `dvc repro` writes it") from None
+        raise UserError(f"{name}: {error.strerror}: {_writer(name)} writes it") from None
     except UnicodeDecodeError:
-        raise UserError(f"{name} is damaged (not text): `dvc repro` writes it again") from None
+        raise UserError(f"{name} is damaged (not text): {_writer(name)} writes it again") from None
     return parse_text(text, name, parse)
+
+
+def _writer(name: str) -> str:
+    """Return the command that writes a file, given its path in the project.
+
+    >>> _writer("metrics/enrolment.json"), _writer("benchmarks/page.csv")
+    ('`make enrolment`', '`python -m benchmarks.page`')
+    """
+    path = Path(name)
+    if path.parts[0] == "benchmarks":
+        return f"`python -m benchmarks.{'run' if path.stem == 'results' else path.stem}`"
+    return f"`{_MAKERS.get(path.stem, 'dvc repro')}`"
 
 
 def git(folder: Path, *arguments: str) -> str:

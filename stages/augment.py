@@ -12,7 +12,7 @@ from librosa import power_to_db
 from tqdm import tqdm
 
 from ser.augment.copies import CopyChanges, change_features, change_waveform, draw_changes
-from ser.augment.recording import RecordingChanges, record
+from ser.augment.recording import DrawnRecording, record
 from ser.core import params, sections
 from ser.core.errors import UserError
 from ser.core.filters import FilterBanks, filter_banks
@@ -24,7 +24,7 @@ from ser.features.extract import extract
 from ser.parallel import ordered_map
 from stages import run_stage
 
-_RECORDED = [field.name for field in fields(RecordingChanges)]
+_RECORDED = [field.name for field in fields(DrawnRecording)]
 
 
 class Job(NamedTuple):

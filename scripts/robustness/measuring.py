@@ -1,6 +1,5 @@
 """Ask a trained model about its test clips under each condition."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cache, partial
@@ -18,6 +17,7 @@ from ser.conditions.levels import within_full_scale
 from ser.core.errors import UserError
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
+from ser.core.seeds import seed_of
 from ser.core.tables import read_csv
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import decode
@@ -55,7 +55,7 @@ def clips_to_test(data: Path) -> Iterator[ClipToTest]:
     paths = [data / "raw" / path_of[clip] for clip in rows["clip"]]
     for row, path in zip(rows.to_dict("records"), paths, strict=True):
         others = [other for other in paths if other != path]
-        rng = _generator(row["clip"], "voices")
+        rng = np.random.default_rng(seed_of(row["clip"], "voices"))
         chosen = rng.choice(len(others), min(VOICES, len(others)), replace=False)
         yield ClipToTest(
             row["clip"], path, row["fold"], row["emotion"], [others[i] for i in sorted(chosen)]
@@ -103,7 +103,7 @@ def answers(clip: ClipToTest, model: Path) -> dict[str, str]:
     found = {}
     for name, condition in CONDITIONS.items():
         if condition.available:
-            around = Surroundings(_generator(clip.clip, name), voices)
+            around = Surroundings(np.random.default_rng(seed_of(clip.clip, name)), voices)
             sound = condition.apply(Sound(waveform, rate), around)
             try:
                 found[name] = recogniser.predict(sound.waveform, sound.sample_rate).emotion
@@ -118,11 +118,6 @@ def _voice(recording: Recording, rate: int) -> FloatArray:
     if recording.sample_rate == rate:
         return samples
     return np.asarray(soxr.resample(samples, recording.sample_rate, rate))
-
-
-def _generator(*key: str) -> np.random.Generator:
-    digest = hashlib.blake2b("\n".join(key).encode(), digest_size=8).digest()
-    return np.random.default_rng(int.from_bytes(digest))
 
 
 @cache

@@ -4,18 +4,18 @@ The changes of a copy come from one generator seeded with (seed, clip, copy). A 
 if its change is not applied. The probability of one change therefore does not affect the others.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ser.augment.recording import RecordingChanges, draw_recording
+from ser.augment.recording import DrawnRecording, draw_recording
 from ser.augment.vocoder import pitch_shift, time_stretch
 from ser.conditions.levels import add_at_snr, within_full_scale
 from ser.conditions.noises import white_noise
 from ser.core.columns import column_slices, mel_columns
 from ser.core.sections import Augment
+from ser.core.seeds import seed_of
 from ser.core.typing import FloatArray
 
 
@@ -55,7 +55,7 @@ class CopyChanges:
     feature_noise_seed: int
     crop_share: float | None
     crop_place: float
-    recording: RecordingChanges | None
+    recording: DrawnRecording | None
 
 
 def draw_changes(augment: Augment, clip: str, copy: int) -> CopyChanges:
@@ -66,8 +66,7 @@ def draw_changes(augment: Augment, clip: str, copy: int) -> CopyChanges:
         clip: name of the clip.
         copy: number of the copy.
     """
-    name = int.from_bytes(hashlib.blake2b(clip.encode(), digest_size=8).digest())
-    rng = np.random.default_rng((augment.seed, name, copy))
+    rng = np.random.default_rng((augment.seed, seed_of(clip), copy))
 
     def value(probability: float, low: float, high: float) -> float | None:
         is_applied, drawn = rng.random() < probability, float(rng.uniform(low, high))

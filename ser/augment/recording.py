@@ -5,7 +5,7 @@ ranges, the noise is coloured instead of white or babble, and the reverberation 
 computed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import soxr
@@ -26,7 +26,7 @@ _LINE_LOW, _LINE_HIGH = (200.0, 400.0), (3000.0, 3700.0)
 
 
 @dataclass(frozen=True)
-class RecordingChanges:
+class DrawnRecording:
     """How a copy is recorded; None where a change is not applied.
 
     Attributes:
@@ -62,7 +62,7 @@ class RecordingChanges:
     noise_seed: int
 
 
-def draw_recording(change: RecordingChange, rng: np.random.Generator) -> RecordingChanges | None:
+def draw_recording(change: RecordingChange, rng: np.random.Generator) -> DrawnRecording | None:
     """Draw how a copy is re-recorded; None: no change is applied.
 
     Args:
@@ -77,41 +77,36 @@ def draw_recording(change: RecordingChange, rng: np.random.Generator) -> Recordi
         return float(rng.uniform(*low_high))
 
     which = room, noise, band, clipped, line, codec = [applied() for _ in range(6)]
-    values = {
-        "room_rt60": drawn(change.rt60),
-        "room_direct_db": drawn(change.direct_db),
-        "noise_snr_db": drawn(change.snr_db),
-        "noise_tilt_db": drawn(change.tilt_db),
-        "band_low": drawn(change.low_hz),
-        "band_high": drawn(change.high_hz),
-        "clipped": drawn(change.clipped),
-        "codec_kbps": drawn(change.codec_kbps),
-        "line_low": drawn(_LINE_LOW),
-        "line_high": drawn(_LINE_HIGH),
-    }
-    law, named = _LAWS[rng.integers(len(_LAWS))], _CODECS[rng.integers(len(_CODECS))]
-    room_seed, noise_seed = (int(rng.integers(2**32)) for _ in range(2))
+    everything = DrawnRecording(
+        room_rt60=drawn(change.rt60),
+        room_direct_db=drawn(change.direct_db),
+        noise_snr_db=drawn(change.snr_db),
+        noise_tilt_db=drawn(change.tilt_db),
+        band_low=drawn(change.low_hz),
+        band_high=drawn(change.high_hz),
+        clipped=drawn(change.clipped),
+        codec_kbps=drawn(change.codec_kbps),
+        line_low=drawn(_LINE_LOW),
+        line_high=drawn(_LINE_HIGH),
+        line=_LAWS[rng.integers(len(_LAWS))],
+        codec=_CODECS[rng.integers(len(_CODECS))],
+        room_seed=int(rng.integers(2**32)),
+        noise_seed=int(rng.integers(2**32)),
+    )
     if not any(which):
         return None
-    return RecordingChanges(
-        room_rt60=values["room_rt60"] if room else None,
-        room_direct_db=values["room_direct_db"],
-        noise_snr_db=values["noise_snr_db"] if noise else None,
-        noise_tilt_db=values["noise_tilt_db"],
-        band_low=values["band_low"] if band else None,
-        band_high=values["band_high"],
-        clipped=values["clipped"] if clipped else None,
-        line=law if line else None,
-        line_low=values["line_low"],
-        line_high=values["line_high"],
-        codec=named if codec else None,
-        codec_kbps=values["codec_kbps"],
-        room_seed=room_seed,
-        noise_seed=noise_seed,
+    return replace(
+        everything,
+        room_rt60=everything.room_rt60 if room else None,
+        noise_snr_db=everything.noise_snr_db if noise else None,
+        band_low=everything.band_low if band else None,
+        clipped=everything.clipped if clipped else None,
+        line=everything.line if line else None,
+        codec=everything.codec if codec else None,
     )
 
 
-def record(waveform: FloatArray, form: AudioForm, changes: RecordingChanges) -> FloatArray:
+def record(waveform: FloatArray, form: AudioForm, changes: DrawnRecording) -> FloatArray:
     """Record a waveform as drawn: room, noise, microphone, clipping, then line and codec.
 
     Args:

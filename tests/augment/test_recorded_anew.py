@@ -6,7 +6,7 @@ import scipy.signal
 
 from scripts import experiments
 from ser.augment.copies import draw_changes
-from ser.augment.recording import RecordingChanges, draw_recording, record
+from ser.augment.recording import DrawnRecording, draw_recording, record
 from ser.core import params
 from ser.core.rejection import Rejected
 from ser.core.sections import AudioForm
@@ -82,7 +82,7 @@ def test_the_other_changes_of_a_copy_stay_as_they_are():
         asdict(draw_changes(settings(probability), "clip", 1)) for probability in (1.0, 0.0)
     )
     assert without.pop("recording") is None
-    assert set(with_it.pop("recording")) == set(RecordingChanges.__dataclass_fields__)
+    assert set(with_it.pop("recording")) == set(DrawnRecording.__dataclass_fields__)
     assert with_it == without
 
 
