@@ -481,6 +481,19 @@ limits = partial(
     _RESULTS,
     {**_TIMES, "least possible": _least, "its share of our time": _share, "note": "{note}"},
 )
+heads = partial(
+    from_csv,
+    "benchmarks/heads.csv",
+    {
+        "features": "{features}",
+        "classifier": "{classifier}",
+        "settings": "{settings}",
+        "accuracy": lambda row: percent(row["accuracy"]),
+        "by speaker": lambda row: ", ".join(
+            f"{share * 100:.0f}" for name, share in row.items() if name.startswith("speaker ")
+        ),
+    },
+)
 imports = partial(
     from_csv, "benchmarks/imports.csv", {"script": "{script}", "imports": "{seconds:.2f} s"}
 )
