@@ -224,7 +224,7 @@ def wait_for_text(driver, css, text):
 
 def say(driver, file, told):
     """Upload a recording of a sentence; wait for what is told then."""
-    driver.find_element(By.CSS_SELECTOR, "#voice-upload input[type=file]").send_keys(str(file))
+    choose(driver, file, "#voice-upload")
     wait_for_text(driver, "#sentence", told)
 
 
