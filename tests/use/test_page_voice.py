@@ -198,10 +198,20 @@ def test_a_model_that_does_not_adapt_offers_nothing(tmp_path):
     assert not {name for name in names if name and "voice" in name}
 
 
-def test_what_the_server_keeps_is_not_taken_from_a_call(address, folder):
-    client = httpx.Client(base_url=f"{address}/gradio_api/", timeout=PATIENCE)
-    for data, status in (([None], 200), ([None, None], 200), ([None, []], 400), ([], 400)):
-        assert client.post("run/recognise", json={"data": data}).status_code == status
+def test_what_the_server_keeps_is_not_taken_from_a_call(address):
+    with httpx.Client(base_url=f"{address}/gradio_api/", timeout=PATIENCE) as client:
+        for data, status in (([None], 200), ([None, None], 200), ([None, []], 400), ([], 400)):
+            assert client.post("run/recognise", json={"data": data}).status_code == status
+
+
+def test_a_voice_is_of_uploads_alone(address, folder, visitors):
+    call = {"fn_index": visitors().on("voice-recording", "change"), "session_hash": "odd"}
+    elsewhere = {"path": str(folder / "3.wav"), "meta": {"_type": "gradio.FileData"}}
+    with httpx.Client(base_url=f"{address}/gradio_api/", timeout=PATIENCE) as client:
+        for given, status in ((elsewhere, 403), (1, 400), ("a", 400), ({"path": None}, 400)):
+            for data in ([given], [given, None]):
+                answer = client.post("queue/join", json={**call, "data": data})
+                assert answer.status_code == status
 
 
 # In a browser
