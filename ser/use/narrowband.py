@@ -1,5 +1,7 @@
 """Detect recordings from telephone lines by their bandwidth."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.fft
 
@@ -24,3 +26,12 @@ def is_narrowband(waveform: FloatArray, sample_rate: int) -> bool:
     power = np.square(np.abs(scipy.fft.rfft(waveform)))
     above = power[int(np.ceil(ABOVE * len(waveform) / sample_rate)) :]
     return bool(above.sum(dtype=np.float64) <= _NOTHING * power.sum(dtype=np.float64))
+
+
+def mostly_narrow(parts: Sequence[bool]) -> bool:
+    """Return whether more than half of some recordings, or parts of one, are narrow.
+
+    >>> mostly_narrow([True, False, True]), mostly_narrow([True, False])
+    (True, False)
+    """
+    return 2 * sum(parts) > len(parts)

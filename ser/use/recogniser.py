@@ -4,7 +4,9 @@ A recording is processed in the same way as the training clips; the settings of 
 with the model.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import copy
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -26,7 +28,7 @@ from ser.features.extract import extract
 from ser.nets.description import Description
 from ser.nets.lengths import fit_length
 from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics, normalise
-from ser.use.narrowband import ABOVE, is_narrowband
+from ser.use.narrowband import ABOVE, is_narrowband, mostly_narrow
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut, shared_seconds
 
@@ -44,13 +46,30 @@ class Nets:
         take: WAVEFORM: float32 [samples], as `checked_waveform` returns it; FEATURES: a clip's
             features, normalised for each fold, float32 [folds, frames, dims].
         answer: such an input -> probabilities [folds, emotions].
-        adapt: adapts the nets, as they were trained, to a speaker by the features of recordings,
-            float32 [frames, dims] each; None: the nets do not adapt to a voice themselves.
+        pool: a clip's features, float32 [frames, dims] -> what each net pools from it, float32
+            [folds, pooled]; None: the nets do not adapt to a voice themselves.
+        adapt: what was pooled from recordings of a speaker, float32 [recordings, folds, pooled] ->
+            the nets, as they were trained, adapted to the speaker; None with `pool`.
     """
 
     take: str
     answer: Callable[[FloatArray], FloatArray]
-    adapt: Callable[[Sequence[FloatArray]], None] | None = None
+    pool: Callable[[FloatArray], FloatArray] | None = None
+    adapt: Callable[[FloatArray], "Nets"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Enrolled:
+    """What is kept of a recording of a voice to adapt to it.
+
+    Attributes:
+        values: what each net pools from it, float32 [folds, pooled], if `Nets.pool` does that; else
+            its features, float32 [frames, dims].
+        is_narrow: whether it holds nothing above the band of a telephone line; None: unknown.
+    """
+
+    values: FloatArray
+    is_narrow: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -88,8 +107,8 @@ class Prediction:
         probabilities: emotion -> 0..1, with sum 1; of a long recording, the mean over its windows
             with speech, weighted so that no moment counts twice: see `shared_seconds`.
         windows: of a long recording; empty for others.
-        note: a warning that the prediction is less reliable: the sample rate is low, or the model
-            was trained on the recording; or None.
+        note: a warning that the prediction is less reliable: the sample rate is low, the model was
+            trained on the recording, or it is adapted to recordings of another band; or None.
     """
 
     seconds: float
@@ -116,6 +135,10 @@ class Recogniser:
     """Predicts the emotion in recordings with the nets of a trained model.
 
     The prediction of several folds is the mean of their nets' probabilities.
+
+    Attributes:
+        description: of the model.
+        enrolled: the recordings of the voice that it is adapted to.
     """
 
     def __init__(self, description: Description, nets: Nets, fold: int | None = None) -> None:
@@ -132,6 +155,7 @@ class Recogniser:
         self._dims = description.preprocessing.dims
         self._model = description.model
         self._voice: Statistics | None = None
+        self.enrolled: tuple[Enrolled, ...] = ()
         augment = description.augment
         self._knows_lines = (
             augment is not None
@@ -258,16 +282,12 @@ class Recogniser:
             UserError: there are too few; or the model does not adapt to voices.
         """
         self._require_adaptable()
-        features = []
+        enrolled = []
         for recording in recordings:
-            try:
-                waveform = self._waveform(recording)
-            except Rejected:
-                continue
-            if holds_speech(waveform, self._form.sample_rate):
-                features.append(self.features(waveform))
-        self.adapt_to_features(features)
-        return len(features)
+            with suppress(Rejected):
+                enrolled.append(self.enrol(recording))
+        self._adapt(enrolled)
+        return len(enrolled)
 
     def adapt_to_features(self, features: Sequence[FloatArray]) -> None:
         """Adapt to a speaker as `adapt` does, by the features of recordings.
@@ -279,19 +299,55 @@ class Recogniser:
             UserError: see `adapt`.
         """
         self._require_adaptable()
+        self._adapt([Enrolled(self._kept(each)) for each in features])
+
+    def enrol(self, recording: Recording) -> Enrolled:
+        """Return what is kept of a recording of a voice, to adapt to it: see `adapted_to`.
+
+        Raises:
+            Rejected: the recording cannot be used, or nobody speaks in it.
+            UserError: the model does not adapt to voices.
+        """
+        self._require_adaptable()
+        waveform = self._speech(self._checked(recording))
+        is_narrow = is_narrowband(waveform, self._form.sample_rate)
+        return Enrolled(self._kept(self.features(waveform)), is_narrow)
+
+    def adapted_to(self, enrolled: Sequence[Enrolled]) -> "Recogniser":
+        """Return a recogniser that is adapted to a speaker; this one stays as it is.
+
+        Both have the weights in common, so many can be held at the same time.
+
+        Args:
+            enrolled: of recordings of that speaker only, as `enrol` returns them.
+
+        Raises:
+            UserError: see `adapt`.
+        """
+        self._require_adaptable()
+        other = copy.copy(self)
+        other._adapt(enrolled)
+        return other
+
+    def _kept(self, features: FloatArray) -> FloatArray:
+        return features if self._nets.pool is None else self._nets.pool(features)
+
+    def _adapt(self, enrolled: Sequence[Enrolled]) -> None:
         needs_one = self._model.normalisation == "speaker"
         of_clips = self._nets.adapt is not None or describes_whole_clips(self._dims)
         fewest = _MIN_VOICE_RECORDINGS if needs_one and of_clips else 1
-        if len(features) < fewest:
+        if len(enrolled) < fewest:
             why = f"{PER_SPEAKER}, it needs" if needs_one else "to adapt to a voice, it needs"
             raise UserError(
-                f"{len(features)} usable recordings of the speaker: {why} at least {fewest}"
+                f"{len(enrolled)} usable recordings of the speaker: {why} at least {fewest}"
             )
+        values = [recording.values for recording in enrolled]
         if self._nets.adapt is None:
-            self._voice = measure_statistics(features, self._dims)
+            self._voice = measure_statistics(values, self._dims)
         else:
-            self._nets.adapt(features)
+            self._nets = self._nets.adapt(np.stack(values))
             self._voice = identity_statistics(self._dims)
+        self.enrolled = tuple(enrolled)
 
     def _require_adaptable(self) -> None:
         if not self.adapts:
@@ -337,29 +393,32 @@ class Recogniser:
             )
         digest = SamplesDigest(rate)
         heard: list[Window] = []
+        narrow: list[bool] = []
         end = 0
         for start, samples, whole in cut(digest.reading(blocks), rate, windows):
             recording = Recording(samples, rate, "")
             if whole:
-                probabilities = self._by_emotion(self._probabilities(recording))
-                note = self._warning(rate, digest)
-                return Prediction(recording.seconds, probabilities, note=note)
+                probabilities, is_narrow = self._probabilities(recording)
+                note = self._warning(rate, digest, [is_narrow])
+                return Prediction(recording.seconds, self._by_emotion(probabilities), note=note)
             end = start + len(samples)
             span = (start / rate, end / rate)
             try:
-                heard.append(Window(*span, self._by_emotion(self._probabilities(recording))))
+                probabilities, is_narrow = self._probabilities(recording)
+                heard.append(Window(*span, self._by_emotion(probabilities)))
+                narrow.append(is_narrow)
             except Rejected as verdict:
                 heard.append(Window(*span, None, verdict.reason))
-        if not heard:
-            raise Rejected("zero_length", "no samples")
-        return Prediction(end / rate, self._mean(heard), tuple(heard), self._warning(rate, digest))
+        note = self._warning(rate, digest, narrow)
+        return Prediction(end / rate, self._mean(heard), tuple(heard), note)
 
-    def _warning(self, rate: int, digest: SamplesDigest) -> str | None:
+    def _warning(self, rate: int, digest: SamplesDigest, narrow: Sequence[bool]) -> str | None:
         """Return why the prediction is less reliable than others, or None.
 
         Args:
             rate: of the recording, in Hz.
             digest: of all its samples.
+            narrow: whether each of its windows with speech holds nothing above a telephone's band.
         """
         warnings = []
         highest = self.description.preprocessing.highest_hertz
@@ -372,16 +431,32 @@ class Recogniser:
             warnings.append(
                 "the model was trained on this recording: the answer says nothing about new ones"
             )
+        voice = [each.is_narrow for each in self.enrolled if each.is_narrow is not None]
+        if voice and narrow and mostly_narrow(voice) != mostly_narrow(narrow):
+            band = "hold nothing" if mostly_narrow(voice) else "reach"
+            warnings.append(
+                f"unlike this recording, those of the voice {band} above {ABOVE:.0f} Hz: adapted "
+                "to another band, the model makes more mistakes"
+            )
         return "; ".join(warnings) or None
 
-    def _probabilities(self, recording: Recording) -> NDArray[np.float64]:
-        """Compute the probabilities [emotions] of a recording or a window of one."""
-        heard = self._checked(recording)
+    def _speech(self, heard: FloatArray) -> FloatArray:
+        """Return the standard form of a checked waveform in which somebody speaks."""
         waveform = standardise(heard, self._form)
         if not holds_speech(waveform, self._form.sample_rate):
             raise Rejected(NO_SPEECH, "nobody speaks in it")
+        return waveform
+
+    def _probabilities(self, recording: Recording) -> tuple[NDArray[np.float64], bool]:
+        """Recognise a recording or a window of one.
+
+        Returns:
+            (probabilities [emotions], whether it holds nothing above the band of a telephone line).
+        """
+        heard = self._checked(recording)
+        waveform = self._speech(heard)
         mean: NDArray[np.float64] = self._answers(heard, waveform)[self._chosen_nets].mean(axis=0)
-        return mean
+        return mean, is_narrowband(waveform, self._form.sample_rate)
 
     def fold_probabilities(self, samples: NDArray[Any], rate: int) -> NDArray[np.float64]:
         """Compute the probabilities of each fold's net, without a check for speech.
@@ -453,9 +528,15 @@ class Recogniser:
         if known:
             weights = shared_seconds(list(known))
             return self._by_emotion(np.average(list(known.values()), axis=0, weights=weights))
-        reasons = {window.reason for window in heard}
-        reason = reasons.pop() if len(reasons) == 1 else NO_SPEECH
-        raise Rejected(reason or NO_SPEECH, f"this holds for each of its {len(heard)} windows")
+        raise rejection_of([window.reason or NO_SPEECH for window in heard])
+
+
+def rejection_of(reasons: Collection[str]) -> Rejected:
+    """Return the verdict about a recording whose windows were all rejected for these reasons."""
+    if not reasons:
+        return Rejected("zero_length", "no samples")
+    (reason,) = set(reasons) if len(set(reasons)) == 1 else (NO_SPEECH,)
+    return Rejected(reason, f"this holds for each of its {len(reasons)} windows")
 
 
 def _checked(answers: FloatArray) -> NDArray[np.float64]:
@@ -470,14 +551,20 @@ def _checked(answers: FloatArray) -> NDArray[np.float64]:
     return answers.astype(np.float64)
 
 
-def read_windows(path: Path, windows: Windows) -> Iterator[Recording]:
+def read_windows(path: Path, windows: Windows, longest: float = np.inf) -> Iterator[Recording]:
     """Read a file as one recording, or window by window if it is long.
 
+    Args:
+        path: of the file.
+        windows: how it is cut.
+        longest: in seconds; longer recordings are rejected.
+
     Raises:
-        Rejected: the file is damaged.
+        Rejected: the file is damaged or too long.
     """
     with open_stream(path) as stream:
-        for _, samples, _ in cut(stream.blocks, stream.sample_rate, windows):
+        blocks = _limited(stream.blocks, longest * stream.sample_rate)
+        for _, samples, _ in cut(blocks, stream.sample_rate, windows):
             yield Recording(samples, stream.sample_rate, stream.subtype)
 
 

@@ -1,6 +1,7 @@
 """Run the nets of a model folder in PyTorch, one clip at a time."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -40,24 +41,50 @@ def open_folder(folder: Path) -> tuple[Description, Nets]:
         UserError: see `ser.nets.model_folder.load`.
     """
     description, modules = model_folder.load(folder)
+    standardising = [net for net in modules if isinstance(net, StandardisingNet)]
+    if not standardising:
+        return description, Nets(FEATURES, _answering(modules, description))
+
+    def pool(features: FloatArray) -> FloatArray:
+        clip, length = torch.from_numpy(features)[None], torch.full((1,), len(features))
+        with torch.inference_mode():
+            of_folds = [net.pool(clip, length) for net in standardising]
+        pooled: FloatArray = torch.cat(of_folds).numpy()
+        return pooled
+
+    def adapt(pooled: FloatArray) -> Nets:
+        adapted = list[nn.Module]()
+        for net, values in zip(standardising, torch.from_numpy(pooled).unbind(1), strict=True):
+            own = _with_own_standard(net)
+            if description.model.normalisation == "speaker":
+                own.measure(values)
+            else:
+                own.lean_towards(values)
+            adapted.append(own)
+        return Nets(FEATURES, _answering(adapted, description), pool, adapt)
+
+    return description, Nets(FEATURES, _answering(modules, description), pool, adapt)
+
+
+def _answering(
+    modules: list[nn.Module], description: Description
+) -> Callable[[FloatArray], FloatArray]:
+    """Return a function that computes the probabilities of the folds; see `Nets.answer`."""
     folds = Folds(modules, description.temperatures)
 
-    def nets(features: FloatArray) -> FloatArray:
+    def answer(features: FloatArray) -> FloatArray:
         with torch.inference_mode():
             answers: FloatArray = folds(torch.from_numpy(features)).numpy()
         return answers
 
-    def adapt(recordings: Sequence[FloatArray]) -> None:
-        clips = [torch.from_numpy(features)[None] for features in recordings]
-        for net, centre in zip(nets_that_adapt, as_trained, strict=True):
-            with torch.inference_mode():
-                pooled = [net.pool(clip, torch.tensor([clip.shape[1]])) for clip in clips]
-            if description.model.normalisation == "speaker":
-                net.measure(torch.cat(pooled))
-            else:
-                net.centre.copy_(centre)
-                net.lean_towards(torch.cat(pooled))
+    return answer
 
-    nets_that_adapt = [net for net in modules if isinstance(net, StandardisingNet)]
-    as_trained = [net.centre.clone() for net in nets_that_adapt]
-    return description, Nets(FEATURES, nets, adapt if nets_that_adapt else None)
+
+def _with_own_standard(net: StandardisingNet) -> StandardisingNet:
+    """Return a net with a mean and a deviation of its own, and all other weights in common."""
+    common = {
+        id(weight): weight
+        for name, weight in net.state_dict(keep_vars=True).items()
+        if name not in ("centre", "scale")
+    }
+    return copy.deepcopy(net, common)

@@ -132,10 +132,10 @@ def upload(driver, address, file):
     choose(driver, file)
 
 
-def choose(driver, file):
-    """Upload a recording to the open page."""
+def choose(driver, file, css="#upload"):
+    """Upload a recording to a field of the open page."""
     field = WebDriverWait(driver, PATIENCE).until(
-        lambda d: next(iter(d.find_elements(By.CSS_SELECTOR, "#upload input[type=file]")), None)
+        lambda d: next(iter(d.find_elements(By.CSS_SELECTOR, f"{css} input[type=file]")), None)
     )
     field.send_keys(str(file))
 

@@ -265,7 +265,7 @@ def odd_calls(upload):
     """Calls that no page of ours makes, without those that pydantic knows as such."""
     good = {"path": upload, **META}
     for data in (
-        [], [None, None], [1], [True], ["a"], [[]], [{}], [{"path": None}], [good, good], None, {},
+        [], [None] * 3, [1], [True], ["a"], [[]], [{}], [{"path": None}], [good, good], None, {},
         [{"x": 1}], [{"path": upload}], [{**good, "meta": 1}], [{**good, "size": "x"}],
         [{**good, "orig_name": 5}], [{**good, "mime_type": 5}], [[good]],
         [{**good, "is_stream": "maybe"}],

@@ -7,6 +7,7 @@ from browser import CAN_BROWSE, PATIENCE, browse, choose, hosts_asked, wait_for
 from gradio_client import Client, handle_file
 from proxy import HOST, NGINX, OPENSSL, behind_nginx
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 from small_model import EMOTIONS, METRICS, RATE, encoded, make, ser, speech
 
 from ser.core.store import StoreWriter
@@ -23,7 +24,7 @@ pytestmark = [
 def project(tmp_path_factory):
     """A folder with a model and the recordings of its run."""
     folder = tmp_path_factory.mktemp("proxied")
-    make(folder / "model", "cnn", metrics=METRICS)
+    make(folder / "model", "statpool", metrics=METRICS)
     clips = [{"clip": name, "path": f"{name}.wav"} for name in EMOTIONS]
     write_csv(folder / "clips.csv", clips, ["clip", "path"])
     rows = [
@@ -82,6 +83,12 @@ def test_all_of_the_page_works_in_a_browser(public, project):
         wait_for(driver, "#answer .actual")
         sound = driver.find_element(By.CSS_SELECTOR, "#recording audio")
         assert seconds_of(driver, sound) > 0
+        wait_for(driver, "#voice button").click()
+        choose(driver, project / "raw" / "sad.wav", "#voice-upload")
+        wait_for(driver, "#sentence .adapted")
+        WebDriverWait(driver, PATIENCE).until(
+            lambda d: "adapted to 1" in d.find_element(By.CSS_SELECTOR, "#answer").text
+        )
         wait_for(driver, "button[role=tab]:nth-of-type(2)").click()
         player = wait_for(driver, ".figures audio")
         assert seconds_of(driver, player) == pytest.approx(1, abs=0.01)

@@ -453,6 +453,17 @@ def test_what_is_no_speech_is_no_voice(tmp_path, recordings):
     assert f"adapted to the voice in {voice} by 1 recording or window with" in done.stderr.decode()
 
 
+def test_a_voice_of_another_band_than_the_recording_is_warned_of(tmp_path, recordings):
+    make(tmp_path / "model", "statpool", normalisation="train")
+    (tmp_path / "voice").mkdir()
+    narrow = soxr.resample(speech(30), RATE, 8000)
+    soundfile.write(tmp_path / "voice/phone.wav", narrow, 8000)
+    command = ("predict", recordings / "a.wav", "--model", tmp_path / "model", "--voice")
+    told = ser_here(*command, tmp_path / "voice").stdout.decode()
+    assert "unlike this recording, those of the voice hold nothing above 4200 Hz" in told
+    assert "band" not in ser_here(*command, recordings).stdout.decode()
+
+
 @pytest.mark.parametrize(("there", "why"), [(False, "no such folder"), (True, "no recordings")])
 def test_a_voice_without_recordings_is_named(tmp_path, recordings, there, why):
     make(tmp_path / "model", "statpool", normalisation="train")

@@ -213,6 +213,54 @@ def test_a_model_leans_towards_a_voice_by_as_few_as_one_recording(tmp_path):
     np.testing.assert_array_equal(shares(other.predict(speech(3), RATE)), two)
 
 
+def test_many_voices_are_known_at_once_with_the_weights_in_common(tmp_path):
+    make(tmp_path, "statpool", (1, 2), normalisation="train")
+    recogniser = load(tmp_path)
+    before = shares(recogniser.predict(speech(3), RATE))
+    voices = [[recogniser.enrol(each) for each in recordings_of(*n)] for n in ((10,), (60, 110))]
+    adapted = [recogniser.adapted_to(voice) for voice in voices]
+    for numbers, one in zip(((10,), (60, 110)), adapted, strict=True):
+        other = load(tmp_path)
+        other.adapt(recordings_of(*numbers))
+        expected = shares(other.predict(speech(3), RATE))
+        np.testing.assert_array_equal(shares(one.predict(speech(3), RATE)), expected)
+        assert len(one.enrolled) == len(numbers)
+    np.testing.assert_array_equal(shares(recogniser.predict(speech(3), RATE)), before)
+    # From another voice, too, it begins with the model as it was trained.
+    again = adapted[0].adapted_to(voices[1]).predict(speech(3), RATE)
+    assert again == adapted[1].predict(speech(3), RATE)
+
+
+def test_of_what_is_no_speech_nothing_is_kept(tmp_path):
+    make(tmp_path, "statpool", normalisation="train")
+    noise = np.random.default_rng(0).normal(0, 0.1, (2 * RATE, 1)).astype(np.float32)
+    for samples, reason in ((noise, "no_speech"), (np.zeros_like(noise), "silent")):
+        with pytest.raises(Rejected) as caught:
+            load(tmp_path).enrol(Recording(samples, RATE, ""))
+        assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("seconds", [None, 5.0])
+def test_a_voice_of_another_band_than_the_recording_is_warned_of(tmp_path, seconds):
+    make(tmp_path, "statpool", normalisation="train")
+    recogniser = load(tmp_path)
+    wide = speech(3, seconds)
+    narrow = soxr.resample(soxr.resample(wide, RATE, 8000), 8000, RATE)
+    told = {}
+    for voice in ("wide", "narrow", "both"):
+        recordings = [
+            Recording(samples[:, np.newaxis], RATE, "")
+            for name, samples in (("wide", wide), ("narrow", narrow))
+            if voice in (name, "both")
+        ]
+        recogniser.adapt(recordings)
+        for name, samples in (("wide", wide), ("narrow", narrow)):
+            told[voice, name] = recogniser.predict(samples, RATE).note
+    assert told["wide", "wide"] is told["narrow", "narrow"] is told["both", "wide"] is None
+    assert "those of the voice reach above 4200 Hz" in told["wide", "narrow"]
+    assert "those of the voice hold nothing above 4200 Hz" in told["narrow", "wide"]
+
+
 def test_without_a_usable_recording_it_stays_as_it_is(tmp_path):
     make(tmp_path, "statpool", normalisation="train")
     recogniser = load(tmp_path)

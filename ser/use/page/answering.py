@@ -19,7 +19,7 @@ from ser.decoding.decoding import open_stream
 from ser.use.answers import FORMATS, Answer, to_json_object
 from ser.use.explanation import explain_file, require_spectrogram, windows_of
 from ser.use.page.drawing import explanation_html, recording_html
-from ser.use.page.sentences import LONGEST, formats_read, rejection_sentences
+from ser.use.page.sentences import LONGEST, adapted_to, formats_read, rejection_sentences
 from ser.use.recogniser import Prediction, Recogniser
 
 _SENTENCES = rejection_sentences(formats_read(), LONGEST)
@@ -44,7 +44,7 @@ def answer(
     try:
         prediction = recogniser.predict_file(path, longest=LONGEST)
     except Rejected as verdict:
-        text = _SENTENCES[verdict.reason] if path.exists() else _GONE
+        text = rejection_sentence(verdict, path)
         return message(text), to_json_object(Answer(path.name, None, verdict.reason, text)), None
     description = recogniser.description
     rate = description.preprocessing.form.sample_rate
@@ -57,7 +57,8 @@ def answer(
         recogniser.emotions,
     )
     described = Answer(path.name, prediction)
-    html = _summary(prediction, actual) + _downloads(described, recogniser.emotions) + picture
+    summary = _summary(prediction, actual, len(recogniser.enrolled))
+    html = summary + _downloads(described, recogniser.emotions) + picture
     return html, to_json_object(described), prediction
 
 
@@ -89,6 +90,11 @@ def explain_answer(recogniser: Recogniser, path: Path, prediction: Prediction) -
     return explanation_html(explanation, features, surest if prediction.windows else None)
 
 
+def rejection_sentence(verdict: Rejected, path: Path) -> str:
+    """Return why the recording at a path cannot be used."""
+    return _SENTENCES[verdict.reason] if path.exists() else _GONE
+
+
 def message(text: str) -> str:
     """Return a sentence as HTML that is highlighted, and read out by screen readers.
 
@@ -98,13 +104,21 @@ def message(text: str) -> str:
     return f'<div class="message" role="alert">{escape(text)}</div>'
 
 
-def _summary(prediction: Prediction, actual: str | None) -> str:
-    """Return the most probable emotion, the actual one if it is known, and all bars, as HTML."""
+def _summary(prediction: Prediction, actual: str | None, enrolled: int) -> str:
+    """Return the most probable emotion, the actual one if it is known, and all bars, as HTML.
+
+    Args:
+        prediction: of the recording.
+        actual: the recording's emotion if it is known.
+        enrolled: number of recordings of a voice that the model is adapted to.
+    """
     share = prediction.probabilities[prediction.emotion]
     note = f"{prediction.seconds:.1f} s"
     if prediction.windows:
         spoken = sum(window.probabilities is not None for window in prediction.windows)
         note += f", mean of {spoken} windows with speech of {len(prediction.windows)}"
+    if enrolled:
+        note += f", {adapted_to(enrolled)}"
     warning = (
         message(f"{prediction.note[:1].upper()}{prediction.note[1:]}.") if prediction.note else ""
     )

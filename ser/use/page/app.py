@@ -11,6 +11,7 @@ import gradio as gr
 from fastapi import FastAPI, Response
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from ser.use.page import voices
 from ser.use.page.addresses import Addresses
 from ser.use.page.answering import answer, explain_answer
 from ser.use.page.calls import Calls
@@ -20,11 +21,12 @@ from ser.use.page.project import Example, Project
 from ser.use.page.sentences import LONGEST, MICROPHONE
 from ser.use.page.unread import MAX_WAITING, SESSIONS, Unread
 from ser.use.page.uploads import MAX_BYTES
+from ser.use.page.voices import Voice
 from ser.use.recogniser import Prediction, Recogniser
 
 _EXPLANATION_KEPT = 60  # seconds within which a computed explanation must be shown
 _CSS, _LEVEL, _PLAYING = map(Path(__file__).with_name, ("page.css", "level.js", "playing.js"))
-_Recognised = tuple[Path, Prediction]
+_Recognised = tuple[Recogniser, Path, Prediction]
 _HINT = '<p class="hint">Record yourself, drop a file, or pick an example.</p>'
 
 
@@ -98,8 +100,9 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
         with gr.Tab("Try it"), gr.Row():
             with gr.Column(scale=2, min_width=300):
                 recording = _add_recording(project.examples)
+                voice = _add_voice(recogniser)
             with gr.Column(scale=3, min_width=300):
-                _add_answer(recogniser, project, recording)
+                _add_answer(recogniser, project, recording, voice)
         with gr.Tab("How good is it?"):
             gr.HTML(render_html(recogniser.description, project.mistakes), elem_classes="figures")
     page.queue(max_size=MAX_WAITING)
@@ -107,27 +110,8 @@ def make_page(recogniser: Recogniser, project: Project) -> gr.Blocks:
 
 
 def _add_recording(examples: Sequence[Example]) -> gr.Audio:
-    """Add the microphone, which also plays the recording, a field for files and the examples."""
-    recording = gr.Audio(
-        sources=["microphone"],
-        type="filepath",
-        label=f"Recording, up to {LONGEST / 60:.0f} minutes",
-        buttons=[],
-        waveform_options=gr.WaveformOptions(show_recording_waveform=False),
-        elem_id="recording",
-    )
-    again = gr.Button("Record again", size="sm", elem_id="again")
-    again.click(None, None, recording, js="() => null")
-    gr.HTML(
-        '<label hidden>Level <meter value="-60" min="-60" low="-40" optimum="-20" high="-1" '
-        'max="0"></meter></label><div class="message" role="alert" hidden></div>',
-        js_on_load=_LEVEL.read_text("utf-8"),
-        problems=MICROPHONE,
-        elem_id="level",
-    )
-    # Unlike gr.Audio's own field, it takes what browsers do not call audio, such as WebM and CAF.
-    file = gr.File(label=f"A file, up to {MAX_BYTES >> 20} MB", height=150, elem_id="upload")
-    file.upload(None, file, [recording, file], js="(chosen) => [chosen, null]")
+    """Add the recorder of what is to be answered, and the examples."""
+    recording = _add_recorder("Recording")
     if examples:
         gr.HTML("Or try a test clip of the corpus:")
     with gr.Row(elem_id="examples"):
@@ -138,18 +122,89 @@ def _add_recording(examples: Sequence[Example]) -> gr.Audio:
     return recording
 
 
-def _add_answer(recogniser: Recogniser, project: Project, recording: gr.Audio) -> None:
-    """Add the answer about the current recording, and below it the explanation."""
+def _add_recorder(what: str, prefix: str = "") -> gr.Audio:
+    """Add a microphone, which also plays the recording, and a field for files.
 
-    def recognise(name: str | None) -> tuple[str, dict[str, Any], _Recognised | None]:
+    Args:
+        what: is recorded.
+        prefix: of the elements' ids.
+    """
+    with gr.Column(elem_classes="recorder"):
+        recording = gr.Audio(
+            sources=["microphone"],
+            type="filepath",
+            label=f"{what}, up to {LONGEST / 60:.0f} minutes",
+            buttons=[],
+            waveform_options=gr.WaveformOptions(show_recording_waveform=False),
+            elem_id=f"{prefix}recording",
+        )
+        again = gr.Button("Record again", size="sm", elem_id=f"{prefix}again", elem_classes="again")
+        again.click(None, None, recording, js="() => null")
+        gr.HTML(
+            '<label hidden>Level <meter value="-60" min="-60" low="-40" optimum="-20" high="-1" '
+            'max="0"></meter></label><div class="message" role="alert" hidden></div>',
+            js_on_load=_LEVEL.read_text("utf-8"),
+            problems=MICROPHONE,
+            recorder=f"#{prefix}recording",
+            elem_id=f"{prefix}level",
+            elem_classes="level",
+        )
+        # Unlike gr.Audio's own field, it takes what browsers do not call audio, such as WebM and
+        # CAF.
+        file = gr.File(
+            label=f"A file, up to {MAX_BYTES >> 20} MB",
+            height=150,
+            elem_id=f"{prefix}upload",
+            elem_classes="upload",
+        )
+        file.upload(None, file, [recording, file], js="(chosen) => [chosen, null]")
+    return recording
+
+
+def _add_voice(recogniser: Recogniser) -> gr.State:
+    """Add what adapts the answers to the visitor's voice, if the model can; return the voice."""
+    voice = gr.State(())
+    if not recogniser.adapts:
+        return voice
+
+    def hear(name: str | None, heard: Voice) -> tuple[Voice, str, None] | dict[str, Any]:
+        # The field is emptied after each recording, which is a change, too.
+        return (*voices.hear(recogniser, Path(name), heard), None) if name else gr.skip()
+
+    def forget() -> tuple[Voice, str]:
+        return (), voices.voice_html(())
+
+    with gr.Accordion("Adapt to my voice", open=False, elem_id="voice"):
+        gr.HTML(voices.INTRODUCTION)
+        shown = gr.HTML(voices.voice_html(()), elem_id="sentence")
+        recording = _add_recorder("Sentence", "voice-")
+        back = gr.Button("Answer for any voice again", size="sm", elem_id="forget")
+    recording.change(
+        hear,
+        [recording, voice],
+        [voice, shown, recording],
+        api_visibility="private",
+        show_progress="minimal",
+        show_progress_on=shown,
+    )
+    back.click(forget, None, [voice, shown], api_visibility="private", show_progress="hidden")
+    return voice
+
+
+def _add_answer(
+    recogniser: Recogniser, project: Project, recording: gr.Audio, voice: gr.State
+) -> None:
+    """Add the answer about the current recording for a voice, and below it the explanation."""
+
+    def recognise(name: str | None, heard: Voice) -> tuple[str, dict[str, Any], _Recognised | None]:
         if not name:
             return _HINT, {}, None
-        path = Path(name)
-        html, described, prediction = answer(recogniser, path, project.actual_emotion(path))
-        return html, described, (path, prediction) if prediction else None
+        path, model = Path(name), recogniser.adapted_to(heard) if heard else recogniser
+        html, described, prediction = answer(model, path, project.actual_emotion(path))
+        return html, described, (model, path, prediction) if prediction else None
 
     def explain(recognised: _Recognised | None) -> tuple[_Recognised | None, str]:
-        return recognised, explain_answer(recogniser, *recognised) if recognised else ""
+        return recognised, explain_answer(*recognised) if recognised else ""
 
     def show_if_current(
         recognised: _Recognised | None, explained: tuple[_Recognised | None, str] | None
@@ -162,9 +217,10 @@ def _add_answer(recogniser: Recogniser, project: Project, recording: gr.Audio) -
     explanation_shown = gr.HTML(elem_id="looked")
     with gr.Accordion("As JSON", open=False, elem_id="facts"):
         facts = gr.JSON(show_label=False)
-    answered = recording.change(
+    answered = gr.on(
+        [recording.change, voice.change],
         recognise,
-        recording,
+        [recording, voice],
         [answer_shown, facts, recognised],
         api_name="recognise",
         concurrency_limit=MAX_AT_ONCE,

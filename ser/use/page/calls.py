@@ -86,7 +86,7 @@ class Calls:
             call = Call.model_validate(values)
             if path == JOIN and call.session_hash is None:
                 raise HTTPException(400, "A call through the queue must have a session_hash.")
-            self._check_inputs(self._function(path, call), call.data)
+            call.data = self._check_inputs(self._function(path, call), call.data)
             if path.startswith("call/") and call.session_hash is None:
                 call.session_hash = secrets.token_hex()  # Gradio, too, makes each such call a visit
         except ValidationError as error:
@@ -127,13 +127,25 @@ class Calls:
                 return function
         raise HTTPException(404, "This page has no such function.")
 
-    def _check_inputs(self, function: BlockFunction, data: list[Any]) -> None:
-        if len(data) != len(function.inputs):
+    def _check_inputs(self, function: BlockFunction, data: list[Any]) -> list[Any]:
+        """Return a value for each of a function's inputs.
+
+        The values of gr.State come from the server: a call has null in their places, or leaves them
+        out.
+        """
+        kept = [isinstance(block, gr.State) for block in function.inputs]
+        if len(data) == kept.count(False):
+            given = iter(data)
+            data = [None if is_kept else next(given) for is_kept in kept]
+        if len(data) != len(kept):
             raise HTTPException(
-                400, f"This function takes {len(function.inputs)} values in data, not {len(data)}."
+                400, f"This function takes {kept.count(False)} values in data, not {len(data)}."
             )
-        for block, value in zip(function.inputs, data, strict=True):
+        for block, is_kept, value in zip(function.inputs, kept, data, strict=True):
+            if is_kept and value is not None:
+                raise HTTPException(400, "A call has null in place of what the server keeps.")
             if isinstance(block, gr.Audio) and value is not None:
                 if not isinstance(value, dict) or not isinstance(value.get("meta"), dict):
                     raise HTTPException(400, "A recording is null or an upload with its meta.")
                 FileData.model_validate(value, context={"validate_meta": True})
+        return data

@@ -3,6 +3,9 @@
 const [level, problem] = element.querySelectorAll("label, .message");
 const meter = level.querySelector("meter"); // in dB: 0 is the loudest that can be recorded
 
+let isOwn; // whether what was pressed last is a part of this level's recorder
+document.addEventListener("click", ({ target }) => isOwn = target.closest(props.recorder), true);
+
 function say(name) {
   problem.hidden = !name;
   problem.textContent = name && (props.problems[name] ?? `${props.problems.other} (${name}).`);
@@ -29,6 +32,7 @@ if (media) {
   // Gradio's recorder opens the microphone with this and reports no problems.
   const open = media.getUserMedia.bind(media);
   media.getUserMedia = async (wanted) => {
+    if (!isOwn) return open(wanted);
     say("");
     try {
       const stream = await open(wanted);

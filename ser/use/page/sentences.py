@@ -1,4 +1,4 @@
-"""Explain to visitors of a page why a recording cannot be made or classified."""
+"""Sentences to visitors of a page: why a recording cannot be used, what an answer is adapted to."""
 
 from ser.core.rejection import NO_SPEECH, TOO_LONG
 from ser.decoding.signatures import LIBSNDFILE, SIGNATURES
@@ -55,3 +55,12 @@ def rejection_sentences(formats: str, longest: float) -> dict[str, str]:
         "Record it again at a lower level.",
         NO_SPEECH: "Nobody seems to speak in this recording, so no emotion can be recognised.",
     }
+
+
+def adapted_to(recordings: int) -> str:
+    """Say to how many recordings of a voice an answer is adapted.
+
+    >>> adapted_to(1), adapted_to(3)
+    ('adapted to 1 recording', 'adapted to 3 recordings')
+    """
+    return f"adapted to {recordings} recording{'s' if recordings > 1 else ''}"
