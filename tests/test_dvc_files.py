@@ -180,9 +180,10 @@ SEVERAL = [
 
 
 def test_a_mapping_is_set_as_a_whole(params_file):
-    apply_overrides(params_file, ["split.train_corpora={ravdess: 0.5, own: 1}"])
+    for given in ("{ravdess: 0.5, own: 1}", "{ravdess: 0.25}"):
+        apply_overrides(params_file, [f"++split.train_corpora={given}"])
     split = yaml.safe_load(params_file.read_text("utf-8"))["split"]
-    assert split["train_corpora"] == {"ravdess": 0.5, "own": 1}
+    assert split["train_corpora"] == {"ravdess": 0.25, "own": 1}
 
 
 def comments(text):

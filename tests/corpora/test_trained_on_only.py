@@ -114,7 +114,7 @@ def test_each_net_has_the_statistics_of_the_tested_corpus_alone(finished):
 def test_another_weight_on_the_command_line_leaves_the_other_corpora(finished):
     project, _ = finished
     commit(project)
-    code, out = run(project, "exp", "run", "split", "-S", "split.train_corpora={tess: 0.25}")
+    code, out = run(project, "exp", "run", "split", "-S", "split.train_corpora.tess=0.25")
     assert code == 0, out
     splits = read_csv(project / "data/splits.csv")
     found = splits["weight"].groupby(corpus_of(splits["clip"])).agg(set).to_dict()
