@@ -55,7 +55,7 @@ def finished(tmp_path_factory):
     changes = experiments.merge(experiments.read_experiment("train-on-others"), SMALL)
     changes["pull"]["sources"] = {name: f"path:{folder / name}" for name in WEIGHTS}
     make_workspace(folder / "project", changes)
-    code, out = run(folder / "project", "repro")
+    code, out = run(folder / "project", "repro", "evaluate")
     assert code == 0, out
     return folder / "project", out
 
@@ -125,12 +125,12 @@ def test_across_corpora_the_tested_one_is_normalised_by_its_own_clips(finished):
     project, _ = finished
     cross = {"scheme": "cross_corpus", "val": 0.1, "test_corpora": ["aesdd"]}
     change_params(project / "params.yaml", {"split": cross})
-    code, out = run(project, "repro")
+    code, out = run(project, "repro", "evaluate")
     assert code != 0
     assert "are all of pull.corpora: scheme cross_corpus trains on the others" in out
     fewer = [f"~split.train_corpora.{name}" for name in ("ravdess", "savee", "emodb")]
     apply_overrides(project / "params.yaml", fewer)
-    code, out = run(project, "repro")
+    code, out = run(project, "repro", "evaluate")
     assert code == 0, out
     splits = read_csv(project / "data/splits.csv")
     subsets = splits["subset"].groupby(corpus_of(splits["clip"])).agg(set).to_dict()
