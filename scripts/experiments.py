@@ -257,7 +257,7 @@ def _run_dvc(
     environment: Mapping[str, str],
 ) -> Iterator[str]:
     """Run an experiment in `root`, the project or a clone of it; yield the lines of its output."""
-    # ++ can also add keys to the mappings with free keys, pull.sources and clean.relabel.
+    # ++ can also add keys to the mappings with free keys, such as clean.relabel.
     settings = [
         f"--set-param=++{key}={json.dumps(value, ensure_ascii=False)}"
         for key, value in flatten(changes)

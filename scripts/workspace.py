@@ -21,7 +21,8 @@ from ser.core.errors import UserError
 from ser.core.extras import needed_by
 
 ROOT = Path(__file__).resolve().parents[1]
-_FREE_KEYS = ("sources", "relabel")  # mappings of params.yaml that may have any key
+# Mappings of params.yaml that may have any key.
+_FREE_KEYS = ("sources", "relabel", "train_corpora")
 _RESULTS = ("dvc.lock", "metrics/", "plots/")
 # Files below metrics/ that no stage writes -> the command that does.
 _MAKERS = {

@@ -33,12 +33,13 @@ def main(
 ) -> None:
     """Write the figures, the predictions behind them, and the model with its figures."""
     all_params = params.load()
-    settings, scheme = all_params.evaluate, all_params.split.scheme
+    settings, split = all_params.evaluate, all_params.split
     clip_table, split_table, store = read_csv(clips), read_csv(splits), Store(features)
     try:
-        description, nets = model_folder.load(trained)
+        loaded, nets = model_folder.load(trained)
     except UnusableModelError as error:
         raise UserError(f"{error}: run `dvc repro train evaluate`") from None
+    description = loaded.model_copy(update={"train_corpora": split.train_corpora})
     emotions = description.emotions
 
     def predict_by_baseline(kind: str) -> pd.DataFrame:
@@ -71,8 +72,10 @@ def main(
         None if settings.baseline == "none" else predict_by_baseline(settings.baseline),
         tested,
         settings,
-        split_scheme=scheme,
-        uses_test_speakers_audio=description.model.normalisation == "speaker",
+        split_scheme=split.scheme,
+        uses_test_speakers_audio=prediction.normalises_by_test_clips(
+            clip_table, split_table, description.model
+        ),
     )
     write_json(headline, figures.for_dvc())
     write_report(report, figures.for_report())
@@ -94,7 +97,7 @@ def main(
     print(tabulate_classes(figures).round(3).to_string(index=False))
     print(
         f"evaluate: {figures.headline}; UAR (the mean of the recalls above) {figures.uar:.1%}, "
-        f"{figures.n_test} clips, split {scheme}"
+        f"{figures.n_test} clips, split {split.scheme}"
     )
 
 

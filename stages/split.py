@@ -1,6 +1,6 @@
 """Split the clips into training, validation and test sets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ser.splits.schemes import (
     subset_sizes,
     validates_train_speakers,
 )
+from ser.splits.train_corpora import count_clips, is_trained_on_only, weights
 from stages import run_stage
 
 # Messages for figures that are not 0.
@@ -34,15 +35,15 @@ _NOTES = {
 }
 
 
-def rows(folds: Sequence[Fold]) -> Iterator[dict[str, Any]]:
+def rows(folds: Sequence[Fold], weight_of: Mapping[str, float]) -> Iterator[dict[str, Any]]:
     """Yield the rows of splits.csv.
 
-    >>> list(rows([{"a": "train"}, {"a": "test"}]))[1]
-    {'clip': 'a', 'fold': 2, 'subset': 'test'}
+    >>> list(rows([{"a": "train"}, {"a": "test"}], {"a": 1.0}))[1]
+    {'clip': 'a', 'fold': 2, 'subset': 'test', 'weight': 1.0}
     """
     for number, fold in enumerate(folds, start=1):
         for clip, subset in fold.items():
-            yield {"clip": clip, "fold": number, "subset": subset}
+            yield {"clip": clip, "fold": number, "subset": subset, "weight": weight_of[clip]}
 
 
 def split_figures(
@@ -60,12 +61,15 @@ def split_figures(
             for subset, own in lacking.items()
         },
     }
+    if split.train_corpora:
+        facts["clips_trained_on_only"] = count_clips(clips, split)
     if split.scheme in sections.KEEP_SPEAKERS_APART:
         facts["folds_validated_on_train_speakers"] = sum(
             validates_train_speakers(clips, fold) for fold in folds
         )
     if split.scheme == "emobox":
-        published = list(chain(*read_published(clips, split.emobox).values()))
+        listed = clips[~is_trained_on_only(clips, split)]
+        published = list(chain(*read_published(listed, split.emobox).values()))
         absent = {path for fold in published for path in fold.absent}
         facts["published_clips_not_here"] = len(absent)
         facts["older_lists_passed_over"] = sum(len(fold.passed_over) for fold in published)
@@ -73,17 +77,21 @@ def split_figures(
 
 
 def main(clips: Path, splits: Path, report: Path) -> None:
-    """Write splits.csv (clip, fold, subset) and the figures of the split."""
+    """Write splits.csv (clip, fold, subset, weight) and the figures of the split."""
     settings = params.load().split
     table = read_csv(clips, COLUMNS)
     folds = make_folds(table, settings)
-    write_csv(splits, rows(folds), ("clip", "fold", "subset"))
+    columns = ("clip", "fold", "subset", "weight")
+    write_csv(splits, rows(folds, weights(table, settings)), columns)
     lacking = folds_lacking(table, folds)
     facts = split_figures(table, folds, lacking, settings)
     write_report(report, facts)
     counts = ", ".join(f"{size:g} {subset}" for subset, size in facts["clips_per_fold"].items())
     number = "1 fold" if len(folds) == 1 else f"{len(folds)} folds, on average"
     print(f"split: {settings.scheme}, {number} of {counts} clips")
+    for corpus, count in facts.get("clips_trained_on_only", {}).items():
+        weight = f"{settings.train_corpora[corpus]:g}"
+        print(f"  {count} clips of {corpus} are in every fold's train alone, with weight {weight}")
     for key, text in _NOTES.items():
         if facts.get(key):
             print(f"  note: {text.format(facts[key], folds=len(folds))}")

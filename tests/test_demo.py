@@ -90,7 +90,7 @@ def test_the_next_command_predicts_a_recording_that_was_not_trained_on(demo):
     folder, printed = demo
     command = next_commands(printed)[0]
     recording = re.search(r"'demo/data/raw/demo/\w+/(\w+ \(\d\))\.wav'$", command)[1]
-    assert f"demo/{recording},1,test\n" in (folder / "demo/data/splits.csv").read_text()
+    assert f"demo/{recording},1,test,1.0\n" in (folder / "demo/data/splits.csv").read_text()
     assert recording in output_of(folder, command)
 
 

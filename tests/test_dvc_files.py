@@ -175,7 +175,15 @@ SEVERAL = [
     ("features.kinds=[]", {"features": {"kinds": []}}, [], "[logmel]"),
     ("split.test_corpora=[b]", {"split": {"test_corpora": ["b"]}}, ["- b"], "[]"),
     ("++clean.relabel.a=sad", {"clean": {"relabel": {"a": "sad"}}}, ["  a: sad"], None),
+    ("++split.train_corpora.a=0.5", {"split": {"train_corpora": {"a": 0.5}}}, ["  a: 0.5"], None),
 ]
+
+
+def test_a_mapping_is_set_as_a_whole(params_file):
+    for given in ("{ravdess: 0.5, own: 1}", "{ravdess: 0.25}"):
+        apply_overrides(params_file, [f"++split.train_corpora={given}"])
+    split = yaml.safe_load(params_file.read_text("utf-8"))["split"]
+    assert split["train_corpora"] == {"ravdess": 0.25, "own": 1}
 
 
 def comments(text):

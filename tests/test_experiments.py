@@ -54,7 +54,7 @@ def test_every_experiment_is_valid_and_contains_only_differences(name):
         experiments.read_experiment(base, NEEDED.get(base)) if base else {}
     )
     before = dict(experiments.flatten(inherited))
-    repeated = [key for key, value in experiments.flatten(own) if before[key] == value]
+    repeated = [key for key, value in experiments.flatten(own) if before.get(key) == value]
     assert repeated == []
 
 

@@ -52,16 +52,6 @@ class Params(Section):
                 f"clean.highpass {self.clean.highpass} Hz removes everything up to features.fmax "
                 f"{self.features.fmax} Hz"
             )
-        tested = self.split.test_corpora
-        if strange := [corpus for corpus in tested if corpus not in self.pull.corpora]:
-            raise ValueError(
-                f"split.test_corpora names {', '.join(strange)}, which pull.corpora "
-                f"{self.pull.corpora} does not"
-            )
-        if tested and set(tested) == set(self.pull.corpora):
-            raise ValueError(
-                f"split.test_corpora {tested} are all of pull.corpora: none is left to train on"
-            )
         if LOGMEL not in self.features.kinds and (keys := self._changes_of_bands()):
             raise ValueError(
                 f"{', '.join(keys)} must be 0: mel bands would be changed, but features.kinds "
@@ -79,6 +69,39 @@ class Params(Section):
                     f"model.{key} {value} leaves none of the features.n_mels {bands} bands where "
                     f"it was: at most {bands - 1}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _corpora_agree(self) -> Self:
+        tested, trained_only = self.split.test_corpora, list(self.split.train_corpora)
+        pulled = self.pull.corpora
+        for key, named in (("test_corpora", tested), ("train_corpora", trained_only)):
+            if strange := [corpus for corpus in named if corpus not in pulled]:
+                raise ValueError(
+                    f"split.{key} names {', '.join(strange)}, which pull.corpora {pulled} does not"
+                )
+        if trained_only and set(trained_only) == set(pulled):
+            raise ValueError(
+                f"split.train_corpora {trained_only} are all of pull.corpora: none is left to test"
+            )
+        if tested and set(tested) == set(pulled):
+            raise ValueError(
+                f"split.test_corpora {tested} are all of pull.corpora: none is left to train on"
+            )
+        if tested and {*tested, *trained_only} == set(pulled):
+            raise ValueError(
+                f"split.test_corpora {tested} and split.train_corpora {trained_only} are all of "
+                "pull.corpora: scheme cross_corpus trains on the others, validates on some of "
+                "them, and adds split.train_corpora; take one out of split.train_corpora"
+            )
+        if self.model.balance in ("smote", "adasyn") and any(
+            weight != 1 for weight in self.split.train_corpora.values()
+        ):
+            raise ValueError(
+                f"model.balance {self.model.balance} makes clips between two others, which may "
+                f"differ in weight: set the weights of split.train_corpora to 1, or model.balance "
+                "upsample or class_weights"
+            )
         return self
 
     def _changes_of_bands(self) -> list[str]:
@@ -135,8 +158,8 @@ class Params(Section):
         ]
         if model.normalisation == "clip":
             found.append(
-                f"model.normalisation must be train or speaker: a single clip's {named} have no "
-                "mean and deviation of their own"
+                "model.normalisation must be train, corpus or speaker: a single clip's "
+                f"{named} have no mean and deviation of their own"
             )
         return found
 

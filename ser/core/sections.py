@@ -101,6 +101,7 @@ Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
 Fraction = Annotated[Number, Field(ge=0, le=1)]
+ClipWeight = Annotated[Number, Field(gt=0, le=10)]  # of a clip's loss
 Range = Annotated[tuple[Number, Number], BeforeValidator(_low_high), AfterValidator(_ordered)]
 CountRange = Annotated[
     tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]],
@@ -378,6 +379,7 @@ class Split(Section):
     val: Annotated[Number, Field(ge=0, lt=1)]
     seed: Seed
     test_corpora: list[Corpus]
+    train_corpora: dict[Corpus, ClipWeight]
     emobox: str
 
     @model_validator(mode="after")
@@ -398,6 +400,11 @@ class Split(Section):
                 f"test_corpora {self.test_corpora} are for scheme cross_corpus alone, got "
                 f"{self.scheme!r}: set scheme: cross_corpus, or test_corpora: []"
             )
+        if both := [corpus for corpus in self.test_corpora if corpus in self.train_corpora]:
+            raise ValueError(
+                f"{', '.join(both)} is in test_corpora and in train_corpora: a corpus that is "
+                "trained on only cannot be tested; take it out of one of them"
+            )
         return self
 
 
@@ -410,7 +417,7 @@ class Model(Section):
     batch_norm: bool
     pooling: Literal["mean", "flatten"]
     dropout: Annotated[Number, Field(ge=0, lt=1)]
-    normalisation: Literal["clip", "speaker", "train"]
+    normalisation: Literal["clip", "speaker", "corpus", "train"]
     length: Literal["own", "resize", "pad", "crop"]
     frames: Annotated[int, Field(ge=16, le=65536)]
     balance: Literal["none", "upsample", "class_weights", "smote", "adasyn"]

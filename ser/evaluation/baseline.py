@@ -32,6 +32,7 @@ def fit_and_predict(
     train_emotions: Sequence[str],
     test: Sequence[FloatArray],
     seed: int,
+    weights: Sequence[float] | None = None,
 ) -> list[str]:
     """Fit on the train clips and predict the test clips.
 
@@ -41,10 +42,11 @@ def fit_and_predict(
         train_emotions: their emotions.
         test: features of each test clip.
         seed: of the solver.
+        weights: of the train clips' losses; None: all are 1.
     """
     # Imported only here: it takes a second, and not every evaluation has a baseline.
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
+    from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
@@ -53,8 +55,12 @@ def fit_and_predict(
         if kind == "logistic_regression"
         else SVC(C=3.0, random_state=seed)
     )
-    pipeline = make_pipeline(StandardScaler(), classifier)
-    pipeline.fit(np.stack([clip_statistics(f) for f in train]), list(train_emotions))
+    pipeline = Pipeline([("scaler", StandardScaler()), ("classifier", classifier)])
+    pipeline.fit(
+        np.stack([clip_statistics(f) for f in train]),
+        list(train_emotions),
+        classifier__sample_weight=None if weights is None else np.array(weights),
+    )
     return [str(e) for e in pipeline.predict(np.stack([clip_statistics(f) for f in test]))]
 
 
@@ -65,10 +71,11 @@ def predict_with_baseline(
     features: Mapping[str, FloatArray],
     seed: int,
 ) -> pd.DataFrame:
-    """Fit a baseline on each fold's train clips and predict its test clips.
+    """Fit a baseline on each fold's train clips, weighted as for the net; predict its test clips.
 
     Args:
-        kind: logistic_regression, svm, or majority, which always predicts the commonest emotion.
+        kind: logistic_regression, svm, or majority, which always predicts the emotion whose clips
+            have the largest sum of weights.
         clips: the table clips.csv.
         splits: the table splits.csv.
         features: clip -> float32 [frames, dims].
@@ -79,13 +86,22 @@ def predict_with_baseline(
     """
     parts = []
     for number, fold in splits.groupby("fold"):
-        subset = clips["clip"].map(fold.set_index("clip")["subset"])
+        of_clip = fold.set_index("clip")
+        subset = clips["clip"].map(of_clip["subset"])
         train, test = clips[subset == "train"], clips[subset == "test"]
+        weights = train["clip"].map(of_clip["weight"])
         # A classifier cannot be fitted to a single emotion.
         if kind == "majority" or train["emotion"].nunique() == 1:
-            predicted = [train["emotion"].mode()[0]] * len(test)
+            predicted = [weights.groupby(train["emotion"]).sum().idxmax()] * len(test)
         else:
             arrays = [[features[clip] for clip in part["clip"]] for part in (train, test)]
-            predicted = fit_and_predict(kind, arrays[0], list(train["emotion"]), arrays[1], seed)
+            predicted = fit_and_predict(
+                kind,
+                arrays[0],
+                list(train["emotion"]),
+                arrays[1],
+                seed,
+                None if (weights == 1).all() else list(weights),
+            )
         parts.append(test.assign(fold=number, predicted=predicted))
     return pd.concat(parts)[["fold", "emotion", "predicted"]]

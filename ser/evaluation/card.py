@@ -79,9 +79,10 @@ def _front_matter(description: Description, figures: Figures) -> str:
     corpora = description.corpus.corpora
     languages = sorted({language for own in corpora.values() for language in own.languages})
     licences = sorted({_licence(name).spdx for name in corpora})
+    measured = [name for name in corpora if name not in description.train_corpora]
     result = {
         "task": {"type": "audio-classification"},
-        "dataset": {"name": ", ".join(corpora), "type": "-".join(corpora)},
+        "dataset": {"name": ", ".join(measured), "type": "-".join(measured)},
         "metrics": [
             {"type": "accuracy", "value": round(figures.accuracy, 4)},
             {"type": "recall", "name": "UAR", "value": round(figures.uar, 4)},
@@ -117,10 +118,14 @@ def _use(description: Description) -> str:
         "```bash\nser predict --model data/model recording.wav\n```\n\n```python\nfrom ser import "
         'load\n\nload("data/model").predict(samples, rate)  # float samples in -1..1, rate in Hz\n'
         f"```\n\nRecordings are resampled to {form.sample_rate} Hz{highpass} and scaled to a peak "
-        "of 1, as the training clips were."
+        f"of 1, as the training clips were.{_NORMALISED.get(description.model.normalisation, '')}"
     )
 
 
+_NORMALISED = {
+    "corpus": " In training, each corpus was normalised by itself; a recording is normalised as "
+    "the tested corpora were."
+}
 _MISUSE = (
     "Do not use it to judge people: not at work, at school, in hiring, in court, at borders, in "
     "insurance or in medicine. Do not use it to watch or manipulate anyone. It compares a voice "
@@ -149,11 +154,14 @@ def _data(description: Description) -> str:
 
 
 def _held_out(description: Description) -> str:
+    weights = [f"{name} (weight {weight:g})" for name, weight in description.train_corpora.items()]
+    added = f"Every net was trained on all clips of {', '.join(weights)}. " if weights else ""
+    others = "other clips" if weights else "clips"
     if len(description.folds) == 1:
-        return "Some of the clips are test clips, which were not used in training."
+        return f"{added}Some of the {others} are test clips, which were not used in training."
     return (
-        "The net of a fold was trained without the fold's test clips, which may be training clips "
-        "of the other nets."
+        f"{added}The net of a fold was trained without the fold's test clips, which may be "
+        "training clips of the other nets."
     )
 
 

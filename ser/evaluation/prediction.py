@@ -7,6 +7,7 @@ import pandas as pd
 from torch import nn
 
 from ser.core.clips import speaker_of
+from ser.core.sections import Model
 from ser.core.store import Store
 from ser.nets import model_folder
 from ser.nets.description import Description
@@ -46,16 +47,24 @@ def predict_subset(
     make_deterministic()
     settings, emotions = description.model, description.emotions
     limit_threads(settings)
-    source = ExampleSource(clips, features, settings)
-    # All clips of every voice, whichever fold has them in the subset.
-    voices = source.measured_examples([], emotions)
-    measured = None if voices is None else NormalisedClips(voices, settings, device)
+    every = ExampleSource(clips, features, settings)
+    all_tested = splits["clip"][splits["subset"] == "test"]
+
+    def measured_by(source: ExampleSource) -> NormalisedClips | None:
+        # All clips of every voice, whichever fold has them in the subset.
+        voices = source.measured_examples([], emotions)
+        return None if voices is None else NormalisedClips(voices, settings, device)
+
+    measured = measured_by(every)
     parts, tested = [], []
     for fold, net, statistics in zip(description.folds, nets, description.statistics, strict=True):
-        rows = splits[(splits["fold"] == fold) & (splits["subset"] == subset)]
-        own = clips[clips["clip"].isin(rows["clip"])]
+        rows = splits[splits["fold"] == fold]
+        own = clips[clips["clip"].isin(rows["clip"][rows["subset"] == subset])]
         if own.empty:
             continue
+        source = every.of_fold(rows["clip"][rows["subset"] == "train"], all_tested)
+        if source is not every:
+            measured = measured_by(source)
         examples = source.examples(own["clip"].tolist(), emotions, statistics)
         normalised = NormalisedClips(examples, settings, device)
         net = net.to(device)
@@ -80,3 +89,15 @@ def predict_subset(
     joined = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
     table = joined[columns].sort_values(["clip", "fold"], ignore_index=True)
     return table, pd.DataFrame(tested, columns=["fold", "epoch", "test_loss", "test_accuracy"])
+
+
+def normalises_by_test_clips(clips: pd.DataFrame, splits: pd.DataFrame, model: Model) -> bool:
+    """Return whether test clips are normalised by test clips, without their emotions.
+
+    So they are by speaker, and by corpus in a fold that trains on no clip of a tested corpus.
+    """
+    if model.normalisation != "corpus":
+        return model.normalisation == "speaker"
+    corpora = splits["clip"].map(clips.set_index("clip")["corpus"])
+    held = splits.assign(corpus=corpora).groupby(["fold", "subset"])["corpus"].agg(set)
+    return any(not held[fold, "test"] <= held[fold, "train"] for fold in splits["fold"].unique())

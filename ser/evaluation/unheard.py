@@ -23,6 +23,8 @@ def training_id(description: Description) -> str:
         **preprocessing,
         **corpus,
     }
+    if description.train_corpora:
+        decisive["train_corpora"] = description.train_corpora
     text = json.dumps(decisive, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

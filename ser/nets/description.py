@@ -16,7 +16,15 @@ from ser.core.errors import UserError
 from ser.core.figures import Figures, UnheardVoices
 from ser.core.filters import filter_banks, to_json
 from ser.core.preprocessing import Preprocessing
-from ser.core.sections import AudioForm, AudioLimits, Augment, Features, Model, Section
+from ser.core.sections import (
+    AudioForm,
+    AudioLimits,
+    Augment,
+    ClipWeight,
+    Features,
+    Model,
+    Section,
+)
 from ser.core.validation import check
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
@@ -121,8 +129,9 @@ class Description(Section):
         emotions: the labels, in the order of the net's outputs.
         preprocessing: how the features were made.
         folds: numbers of the folds, one file of weights each.
-        statistics: for each fold, the train clips' statistics if features are normalised by them;
-            else None.
+        statistics: for each fold, those that features are normalised by: of the train clips, or,
+            with model.normalisation corpus, of those of the tested corpora; None: each clip's or
+            speaker's own.
         temperatures: for each fold, what its net's logits are divided by before the softmax; 1
             until it is evaluated, and if there are too few clips to fit it.
         augment: how copies of the training clips were changed; None without copies, and in models
@@ -134,6 +143,8 @@ class Description(Section):
         metrics: the figures of its evaluation; None until then.
         unheard_voices: how well voices are recognised that were not in training; None if that was
             not measured with these settings and clips.
+        train_corpora: corpora that were trained on only, with the weight of their clips; unknown
+            until it is evaluated.
     """
 
     model: Model
@@ -149,6 +160,7 @@ class Description(Section):
     limits: AudioLimits = AudioLimits(min_seconds=0.0, max_clipped=1.0)
     metrics: Figures | None = None
     unheard_voices: UnheardVoices | None = None
+    train_corpora: dict[str, ClipWeight] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _folds_agree(self) -> Self:
@@ -167,7 +179,7 @@ class Description(Section):
             if problem := problem_of_name(name):
                 raise ValueError(f"emotions has {name!r}: {problem}")
         for statistics in self.statistics:
-            if statistics is not None or self.model.normalisation == "train":
+            if statistics is not None or self.model.normalisation in ("train", "corpus"):
                 check_statistics(statistics, self.preprocessing.dims)
         return self
 
@@ -192,6 +204,9 @@ class Description(Section):
         """Return the description as JSON."""
         described = {"format": FORMAT, **self.model_dump(mode="json")}
         described["metrics"] = self.metrics and self.metrics.for_model()
+        if not self.train_corpora:
+            # So that programs which do not know of it can read all other models.
+            del described["train_corpora"]
         return json.dumps(described, indent=2) + "\n"
 
 

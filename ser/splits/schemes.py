@@ -16,6 +16,7 @@ from ser.core.clips import group_of, speaker_of
 from ser.core.errors import UserError
 from ser.core.sections import KEEP_SPEAKERS_APART, Split
 from ser.splits import emobox
+from ser.splits.train_corpora import check_train_corpora, is_trained_on_only
 
 SUBSETS = ("train", "val", "test")
 _LOWER_VAL = "split.val lower, or to 0"
@@ -44,6 +45,9 @@ def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
     >>> make_folds(clips, params.load().split.model_copy(update=settings))[0]
     {'a': 'test', 'b': 'test', 'c': 'train', 'd': 'train'}
 
+    The clips of split.train_corpora are in every fold's train. All others are split as if those did
+    not exist.
+
     Args:
         clips: the table clips.csv.
         split: scheme, sizes and seed.
@@ -56,8 +60,16 @@ def make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
     Raises:
         UserError: the clips do not allow such a split; the text gives the numbers.
     """
-    if clips.empty:
+    added = is_trained_on_only(clips, split)
+    if added.all():
         raise UserError("there are no clips to split")
+    check_train_corpora(clips, split)
+    in_train = dict.fromkeys(clips["clip"][added], "train")
+    return [fold | in_train for fold in _make_folds(clips[~added], split)]
+
+
+def _make_folds(clips: pd.DataFrame, split: Split) -> list[Fold]:
+    """Make the folds of the corpora that are also tested or validated on."""
     if clips["emotion"].nunique() < 2:
         raise UserError(
             f"all clips are {clips['emotion'].iloc[0]}: a recogniser needs at least two emotions "

@@ -15,17 +15,46 @@ from ser.training.batches import Examples
 NEIGHBOURS = 5  # nearest neighbours for smote and adasyn, the default of both
 
 
-def class_weights(labels: NDArray[np.int64], emotions: int) -> FloatArray:
-    """Compute weights that make all emotions count equally: clips / (emotions * clips of each).
+def loss_weights(examples: Examples, model: Model) -> FloatArray | None:
+    """Compute what the loss of each example is multiplied by in training.
+
+    The examples' own weights are scaled to a mean of 1, which preserves the scale of the loss. With
+    model.balance class_weights, those of each emotion are scaled once more, so that their sum is
+    the same for all emotions.
+
+    Args:
+        examples: to train on, with the weights of their clips.
+        model: its balance is used.
 
     Returns:
-        float32 [emotions]; the mean over the labels is 1.
+        float32 [clips]; None if all are 1.
+    """
+    weights = examples.loss_weights
+    if weights is not None:
+        weights = weights / weights.mean()
+    if model.balance != "class_weights":
+        return weights
+    of_emotion = class_weights(examples.labels, weights)[examples.labels]
+    return of_emotion if weights is None else weights * of_emotion
 
-    >>> class_weights(np.array([0, 0, 0, 1]), 2).round(3)
+
+def class_weights(labels: NDArray[np.int64], weights: FloatArray | None = None) -> FloatArray:
+    """Compute weights that make all emotions count equally: clips / (emotions * clips of each).
+
+    Args:
+        labels: int64 [clips].
+        weights: float32 [clips], how much each clip counts, with a mean of 1; None: each is 1.
+
+    Returns:
+        float32 [emotions], up to the last of the labels; the mean over the clips is 1.
+
+    >>> class_weights(np.array([0, 0, 0, 1])).round(3)
     array([0.667, 2.   ], dtype=float32)
     """
-    counts = np.bincount(labels, minlength=emotions)
-    return (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))).astype(np.float32)
+    counts = np.bincount(labels, weights)
+    there = counts > 0
+    shares = len(labels) / (np.count_nonzero(there) * np.where(there, counts, 1))
+    return shares.astype(np.float32)
 
 
 def balance(
@@ -37,7 +66,8 @@ def balance(
     16, 2002) and adasyn (He et al., IJCNN 2008) interpolate between neighbours of the same emotion.
     adasyn adds more clips near those of other emotions, so the numbers match only approximately.
     Both use normalised features of one length, and the first version of each clip. none and
-    class_weights add nothing.
+    class_weights add nothing. Clips are counted whatever their weights; a repeated clip keeps its
+    weight.
 
     Args:
         examples: the train clips of a fold.
@@ -68,6 +98,7 @@ def _repeat(examples: Examples, counts: NDArray[np.int64], rng: np.random.Genera
         examples.dims,
         [examples.statistics[i] for i in chosen],
         None if examples.voices is None else examples.voices[chosen],
+        None if examples.loss_weights is None else examples.loss_weights[chosen],
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ class Examples:
         statistics: those by which each clip is normalised; None: its own.
         voices: int64 [clips], the number of each clip's speaker, for nets that measure voices;
             None for other nets.
+        loss_weights: float32 [clips], what the loss of each clip is multiplied by; None: 1.
     """
 
     versions: Sequence[Sequence[FloatArray]]
@@ -43,6 +45,7 @@ class Examples:
     dims: Mapping[str, int]
     statistics: Sequence[Statistics | None]
     voices: NDArray[np.int64] | None = None
+    loss_weights: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.versions)
@@ -60,9 +63,8 @@ class NormalisedClips:
         self.model = model
         self.device = device
         self._labels = torch.from_numpy(examples.labels).to(device)
-        self._voices: Tensor | None = None
-        if examples.voices is not None:
-            self._voices = torch.from_numpy(examples.voices).to(device)
+        self._voices = _on_device(examples.voices, device)
+        self._loss_weights = _on_device(examples.loss_weights, device)
         columns = sum(examples.dims.values())
         rows = sum(len(features) for versions in examples.versions for features in versions)
         self._keeps = 4 * columns * rows <= _room(device)
@@ -77,9 +79,11 @@ class NormalisedClips:
 
     def voices_of(self, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor | None]:
         """Return the speakers' numbers of each batch in the same way; None if they are not used."""
-        if self._voices is None:
-            return [None] * len(batches)
-        return _split_by_batch(self._voices, batches)
+        return _split_if_any(self._voices, batches)
+
+    def loss_weights_of(self, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor | None]:
+        """Return the weights of each batch's losses in the same way; None if all are 1."""
+        return _split_if_any(self._loss_weights, batches)
 
     def frames(self, clip: int, version: int = 0) -> int:
         """Count the frames of a clip's version before it is shortened."""
@@ -95,6 +99,16 @@ class NormalisedClips:
         if self._keeps:
             self._kept[clip, version] = features
         return features
+
+
+def _on_device(values: NDArray[Any] | None, device: torch.device) -> Tensor | None:
+    return None if values is None else torch.from_numpy(values).to(device)
+
+
+def _split_if_any(
+    values: Tensor | None, batches: Sequence[NDArray[np.int64]]
+) -> Sequence[Tensor | None]:
+    return [None] * len(batches) if values is None else _split_by_batch(values, batches)
 
 
 def _split_by_batch(values: Tensor, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor]:
@@ -126,6 +140,8 @@ class Batch:
         padded: whether any clip is shorter than the batch.
         described: what the net computes of the features before its first weight, if that was done
             ahead; else None.
+        loss_weights: float32 [batch], what the loss of each of `labels` is multiplied by; None: 1.
+        mixed_loss_weights: the same of `mixed_labels`.
     """
 
     features: Tensor
@@ -136,6 +152,8 @@ class Batch:
     voices: Tensor | None
     padded: bool
     described: Described | None = None
+    loss_weights: Tensor | None = None
+    mixed_loss_weights: Tensor | None = None
 
     def part(self, rows: slice) -> "Batch":
         """Return some of the clips, with their padding."""
@@ -147,6 +165,10 @@ class Batch:
             self.weight,
             None if self.voices is None else self.voices[rows],
             self.padded,
+            loss_weights=None if self.loss_weights is None else self.loss_weights[rows],
+            mixed_loss_weights=(
+                None if self.mixed_loss_weights is None else self.mixed_loss_weights[rows]
+            ),
         )
 
 
@@ -178,15 +200,23 @@ def epoch_batches(clips: NormalisedClips, key: tuple[int, ...]) -> Iterator[Batc
     cuts = [i * model.batch_size for i in range(1, count_batches(len(order), model.batch_size))]
     in_length_order = np.split(sorted_order, cuts)
     batches = [in_length_order[i] for i in rng.permutation(len(in_length_order))]
-    rows = zip(batches, clips.labels_of(batches), clips.voices_of(batches), strict=True)
-    for positions, labels, voices in rows:
+    rows = zip(
+        batches,
+        clips.labels_of(batches),
+        clips.voices_of(batches),
+        clips.loss_weights_of(batches),
+        strict=True,
+    )
+    for positions, labels, voices, weights in rows:
         batch = []
         for i in positions.tolist():
             # Not i: numpy ignores a 0 at the end of a key, and clip 0 would get the epoch's own.
             clip_rng = np.random.default_rng((*key, 1 + i))
             clip = change(clips.features(i, chosen[i]), dims, model, clip_rng)
             batch.append(window(clip, model.frames, clip_rng) if model.length == "crop" else clip)
-        yield mix(collate(batch, labels, min_frames(model), voices, grain), model.mixup, rng)
+        whole = collate(batch, labels, min_frames(model), voices, grain)
+        weighted = replace(whole, loss_weights=weights, mixed_loss_weights=weights)
+        yield mix(weighted, model.mixup, rng)
 
 
 def window(features: Tensor, frames: int, rng: np.random.Generator) -> Tensor:
@@ -279,5 +309,6 @@ def mix(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
         features=weight * batch.features + (1 - weight) * batch.features[other],
         lengths=torch.maximum(batch.lengths, batch.lengths[other]),
         mixed_labels=batch.labels[other],
+        mixed_loss_weights=None if batch.loss_weights is None else batch.loss_weights[other],
         weight=weight,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -65,7 +66,7 @@ class Trained:
         weights: of the last epoch, or the best. They are arrays, because each tensor sent to
             another process takes shared memory and an open file.
         history: its epochs.
-        statistics: of the train clips, if features are normalised by them.
+        statistics: to normalise new recordings by, if they are not those of each clip or voice.
         examples: number of examples trained on.
     """
 
@@ -149,9 +150,14 @@ def train_fold(
     clips, splits = read_csv(inputs.clips), read_csv(inputs.splits)
     emotions = sorted(set(clips["emotion"]))
     store = Store(inputs.features)
-    source = ExampleSource(clips, store, model, read_copies(inputs.augmented))
-    clips_of = splits[splits["fold"] == fold].groupby("subset")["clip"].agg(list).to_dict()
-    train, val, train_statistics = examples_of_fold(source, clips_of, emotions, model, fold)
+    rows = splits[splits["fold"] == fold]
+    clips_of = rows.groupby("subset")["clip"].agg(list).to_dict()
+    tested = splits["clip"][splits["subset"] == "test"]
+    every = ExampleSource(clips, store, model, read_copies(inputs.augmented))
+    source = every.of_fold(clips_of["train"], tested)
+    train, val, train_statistics = examples_of_fold(
+        source, clips_of, weights_other_than_one(rows), emotions, model, fold
+    )
     measured = source.measured_examples(clips_of["train"], emotions)
     features = Preprocessing.model_validate(store.meta).features
     if model.balance != "none" and team.leads:
@@ -168,7 +174,8 @@ def train_fold(
         before, clock = clock, time.monotonic()
         on_epoch(history, clock - before)
 
-    data = FoldData(fold, train, val, measured, features, len(emotions))
+    voices = source.new_voices()
+    data = FoldData(fold, train, val, measured, features, len(emotions), voices)
     weights, history = fit(data, model, Run(team, checkpoint, snapshots), on_timed_epoch)
     if model.snapshots and team.leads and len(list(snapshots.glob("*"))) != len(history):
         raise UserError(
@@ -179,9 +186,20 @@ def train_fold(
     return Trained(arrays, history, train_statistics, len(train))
 
 
+def weights_other_than_one(rows: pd.DataFrame) -> dict[str, float] | None:
+    """Return clip -> weight of some rows of the table splits.csv; None if all are 1.
+
+    Most trainings have no weights, and then need no time and memory for them.
+    """
+    if (rows["weight"] == 1).all():
+        return None
+    return dict(zip(rows["clip"], rows["weight"], strict=True))
+
+
 def examples_of_fold(
     source: ExampleSource,
     clips_of: Mapping[str, Sequence[str]],
+    weight_of: Mapping[str, float] | None,
     emotions: list[str],
     model: Model,
     fold: int,
@@ -191,17 +209,18 @@ def examples_of_fold(
     Args:
         source: all clips and their copies.
         clips_of: subset (train, and val if there are val clips) -> names of its clips.
+        weight_of: clip -> weight of its loss; None: all are 1.
         emotions: in the order of the labels.
         model: its copies and balance are used.
         fold: its number.
 
     Returns:
-        (train examples, val examples, statistics of the train clips if features are normalised by
-        them).
+        (train examples, val examples, statistics to normalise new recordings by if they are not
+        those of each clip or voice).
     """
     statistics = source.measure(clips_of["train"])
     train = source.train_examples(
-        clips_of["train"], emotions, statistics, each_copy=model.copies == "all"
+        clips_of["train"], emotions, statistics, model.copies == "all", weight_of
     )
     train = balance(train, emotions, model, np.random.default_rng((model.seed, fold)))
     return train, source.examples(clips_of.get("val", []), emotions, statistics), statistics

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ser.core.errors import UserError
@@ -22,7 +23,7 @@ from ser.nets.build import build
 from ser.nets.standardising import StandardisingNet
 from ser.nets.weights import Weights, snapshot_name, write_weights
 from ser.training.ahead import ahead
-from ser.training.balance import class_weights
+from ser.training.balance import loss_weights
 from ser.training.batches import Batch, Examples, NormalisedClips, count_batches, epoch_batches
 from ser.training.checkpoint import Progress, restore, save
 from ser.training.devices import records_steps
@@ -31,7 +32,7 @@ from ser.training.pooled import measure_pooled, measure_voices
 from ser.training.predict import loss_and_accuracy, predict
 from ser.training.recorded import CudaRecorder, RecordedSteps
 from ser.training.schedule import batch_factor, learning_rate
-from ser.training.steps import Criterion, Steps
+from ser.training.steps import Steps
 from ser.training.team import Team
 
 # Factor of the learning rate for weights initialised with known transforms, which should change
@@ -50,6 +51,8 @@ class FoldData:
         measured: examples over which a net standardises what it pools; None for other nets.
         features: settings of the features.
         emotions: number of classes.
+        new_voices: numbers of the measured voices by whose clips the trained net standardises new
+            recordings; None: as it was measured before training.
     """
 
     number: int
@@ -58,6 +61,7 @@ class FoldData:
     measured: Examples | None
     features: Features
     emotions: int
+    new_voices: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,26 +105,27 @@ def fit(
             "has no val clips: set split.val above 0, or model.patience: 0"
         )
     team = run.team
-    train = NormalisedClips(fold.train, model, team.device)
+    weighted = replace(fold.train, loss_weights=loss_weights(fold.train, model))
+    train = NormalisedClips(weighted, model, team.device)
     val = NormalisedClips(fold.val, model, team.device)
     measured = None
     if fold.measured is not None:
         measured = NormalisedClips(fold.measured, model, team.device)
     state = _resume_or_start(fold, model, run)
-    steps = Steps(state, _criterion(fold, model, team.device), team)
+    steps = Steps(state, model.label_smoothing, team)
     take = steps.take
     if records_steps(team.device) and team.size == 1:
         take = RecordedSteps(take, CudaRecorder(state.optimizer, team.device)).take
     if not state.history:
         measure_pooled(state.net, measured)
-    measure_voices(state.net, measured)
+    measure_voices(state.net, measured, fold.new_voices)
     while not _finished(state, model):
         epoch = len(state.history) + 1
         seed = seed_epoch(model, fold.number, epoch)
         steps.begin_epoch()
         _train_epoch(state, train, seed, take)
         train_loss, train_accuracy = steps.means(len(train))
-        measure_voices(state.net, measured)
+        measure_voices(state.net, measured, fold.new_voices)
         # All processes use one process's figures, because theirs may differ in the last digit.
         val_loss, val_accuracy = team.agree(_validate(state.net, val))
         newest = Epoch(fold.number, epoch, train_loss, val_loss, train_accuracy, val_accuracy)
@@ -134,13 +139,6 @@ def fit(
             save(state, run.checkpoint)
             on_epoch(state.history)
     return (state.best if model.patience > 0 else state.weights()), state.history
-
-
-def _criterion(fold: FoldData, model: Model, device: torch.device) -> Criterion:
-    weights = None
-    if model.balance == "class_weights":
-        weights = torch.from_numpy(class_weights(fold.train.labels, fold.emotions)).to(device)
-    return Criterion(weights, model.label_smoothing)
 
 
 def _resume_or_start(fold: FoldData, model: Model, run: Run) -> Progress:

@@ -57,6 +57,8 @@ class RecordedSteps:
             own.lengths.copy_(batch.lengths)
         if own.voices is not None and batch.voices is not None:
             own.voices.copy_(batch.voices)
+        if own.loss_weights is not None and batch.loss_weights is not None:
+            own.loss_weights.copy_(batch.loss_weights)
         replay()
 
     def _is_worth_recording(self, batch: Batch, times: int) -> bool:
@@ -72,6 +74,7 @@ class RecordedSteps:
 def _copied(batch: Batch) -> Batch:
     """Copy an unmixed batch."""
     labels = batch.labels.clone()
+    weights = None if batch.loss_weights is None else batch.loss_weights.clone()
     return replace(
         batch,
         features=batch.features.clone(),
@@ -79,6 +82,8 @@ def _copied(batch: Batch) -> Batch:
         labels=labels,
         mixed_labels=labels,
         voices=None if batch.voices is None else batch.voices.clone(),
+        loss_weights=weights,
+        mixed_loss_weights=weights,
     )
 
 

@@ -1,7 +1,6 @@
 """Take training steps (loss, gradients, new weights), and sum up losses and hits of an epoch."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,31 +13,25 @@ from ser.training.predict import logits_of
 from ser.training.team import Team
 
 
-@dataclass(frozen=True)
-class Criterion:
-    """Cross-entropy with weighted emotions.
+def mean_loss(
+    logits: Tensor, labels: Tensor, weights: Tensor | None, label_smoothing: float
+) -> Tensor:
+    """Compute the mean of a batch's weighted cross-entropies.
 
-    Attributes:
-        class_weights: float32 [emotions]; a mean of 1 over the train clips preserves the scale of
-            the loss. None: all weights are 1.
+    It is divided by the number of clips. PyTorch divides by the sum of weights, so that a weight
+    has no effect on a batch of one clip.
+
+    Args:
+        logits: [batch, emotions].
+        labels: int64 [batch].
+        weights: float32 [batch]; a mean of 1 over the train clips preserves the scale of the loss.
+            None: all are 1.
         label_smoothing: share of the target that is distributed equally over all emotions.
     """
-
-    class_weights: Tensor | None
-    label_smoothing: float
-
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Compute the mean of a batch's weighted losses.
-
-        It is divided by the number of clips. PyTorch divides by the sum of weights, so that a
-        weight has no effect on a batch of one clip.
-        """
-        losses = F.cross_entropy(
-            logits, labels, label_smoothing=self.label_smoothing, reduction="none"
-        )
-        if self.class_weights is not None:
-            losses = losses * self.class_weights[labels]
-        return losses.mean()
+    losses = F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="none")
+    if weights is not None:
+        losses = losses * weights
+    return losses.mean()
 
 
 class Steps:
@@ -47,8 +40,8 @@ class Steps:
     The sums stay on the device, because reading a loss would make every step wait for the GPU.
     """
 
-    def __init__(self, state: Progress, criterion: Criterion, team: Team) -> None:
-        self._state, self._criterion, self._team = state, criterion, team
+    def __init__(self, state: Progress, label_smoothing: float, team: Team) -> None:
+        self._state, self._label_smoothing, self._team = state, label_smoothing, team
         self._loss_sum = torch.zeros((), device=team.device)
         self._hits = torch.zeros((), device=team.device)
 
@@ -67,10 +60,12 @@ class Steps:
         with nullcontext() if own.padded else nothing_padded():
             logits = logits_of(self._state.trained, own)
         guess = logits.detach().argmax(dim=1)
-        loss = self._criterion.loss(logits, own.labels)
+        loss = mean_loss(logits, own.labels, own.loss_weights, self._label_smoothing)
         hits = (guess == own.labels).sum()
         if own.weight < 1:
-            other_loss = self._criterion.loss(logits, own.mixed_labels)
+            other_loss = mean_loss(
+                logits, own.mixed_labels, own.mixed_loss_weights, self._label_smoothing
+            )
             loss = own.weight * loss + (1 - own.weight) * other_loss
             other_hits = (guess == own.mixed_labels).sum()
             hits = own.weight * hits + (1 - own.weight) * other_hits

@@ -358,6 +358,44 @@ def test_values_out_of_range_are_refused_with_their_key(values, key, wrong):
             "test_corpora names a corpus twice: ['savee', 'savee']",
         ),
         (
+            {"split.train_corpora": {"aesdd": 1}},
+            "split.train_corpora ['aesdd'] are all of pull.corpora: none is left to test",
+        ),
+        (
+            {"split.train_corpora": {"savee": 0.5, "tess": 1}, "pull.corpora": ["aesdd", "tess"]},
+            "split.train_corpora names savee, which pull.corpora ['aesdd', 'tess'] does not",
+        ),
+        (
+            {
+                "split.scheme": "cross_corpus",
+                "split.test_corpora": ["savee"],
+                "split.train_corpora": {"savee": 0.5},
+                "pull.corpora": ["aesdd", "savee"],
+            },
+            "split: savee is in test_corpora and in train_corpora: a corpus that is trained on",
+        ),
+        (
+            {
+                "split.scheme": "cross_corpus",
+                "split.test_corpora": ["savee"],
+                "split.train_corpora": {"aesdd": 0.5},
+                "pull.corpora": ["aesdd", "savee"],
+            },
+            "test_corpora ['savee'] and split.train_corpora ['aesdd'] are all of pull.corpora",
+        ),
+        *[
+            (
+                {
+                    "split.train_corpora": {"savee": 0.5},
+                    "pull.corpora": ["aesdd", "savee"],
+                    "model.balance": balance,
+                    "model.length": "pad",
+                },
+                f"model.balance {balance} makes clips between two others, which may differ in",
+            )
+            for balance in ("smote", "adasyn")
+        ],
+        (
             {"split.scheme": "speaker", "split.test_corpora": ["aesdd"]},
             "split: test_corpora ['aesdd'] are for scheme cross_corpus alone, got 'speaker'"
             ": set scheme: cross_corpus, or test_corpora: []",
@@ -412,6 +450,19 @@ def test_values_that_contradict_each_other_are_refused(on_frames, changes, said)
             "split.test": 0.9,
             "split.val": 0.5,
         },
+        {"split.train_corpora": {"savee": 10}, "pull.corpora": ["aesdd", "savee"]},
+        {
+            "split.train_corpora": {"savee": 1, "tess": 1.0},
+            "pull.corpora": ["aesdd", "savee", "tess"],
+            "model.balance": "smote",
+            "model.length": "pad",
+        },
+        {
+            "split.scheme": "cross_corpus",
+            "split.test_corpora": ["savee"],
+            "split.train_corpora": {"tess": 0.01},
+            "pull.corpora": ["aesdd", "savee", "tess"],
+        },
         {"clean.emotions": ["sad"], "clean.relabel": {"sad": "sad", "blue": "sad"}},
         {"clean.emotions": "all", "clean.relabel": {"calm": "neutral"}},
     ],
@@ -447,6 +498,13 @@ def test_all_mistakes_are_reported_at_once(values):
 def test_a_key_without_a_value_says_how_nothing_is_written(values, key, said):
     put(values, key, None)
     assert f"  {key} = None: {said}" in refusal(values)
+
+
+@pytest.mark.parametrize("weight", [0, -1, 10.5, float("nan"), float("inf"), True, "much", None])
+def test_a_weight_outside_its_range_is_refused(values, weight):
+    values["pull"]["corpora"] = ["aesdd", "savee"]
+    values["split"]["train_corpora"] = {"savee": weight}
+    assert "\n  split.train_corpora.savee = " in refusal(values)
 
 
 def test_what_an_emotion_may_be_called_is_said_once(values):
@@ -1021,8 +1079,8 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
         ),
         (
             {"model.normalisation": "clip"},
-            "model.normalisation must be train or speaker: a single clip's functionals have no "
-            "mean and deviation of their own",
+            "model.normalisation must be train, corpus or speaker: a single clip's functionals "
+            "have no mean and deviation of their own",
         ),
         *[
             (

@@ -9,7 +9,9 @@ from small_model import CORPUS, EMOTIONS, METRICS, RATE, encoded, make, ser, spe
 
 from ser.corpora import CORPORA
 from ser.evaluation import card
+from ser.evaluation.unheard import training_id
 from ser.nets import model_folder
+from ser.nets.description import parse_description
 from ser.use.page.figures import render_html
 
 
@@ -131,6 +133,25 @@ def test_it_is_said_if_the_tested_speakers_own_recordings_were_used(tmp_path, us
     metrics = METRICS | {"uses_test_speakers_audio": uses}
     written = card.write_card(make(tmp_path, metrics=metrics)[0])
     assert ("normalised with the test speakers' own recordings" in written) == uses
+
+
+def test_corpora_that_were_trained_on_only_are_named_and_not_those_of_the_figures(tmp_path):
+    corpus = copy.deepcopy(CORPUS)
+    for name in ("ravdess", "tess"):
+        corpus["corpora"][name] = {"clips": 9, "speakers": 3, "languages": ["en"]}
+    plain, _ = make(tmp_path, metrics=METRICS, corpus=corpus)
+    written = card.write_card(plain)
+    assert "Every net was trained on all clips of" not in written
+    assert front_matter(written)["model-index"][0]["results"][0]["dataset"]["name"] == (
+        "demo, ravdess, tess"
+    )
+    added = plain.model_copy(update={"train_corpora": {"tess": 0.5, "ravdess": 1.0}})
+    written = card.write_card(added)
+    assert "Every net was trained on all clips of tess (weight 0.5), ravdess (weight 1)." in written
+    assert front_matter(written)["model-index"][0]["results"][0]["dataset"]["name"] == "demo"
+    assert parse_description(added.to_json(), "m").train_corpora == added.train_corpora
+    assert "train_corpora" not in json.loads(plain.to_json())
+    assert training_id(added) != training_id(plain)
 
 
 def test_a_model_of_format_3_has_the_same_card_page_and_answers_as_one_without_a_filter(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from settings import PLAIN_MODEL
 from sklearn import metrics
 
 from ser.core.figures import (
@@ -16,9 +17,10 @@ from ser.core.figures import (
     GroupFigures,
     Oracle,
 )
-from ser.core.sections import Evaluate
+from ser.core.sections import Evaluate, Model
 from ser.evaluation import baseline
 from ser.evaluation.figures import compute_figures, tabulate_classes
+from ser.evaluation.prediction import normalises_by_test_clips
 from ser.evaluation.scores import (
     accuracy,
     accuracy_and_uar,
@@ -482,6 +484,36 @@ def test_the_oracle_is_reported_with_the_other_figures():
     assert figures.uses_test_speakers_audio
 
 
+@pytest.mark.parametrize(
+    ("normalisation", "subsets", "expected"),
+    [
+        ("speaker", "train train test", True),
+        ("train", "train test test", False),
+        ("corpus", "train test train", False),
+        ("corpus", "train train test", True),
+    ],
+)
+def test_test_clips_normalise_by_speaker_or_a_corpus_without_train_clips(
+    normalisation, subsets, expected
+):
+    clips = pd.DataFrame({"clip": ["a/1", "a/2", "b/1"], "corpus": ["a", "a", "b"]})
+    splits = clips[["clip"]].assign(fold=1, subset=subsets.split())
+    model = Model.model_validate(PLAIN_MODEL | {"normalisation": normalisation})
+    assert normalises_by_test_clips(clips, splits, model) == expected
+
+
+@pytest.mark.parametrize("kind", ["logistic_regression", "svm", "majority"])
+def test_a_baseline_has_the_weights_of_the_net(kind):
+    emotions = ["angry", "sad", "sad"] * 8
+    clips = pd.DataFrame({"clip": [f"c/{n}" for n in range(24)], "emotion": emotions})
+    features = dict(zip(clips["clip"], toy_clips(emotions, 0), strict=True))
+    splits = clips[["clip"]].assign(fold=1, subset=["train"] * 18 + ["test"] * 6, weight=1.0)
+    light = splits.assign(weight=np.where(clips["emotion"] == "sad", 1e-6, 1))
+    for table, says_sad in ((splits, True), (light, False)):
+        predicted = baseline.predict_with_baseline(kind, clips, table, features, 0)["predicted"]
+        assert ("sad" in set(predicted)) == says_sad
+
+
 # Actual and predicted emotions of each fold: one emotion, some or all of them.
 FOLDS = {
     2: (["sad"] * 3, ["sad", "fear", "sad"]),
@@ -551,7 +583,7 @@ def test_the_baseline_takes_folds_that_lack_emotions(kind):
             if emotion in (tested if n >= 12 else learned)[fold]
         ],
         columns=["clip", "fold", "subset"],
-    )
+    ).assign(weight=1.0)
     table = baseline.predict_with_baseline(kind, clips, splits, features, 0)
     assert list(table.columns) == ["fold", "emotion", "predicted"]
     assert table["fold"].tolist() == [1] * 2 + [2] * 6 + [3] * 6

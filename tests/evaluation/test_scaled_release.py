@@ -44,7 +44,7 @@ def stage(tmp_path_factory, one_thread):
         for name in names:
             store.add(name, rng.normal(-40, 15, (30, sum(dims.values()))).astype(np.float32))
     splits = pd.DataFrame(
-        {"clip": name, "fold": fold, "subset": subset}
+        {"clip": name, "fold": fold, "subset": subset, "weight": 1.0}
         for fold, sizes in FOLDS.items()
         for name, subset in zip(names, np.repeat(["train", "val", "test"], sizes), strict=True)
     )

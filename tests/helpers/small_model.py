@@ -196,7 +196,7 @@ def make(
     statistics = [None] * len(folds)
     if name == "statpool":
         statistics = [identity_statistics(features.dims)] * len(folds)
-    elif model.normalisation == "train":
+    elif model.normalisation in ("train", "corpus"):
         statistics = [measure_statistics(clips[i:], features.dims) for i in range(len(folds))]
     description = Description(
         model=model,

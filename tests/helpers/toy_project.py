@@ -118,8 +118,9 @@ def make_project(folder, splits=None, changes=None, without=()):
     tables.write_csv(folder / "clips.csv", rows, tables.CLIP_COLUMNS)
     tables.write_csv(folder / "augmented" / "copies.csv", copies, ["key", "clip", "copy"])
     (folder / "unheard_voices.json").write_text("{}")
-    columns = ["clip", "fold", "subset"]
-    tables.write_csv(folder / "splits.csv", splits or three_folds(), columns)
+    rows = [{"weight": 1.0} | row for row in splits or three_folds()]
+    columns = ["clip", "fold", "subset", "weight"]
+    tables.write_csv(folder / "splits.csv", rows, columns)
     return folder
 
 

@@ -269,6 +269,31 @@ def test_a_training_that_was_killed_is_resumed_with_the_identical_weights(tmp_pa
     assert all(torch.equal(resumed[name], weights[name]) for name in weights)
 
 
+@pytest.mark.parametrize("new", [[0], [1], [0, 1]])
+def test_a_net_trained_by_corpus_answers_new_recordings_as_those_of_the_tested(tmp_path, new):
+    """Measured with the weights of the last epoch, also after a stop."""
+    model, data = settings(normalisation="corpus"), examples(voices=True)
+    fold = FoldData(1, data, NOTHING, data, FEATURES, 3, np.array(new))
+    run = Run(Team(CPU), tmp_path / "c.safetensors", tmp_path / "s")
+    with pytest.raises(Killed):
+        fit(fold, model, run, killed)
+    weights, _ = fit(fold, model, run, lambda history: None)
+    net = make(normalisation="corpus")
+    net.load_state_dict(weights)
+    net.eval()
+    chosen = [spoken(i) for i in range(CLIPS) if i % 2 in new]
+    values = pooled(net, chosen)
+    torch.testing.assert_close(net.centre[0], values.mean(dim=0), atol=1e-4, rtol=1e-4)
+    measure_voices(net, NormalisedClips(data, model, CPU))
+    if len(new) == 1:
+        features, lengths = batch_of(chosen)
+        voice = torch.full((len(chosen),), new[0])
+        with torch.no_grad():
+            torch.testing.assert_close(
+                net(features, lengths), net(features, lengths, voice), rtol=0, atol=0
+            )
+
+
 @pytest.mark.parametrize("clips", [1, 2, 5, 40])
 def test_a_voice_counts_by_its_number_of_clips(clips):
     net = make()

@@ -25,6 +25,7 @@ LETTERS = {"a": "angry", "d": "disgust", "f": "fear", "h": "happy", "s": "sad"}
 
 def emobox(path, **changes):
     values = {"folds": 5, "test": 0.2, "val": 0.1, "seed": 0, "test_corpora": []}
+    values["train_corpora"] = {}
     return Split(scheme="emobox", emobox=str(path), **values | changes)
 
 

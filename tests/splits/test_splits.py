@@ -28,7 +28,7 @@ SCHEMES = ("random", "kfold", *SPEAKER_SCHEMES)
 
 def split(scheme, **changes):
     values = {"folds": 5, "test": 0.2, "val": 0.1, "seed": 0, "test_corpora": [], "emobox": ""}
-    return Split(scheme=scheme, **values | changes)
+    return Split(scheme=scheme, **values | {"train_corpora": {}} | changes)
 
 
 def row(corpus, emotion, utterance, speaker, take=""):

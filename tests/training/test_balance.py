@@ -10,7 +10,7 @@ from ser.core.errors import UserError
 from ser.core.sections import Model
 from ser.nets.lengths import fit_length
 from ser.nets.normalisation import normalise
-from ser.training.balance import NEIGHBOURS, balance, class_weights
+from ser.training.balance import NEIGHBOURS, balance, class_weights, loss_weights
 from ser.training.batches import Examples, NormalisedClips, epoch_batches
 
 EMOTIONS = ["angry", "fear", "happy", "sad"]
@@ -75,13 +75,56 @@ def assert_begins_with(result, examples):
 def test_class_weights_equal_scikit_learns(counts, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     present = np.unique(labels)
-    weights = class_weights(labels, len(counts))
+    weights = class_weights(labels)
     assert weights.dtype == np.float32
     assert weights.shape == (len(counts),)
     expected = compute_class_weight("balanced", classes=present, y=labels)
     np.testing.assert_allclose(weights[present], expected, rtol=1e-6)
     assert weights[labels].mean() == pytest.approx(1, rel=1e-6)
     assert np.isfinite(weights).all()
+
+
+def weighted(counts):
+    """Examples some of which weigh 0.5, some 2."""
+    examples = make_examples(counts)
+    heavy = np.arange(len(examples)) % 3 == 0
+    return replace(examples, loss_weights=np.where(heavy, 2, 0.5).astype(np.float32))
+
+
+def test_the_weights_of_clips_have_a_mean_of_one():
+    examples = weighted(COUNTS)
+    given = examples.loss_weights.astype(float)
+    weights = loss_weights(examples, settings("none"))
+    assert weights.dtype == np.float32
+    np.testing.assert_allclose(weights, given / given.mean(), rtol=1e-6)
+
+
+def test_with_class_weights_each_emotion_has_the_same_sum_of_the_clips_weights():
+    examples = weighted([20, 3, 0, 5])
+    weights = loss_weights(examples, settings("class_weights"))
+    sums = np.bincount(examples.labels, weights, minlength=4)
+    np.testing.assert_allclose(sums, [28 / 3, 28 / 3, 0, 28 / 3], rtol=1e-6)
+    # Within an emotion, the clips' own weights hold.
+    own = examples.labels == 0
+    ratio = weights[own] / examples.loss_weights[own]
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)
+
+
+def test_without_weights_there_are_none_or_those_of_the_emotions():
+    examples = make_examples(COUNTS)
+    assert loss_weights(examples, settings("none")) is None
+    expected = class_weights(examples.labels)[examples.labels]
+    np.testing.assert_array_equal(loss_weights(examples, settings("class_weights")), expected)
+
+
+def test_a_repeated_clip_keeps_its_weight_and_counts_as_any_other():
+    examples = weighted(COUNTS)
+    result = balanced(examples, "upsample")
+    plain = balanced(make_examples(COUNTS), "upsample")
+    assert result.labels.tolist() == plain.labels.tolist()
+    place = {id(versions): i for i, versions in enumerate(examples.versions)}
+    places = [place[id(versions)] for versions in result.versions]
+    np.testing.assert_array_equal(result.loss_weights, examples.loss_weights[places])
 
 
 @pytest.mark.parametrize("kind", ["none", "class_weights"])

@@ -96,10 +96,11 @@ def assert_alike(folder, expected):
 
 
 def test_two_processes_train_as_one_does_and_go_on_after_a_stop(tmp_path):
-    alone = make_project(tmp_path / "alone", one_split(), UNEVEN)
+    splits = [row | {"weight": (0.5, 1.0, 2.0)[i % 3]} for i, row in enumerate(one_split())]
+    alone = make_project(tmp_path / "alone", splits, UNEVEN)
     expected = lines(train_here(alone))
     assert len(expected) == 4
-    folder = make_project(tmp_path / "two", one_split(), UNEVEN | {"stop_after": 2})
+    folder = make_project(tmp_path / "two", splits, UNEVEN | {"stop_after": 2})
     code, out, err = run("train", folder, TRAIN_PATHS, TWO)
     assert code == 0, err
     assert lines(out) == expected[:2]  # of one process alone

@@ -85,6 +85,81 @@ def test_each_clip_is_normalised_as_numpy_does(tmp_path, normalisation, subset):
         np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
 
 
+def of_corpus(name, clips=NAMES):
+    corpus = dict(zip(NAMES, CLIPS["corpus"], strict=True))
+    return [clip for clip in clips if corpus[clip] == corpus[name]]
+
+
+@pytest.mark.parametrize("added", [[], ["other"]], ids=["none of the other corpus", "some of it"])
+def test_a_corpus_is_normalised_by_its_train_clips_or_if_none_by_all_of_its_clips(tmp_path, added):
+    train = [clip for clip in TRAIN if clip.split("/")[0] in ("toy", *added)]
+    source, arrays = make_source(tmp_path, "corpus").of_fold(train, TEST), make_arrays()
+    unseen = [clip for clip in NAMES if clip not in train]
+    for names in (train, unseen):
+        examples = source.examples(names, EMOTIONS, source.measure(train))
+        for name, features in zip(names, normalised(examples), strict=True):
+            reference = of_corpus(name, train) or of_corpus(name)
+            expected = by_hand(arrays[name], [arrays[clip] for clip in reference])
+            np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("tested", ["toy", "other"])
+def test_a_new_recording_is_normalised_as_the_tested_corpora_are(tmp_path, tested):
+    test = [clip for clip in TEST if clip.startswith(tested)]
+    train = [clip for clip in TRAIN if clip.startswith("toy")]
+    source, arrays = make_source(tmp_path, "corpus").of_fold(train, test), make_arrays()
+    reference = of_corpus(test[0], train) or of_corpus(test[0])
+    whole = np.concatenate([arrays[clip] for clip in reference]).astype(float)
+    for kind, block in zip(DIMS, BLOCKS, strict=True):
+        expected = (whole[:, block].mean(), whole[:, block].std())
+        assert source.measure(train)[kind] == pytest.approx(expected, rel=1e-6)
+
+
+def test_such_statistics_use_no_test_clip_of_a_corpus_that_is_trained_on(tmp_path):
+    expected = make_source(tmp_path / "as-is", "corpus").of_fold(TRAIN, TEST)
+    known = normalised(expected.examples(TRAIN, EMOTIONS, None))
+    for i, name in enumerate(VAL + TEST):
+        source = make_source(tmp_path / f"unseen-{i}", "corpus", name).of_fold(TRAIN, TEST)
+        assert source.measure(TRAIN) == expected.measure(TRAIN)
+        for features, same in zip(
+            normalised(source.examples(TRAIN, EMOTIONS, None)), known, strict=True
+        ):
+            np.testing.assert_array_equal(features, same)
+
+
+def test_other_normalisations_have_one_source_for_all_folds(tmp_path):
+    for normalisation in ("clip", "train", "speaker"):
+        source = make_source(tmp_path / normalisation, normalisation)
+        assert source.of_fold(TRAIN, TEST) is source
+
+
+def test_nets_that_standardise_what_they_pool_measure_each_corpus(tmp_path):
+    train = [clip for clip in TRAIN if clip.startswith("toy")]
+    of_toy = [clip for clip in TEST if clip.startswith("toy")]
+    source = make_source(tmp_path, "corpus", pools=True).of_fold(train, of_toy)
+    measured = source.measured_examples(train, EMOTIONS)
+    assert len(measured) == len(train) + len(of_corpus("other/1sad0"))
+    numbers = source.examples(NAMES, EMOTIONS, source.measure(train)).voices
+    assert dict(zip(CLIPS["corpus"], numbers.tolist(), strict=True)) == {"other": 0, "toy": 1}
+    assert sorted(measured.voices.tolist()) == [0] * 6 + [1] * len(train)
+    assert source.new_voices().tolist() == [1]
+    for normalisation in ("train", "speaker"):
+        other = make_source(tmp_path / normalisation, normalisation, pools=True)
+        assert other.of_fold(train, of_toy).new_voices() is None
+
+
+def test_examples_have_the_weights_of_their_clips_and_copies_too(tmp_path):
+    copies = {n: [np.zeros((20, 5), np.float32)] for n in COPIED}
+    source = make_source(tmp_path, "clip", copies=copies)
+    weight_of = {name: 0.5 + i for i, name in enumerate(NAMES)}
+    for each_copy in (False, True):
+        made = source.train_examples(TRAIN, EMOTIONS, None, each_copy, weight_of)
+        times = [1 + (each_copy and name in COPIED) for name in TRAIN]
+        expected = np.repeat([weight_of[name] for name in TRAIN], times)
+        np.testing.assert_array_equal(made.loss_weights, expected.astype(np.float32))
+        assert source.train_examples(TRAIN, EMOTIONS, None, each_copy).loss_weights is None
+
+
 def test_only_train_normalisation_measures_the_train_clips(tmp_path):
     for normalisation in ("clip", "speaker"):
         assert make_source(tmp_path / normalisation, normalisation).measure(TRAIN) is None

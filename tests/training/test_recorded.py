@@ -20,7 +20,7 @@ from ser.training.loop import FoldData, Run, fit
 from ser.training.pooled import measure_pooled, measure_voices
 from ser.training.predict import predict
 from ser.training.recorded import CudaRecorder, RecordedSteps
-from ser.training.steps import Criterion, Steps
+from ser.training.steps import Steps
 from ser.training.team import Team
 
 pytestmark = pytest.mark.usefixtures("one_thread", "deterministic")
@@ -40,7 +40,7 @@ TRAININGS = {
     "cnn, clip by clip": {"name": "cnn", "batch_size": 1, "dropout": 0.25},
     "cnn, in batches": {"name": "cnn", "dropout": 0.25, "label_smoothing": 0.1},
     "cnn, batch norm, mixup": {"name": "cnn", "batch_norm": True, "mixup": 0.3},
-    "cnn, class weights": {"name": "cnn", "balance": "class_weights", "schedule": "one_cycle"},
+    "cnn, weighted": {"name": "cnn", "balance": "class_weights", "schedule": "one_cycle"},
     "resnet, clip by clip": {"name": "resnet", "batch_size": 1, "dropout": 0.2},
     "resnet, in batches": {"name": "resnet", "dropout": 0.2, "schedule": "cosine"},
     "rezonet": {"name": "rezonet", "dropout": 0.2},
@@ -73,7 +73,10 @@ def examples(model, count=14):
         clip = rng.normal(0, 2, ((24, 40, 33)[i % 3], 16)) + 4 * np.eye(3, 16)[i % 3]
         versions.append([clip.astype(np.float32)])
     voices = np.arange(count) % 2 if model.normalisation == "speaker" else None
-    return Examples(versions, np.arange(count) % 3, FEATURES.dims, [None] * count, voices)
+    weights = np.linspace(0.5, 1.5, count).astype(np.float32)
+    weights = weights if model.balance == "class_weights" else None
+    labels = np.arange(count) % 3
+    return Examples(versions, labels, FEATURES.dims, [None] * count, voices, weights)
 
 
 def train(model, folder, device):
@@ -110,7 +113,7 @@ def begin(model, device):
     measure_voices(net, clips)
     kind = torch.optim.SGD if model.optimizer == "sgd" else torch.optim.AdamW
     state = Progress(net, net, kind(net.parameters(), 0.01, fused=True))
-    return Steps(state, Criterion(None, model.label_smoothing), Team(device)), state, clips
+    return Steps(state, model.label_smoothing, Team(device)), state, clips
 
 
 @pytest.mark.parametrize("training", TRAININGS)

@@ -225,7 +225,7 @@ def change_a_copy(folder):
 def change_the_split(folder):
     path = folder / "splits.csv"
     lines = path.read_text().splitlines()
-    lines[-1] = lines[-1].rsplit(",", 1)[0] + ",train"
+    lines[-1] = lines[-1].rsplit(",", 2)[0] + ",train,1.0"
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -592,26 +592,32 @@ def test_smote_of_too_few_clips_names_the_emotions(tmp_path):
         train_here(folder)
 
 
-@pytest.mark.parametrize("normalisation", ["clip", "speaker", "train"])
+@pytest.mark.parametrize("normalisation", ["clip", "speaker", "train", "corpus"])
 def test_test_clips_are_normalised_as_in_training(tmp_path, normalisation):
     folder = make_project(tmp_path, changes={"epochs": 2, "normalisation": normalisation})
+    if normalisation == "corpus":  # one for each speaker, each with train clips in every fold
+        rows = [row | {"corpus": row["speaker"]} for row in tables.read_rows(folder / "clips.csv")]
+        tables.write_csv(folder / "clips.csv", rows, tables.CLIP_COLUMNS)
     train_here(folder)
     figures = evaluate_here(folder)
     assert figures["uses_test_speakers_audio"] == (normalisation == "speaker")
     description, nets = model_folder.load(folder / "trained")
-    assert all((s is None) == (normalisation != "train") for s in description.statistics)
+    common = normalisation in ("train", "corpus")
+    assert all((s is None) != common for s in description.statistics)
     store, table = Store(folder / "features"), tables.read_csv(folder / "predictions.csv")
     speakers = {clip: speaker for clip, speaker, _ in clip_names()}
     for row in table.to_dict("records"):
         clip, fold = row["clip"], row["fold"]
+        train = [
+            other["clip"]
+            for other in three_folds()
+            if other["fold"] == fold and other["subset"] == "train"
+        ]
         group = {
             "clip": [clip],
             "speaker": [name for name in speakers if speakers[name] == speakers[clip]],
-            "train": [
-                other["clip"]
-                for other in three_folds()
-                if other["fold"] == fold and other["subset"] == "train"
-            ],
+            "train": train,
+            "corpus": [name for name in train if speakers[name] == speakers[clip]],
         }[normalisation]
         features = by_hand(store[clip], [store[name] for name in group])
         expected = probabilities_of(nets[fold - 1], features)

@@ -20,9 +20,10 @@ from ser.nets.normalisation import normalise
 from ser.nets.weights import snapshot_name
 from ser.training.batches import Examples, NormalisedClips, epoch_batches, in_order
 from ser.training.history import Epoch, kept_epoch, mean_figures
-from ser.training.loop import Criterion, FoldData, Run, fit
+from ser.training.loop import FoldData, Run, fit
 from ser.training.predict import loss_and_accuracy, predict
 from ser.training.schedule import learning_rate
+from ser.training.steps import mean_loss
 from ser.training.team import Team
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -207,15 +208,16 @@ def test_the_weighted_loss_by_hand(smoothing, size):
     logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     targets = np.eye(3)[labels] * (1 - smoothing) + smoothing / 3
     expected = (weights[labels] * -(targets * logs).sum(axis=1)).sum() / size
-    criterion = Criterion(torch.from_numpy(weights), smoothing)
-    loss = criterion.loss(torch.from_numpy(logits), torch.from_numpy(labels))
+    of_clips = torch.from_numpy(weights[labels])
+    loss = mean_loss(torch.from_numpy(logits), torch.from_numpy(labels), of_clips, smoothing)
     assert loss.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_equal_weights_give_torchs_cross_entropy():
     logits, labels = torch.randn(9, 4), torch.arange(9) % 4
     expected = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1)
-    torch.testing.assert_close(Criterion(torch.ones(4), 0.1).loss(logits, labels), expected)
+    torch.testing.assert_close(mean_loss(logits, labels, None, 0.1), expected)
+    torch.testing.assert_close(mean_loss(logits, labels, torch.ones(9), 0.1), expected)
 
 
 def unequal_examples():
@@ -253,6 +255,48 @@ def test_the_gradient_of_a_training_with_class_weights_is_that_of_the_weighted_l
     for name, parameter in net.named_parameters():
         expected = parameter.detach() - 0.1 * 1.9 * parameter.grad
         torch.testing.assert_close(result[name], expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("balance", ["none", "class_weights"])
+def test_twice_a_clip_of_half_the_weight_is_once_the_clip(tmp_path, balance):
+    data = unequal_examples()
+    double = [0, 4, 9, 14]
+    chosen = [*range(len(data)), *double]
+    halves = np.where(np.isin(chosen, double), 0.5, 1).astype(np.float32)
+    versions = [data.versions[i] for i in chosen]
+    twice = Examples(versions, data.labels[chosen], DIMS, [None] * 19, loss_weights=halves)
+    model = settings(optimizer="sgd", epochs=4, weight_decay=0.0, batch_size=100, balance=balance)
+    once, plain = train(model, tmp_path / "a", data=data)
+    result, history = train(model, tmp_path / "b", data=twice)
+    for epoch, expected in zip(history, plain, strict=True):
+        assert epoch.train_loss == pytest.approx(expected.train_loss, rel=1e-5)
+    for name, tensor in once.items():
+        torch.testing.assert_close(result[name], tensor, atol=1e-5, rtol=1e-4)
+
+
+def test_equal_weights_of_any_size_change_nothing(tmp_path):
+    first, plain = train(settings(mixup=0.4), tmp_path / "a")
+    data = replace(examples(15), loss_weights=np.full(15, 0.5, np.float32))
+    second, history = train(settings(mixup=0.4), tmp_path / "b", data=data)
+    assert history == plain
+    assert_equal_weights(first, second)
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_each_clip_of_a_mix_has_its_own_weight(tmp_path, mixup):
+    given, data = np.array([0.5, 3.0, 1.0], np.float32), unequal_examples()
+    data = replace(data, loss_weights=given[data.labels])
+    model = settings(optimizer="sgd", epochs=1, learning_rate=1e-30, mixup=mixup)
+    start, history = train(model, tmp_path / "a", data=data)
+    net, total = net_of(model, start), 0.0
+    weights = given / given[data.labels].mean()
+    with torch.no_grad():
+        for batch in epoch_batches(NormalisedClips(data, model, CPU), (model.seed, 1, 1)):
+            logs = net(batch.features, batch.lengths).log_softmax(dim=1)
+            for i, (label, other) in enumerate(zip(batch.labels, batch.mixed_labels, strict=True)):
+                total -= batch.weight * weights[label] * logs[i, label]
+                total -= (1 - batch.weight) * weights[other] * logs[i, other]
+    assert history[0].train_loss == pytest.approx(total.item() / len(data), rel=1e-5)
 
 
 def test_class_weights_of_equal_classes_change_nothing(tmp_path):

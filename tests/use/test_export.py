@@ -71,7 +71,7 @@ def test_every_net_answers_as_in_pytorch_at_every_length(tmp_path, name, setting
         assert expected.shape == (1, 3)
 
 
-@pytest.mark.parametrize("normalisation", ["train", "speaker"])  # a waveform, features
+@pytest.mark.parametrize("normalisation", ["train", "corpus", "speaker"])  # features for the last
 def test_a_file_has_the_temperatures_inside_and_an_older_one_has_none(tmp_path, normalisation):
     """Probabilities at a temperature are those at 1 to the power of its inverse."""
     plain, scaled, folds = tmp_path / "plain", tmp_path / "scaled", (1, 2)

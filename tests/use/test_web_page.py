@@ -134,7 +134,7 @@ def test_other_files_in_the_folder_stay_and_licences_are_added(page):
     ("settings", "said"),
     [
         ({"name": "mlp"}, "features.kinds [logmel]"),
-        ({"name": "cnn", "normalisation": "speaker"}, "model.normalisation train or clip"),
+        ({"name": "cnn", "normalisation": "speaker"}, "model.normalisation train, clip or corpus"),
     ],
 )
 def test_models_that_no_page_can_hold_are_refused_before_anything_is_asked_for(

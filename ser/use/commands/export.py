@@ -171,7 +171,7 @@ def _write_page(options: argparse.Namespace, recogniser: Recogniser, folder: Pat
     if not takes_waveforms(recogniser.description):
         raise UserError(
             f"{options.model} cannot run on a page, which computes mel spectrograms only: train a "
-            "model with features.kinds [logmel], model.normalisation train or clip and "
+            "model with features.kinds [logmel], model.normalisation train, clip or corpus and "
             "clean.noise_reduction none"
         )
     if options.runtime:

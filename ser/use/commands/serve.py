@@ -86,7 +86,7 @@ def _load(model: Path) -> Recogniser:
     if recogniser.needs_a_voice:
         raise UserError(
             f"{PER_SPEAKER}: the page does not know the speaker; train with model.normalisation "
-            "train or clip"
+            "train, clip or corpus"
         )
     return recogniser
 
