@@ -1,10 +1,11 @@
 """Files -> decoded recordings, whole or block by block; damaged files are rejected.
 
-A file must hold all samples that its headers state (`containers.read_headers`, `ogg`). Then
-libsndfile decodes the WAV family, FLAC, Vorbis and Opus. FFmpeg, by PyAV, decodes MP3 (libsndfile
-only guesses its length if no header states it), the codecs in WAV, AIFF and CAF from which
-libsndfile returns too much or too little, the recordings of phones and browsers (AAC in MP4, .m4a,
-or alone; WebM), FLAC that was streamed or is in Ogg, and the other formats in `signatures`.
+A file must hold all samples that its headers state (`containers.read_headers`, `ogg`). Then the
+samples of plain WAV files are read as they are (`plain`). libsndfile decodes the rest of the WAV
+family, FLAC, Vorbis and Opus. FFmpeg, by PyAV, decodes MP3 (libsndfile only guesses its length if
+no header states it), the codecs in WAV, AIFF and CAF from which libsndfile returns too much or too
+little, the recordings of phones and browsers (AAC in MP4, .m4a, or alone; WebM), FLAC that was
+streamed or is in Ogg, and the other formats in `signatures`.
 """
 
 import os
@@ -25,6 +26,7 @@ from ser.core.uninterrupted import uninterrupted
 from ser.decoding import ogg
 from ser.decoding.containers import container_of, read_headers
 from ser.decoding.ffmpeg import open_with_ffmpeg
+from ser.decoding.plain import open_plain
 from ser.decoding.stated import Stated
 from ser.decoding.views import require_read, view
 
@@ -76,6 +78,8 @@ def _open(path: Path, stack: ExitStack) -> Stream:
     if head == b"OggS":
         return _open_ogg(file, stack)
     stated = read_headers(file, end)
+    if stated is not None and stated.plain:
+        return open_plain(file, stated.plain)
     if stated is not None:
         return _open_stated(view(file, 0, end, stated.patches), stated, stack)
     file.seek(0)

@@ -4,12 +4,14 @@ The chunks are described in "Multimedia Programming Interface and Data Specifica
 Microsoft, 1991), files of more than 4 GB in EBU Tech 3306 and in Sonic Foundry's text on W64.
 """
 
+import struct
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from ser.core.rejection import Rejected
 from ser.decoding import mp3
 from ser.decoding.chunks import BIG, LITTLE, W64, Chunk, Layout, content, end_of_samples, walk
+from ser.decoding.plain import WIDTHS, Plain
 from ser.decoding.stated import Stated, check_held
 
 _EXTENSIBLE = 0xFFFE  # the codec is stored further on
@@ -25,6 +27,14 @@ _LIBSNDFILE = (*_SAMPLES, _MS_ADPCM, _IMA_ADPCM, _NMS_ADPCM, _G721)
 _UNKNOWN = (range(0x7FFFF000, 2**31 + 1), range(2**32 - 4096, 2**32))
 _UNKNOWN_64 = (range(2**62, 2**64),)  # libsndfile 2^63 - 10001 and values near it
 _IN_DS64 = 2**32 - 1  # size in an RF64: see the chunk ds64
+_PLAIN_FORMS = {  # codec and bits of a sample -> subtype
+    (_PCM, 16): "PCM_16",
+    (_PCM, 24): "PCM_24",
+    (_PCM, 32): "PCM_32",
+    (_FLOAT, 32): "FLOAT",
+}
+_PLAIN_CHUNKS = {b"fmt ", b"fact", b"PEAK"}  # what most programs write before the samples
+_GUID = bytes.fromhex("000000001000800000aa00389b71")  # of Microsoft's codecs, after their number
 
 
 @dataclass(frozen=True)
@@ -60,12 +70,16 @@ def read_riff_header(file: BinaryIO, end: int) -> Stated:
     head = file.read(24)
     layout = {b"RIFX": BIG, b"riff": W64}.get(head[:4], LITTLE)
     found: dict[bytes, Chunk] = {}
+    repeated = False
     for chunk in walk(file, layout, end):
         if chunk.name == b"data":
             stated = _stated(file, layout, found | {b"data": chunk}, end)
+            if head[:4] == b"RIFF" and not stated.patches and not repeated:
+                return replace(stated, plain=_plain(file, found, chunk, end))
             # A BW64 is an RF64 under a name that libsndfile does not know.
             renamed = ((0, b"RF64"),) if head[:4] == b"BW64" else ()
             return replace(stated, patches=(*stated.patches, *renamed))
+        repeated = repeated or chunk.name in found
         found[chunk.name] = chunk
     if layout is W64:
         promised = int.from_bytes(head[16:24], "little")
@@ -78,6 +92,32 @@ def read_riff_header(file: BinaryIO, end: int) -> Stated:
     if end < promised and not _is_unknown(promised - 8, layout):
         raise Rejected("truncated", f"{end} of {promised} bytes, none of them samples")
     raise Rejected("zero_length", f"{end} bytes of header without a data chunk")
+
+
+def _plain(file: BinaryIO, found: dict[bytes, Chunk], data: Chunk, end: int) -> Plain | None:
+    """Return the samples of a WAV as most programs write it; None: libsndfile judges what it is.
+
+    Args:
+        file: open file.
+        found: the chunks before the samples.
+        data: the samples, which the file holds.
+        end: size of the file.
+    """
+    names = list(found)
+    if names[:1] != [b"fmt "] or not _PLAIN_CHUNKS.issuperset(names):
+        return None
+    fmt = content(file, found[b"fmt "])
+    if len(fmt) < 16 or end > data.start + data.size + 1:
+        return None
+    tag, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", fmt)
+    if tag == _EXTENSIBLE and fmt[26:40] == _GUID:
+        tag = int.from_bytes(fmt[24:26], "little")
+    subtype = _PLAIN_FORMS.get((tag, bits), "")
+    sizes = {b"fact": 4, b"PEAK": 8 + 8 * channels}
+    odd = any(found[name].size != size for name, size in sizes.items() if name in found)
+    if odd or not subtype or block != channels * WIDTHS[subtype]:
+        return None
+    return Plain(subtype, channels, rate, data.start, data.size // block)
 
 
 def _is_unknown(size: int, layout: Layout) -> bool:
@@ -140,12 +180,14 @@ def _samples(
 ) -> int | None:
     """Return the samples per channel without the padding of the last block; None: not stated.
 
-    Some programs write nonsense into the chunk fact. It is used only if it is less than a block
-    below the number that the size implies. For IMA ADPCM, libsndfile divides it by the channels.
+    Some programs write nonsense into the chunk fact. It is used only if it is more than 0 and less
+    than a block below the number that the size implies. For IMA ADPCM, libsndfile divides it by the
+    channels.
     """
     if b"fact" not in found:
         return None
     fact = content(file, found[b"fact"], 8 if layout is W64 else 4)
     stated, padded = int.from_bytes(fact, layout.order), size // form.block * form.samples
     is_divided = form.tag == _IMA_ADPCM and form.channels > 1 and stated == padded // form.channels
-    return stated if padded - form.samples < stated <= padded and not is_divided else None
+    fits = max(0, padded - form.samples) < stated <= padded
+    return stated if fits and not is_divided else None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ser.core.rejection import Rejected
+from ser.decoding.plain import Plain
 
 
 @dataclass(frozen=True)
@@ -14,11 +15,13 @@ class Stated:
         samples: samples per channel; None: all that can be decoded.
         patches: (position in the file, bytes to read there instead): sizes that were never filled
             in, and bytes that the decoder would misread.
+        plain: the samples, if they can be read without a decoder.
     """
 
     decoder: str = ""
     samples: int | None = None
     patches: tuple[tuple[int, bytes], ...] = ()
+    plain: Plain | None = None
 
 
 def never_completed(held: int) -> Rejected:

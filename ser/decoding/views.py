@@ -37,7 +37,12 @@ def require_read(part: BinaryIO) -> None:
     """
     raw = getattr(part, "raw", None)
     if isinstance(raw, _View) and raw.failure:
-        raise Rejected("undecodable", f"reading it failed: {raw.failure.strerror or raw.failure}")
+        raise reading_failed(raw.failure)
+
+
+def reading_failed(error: OSError) -> Rejected:
+    """Return the rejection of a file that could not be read."""
+    return Rejected("undecodable", f"reading it failed: {error.strerror or error}")
 
 
 class _View(io.RawIOBase):

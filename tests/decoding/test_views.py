@@ -17,6 +17,11 @@ class LostFile(io.FileIO):
             raise OSError(5, "Input/output error")
         return super().read(size)
 
+    def readinto(self, buffer):
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
 
 class LostPath(type(Path())):
     def open(self, mode):
