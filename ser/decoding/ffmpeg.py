@@ -168,11 +168,15 @@ def _blocks(reader: _Reader, rate: int, sound: float, film: float) -> Iterator[F
     """
     import av
 
-    as_float = av.AudioResampler(format="fltp")
+    # Interleaved, because PyAV reads some planar frames beyond their memory.
+    as_float = av.AudioResampler(format="flt")
     found = 0
     parts: list[FloatArray] = []
     for frame in reader.frames():
-        parts += [part.to_ndarray().T.astype(np.float32) for part in as_float.resample(frame)]
+        parts += [
+            part.to_ndarray().reshape(-1, part.layout.nb_channels).astype(np.float32)
+            for part in as_float.resample(frame)
+        ]
         if sum(part.size for part in parts) >= recording.BLOCK:
             found += sum(map(len, parts))
             yield np.concatenate(parts)

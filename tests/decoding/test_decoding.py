@@ -160,6 +160,19 @@ def test_damaged_bytes_lead_to_a_recording_or_a_rejection_and_nothing_else(tmp_p
             assert verdict.reason in REASONS  # noqa: PT017
 
 
+@pytest.mark.parametrize("channels", [1, 2, 8])
+def test_ffmpeg_decodes_several_channels(tmp_path, channels):
+    samples = np.random.default_rng(0).uniform(-1, 1, (5000, channels)).astype(np.float32)
+    file, layout = io.BytesIO(), f"{channels}C"
+    with av.open(file, "w", "matroska") as opened:
+        track = opened.add_stream("pcm_f32le", RATE, layout=layout)
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), "flt", layout)
+        frame.rate = RATE
+        opened.mux([*track.encode(frame), *track.encode(None)])
+    recording = decode(put(tmp_path, file.getvalue(), "a.mka"))
+    np.testing.assert_array_equal(recording.samples, samples)
+
+
 def test_a_film_without_sound_is_refused(tmp_path):
     path = tmp_path / "film.m4a"
     with av.open(path, "w", "mp4") as film:
