@@ -33,7 +33,7 @@ def clipped_share(channel: FloatArray) -> float:
 
 def _count_in_runs(marked: NDArray[np.bool_]) -> int:
     """Count the marked samples in runs of at least _MIN_RUN."""
-    padded = np.concatenate([[False], marked, [False]])
-    starts, ends = np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2).T
-    lengths = ends - starts
+    places = np.flatnonzero(marked)
+    last = np.flatnonzero(np.diff(places) > 1)  # of every run but the last one
+    lengths = np.diff(last, prepend=-1, append=len(places) - 1)
     return int(lengths[lengths >= _MIN_RUN].sum())

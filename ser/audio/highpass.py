@@ -35,8 +35,10 @@ def remove_below(waveform: FloatArray, sample_rate: int, cutoff: float) -> Float
     """
     if cutoff == 0 or len(waveform) == 0:
         return waveform
-    hertz = np.arange(len(waveform)) * (sample_rate / (2 * len(waveform)))
-    rise = np.clip((hertz / cutoff - 1) / TRANSITION, 0, 1)
-    gain = (0.5 - 0.5 * np.cos(np.pi * rise)).astype(np.float32)
     spectrum = scipy.fft.dct(waveform, norm="ortho")
-    return np.asarray(scipy.fft.idct(spectrum * gain, norm="ortho"), dtype=np.float32)
+    step = sample_rate / (2 * len(waveform))  # Hz from one bin to the next
+    # Above, the gain is 1.
+    changed = spectrum[: int(cutoff * (1 + TRANSITION) / step) + 2]
+    rise = np.clip((np.arange(len(changed)) * step / cutoff - 1) / TRANSITION, 0, 1)
+    changed *= (0.5 - 0.5 * np.cos(np.pi * rise)).astype(np.float32)
+    return np.asarray(scipy.fft.idct(spectrum, norm="ortho"), dtype=np.float32)

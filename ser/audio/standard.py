@@ -45,10 +45,7 @@ def checked_waveform(recording: Recording, limits: AudioLimits, sample_rate: int
     Raises:
         Rejected: see `require_usable`.
     """
-    _require_finite(recording.samples)
-    one = voice_channel(recording)  # searched once for both
-    require_usable(one, limits)
-    return resample(one, sample_rate)
+    return _at_rate(_usable_voice(recording, limits), recording.sample_rate, sample_rate)
 
 
 def require_usable(recording: Recording, limits: AudioLimits) -> None:
@@ -63,6 +60,15 @@ def require_usable(recording: Recording, limits: AudioLimits) -> None:
     Raises:
         Rejected: not_finite, too_short, silent or clipped.
     """
+    _usable_voice(recording, limits)
+
+
+def _usable_voice(recording: Recording, limits: AudioLimits) -> FloatArray:
+    """Return the voice channel of a usable recording without its offset: float32 [samples].
+
+    Raises:
+        Rejected: see `require_usable`.
+    """
     _require_finite(recording.samples)
     if recording.seconds < limits.min_seconds:
         raise Rejected(
@@ -70,8 +76,8 @@ def require_usable(recording: Recording, limits: AudioLimits) -> None:
         )
     channel = voice_channel(recording).samples[:, 0]
     # A constant offset is not sound.
-    mean = channel.mean(dtype=np.float64)
-    peak = float(max(channel.max() - mean, mean - channel.min()))
+    centred = _without_offset(channel)
+    peak = float(max(centred.max(), -centred.min()))
     if peak < 10 ** (SILENCE_DB / 20):
         level = f"{20 * np.log10(peak):.0f} dB" if peak > 0 else "digital silence"
         raise Rejected("silent", f"peak {level}, at least {SILENCE_DB:.0f} dB expected")
@@ -82,6 +88,7 @@ def require_usable(recording: Recording, limits: AudioLimits) -> None:
             f"{clipped:.2%} of the samples are cut flat at its loudest, at most "
             f"{limits.max_clipped:.2%} expected",
         )
+    return centred
 
 
 def _require_finite(samples: FloatArray) -> None:
@@ -101,12 +108,22 @@ def resample(recording: Recording, sample_rate: int) -> FloatArray:
     Returns:
         float32 [samples].
     """
+    waveform = _without_offset(voice_channel(recording).samples[:, 0])
+    return _at_rate(waveform, recording.sample_rate, sample_rate)
+
+
+def _without_offset(channel: FloatArray) -> FloatArray:
     with np.errstate(over="ignore", invalid="ignore"):  # `standardise` rejects the result
-        # First the offset, which would be a step at either end for the resampler.
-        waveform = remove_offset(voice_channel(recording).samples[:, 0])
-        if recording.sample_rate != sample_rate:
-            waveform = soxr.resample(waveform, recording.sample_rate, sample_rate)
-    return waveform
+        return remove_offset(channel)
+
+
+def _at_rate(waveform: FloatArray, rate: int, wanted: int) -> FloatArray:
+    """Resample a waveform without offset, which would be a step at either end."""
+    if rate == wanted:
+        return waveform
+    with np.errstate(over="ignore", invalid="ignore"):  # `standardise` rejects the result
+        resampled: FloatArray = soxr.resample(waveform, rate, wanted)
+    return resampled
 
 
 def standardise(waveform: FloatArray, form: AudioForm) -> FloatArray:
