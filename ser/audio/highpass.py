@@ -8,6 +8,7 @@ from ser.core.typing import FloatArray
 # Share of the cutoff. A cutoff of 60 Hz removes mains hum of 50 and 60 Hz, and keeps a voice of
 # 80 Hz intact.
 TRANSITION = 1 / 3
+_REACH = 60  # periods of the cutoff; what lies further away changes a sample by less than rounding
 
 
 def remove_offset(waveform: FloatArray) -> FloatArray:
@@ -35,10 +36,17 @@ def remove_below(waveform: FloatArray, sample_rate: int, cutoff: float) -> Float
     """
     if cutoff == 0 or len(waveform) == 0:
         return waveform
-    spectrum = scipy.fft.dct(waveform, norm="ortho")
-    step = sample_rate / (2 * len(waveform))  # Hz from one bin to the next
+    # Mirrored at its end, beyond the filter's reach, up to a length that is fast to transform: one
+    # with large prime factors takes several times as long. Below 1 Hz the reach would fill the
+    # memory.
+    reach = int(_REACH * sample_rate / max(cutoff, 1.0))
+    size = scipy.fft.next_fast_len(len(waveform) + reach, real=True)
+    mirrored = np.pad(waveform, (0, size - len(waveform)), mode="symmetric")
+    spectrum = scipy.fft.dct(mirrored, norm="ortho")
+    step = sample_rate / (2 * size)  # Hz from one bin to the next
     # Above, the gain is 1.
     changed = spectrum[: int(cutoff * (1 + TRANSITION) / step) + 2]
     rise = np.clip((np.arange(len(changed)) * step / cutoff - 1) / TRANSITION, 0, 1)
     changed *= (0.5 - 0.5 * np.cos(np.pi * rise)).astype(np.float32)
-    return np.asarray(scipy.fft.idct(spectrum, norm="ortho"), dtype=np.float32)
+    filtered = scipy.fft.idct(spectrum, norm="ortho")[: len(waveform)]
+    return np.asarray(filtered, dtype=np.float32)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.signal
 import soundfile
 import soxr
@@ -67,6 +68,18 @@ def test_the_filter_equals_scipys_linear_phase_filter_without_its_delay(cutoff, 
     inside = slice(rate, -rate)  # the filters extend the ends differently
     filtered = remove_below(samples, rate, cutoff)[inside]
     np.testing.assert_allclose(filtered, expected[inside], atol=2e-3)
+
+
+@pytest.mark.parametrize("cutoff", [20.0, 60.0, 300.0])
+@pytest.mark.parametrize("samples", [255, 4001, 16000, 65537])  # primes too
+def test_the_filter_is_a_gain_on_the_cosine_transform_of_the_waveform(samples, cutoff):
+    rng = np.random.default_rng(samples)
+    hum = np.sin(2 * np.pi * 1.2 * cutoff * np.arange(samples) / RATE + 1)  # amid the transition
+    waveform = (hum + rng.normal(0, 0.1, samples)).astype(np.float32)
+    hertz = np.arange(samples) * RATE / 2 / samples
+    gain = 0.5 - 0.5 * np.cos(np.pi * np.clip((hertz / cutoff - 1) * 3, 0, 1))
+    expected = scipy.fft.idct(gain * scipy.fft.dct(waveform.astype(np.float64)))
+    np.testing.assert_allclose(remove_below(waveform, RATE, cutoff), expected, atol=5e-6)
 
 
 def test_hum_and_rumble_are_removed_and_voices_are_not():
