@@ -32,11 +32,12 @@ def compute_descriptors(analysis: Analysis) -> dict[str, FloatArray]:
         pitch in semitones above 100 Hz.
     """
     features, frames, mel_db = analysis.features, analysis.frames, analysis.mel_db
-    level = 10 * np.log10(np.maximum(np.mean(np.square(frames), axis=1), _POWER_FLOOR))
+    squares = np.einsum("ij,ij->i", frames, frames)
+    level = 10 * np.log10(np.maximum(squares / frames.shape[1], _POWER_FLOOR))
     pitch, voicing = track_pitch(frames, analysis.sample_rate)
     frequencies = scipy.fft.rfftfreq(features.n_fft, 1 / analysis.sample_rate)
-    kept = frequencies <= _HIGHEST
-    power, frequencies = analysis.power[:, kept], frequencies[kept]
+    kept = np.searchsorted(frequencies, _HIGHEST, side="right")
+    power, frequencies = analysis.power[:, :kept], frequencies[:kept]
     descriptors = {
         **_numbered("logmel", mel_db - mel_db.max()),
         **_numbered("mfcc", spectra.cepstrum(mel_db, features.n_mfcc)),
@@ -82,7 +83,8 @@ def track_pitch(frames: FloatArray, sample_rate: int) -> tuple[FloatArray, Float
     found = [_strongest_lag(frames[block], shortest, longest) for block in in_blocks(len(frames))]
     lag, voicing = (np.concatenate(values) for values in zip(*found, strict=True))
     neighbours = sliding_window_view(np.pad(sample_rate / lag, 2, mode="symmetric"), 5)
-    return np.median(neighbours, axis=1).astype(np.float32), voicing
+    # Of an odd number of values the median is the one in the middle.
+    return np.sort(neighbours, axis=1)[:, 2].astype(np.float32), voicing
 
 
 def _strongest_lag(
@@ -92,24 +94,30 @@ def _strongest_lag(
     n = frames.shape[1]
     # Zeros are appended because the transform is circular: lags would wrap around to the beginning.
     size = scipy.fft.next_fast_len(n + longest, real=True)
-    window, window_correlation = _pitch_window(n)
-    centred = frames - frames.mean(axis=1, keepdims=True)
-    spectrum = scipy.fft.rfft(centred * window, size, axis=1)
+    window, factors = _pitch_window(n, shortest, longest)
+    windowed = frames - frames.mean(axis=1, keepdims=True)
+    windowed *= window
+    spectrum = scipy.fft.rfft(windowed, size, axis=1)
     correlation = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2, size, axis=1)
-    energy = correlation[:, :1] + np.float32(1e-9)
-    peaks = correlation[:, shortest:longest] / energy / window_correlation[shortest:longest]
-    peaks *= np.linspace(1, 1 - _OCTAVE_COST, longest - shortest, dtype=np.float32)
+    peaks = correlation[:, shortest:longest] * factors
     best = peaks.argmax(axis=1)
-    return best + shortest, peaks[np.arange(len(best)), best]
+    energy = correlation[:, 0] + np.float32(1e-9)
+    return best + shortest, peaks[np.arange(len(best)), best] / energy
 
 
 @cache
-def _pitch_window(n: int) -> tuple[FloatArray, FloatArray]:
-    """Return a Hann window of n samples and its autocorrelation relative to lag 0."""
+def _pitch_window(n: int, shortest: int, longest: int) -> tuple[FloatArray, FloatArray]:
+    """Return a Hann window of n samples, and what the autocorrelation is multiplied by at each lag.
+
+    The factors, [longest - shortest], are the octave cost over the window's own autocorrelation
+    relative to lag 0.
+    """
     window = np.hanning(n).astype(np.float32)
     spectrum = scipy.fft.rfft(window, 2 * n)
-    correlation = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:n]
-    return window, np.maximum(correlation / correlation[0], np.float32(1e-3))
+    correlation = scipy.fft.irfft(spectrum.real**2 + spectrum.imag**2)[shortest:longest]
+    relative = np.maximum(correlation / np.square(window).sum(), np.float32(1e-3))
+    costs = np.linspace(1, 1 - _OCTAVE_COST, longest - shortest, dtype=np.float32)
+    return window, costs / relative
 
 
 def spectral_shape(power: FloatArray, frequencies: FloatArray) -> dict[str, FloatArray]:
@@ -130,14 +138,13 @@ def spectral_shape(power: FloatArray, frequencies: FloatArray) -> dict[str, Floa
     centroid, square = (shares @ np.stack([frequencies, frequencies**2], axis=1)).T
     spread = np.sqrt(np.maximum(square - centroid**2, 0))
     below = np.cumsum(shares, axis=1)
+    below[:, -1] = 1  # also of silence
     rolloffs = {
-        f"rolloff_{percent}": frequencies[
-            np.minimum(np.count_nonzero(below < percent / 100, axis=1), len(frequencies) - 1)
-        ]
+        f"rolloff_{percent}": frequencies[(below >= percent / 100).argmax(axis=1)]
         for percent in (25, 85)
     }
     moved = np.diff(np.sqrt(shares), axis=0)
-    flux = np.pad(np.sqrt(np.square(moved).sum(axis=1)), (1, 0))
+    flux = np.pad(np.sqrt(np.einsum("ij,ij->i", moved, moved)), (1, 0))
     floored = power + np.float32(_POWER_FLOOR)
     flatness = np.log(floored).mean(axis=1) - np.log(floored.mean(axis=1))
 

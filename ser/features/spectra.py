@@ -92,11 +92,11 @@ def zero_crossing_rate(waveform: FloatArray, features: Features) -> FloatArray:
     """
     padded = np.pad(waveform, features.n_fft // 2, mode="edge")
     # librosa.zero_crossings counts values up to 1e-10 as zero, and zero as positive.
-    negative = np.signbit(np.where(np.abs(padded) <= 1e-10, np.float32(0), padded))
-    # Running sum of crossings, so that overlapping frames do not count a sample repeatedly.
-    crossed = np.pad(np.cumsum(negative[1:] != negative[:-1]), (1, 0))
+    negative = padded < -1e-10
+    places = np.flatnonzero(negative[1:] != negative[:-1])
     first = np.arange(frame_count(len(waveform), features.hop_length)) * features.hop_length
-    crossings = crossed[first + features.n_fft - 1] - crossed[first]
+    crossings = np.searchsorted(places, first + features.n_fft - 1)
+    crossings -= np.searchsorted(places, first)
     rate: FloatArray = (crossings[:, np.newaxis] / features.n_fft).astype(np.float32)
     return rate
 
