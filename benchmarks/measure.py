@@ -7,6 +7,8 @@ from statistics import median
 
 REPEATS = 5
 
+Clock = Callable[[], float]  # in seconds
+
 
 @dataclass(frozen=True)
 class Row:
@@ -38,14 +40,16 @@ class Row:
         return self.theirs / self.ours
 
 
-def seconds_of(function: Callable[[], object]) -> float:
+def seconds_of(function: Callable[[], object], clock: Clock = time.perf_counter) -> float:
     """Time one call, in seconds."""
-    start = time.perf_counter()
+    start = clock()
     function()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def interleave(*ways: Callable[[], object], repeats: int = REPEATS) -> list[float]:
+def interleave(
+    *ways: Callable[[], object], repeats: int = REPEATS, clock: Clock = time.perf_counter
+) -> list[float]:
     """Time several ways to do the same work alternately, so that other load affects them equally.
 
     Each is called once before the timing.
@@ -53,10 +57,15 @@ def interleave(*ways: Callable[[], object], repeats: int = REPEATS) -> list[floa
     >>> len(interleave(lambda: sum(range(10)), lambda: 45, repeats=3))
     2
 
+    Args:
+        ways: what to time.
+        repeats: how often each is timed.
+        clock: time.perf_counter, or time.process_time for work of this process alone.
+
     Returns:
         The median seconds of each.
     """
     for way in ways:
         way()
-    times = [[seconds_of(way) for way in ways] for _ in range(repeats)]
+    times = [[seconds_of(way, clock) for way in ways] for _ in range(repeats)]
     return [median(column) for column in zip(*times, strict=True)]

@@ -1,9 +1,11 @@
 """Compare the work on single clips, one after the other on one core, with librosa and others.
 
+The times are CPU time, which other programs on the machine change less than the time that passes.
 A bound is the work that no program can avoid if it computes the same with the same libraries:
 reading the bytes, soxr's resampling, scipy's Fourier transforms of data in the processor's cache.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import partial
@@ -15,23 +17,25 @@ import librosa
 import noisereduce
 import numpy as np
 import scipy.fft
+import scipy.signal
 import soxr
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import Row, interleave
-from ser.audio.standard import require_usable, resample, standardise
+from ser.audio.standard import checked_waveform, resample, standardise
 from ser.augment.copies import CopyChanges, change_waveform
 from ser.core import params, sections
 from ser.core.filters import FilterBanks, filter_banks
 from ser.core.framing import frame_count
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import decode
-from ser.features.extract import logmel
+from ser.features.extract import extract, logmel
 
 RATE = 16000  # Hz
 NOISE_SECONDS = 0.25
 LIMITS = sections.AudioLimits(min_seconds=0.5, max_clipped=0.01)
 _CLIPS = 60
+_HIGHPASS = 60.0  # Hz
 _AUGMENTED_SECONDS = 100.0
 _CACHED_FRAMES = 32
 _MEL_SETTINGS = ("n_fft", "win_length", "hop_length", "n_mels", "fmin", "fmax")
@@ -54,9 +58,11 @@ def sound_rows(paths: Sequence[Path]) -> Iterator[Row]:
     small = params.load().features
     large = {"n_fft": 2048, "win_length": 2048, "hop_length": 512, "n_mels": 128, "fmin": 0.0}
     with threadpool_limits(1):
-        yield spectrogram_row(chosen, small, "none", 8.0)
-        yield spectrogram_row(chosen, small.model_copy(update=large), "none", 8.0)
+        yield spectrogram_row(chosen, small, "none", 2.5)
+        yield spectrogram_row(chosen, small.model_copy(update=large), "none", 2.5)
         yield spectrogram_row(chosen[::3], small, "stationary", 3.0)
+        yield cleaning_row(chosen)
+        yield functionals_row(clips_of(chosen, _AUGMENTED_SECONDS), small)
         yield from augmentation_rows(clips_of(chosen, _AUGMENTED_SECONDS))
 
 
@@ -70,9 +76,13 @@ def one_by_one(function: Callable[..., object], items: Sequence[Any]) -> Callabl
     return run
 
 
-def form(noise_reduction: str) -> sections.AudioForm:
+def form(noise_reduction: str, highpass: float = 0.0) -> sections.AudioForm:
     """Return the form of the waveforms."""
-    settings = {"highpass": 0, "noise_reduction": noise_reduction, "noise_seconds": NOISE_SECONDS}
+    settings = {
+        "highpass": highpass,
+        "noise_reduction": noise_reduction,
+        "noise_seconds": NOISE_SECONDS,
+    }
     return sections.AudioForm.model_validate({"sample_rate": RATE, **settings})
 
 
@@ -89,17 +99,20 @@ def ours(
     path: Path, noise_reduction: str, features: sections.Features, banks: FilterBanks
 ) -> FloatArray:
     """Compute a recording's log-mel spectrogram as the stages do: [frames, n_mels]."""
-    recording = decode(path)
-    require_usable(recording, LIMITS)
-    resampled = resample(recording, RATE)
-    waveform = standardise(resampled, form(noise_reduction))
+    waveform = standardise(checked_waveform(decode(path), LIMITS, RATE), form(noise_reduction))
     return logmel(waveform, RATE, features, banks)
+
+
+def loaded_by_librosa(path: Path) -> FloatArray:
+    """Load a recording, remove its offset and resample it: float32 [samples]."""
+    waveform, rate = librosa.load(path, sr=None)
+    return librosa.resample(waveform - waveform.mean(), orig_sr=rate, target_sr=RATE)
 
 
 def theirs(path: Path, noise_reduction: str, features: sections.Features) -> FloatArray:
     """Compute the same with librosa (and noisereduce): [n_mels, frames]."""
     f = features
-    waveform, _ = librosa.load(path, sr=RATE)
+    waveform = loaded_by_librosa(path)
     if noise_reduction == "stationary":
         beginning = waveform[: round(NOISE_SECONDS * RATE)]
         waveform = noisereduce.reduce_noise(waveform, RATE, stationary=True, y_noise=beginning)
@@ -133,6 +146,7 @@ def spectrogram_row(
         one_by_one(partial(ours, **settings, banks=banks), paths),
         one_by_one(partial(theirs, **settings), paths),
         one_by_one(kernels, paths),
+        clock=time.process_time,
     )
     steps = "decode, resample, reduce noise, log-mel" if reduced else "decode, resample, log-mel"
     return Row(
@@ -144,6 +158,86 @@ def spectrogram_row(
         "reading the bytes, soxr and the transforms alone",
         bound,
         f"{len(paths)} clips; {agreement(paths, noise_reduction, features)}",
+    )
+
+
+def cleaning_row(paths: Sequence[Path]) -> Row:
+    """Compare decoding, resampling and a high-pass with librosa and scipy's filter without delay.
+
+    Bound: reading the bytes, resampling, a cosine transform and its inverse.
+    """
+    recordings = {path: decode(path) for path in paths}
+    biquads = scipy.signal.butter(8, _HIGHPASS, "highpass", fs=RATE, output="sos")
+
+    def ours(path: Path) -> None:
+        standardise(checked_waveform(decode(path), LIMITS, RATE), form("none", _HIGHPASS))
+
+    def theirs(path: Path) -> None:
+        scipy.signal.sosfiltfilt(biquads, loaded_by_librosa(path))
+
+    def kernels(path: Path) -> None:
+        path.read_bytes()
+        recording = recordings[path]
+        resampled = soxr.resample(recording.samples[:, 0], recording.sample_rate, RATE)
+        fast = np.resize(resampled, scipy.fft.next_fast_len(len(resampled), real=True))
+        scipy.fft.idct(scipy.fft.dct(fast))
+
+    seconds, other_seconds, bound = interleave(
+        *(one_by_one(way, paths) for way in (ours, theirs, kernels)), clock=time.process_time
+    )
+    return Row(
+        f"decode, check, resample, high-pass at {_HIGHPASS:g} Hz",
+        "librosa and scipy.signal.sosfiltfilt",
+        seconds,
+        other_seconds,
+        1.0,
+        "reading the bytes, soxr and two cosine transforms alone",
+        bound,
+        f"{len(paths)} clips; theirs has no checks",
+    )
+
+
+def functionals_row(clips: Sequence[FloatArray], features: sections.Features) -> Row:
+    """Compare the functionals of clips with librosa's descriptors of their frames.
+
+    Bound: the transforms of the spectrum, and two for the autocorrelation of every frame.
+    """
+    f = features.model_copy(update={"kinds": ["functionals"]})
+    banks = filter_banks(RATE, f)
+    frames: dict[str, Any] = {"n_fft": f.n_fft, "hop_length": f.hop_length}
+    padded = scipy.fft.next_fast_len(f.n_fft + RATE // 60, real=True)
+
+    def theirs(clip: FloatArray) -> None:
+        spectrum = np.abs(librosa.stft(clip, win_length=f.win_length, **frames))
+        mel = librosa.feature.melspectrogram(S=spectrum**2, sr=RATE, n_mels=f.n_mels, fmin=f.fmin)
+        librosa.feature.mfcc(S=librosa.power_to_db(mel), n_mfcc=f.n_mfcc)
+        librosa.feature.rms(y=clip, frame_length=f.n_fft, hop_length=f.hop_length)
+        librosa.feature.zero_crossing_rate(clip, frame_length=f.n_fft, hop_length=f.hop_length)
+        librosa.feature.spectral_centroid(S=spectrum, sr=RATE)
+        librosa.feature.spectral_bandwidth(S=spectrum, sr=RATE)
+        librosa.feature.spectral_flatness(S=spectrum)
+        for share in (0.25, 0.85):
+            librosa.feature.spectral_rolloff(S=spectrum, sr=RATE, roll_percent=share)
+        librosa.yin(clip, fmin=60, fmax=500, sr=RATE, frame_length=f.n_fft, hop_length=f.hop_length)
+
+    def kernels(clip: FloatArray) -> None:
+        count = frame_count(len(clip), f.hop_length)
+        transform(count, f.n_fft)
+        transform(2 * count, padded)
+
+    ours = partial(extract, sample_rate=RATE, features=f, banks=banks)
+    seconds, other_seconds, bound = interleave(
+        *(one_by_one(way, clips) for way in (ours, theirs, kernels)), clock=time.process_time
+    )
+    return Row(
+        "functionals",
+        "librosa's descriptors with YIN, without statistics",
+        seconds,
+        other_seconds,
+        1.0,
+        "the transforms of spectra and autocorrelations alone",
+        bound,
+        f"{sum(map(len, clips)) / RATE:.0f} s of clips",
     )
 
 
@@ -204,6 +298,7 @@ def change_row(
         one_by_one(partial(change_waveform, sample_rate=RATE, changes=changes), clips),
         one_by_one(change, clips),
         one_by_one(kernel, clips),
+        clock=time.process_time,
     )
     name = next(iter(setting))
     return Row(
