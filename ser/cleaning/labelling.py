@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ def _row(corpus: str, file: str, labels: Labels | Rejected, clean: Clean) -> Row
         if isinstance(labels, Rejected):
             raise labels
         row["word"] = labels.emotion
-        resolved = asdict(resolve_labels(labels, clean))
+        resolved = dict(vars(resolve_labels(labels, clean)))  # asdict takes ten times as long
     except Rejected as verdict:
         return row | {"reason": verdict.reason, "detail": str(verdict)}
     name, _ = resolved.pop("name"), resolved.pop("sung")
