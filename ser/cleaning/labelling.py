@@ -142,7 +142,9 @@ def identity(corpus: str, labels: Labels) -> str:
 
     In a known corpus it is all labels in the name; in the user's own corpus, the name itself.
     """
-    return f"{corpus}/{labels.name if corpus not in CORPORA else replace(labels, name='')}"
+    if corpus not in CORPORA:
+        return f"{corpus}/{labels.name}"
+    return f"{corpus}/{[value for label, value in vars(labels).items() if label != 'name']}"
 
 
 def relabel_keys(emotion: str) -> set[str]:

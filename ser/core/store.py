@@ -25,9 +25,11 @@ _VALUES = "values.npy"
 _SHARDS = "shards"  # folder of what workers have written while a store is being made
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ArraySlice:
     """Where an array is stored: small enough to send to a process that then reads the array.
+
+    `np.asarray` reads it too.
 
     Attributes:
         file: values.npy, by a path that is valid on other machines too.
@@ -43,6 +45,12 @@ class ArraySlice:
         """Read a copy of the array into memory."""
         numbers = np.fromfile(self.file, "<f4", math.prod(self.shape), offset=self.offset)
         return numbers.reshape(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: np.dtype[Any] | None = None, copy: bool | None = None) -> FloatArray:
+        return self.read()
 
 
 class Move(NamedTuple):
@@ -85,7 +93,7 @@ def join(folder: Path, moves: Sequence[Move]) -> None:
     with naming(folder), (folder / _VALUES).open("r+b") as file:
         for move in moves:
             file.seek(move.offset)
-            file.write(move.source.read())
+            file.write(move.source.read().data)
     for path in {move.source.file for move in moves}:
         path.unlink()
 

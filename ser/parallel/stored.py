@@ -46,7 +46,7 @@ def stored_map(
     # Machines that write to one file of a shared folder may overwrite each other's neighbouring
     # bytes (NFS). So on a cluster, this process alone writes to it.
     jobs = ((group, [] if on_cluster else store.take_moves()) for group in _groups(items))
-    with closing(ordered_map(work, jobs)) as results:
+    with closing(ordered_map(work, jobs, AT_ONCE)) as results:
         for group in results:
             yield from group
             if on_cluster:

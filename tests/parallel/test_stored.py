@@ -87,7 +87,7 @@ def test_shards_are_deleted_while_others_are_written(tmp_path, monkeypatch):
     [
         (1, refuse_forty, "forty is refused"),
         (2, refuse_forty, "forty is refused"),
-        (2, die_of_forty, "was killed"),
+        (2, die_of_forty, f"was killed at item {2 * AT_ONCE + 1}, "),
     ],
 )
 def test_an_error_leaves_neither_a_readable_store_nor_shards(
