@@ -552,7 +552,7 @@ def test_the_baseline_takes_folds_that_lack_emotions(kind):
         ],
         columns=["clip", "fold", "subset"],
     )
-    table = baseline.predict_with_baseline(kind, clips, splits, features, 0)
+    table = baseline.predict_with_baseline(kind, clips, splits, features.__getitem__, 0)
     assert list(table.columns) == ["fold", "emotion", "predicted"]
     assert table["fold"].tolist() == [1] * 2 + [2] * 6 + [3] * 6
     for fold, own in table.groupby("fold"):
