@@ -20,7 +20,7 @@ from ser.training.devices import records_steps
 # Clips are sorted by length within pools of this many batches, which saves padding.
 _POOL = 8
 PREDICTED_AT_ONCE = 64  # clips of a batch for prediction
-_ROOM = 1 << 27  # bytes of features kept in memory
+_ROOM = 1 << 26  # bytes of features kept in memory
 _GRAIN = 16  # frames; padding to multiples of it leaves few shapes of batches to record
 
 
