@@ -22,7 +22,7 @@ from ser.core.tables import read_csv
 from ser.core.typing import FloatArray
 from ser.nets.build import build
 from ser.nets.standardising import StandardisingNet
-from ser.training.examples import read_copies
+from ser.training.examples import find_copies
 from ser.training.folds import Inputs
 
 _AT_ONCE = 64  # clips, in validation
@@ -86,10 +86,10 @@ def read_subset(
     emotions = sorted(set(clips["emotion"]))
     names = splits[(splits["fold"] == 1) & (splits["subset"] == subset)]["clip"]
     emotion_of = dict(zip(clips["clip"], clips["emotion"], strict=True))
-    copies = read_copies(inputs.augmented) if with_copies else {}
+    copies = find_copies(inputs.augmented) if with_copies else {}
     arrays, labels = [], []
     for name in names:
-        own = [store[name], *copies.get(name, ())]
+        own = [store[name], *(place.read() for place in copies.get(name, ()))]
         arrays += own
         labels += [emotions.index(emotion_of[name])] * len(own)
     return arrays, labels

@@ -1,12 +1,12 @@
-"""Measure time, memory and disk space of clean, extract, augment and split on ever more clips.
+"""Measure time, memory and disk space of the stages from clean to train on ever more clips.
 
     python -m benchmarks.scale FOLDER_OF_AESDD_WAVS
     python -m benchmarks.scale FOLDER_OF_AESDD_WAVS --clips 600 6000 --copies 1
 
 The recordings are the real ones, resampled to 16 kHz and repeated under the names of new speakers
 as 16-bit files; each repetition has another gain and a little noise. The commands are those of
-dvc.yaml, run without DVC in a temporary folder; in addition, `dvc add` of the recordings is
-measured. Writes benchmarks/scale.csv after every stage.
+dvc.yaml, run without DVC in a temporary folder; train takes EPOCHS epochs. In addition, `dvc add`
+of the recordings is measured. Writes benchmarks/scale.csv after every stage.
 
 A first run of few clips measures the start-up cost. Each size is compared with the line through
 that run and the next smaller size (`scripts.scaling`). Memory is the sampled sum of the
@@ -46,14 +46,15 @@ from ser.decoding.decoding import decode
 from ser.parallel import worker_count
 
 RATE = 16000  # Hz
-STAGES = ("clean", "extract", "augment", "split")
+STAGES = ("clean", "extract", "augment", "split", "train")
+EPOCHS = 1  # of train: all take equally long
 FEW = 60  # clips of the run that measures the start-up cost
 _SAMPLE_SECONDS = 0.2
 _REPORT_SECONDS = 60
 # Short runs are repeated up to _MAX_RUNS times, because their times vary more.
 _ENOUGH_SECONDS, _MAX_RUNS = 15, 5
 _BYTES_PER_SAMPLE = 2 + 4  # 16-bit recordings, clean's float32
-_BYTES_PER_VECTOR = 10_000  # functionals of a clip, or of a copy: 2,308 float32
+_BYTES_PER_SPECTROGRAM = 70_000  # log-mel of a clip, or of a copy: 257 frames of 64 float32
 
 
 def read_sources(folder: Path) -> list[tuple[str, FloatArray]]:
@@ -231,7 +232,7 @@ def run_dvc(folder: Path) -> tuple[Run, int]:
 def bytes_needed(sources: Sequence[tuple[str, FloatArray]], clips: int, copies: int) -> int:
     """Estimate the disk space of one size: the recordings and all outputs of the stages."""
     samples = sum(len(waveform) for _, waveform in sources) / len(sources)
-    return round(clips * (samples * _BYTES_PER_SAMPLE + (1 + copies) * _BYTES_PER_VECTOR))
+    return round(clips * (samples * _BYTES_PER_SAMPLE + (1 + copies) * _BYTES_PER_SPECTROGRAM))
 
 
 def run_size(
@@ -241,7 +242,11 @@ def run_size(
     with tempfile.TemporaryDirectory(prefix=f"scale-{clips}-", dir=scratch) as name:
         folder = Path(name)
         shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
-        changes = {"pull": {"corpora": ["aesdd"]}, "augment": {"copies": copies}}
+        changes = {
+            "pull": {"corpora": ["aesdd"]},
+            "augment": {"copies": copies},
+            "model": {"epochs": EPOCHS},
+        }
         change_params(folder / "params.yaml", changes)
         hours, raw_bytes = make(sources, clips, folder / "data/raw/aesdd")
         for stage in (*STAGES, DVC):

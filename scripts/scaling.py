@@ -8,7 +8,7 @@ from itertools import pairwise
 from pydantic import TypeAdapter
 
 DVC = "dvc add"  # of the recordings: the one step that is not a stage
-ONE_PROCESS = ("split", DVC)
+ONE_PROCESS = ("split", "train", DVC)
 TIME_TOLERANCE = 0.15  # share of the seconds up to which time counts as linear
 MEMORY_TOLERANCE = 0.25  # share of the peak memory up to which it counts as flat
 
@@ -25,7 +25,7 @@ class Row:
 
     Attributes:
         clips: number of recordings.
-        stage: clean, extract, augment or split; or `dvc add` of the recordings.
+        stage: clean, extract, augment, split or train; or `dvc add` of the recordings.
         cores: number of worker processes.
         copies: changed copies of each clip, made by augment.
         hours: total duration of the audio.

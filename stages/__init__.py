@@ -17,6 +17,11 @@ _COMES_BACK = (
 )
 _IN_WORKSPACE = "(If `dvc exp run -S` has set a value, it is still in params.yaml.)"
 
+# Threads of OpenMP, such as torch's, sleep while they wait for each other. On a machine with other
+# work to do, they would otherwise use several times the processor time of the work itself. Results
+# are the same. It must be set before they are loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # While Python looks for the module of `python -m`, the program's name is "-m". From here on, before
 # a stage imports what takes seconds, it ends with a sentence.
 if sys.argv[:1] == ["-m"]:

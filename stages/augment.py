@@ -1,12 +1,11 @@
 """Make changed copies of every clip and compute their features."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, fields
 from functools import partial
-from itertools import tee
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from librosa import power_to_db
 from tqdm import tqdm
@@ -21,48 +20,43 @@ from ser.core.store import ArraySlice, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows, write_csv
 from ser.core.typing import FloatArray
 from ser.features.extract import extract
-from ser.parallel import ordered_map
+from ser.parallel.stored import stored_map
 from stages import run_stage
 
 _RECORDED = [field.name for field in fields(DrawnRecording)]
 
 
-class Job(NamedTuple):
-    """The copies to make of one clip: its waveform, and the changes of each copy."""
+def make_copies(
+    clip: tuple[str, ArraySlice],
+    augment: sections.Augment,
+    form: sections.AudioForm,
+    features: sections.Features,
+    banks: FilterBanks,
+) -> tuple[list[dict[str, Any]], list[FloatArray]]:
+    """Draw the changes of a clip's copies, and apply them to its waveform [samples].
 
-    clip: str
-    place: ArraySlice
-    changes: list[CopyChanges]
-
-
-def jobs(clips: Path, waveforms: Store, augment: sections.Augment) -> Iterator[Job]:
-    """Draw the changes of all copies, clip by clip."""
-    numbers = range(1, augment.copies + 1)
-    for row in read_rows(clips) if numbers else ():
-        clip = row["clip"]
-        changes = [draw_changes(augment, clip, number) for number in numbers]
-        yield Job(clip, waveforms.array_slice(row["path"]), changes)
-
-
-def features_of_copies(
-    job: Job, form: sections.AudioForm, features: sections.Features, banks: FilterBanks
-) -> list[FloatArray]:
-    """Change a clip's waveform [samples] as drawn; return the copies' features [frames, dims]."""
-    waveform = job.place.read()
-    made = []
-    for number, changes in enumerate(job.changes, start=1):
+    Returns:
+        (row of copies.csv, features [frames, dims]) of each copy, as two lists.
+    """
+    name, place = clip
+    waveform = place.read()
+    rows, made = [], []
+    for number in range(1, augment.copies + 1):
+        changes = draw_changes(augment, name, number)
         copy = change_waveform(waveform, form.sample_rate, changes)
         if changes.recording is not None:
             try:
                 copy = record(copy, form, changes.recording)
             except Rejected as verdict:
                 raise UserError(
-                    f"copy {number} of {job.clip} is of no use ({verdict}): choose milder ranges "
+                    f"copy {number} of {name} is of no use ({verdict}): choose milder ranges "
                     "in params.yaml, augment"
                 ) from None
         extracted = extract(copy, form.sample_rate, features, banks, power_to_db)
         made.append(change_features(extracted, features.dims, changes))
-    return made
+        own = {"key": f"{name}#{number}", "clip": name, "copy": number}
+        rows.append(own | columns_of(changes))
+    return rows, made
 
 
 def columns_of(changes: CopyChanges) -> dict[str, Any]:
@@ -75,14 +69,14 @@ def columns_of(changes: CopyChanges) -> dict[str, Any]:
 
 
 def stored(
-    done: Iterable[Job], results: Iterable[list[FloatArray]], store: StoreWriter
+    results: Iterable[tuple[list[dict[str, Any]], Sequence[FloatArray | ArraySlice]]],
+    store: StoreWriter,
 ) -> Iterator[dict[str, Any]]:
     """Store the features of each copy; yield its row of copies.csv."""
-    for job, made in zip(done, results, strict=True):
-        for number, (changes, array) in enumerate(zip(job.changes, made, strict=True), start=1):
-            key = f"{job.clip}#{number}"
-            store.add(key, array)
-            yield {"key": key, "clip": job.clip, "copy": number, **columns_of(changes)}
+    for rows, made in results:
+        for row, array in zip(rows, made, strict=True):
+            store.add(row["key"], array)
+            yield row
 
 
 def main(clips: Path, clean: Path, augmented: Path) -> None:
@@ -93,9 +87,9 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     waveforms = Store(clean)
     form = sections.AudioForm.model_validate(waveforms.meta)
     banks = filter_banks(form.sample_rate, features)
-    work = partial(features_of_copies, form=form, features=features, banks=banks)
-    # tee keeps the jobs that are in progress.
-    begun, done = tee(jobs(clips, waveforms, settings.augment))
+    work = partial(make_copies, augment=settings.augment, form=form, features=features, banks=banks)
+    wanted = read_rows(clips) if settings.augment.copies else ()
+    places = ((row["clip"], waveforms.array_slice(row["path"])) for row in wanted)
     own = [field.name for field in fields(CopyChanges) if field.name != "recording"]
     columns = ["key", "clip", "copy", *own, *(f"recording_{name}" for name in _RECORDED)]
     meta = {"dims": features.dims}
@@ -103,10 +97,10 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
         meta["augment"] = settings.augment.model_dump(mode="json")
     with (
         StoreWriter(augmented, (sum(features.dims.values()),), meta) as store,
-        closing(ordered_map(work, begun)) as results,
+        closing(stored_map(work, places, store)) as results,
     ):
         progress = tqdm(results, "augment", total, unit="clip", disable=None)
-        write_csv(augmented / "copies.csv", stored(done, progress, store), columns)
+        write_csv(augmented / "copies.csv", stored(progress, store), columns)
     if len(store) == 0:
         print("augment: no copies, because augment.copies is 0")
     else:

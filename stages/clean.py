@@ -1,6 +1,7 @@
 """Convert the usable recordings to one form; list the others with the reason."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -26,13 +27,13 @@ from ser.core.store import StoreWriter
 from ser.core.tables import CLIP_COLUMNS, write_csv, write_report
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import decode
-from ser.parallel import ordered_map
+from ser.parallel.stored import stored_map
 from stages import run_stage
 
 
 def examine(
     clip: tuple[str, str], raw: Path, clean: sections.Clean
-) -> tuple[dict[str, Any], FloatArray | None]:
+) -> tuple[dict[str, Any], Sequence[FloatArray]]:
     """Decode, check and standardise one recording.
 
     Args:
@@ -41,8 +42,8 @@ def examine(
         clean: the limits and the form of the audio.
 
     Returns:
-        (the audio's columns of clips.csv and a digest, waveform float32 [samples]), or (the row of
-        rejected.csv, None).
+        (the audio's columns of clips.csv and a digest, [waveform float32 [samples]]), or (the row
+        of rejected.csv, []).
     """
     name, path = clip
     try:
@@ -50,7 +51,7 @@ def examine(
         waveform = standard_form(recording, clean)
     except Rejected as verdict:
         detail = str(verdict).replace(str(raw / path), path)  # independent of the folder's place
-        return {"path": path, "reason": verdict.reason, "detail": detail}, None
+        return {"path": path, "reason": verdict.reason, "detail": detail}, []
     # Of the standardised audio, so that mono and two equal channels, or WAV and FLAC, agree.
     digest = hashlib.blake2b(waveform.tobytes(), digest_size=16)
     samples_digest = SamplesDigest(recording.sample_rate)
@@ -65,7 +66,7 @@ def examine(
         "samples_digest": samples_digest.hex(),
         "digest": digest.digest(),
     }
-    return row, waveform
+    return row, [waveform]
 
 
 def examine_all(ledger: Ledger, raw: Path, clean: Path, settings: sections.Clean) -> None:
@@ -77,11 +78,12 @@ def examine_all(ledger: Ledger, raw: Path, clean: Path, settings: sections.Clean
     # is not stored.
     with (
         StoreWriter(clean, (), settings.form.model_dump()) as store,
-        closing(ordered_map(work, ledger.names())) as results,
+        closing(stored_map(work, ledger.names(), store)) as results,
     ):
-        for row, waveform in tqdm(results, "clean", len(ledger), unit="clip", disable=None):
-            if waveform is not None and not ledger.has(row["clip"], row["digest"]):
-                store.add(row["path"], waveform)
+        for row, waveforms in tqdm(results, "clean", len(ledger), unit="clip", disable=None):
+            for waveform in waveforms:
+                if not ledger.has(row["clip"], row["digest"]):
+                    store.add(row["path"], waveform)
             ledger.update(row)
 
 

@@ -34,7 +34,8 @@ def main(
     """Write the figures, the predictions behind them, and the model with its figures."""
     all_params = params.load()
     settings, split = all_params.evaluate, all_params.split
-    clip_table, split_table, store = read_csv(clips), read_csv(splits), Store(features)
+    clip_table = read_csv(clips, ["clip", "corpus", "speaker", "emotion"])
+    split_table, store = read_csv(splits), Store(features)
     try:
         loaded, nets = model_folder.load(trained)
     except UnusableModelError as error:
@@ -43,7 +44,9 @@ def main(
     emotions = description.emotions
 
     def predict_by_baseline(kind: str) -> pd.DataFrame:
-        return baseline.predict_with_baseline(kind, clip_table, split_table, store, settings.seed)
+        return baseline.predict_with_baseline(
+            kind, clip_table, split_table, store.read, settings.seed
+        )
 
     def predict_by_nets(subset: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         return prediction.predict_subset(

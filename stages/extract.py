@@ -2,7 +2,6 @@
 
 from contextlib import closing
 from functools import partial
-from itertools import tee
 from pathlib import Path
 
 from librosa import power_to_db
@@ -15,15 +14,19 @@ from ser.core.store import ArraySlice, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows
 from ser.core.typing import FloatArray
 from ser.features.extract import extract
-from ser.parallel import ordered_map
+from ser.parallel.stored import stored_map
 from stages import run_stage
 
 
 def features_of(
-    place: ArraySlice, sample_rate: int, features: sections.Features, banks: FilterBanks
-) -> FloatArray:
-    """Read a waveform [samples]; return its features [frames, dims]."""
-    return extract(place.read(), sample_rate, features, banks, power_to_db)
+    clip: tuple[str, ArraySlice],
+    sample_rate: int,
+    features: sections.Features,
+    banks: FilterBanks,
+) -> tuple[str, list[FloatArray]]:
+    """Read a clip's waveform [samples]; return its name and its features [frames, dims]."""
+    name, place = clip
+    return name, [extract(place.read(), sample_rate, features, banks, power_to_db)]
 
 
 def main(clips: Path, clean: Path, features: Path) -> None:
@@ -34,17 +37,15 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     sample_rate = waveforms.meta["sample_rate"]
     banks = filter_banks(sample_rate, settings)
     work = partial(features_of, sample_rate=sample_rate, features=settings, banks=banks)
-    rows, same = tee(read_rows(clips))  # tee keeps the rows that are in progress
-    places = (waveforms.array_slice(row["path"]) for row in rows)
+    places = ((row["clip"], waveforms.array_slice(row["path"])) for row in read_rows(clips))
     form = sections.AudioForm.model_validate(waveforms.meta)
     meta = Preprocessing.of(form, settings, banks).model_dump(mode="json")
     with (
         StoreWriter(features, (sum(settings.dims.values()),), meta) as store,
-        closing(ordered_map(work, places)) as results,
+        closing(stored_map(work, places, store)) as results,
     ):
-        progress = tqdm(results, "extract", total, unit="clip", disable=None)
-        for row, array in zip(same, progress, strict=True):
-            store.add(row["clip"], array)
+        for clip, (array,) in tqdm(results, "extract", total, unit="clip", disable=None):
+            store.add(clip, array)
     kinds = ", ".join(f"{size} {kind}" for kind, size in settings.dims.items())
     print(f"extract: {len(store)} clips, {store.rows} frames of {kinds} values")
 

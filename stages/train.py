@@ -76,7 +76,8 @@ def describe_model(
     inputs: folds.Inputs, settings: sections.Model, trained: Mapping[int, folds.Trained]
 ) -> Description:
     """Return the description to store with the weights."""
-    clips, splits = read_csv(inputs.clips), read_csv(inputs.splits)
+    summarised = ["clip", "corpus", "speaker", "language", "emotion", "seconds", "samples_digest"]
+    clips, splits = read_csv(inputs.clips, summarised), read_csv(inputs.splits)
     digests = clips.set_index("clip")["samples_digest"]
     training = splits[splits["subset"] == "train"]
     clips_of = {fold: own["clip"] for fold, own in training.groupby("fold")}
@@ -108,7 +109,7 @@ def main(
     # Absolute, because another machine that shares this folder may train a fold.
     inputs = folds.Inputs(*(path.resolve() for path in (clips, splits, features, augmented)))
     team = join()
-    numbers = sorted(read_csv(splits)["fold"].unique().tolist())
+    numbers = sorted(read_csv(splits, ["fold"])["fold"].unique().tolist())
     checkpoints = CHECKPOINTS.resolve() / folds.training_id(numbers, inputs, settings, team)
     trained = {}
     with closing(EpochLog(history, len(numbers), settings)) as log:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ def _row(corpus: str, file: str, labels: Labels | Rejected, clean: Clean) -> Row
         if isinstance(labels, Rejected):
             raise labels
         row["word"] = labels.emotion
-        resolved = asdict(resolve_labels(labels, clean))
+        resolved = dict(vars(resolve_labels(labels, clean)))  # asdict takes ten times as long
     except Rejected as verdict:
         return row | {"reason": verdict.reason, "detail": str(verdict)}
     name, _ = resolved.pop("name"), resolved.pop("sung")
@@ -142,7 +142,9 @@ def identity(corpus: str, labels: Labels) -> str:
 
     In a known corpus it is all labels in the name; in the user's own corpus, the name itself.
     """
-    return f"{corpus}/{labels.name if corpus not in CORPORA else replace(labels, name='')}"
+    if corpus not in CORPORA:
+        return f"{corpus}/{labels.name}"
+    return f"{corpus}/{[value for label, value in vars(labels).items() if label != 'name']}"
 
 
 def relabel_keys(emotion: str) -> set[str]:

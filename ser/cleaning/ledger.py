@@ -73,11 +73,10 @@ class Ledger:
 
     def insert(self, rows: Iterable[Row]) -> None:
         """Add recordings: any of the columns, including `path` and `corpus`."""
-        places = ", ".join(f":{column}" for column in _COLUMNS)
-        empty = dict.fromkeys(_COLUMNS)
+        places = ", ".join("?" for _ in _COLUMNS)
         self._database.executemany(
             f"INSERT INTO recordings VALUES ({places})",  # noqa: S608 - the columns named above
-            (empty | dict(row) for row in rows),
+            ([row.get(column) for column in _COLUMNS] for row in rows),
         )
 
     def update(self, row: Row) -> None:

@@ -15,6 +15,12 @@ from ser.core.kinds import N_CHROMA
 from ser.core.sections import Features
 from ser.core.typing import FloatArray
 
+# The mel scale: the width of a mel below the bend, the bend, and the growth of a mel's width above.
+_LINEAR_HERTZ = 200 / 3
+_BEND_HERTZ = 1000.0
+_BEND_MEL = _BEND_HERTZ / _LINEAR_HERTZ
+_STEP = np.log(6.4) / 27
+
 # The weight of each frequency bin in each band, float32 [bands, 1 + n_fft // 2]: "mel", triangles
 # of equal area, evenly spaced in mel; "chroma", if it is wanted, pitch classes from C on.
 FilterBanks = Mapping[str, FloatArray]
@@ -42,13 +48,23 @@ def filter_banks(sample_rate: int, features: Features) -> FilterBanks:
 
 
 def mel_band_hertz(features: Features) -> NDArray[np.float64]:
-    """Return the centre of each mel band in Hz [n_mels]."""
-    import librosa
+    """Return the centre of each mel band in Hz [n_mels]: the same as librosa's.
 
-    f = features
+    The mel scale is that of Slaney's Auditory Toolbox (1998), linear up to 1 kHz and logarithmic
+    above. librosa would take more memory here than all else of a training that does not need it.
+    """
     # The first and the last are the outer edges of the outer bands.
-    edges: NDArray[np.float64] = librosa.mel_frequencies(f.n_mels + 2, fmin=f.fmin, fmax=f.fmax)
-    return edges[1:-1]
+    mels = np.linspace(_mel(features.fmin), _mel(features.fmax), features.n_mels + 2)[1:-1]
+    linear = _LINEAR_HERTZ * mels
+    logarithmic = _BEND_HERTZ * np.exp(_STEP * (mels - _BEND_MEL))
+    hertz: NDArray[np.float64] = np.where(mels < _BEND_MEL, linear, logarithmic)
+    return hertz
+
+
+def _mel(hertz: float) -> float:
+    if hertz < _BEND_HERTZ:
+        return hertz / _LINEAR_HERTZ
+    return float(_BEND_MEL + np.log(hertz / _BEND_HERTZ) / _STEP)
 
 
 def to_json(banks: FilterBanks) -> dict[str, Any]:

@@ -7,17 +7,99 @@ description of how they were made.
 
 import json
 import math
+import shutil
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
+from uuid import uuid4
 
 import numpy as np
 
 from ser.core.errors import UserError, naming
 from ser.core.typing import FloatArray
+
+_VALUES = "values.npy"
+_SHARDS = "shards"  # folder of what workers have written while a store is being made
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySlice:
+    """Where an array is stored: small enough to send to a process that then reads the array.
+
+    `np.asarray` reads it too.
+
+    Attributes:
+        file: values.npy, by a path that is valid on other machines too.
+        offset: position of the array's first byte.
+        shape: shape of the array.
+    """
+
+    file: Path
+    offset: int
+    shape: tuple[int, ...]
+
+    def read(self) -> FloatArray:
+        """Read a copy of the array into memory."""
+        numbers = np.fromfile(self.file, "<f4", math.prod(self.shape), offset=self.offset)
+        return numbers.reshape(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: np.dtype[Any] | None = None, copy: bool | None = None) -> FloatArray:
+        return self.read()
+
+
+class Move(NamedTuple):
+    """An array in a shard, and the position of its first byte in values.npy."""
+
+    source: ArraySlice
+    offset: int
+
+
+class Shard:
+    """A file of arrays on their way into a store, written by one of several processes.
+
+    Use as a context manager. Its name is unique, so that work that is done twice, because a worker
+    seemed to have died, is not mixed up.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Begin a shard of the store that is being written to a folder."""
+        self._folder = folder
+        self._path = folder / _SHARDS / uuid4().hex
+        self._file = self._path.open("xb")
+
+    def append(self, values: FloatArray) -> ArraySlice:
+        """Write an array; return where it is."""
+        offset = self._file.tell()
+        with naming(self._folder):
+            self._file.write(_bytes_of(values))
+        return ArraySlice(self._path, offset, values.shape)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with naming(self._folder):
+            self._file.close()
+
+
+def join(folder: Path, moves: Sequence[Move]) -> None:
+    """Copy whole shards into values.npy of the store that is being written, and delete them."""
+    with naming(folder), (folder / _VALUES).open("r+b") as file:
+        for move in moves:
+            file.seek(move.offset)
+            file.write(move.source.read().data)
+    for path in {move.source.file for move in moves}:
+        path.unlink()
+
+
+def _bytes_of(values: FloatArray) -> bytes:
+    return np.ascontiguousarray(values, dtype="<f4").tobytes()
 
 
 class StoreWriter:
@@ -34,13 +116,18 @@ class StoreWriter:
             row_shape: shape of an array without its first axis, () or (dims,).
             meta: how the arrays were made; JSON.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self.folder = folder
+        self._shards = folder / _SHARDS
+        shutil.rmtree(self._shards, ignore_errors=True)  # of a process that was killed
+        self._shards.mkdir(parents=True)
         self._row_shape = row_shape
+        self._row_bytes = 4 * math.prod(row_shape)
         self._offsets = array("q", [0])
+        self._moves: list[Move] = []
         (folder / "store.json").unlink(missing_ok=True)  # unreadable until it is complete
-        self._file = (folder / "values.npy").open("wb")
+        self._file = (folder / _VALUES).open("wb")
         self._write_header()
+        self._header_bytes = self._file.tell()
         self._part = folder / "store.json.part"
         self._json = self._part.open("w", encoding="utf-8")
         text = json.dumps({"meta": dict(meta), "keys": []}, indent=1)
@@ -56,14 +143,30 @@ class StoreWriter:
         self._file.seek(0)
         np.lib.format.write_array_header_1_0(self._file, header)
 
-    def add(self, key: str, values: FloatArray) -> None:
-        """Append an array [length, *row_shape] float32."""
+    def add(self, key: str, values: FloatArray | ArraySlice) -> None:
+        """Append an array [length, *row_shape] float32.
+
+        Args:
+            key: its name.
+            values: the array, or its place in a shard: then the caller joins what `take_moves`
+                returns, or it is joined at the end.
+        """
         if values.shape[1:] != self._row_shape:
             raise ValueError(f"{key}: shape {values.shape} does not end in {self._row_shape}")
-        with naming(self._folder):
-            self._file.write(np.ascontiguousarray(values, dtype="<f4").tobytes())
+        offset = self._header_bytes + self._offsets[-1] * self._row_bytes
+        with naming(self.folder):
+            if isinstance(values, ArraySlice):
+                self._moves.append(Move(values, offset))
+            else:
+                self._file.seek(offset)
+                self._file.write(_bytes_of(values))
             self._json.write(f"{',' if len(self) else ''}\n  {json.dumps(key)}")
-        self._offsets.append(self._offsets[-1] + len(values))
+        self._offsets.append(self._offsets[-1] + values.shape[0])
+
+    def take_moves(self) -> list[Move]:
+        """Return the arrays that were added since the last call and are still in shards."""
+        moves, self._moves = self._moves, []
+        return moves
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -82,36 +185,20 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with naming(self._folder):
-            self._json.write("\n ]\n}\n" if len(self) else "]\n}\n")
-            self._json.close()
-            if kind is None:
-                self._write_header()
-                np.save(self._folder / "offsets.npy", np.array(self._offsets, dtype=np.int64))
-                self._part.replace(self._folder / "store.json")
-            else:
-                self._part.unlink()
-            self._file.close()
-
-
-@dataclass(frozen=True)
-class ArraySlice:
-    """Where an array is stored: small enough to send to a process that then reads the array.
-
-    Attributes:
-        file: values.npy, by a path that is valid on other machines too.
-        offset: position of the array's first byte.
-        shape: shape of the array.
-    """
-
-    file: Path
-    offset: int
-    shape: tuple[int, ...]
-
-    def read(self) -> FloatArray:
-        """Read a copy of the array into memory."""
-        numbers = np.fromfile(self.file, "<f4", math.prod(self.shape), offset=self.offset)
-        return numbers.reshape(self.shape)
+        try:
+            with naming(self.folder):
+                self._json.write("\n ]\n}\n" if len(self) else "]\n}\n")
+                self._json.close()
+                if kind is None:
+                    join(self.folder, self.take_moves())
+                    self._write_header()
+                    np.save(self.folder / "offsets.npy", np.array(self._offsets, dtype=np.int64))
+                    self._part.replace(self.folder / "store.json")
+                else:
+                    self._part.unlink()
+                self._file.close()
+        finally:
+            shutil.rmtree(self._shards, ignore_errors=True)
 
 
 class Store(Mapping[str, FloatArray]):
@@ -126,7 +213,7 @@ class Store(Mapping[str, FloatArray]):
         try:
             described = json.loads((folder / "store.json").read_text(encoding="utf-8"))
             self._offsets = np.load(folder / "offsets.npy", allow_pickle=False)
-            self._file = folder.absolute() / "values.npy"
+            self._file = folder.absolute() / _VALUES
             # An empty array cannot be mapped.
             empty = self._offsets[-1] == 0
             # Mapped, but as a plain array: slices of a memmap take five times as long to make.

@@ -1,10 +1,11 @@
 """Fit a baseline to compare the net with: a linear or kernel classifier on clip statistics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ser.core.typing import FloatArray
 
@@ -28,9 +29,9 @@ def clip_statistics(features: FloatArray) -> NDArray[np.float64]:
 
 def fit_and_predict(
     kind: str,
-    train: Sequence[FloatArray],
+    train: Iterable[FloatArray],
     train_emotions: Sequence[str],
-    test: Sequence[FloatArray],
+    test: Iterable[FloatArray],
     seed: int,
     weights: Sequence[float] | None = None,
 ) -> list[str]:
@@ -56,19 +57,22 @@ def fit_and_predict(
         else SVC(C=3.0, random_state=seed)
     )
     pipeline = Pipeline([("scaler", StandardScaler()), ("classifier", classifier)])
-    pipeline.fit(
-        np.stack([clip_statistics(f) for f in train]),
-        list(train_emotions),
-        classifier__sample_weight=None if weights is None else np.array(weights),
-    )
-    return [str(e) for e in pipeline.predict(np.stack([clip_statistics(f) for f in test]))]
+    # Its matrices are too small to share: threads would wait for each other, and use a busy core.
+    with threadpool_limits(1):
+        pipeline.fit(
+            np.stack([clip_statistics(f) for f in train]),
+            list(train_emotions),
+            classifier__sample_weight=None if weights is None else np.array(weights),
+        )
+        predicted = pipeline.predict(np.stack([clip_statistics(f) for f in test]))
+    return [str(emotion) for emotion in predicted]
 
 
 def predict_with_baseline(
     kind: str,
     clips: pd.DataFrame,
     splits: pd.DataFrame,
-    features: Mapping[str, FloatArray],
+    read: Callable[[str], FloatArray],
     seed: int,
 ) -> pd.DataFrame:
     """Fit a baseline on each fold's train clips, weighted as for the net; predict its test clips.
@@ -78,7 +82,7 @@ def predict_with_baseline(
             have the largest sum of weights.
         clips: the table clips.csv.
         splits: the table splits.csv.
-        features: clip -> float32 [frames, dims].
+        read: returns the features float32 [frames, dims] of a clip.
         seed: of the solver.
 
     Returns:
@@ -94,7 +98,7 @@ def predict_with_baseline(
         if kind == "majority" or train["emotion"].nunique() == 1:
             predicted = [weights.groupby(train["emotion"]).sum().idxmax()] * len(test)
         else:
-            arrays = [[features[clip] for clip in part["clip"]] for part in (train, test)]
+            arrays = [map(read, part["clip"]) for part in (train, test)]
             predicted = fit_and_predict(
                 kind,
                 arrays[0],

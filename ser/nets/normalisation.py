@@ -4,7 +4,7 @@ All columns of a kind share one mean and one deviation, which preserves the shap
 columns of functionals differ in their units, so each has its own mean and deviation.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -87,22 +87,19 @@ def check_statistics(statistics: Statistics | None, dims: Mapping[str, int]) -> 
 
 
 def measure_groups(
-    clips: Mapping[str, FloatArray], group_of: Mapping[str, str], dims: Mapping[str, int]
+    read: Callable[[str], FloatArray], group_of: Mapping[str, str], dims: Mapping[str, int]
 ) -> dict[str, Statistics]:
     """Compute the statistics of each group of clips, such as each speaker.
 
     Args:
-        clips: clip -> float32 [frames, dims].
+        read: returns the features float32 [frames, dims] of a clip.
         group_of: clip -> group.
         dims: columns of each kind.
     """
     members: dict[str, list[str]] = {}
     for clip, group in group_of.items():
         members.setdefault(group, []).append(clip)
-    return {
-        group: measure_statistics((clips[clip] for clip in names), dims)
-        for group, names in members.items()
-    }
+    return {group: measure_statistics(map(read, names), dims) for group, names in members.items()}
 
 
 def normalise(

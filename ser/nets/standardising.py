@@ -34,8 +34,9 @@ class Described(NamedTuple):
 class StandardisingNet(nn.Module, ABC):
     """A net that pools each clip into one vector, and standardises vectors over clips.
 
-    Its Needs have `standardises_pooled`. Call `tune` once, then `measure` before training. With
-    model.normalisation speaker, call `measure_voices` again whenever the weights have changed.
+    Its Needs have `standardises_pooled`. Call `tune` once, then `standardise_by` before training.
+    With model.normalisation speaker, call `standardise_voices_by` again whenever the weights have
+    changed.
 
     Attributes:
         centre: [1, pooled], the mean to standardise by.
@@ -71,21 +72,21 @@ class StandardisingNet(nn.Module, ABC):
         """Pool each clip into one vector: [batch, pooled]."""
 
     @abstractmethod
-    def measure(self, pooled: Tensor) -> None:
-        """Set the mean and deviation to standardise by to those of the pooled vectors of clips.
+    def standardise_by(self, mean: Tensor, deviation: Tensor) -> None:
+        """Set the mean and the deviation to standardise by.
 
         Args:
-            pooled: [clips, pooled].
+            mean: [pooled].
+            deviation: [pooled], 0 for values that are constant.
         """
 
     @abstractmethod
-    def measure_voices(self, pooled: Tensor, voices: Tensor) -> None:
-        """Set each voice's mean and deviation to those of the pooled vectors of its clips.
+    def standardise_voices_by(self, means: Tensor, deviations: Tensor) -> None:
+        """Set the mean and the deviation of each voice, [voices, pooled], in the same way."""
 
-        Args:
-            pooled: [clips, pooled].
-            voices: int64 [clips], numbered from 0 without gaps.
-        """
+    def measure(self, pooled: Tensor) -> None:
+        """Standardise by the mean and deviation of the pooled vectors [clips, pooled] of clips."""
+        self.standardise_by(pooled.mean(dim=0), pooled.std(dim=0, correction=0))
 
     @torch.no_grad()
     def lean_towards(self, pooled: Tensor) -> None:

@@ -46,9 +46,9 @@ class StatPool(StandardisingNet):
     thirds; rhythm. A learned convolution over time, initialised with windowed sinusoids, adds the
     modulation of groups of bands at each rate.
 
-    The pooled values are standardised by mean and deviation over the train clips (`measure`), or
-    over the speaker's clips (`measure_voices`). The result for a clip therefore does not depend on
-    its batch, and a batch may have one clip.
+    The pooled values are standardised by mean and deviation over the train clips (`measure`),
+    or over the speaker's clips (`standardise_voices_by`). The result for a clip therefore does not
+    depend on its batch, and a batch may have one clip.
 
     Shapes:
         features [batch, frames, bands], log-mel in dB relative to the clip's loudest point, without
@@ -121,8 +121,8 @@ class StatPool(StandardisingNet):
         Args:
             features: [batch, frames, bands].
             lengths: int64 [batch].
-            voices: int64 [batch], the number of each clip's speaker in `measure_voices`; None: all
-                clips are standardised by the values of `measure`.
+            voices: int64 [batch], the number of each clip's speaker in `standardise_voices_by`;
+                None: all clips are standardised by the values of `measure`.
             described: what `describe` returned for the batch; None: it is computed here.
         """
         centre, scale = self.centre, self.scale
@@ -208,41 +208,28 @@ class StatPool(StandardisingNet):
         return pooling.mean(size, inside).log1p()
 
     @torch.no_grad()
-    def measure(self, pooled: Tensor) -> None:
-        """Set the mean and deviation to standardise by to those of the pooled vectors of clips.
-
-        Args:
-            pooled: [clips, pooled].
-        """
-        self.centre.copy_(pooled.mean(dim=0))
-        self.scale.copy_(_deviation(pooled))
+    def standardise_by(self, mean: Tensor, deviation: Tensor) -> None:
+        """Set the mean and deviation [pooled] to standardise by."""
+        self.centre.copy_(mean)
+        self.scale.copy_(_not_constant(deviation))
 
     @torch.no_grad()
-    def measure_voices(self, pooled: Tensor, voices: Tensor) -> None:
-        """Set each voice's mean and deviation to those of the pooled vectors of its clips.
-
-        Args:
-            pooled: [clips, pooled].
-            voices: int64 [clips], numbered from 0 without gaps.
-        """
-        of_voice = [pooled[voices == voice] for voice in range(int(voices.max()) + 1)]
-        centre = torch.stack([own.mean(dim=0) for own in of_voice])
-        scale = torch.stack([_deviation(own) for own in of_voice])
-        if self.voice_centre.shape == centre.shape:
+    def standardise_voices_by(self, means: Tensor, deviations: Tensor) -> None:
+        """Set the mean and deviation [voices, pooled] of each voice."""
+        if self.voice_centre.shape == means.shape:
             # In place, because a recorded step reads from the same memory again.
-            self.voice_centre.copy_(centre)
-            self.voice_scale.copy_(scale)
+            self.voice_centre.copy_(means)
+            self.voice_scale.copy_(_not_constant(deviations))
         else:
-            self.voice_centre, self.voice_scale = centre, scale
+            self.voice_centre, self.voice_scale = means, _not_constant(deviations)
 
 
 def _semitones(hertz: NDArray[np.float64]) -> Tensor:
     return torch.from_numpy(12 * np.log2(hertz / 100)).float()
 
 
-def _deviation(pooled: Tensor) -> Tensor:
-    """Compute the standard deviation of each column; 1 for a constant one."""
-    deviation = pooled.std(dim=0, correction=0)
+def _not_constant(deviation: Tensor) -> Tensor:
+    """Replace deviations of about 0, those of constant values, by 1."""
     return torch.where(deviation > _MIN_DEVIATION, deviation, 1.0)
 
 

@@ -33,7 +33,7 @@ def scheduler_address() -> str:
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item]
+    function: Callable[[Item], Result], items: Iterable[Item], size: int = 1
 ) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in order, computed by several processes.
 
@@ -46,6 +46,7 @@ def ordered_map(
     Args:
         function: applied to each item; it must not depend on the process that it runs in.
         items: read one by one.
+        size: how many of what a user counts an item holds: errors name the first of them.
 
     Raises:
         UserError: a process was killed, or the cluster failed: see `ser.parallel.cluster`.
@@ -61,5 +62,5 @@ def ordered_map(
         ):
             from ser.parallel import cluster
 
-        return cluster.cluster_map(function, items, address)
-    return local_map(function, items, worker_count())
+        return cluster.cluster_map(function, items, address, size)
+    return local_map(function, items, worker_count(), size)

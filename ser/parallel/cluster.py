@@ -101,7 +101,7 @@ def _call(code: bytes, payload: bytes) -> bytes:
 
 
 def cluster_map(
-    function: Callable[[Item], Result], items: Iterable[Item], address: str
+    function: Callable[[Item], Result], items: Iterable[Item], address: str, size: int = 1
 ) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in order, computed by a cluster's workers.
 
@@ -112,6 +112,7 @@ def cluster_map(
         function: applied to each item; its prints go to the worker's log.
         items: read one by one.
         address: of the scheduler, such as tcp://192.168.0.1:8786.
+        size: as for `ser.parallel.ordered_map`.
 
     Raises:
         UserError: the scheduler cannot be reached or is lost, it has no workers, their code or
@@ -129,13 +130,13 @@ def cluster_map(
 
         source = iter(items)
         waiting: deque[Future[bytes]] = deque()
-        for place in count(1):
+        for done in count(1):
             free = max(0, ITEMS_AHEAD * threads - len(waiting))
             waiting.extend(submit(item) for item in islice(source, free))
             if not waiting:
                 return
-            yield _wait_for_result(client, address, waiting.popleft(), place)
-            if place % (ITEMS_AHEAD * threads) == 0:  # workers come and go
+            yield _wait_for_result(client, address, waiting.popleft(), 1 + (done - 1) * size)
+            if done % (ITEMS_AHEAD * threads) == 0:  # workers come and go
                 threads = max(1, sum(client.nthreads().values()))
 
 

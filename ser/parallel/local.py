@@ -38,7 +38,7 @@ def limit_to_one_thread() -> None:
 
 
 def local_map(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int, size: int = 1
 ) -> Generator[Result, None, None]:
     """Do the same as `ser.parallel.ordered_map`; a single worker runs in this process."""
     if workers == 1:
@@ -54,7 +54,7 @@ def local_map(
             threads.submit(processes.compute, item)
             for item in islice(source, ITEMS_AHEAD * workers)
         )
-        for place in count(1):
+        for place in count(1, size):
             if not waiting:
                 return
             try:

@@ -119,7 +119,7 @@ def _interpolate(
         )
     flat = np.stack(
         [
-            fit_length(normalise(versions[0], examples.dims, statistics), model).ravel()
+            fit_length(normalise(np.asarray(versions[0]), examples.dims, statistics), model).ravel()
             for versions, statistics in zip(examples.versions, examples.statistics, strict=True)
         ]
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ser.core.needs import needs_of
 from ser.core.sections import Model
+from ser.core.store import ArraySlice
 from ser.core.typing import FloatArray
 from ser.nets.lengths import min_frames, shorten
 from ser.nets.normalisation import Statistics, normalise
@@ -21,7 +22,7 @@ from ser.training.devices import records_steps
 # Clips are sorted by length within pools of this many batches, which saves padding.
 _POOL = 8
 PREDICTED_AT_ONCE = 64  # clips of a batch for prediction
-_ROOM = 1 << 30  # bytes of features kept in memory
+_ROOM = 1 << 26  # bytes of features kept in memory
 _GRAIN = 16  # frames; padding to multiples of it leaves few shapes of batches to record
 
 
@@ -30,7 +31,7 @@ class Examples:
     """Clips for training or prediction.
 
     Attributes:
-        versions: for each clip, one or more float32 [frames, dims]; may be memory-mapped.
+        versions: for each clip, one or more float32 [frames, dims], or where they are stored.
             Prediction uses the first, an epoch of training a random one.
         labels: int64 [clips], the index of each clip's emotion.
         dims: columns of each kind of features, such as {"logmel": 64}.
@@ -40,7 +41,7 @@ class Examples:
         loss_weights: float32 [clips], what the loss of each clip is multiplied by; None: 1.
     """
 
-    versions: Sequence[Sequence[FloatArray]]
+    versions: Sequence[Sequence[FloatArray | ArraySlice]]
     labels: NDArray[np.int64]
     dims: Mapping[str, int]
     statistics: Sequence[Statistics | None]
@@ -93,7 +94,7 @@ class NormalisedClips:
         """Return the features of a clip's version: float32 [frames, dims]."""
         if (clip, version) in self._kept:
             return self._kept[clip, version]
-        raw = self.examples.versions[clip][version]
+        raw = np.asarray(self.examples.versions[clip][version])
         normalised = normalise(raw, self.examples.dims, self.examples.statistics[clip])
         features = torch.from_numpy(shorten(normalised, self.model)).to(self.device)
         if self._keeps:

@@ -10,9 +10,8 @@ import pandas as pd
 from ser.core.clips import speaker_of
 from ser.core.needs import needs_of
 from ser.core.sections import Model
-from ser.core.store import Store
+from ser.core.store import ArraySlice, Store
 from ser.core.tables import read_csv
-from ser.core.typing import FloatArray
 from ser.nets.normalisation import (
     Statistics,
     identity_statistics,
@@ -22,12 +21,12 @@ from ser.nets.normalisation import (
 from ser.training.batches import Examples
 
 
-def read_copies(augmented: Path) -> dict[str, list[FloatArray]]:
-    """Read the features of every clip's copies: clip -> a float32 [frames, dims] per copy."""
-    store, table = Store(augmented), read_csv(augmented / "copies.csv")
-    copies: dict[str, list[FloatArray]] = {}
+def find_copies(augmented: Path) -> dict[str, list[ArraySlice]]:
+    """Return where the features of every clip's copies are: clip -> [frames, dims] of each copy."""
+    store, table = Store(augmented), read_csv(augmented / "copies.csv", ["key", "clip"])
+    copies: dict[str, list[ArraySlice]] = {}
     for key, clip in zip(table["key"], table["clip"], strict=True):
-        copies.setdefault(clip, []).append(store[key])
+        copies.setdefault(clip, []).append(store.array_slice(key))
     return copies
 
 
@@ -39,17 +38,17 @@ class ExampleSource:
         clips: pd.DataFrame,
         features: Store,
         model: Model,
-        copies: Mapping[str, Sequence[FloatArray]] | None = None,
+        copies: Mapping[str, Sequence[ArraySlice]] | None = None,
     ) -> None:
         """Collect labels and voices, and the statistics of each speaker if they are used.
 
         Args:
-            clips: the table clips.csv.
+            clips: clip, corpus, speaker and emotion of the table clips.csv.
             features: clip -> float32 [frames, dims].
             model: its normalisation is clip, speaker (by all of the speaker's clips, including test
                 clips; labels are not used), corpus (see `of_fold`) or train. Nets that standardise
                 what they pool get features without normalisation.
-            copies: clip -> features of its changed copies; None without copies.
+            copies: clip -> where the features of its changed copies are; None without copies.
         """
         self.dims: dict[str, int] = features.meta["dims"]
         self._features, self._copies = features, copies or {}
@@ -94,7 +93,7 @@ class ExampleSource:
     def _measure_voices(self) -> None:
         if not self._standardises_pooled:
             voices = {clip: self._voice[clip] for clip in self._measured_by}
-            self._voice_statistics = measure_groups(self._features, voices, self.dims)
+            self._voice_statistics = measure_groups(self._features.read, voices, self.dims)
 
     def measure(self, train: Sequence[str]) -> Statistics | None:
         """Compute the statistics to normalise new recordings by; None if a clip has its own.
@@ -107,7 +106,7 @@ class ExampleSource:
         if self._normalisation not in ("train", "corpus"):
             return None
         clips = train if self._normalisation == "train" else self._measured_by_for_new
-        return measure_statistics((self._features[clip] for clip in clips), self.dims)
+        return measure_statistics(map(self._features.read, clips), self.dims)
 
     def examples(
         self, clips: Sequence[str], emotions: Sequence[str], train_statistics: Statistics | None
@@ -120,7 +119,7 @@ class ExampleSource:
             train_statistics: what `measure` returned for the fold.
         """
         return Examples(
-            [[self._features[clip]] for clip in clips],
+            [[self._features.array_slice(clip)] for clip in clips],
             self._labels(clips, emotions),
             self.dims,
             self._statistics(clips, train_statistics),
@@ -166,7 +165,9 @@ class ExampleSource:
             each_copy: whether each copy is a separate example, or a version of its clip's example.
             weight_of: clip -> weight of its loss; None: all are 1.
         """
-        versions = [[self._features[clip], *self._copies.get(clip, ())] for clip in clips]
+        versions = [
+            [self._features.array_slice(clip), *self._copies.get(clip, ())] for clip in clips
+        ]
         names = list(clips)
         if each_copy:
             names = [clip for clip, own in zip(clips, versions, strict=True) for _ in own]

@@ -31,7 +31,7 @@ from ser.training.devices import (
     make_deterministic,
     use_tensor_cores,
 )
-from ser.training.examples import ExampleSource, read_copies
+from ser.training.examples import ExampleSource, find_copies
 from ser.training.history import Epoch
 from ser.training.loop import FoldData, Run, fit
 from ser.training.team import Team
@@ -147,13 +147,15 @@ def train_fold(
     limit_threads(model)
     use_tensor_cores()
     team = team or Team(choose_device())
-    clips, splits = read_csv(inputs.clips), read_csv(inputs.splits)
+    # Without the other columns: each takes as much memory as all that is known of a clip here.
+    clips = read_csv(inputs.clips, ["clip", "corpus", "speaker", "emotion"])
+    splits = read_csv(inputs.splits)
     emotions = sorted(set(clips["emotion"]))
     store = Store(inputs.features)
     rows = splits[splits["fold"] == fold]
     clips_of = rows.groupby("subset")["clip"].agg(list).to_dict()
     tested = splits["clip"][splits["subset"] == "test"]
-    every = ExampleSource(clips, store, model, read_copies(inputs.augmented))
+    every = ExampleSource(clips, store, model, find_copies(inputs.augmented))
     source = every.of_fold(clips_of["train"], tested)
     train, val, train_statistics = examples_of_fold(
         source, clips_of, weights_other_than_one(rows), emotions, model, fold

@@ -118,6 +118,8 @@ def fit(
         take = RecordedSteps(take, CudaRecorder(state.optimizer, team.device)).take
     if not state.history:
         measure_pooled(state.net, measured)
+    if measured is not None and measured.examples.voices is None:
+        measured = None  # what it keeps in memory is not used again
     measure_voices(state.net, measured, fold.new_voices)
     while not _finished(state, model):
         epoch = len(state.history) + 1

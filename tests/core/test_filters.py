@@ -32,6 +32,14 @@ def test_mel_bands_above_1000_hz_are_27_to_a_factor_of_6_4():
     assert middles[1:] / middles[:-1] == pytest.approx(np.full(52, 6.4 ** (1 / 54)))
 
 
+@pytest.mark.parametrize(("fmin", "fmax"), [(0.0, 8000.0), (50.0, 900.0), (1000.0, 24000.0)])
+@pytest.mark.parametrize("bands", [24, 64])
+def test_the_middles_of_mel_bands_are_librosas_bit_for_bit(fmin, fmax, bands):
+    edges = librosa.mel_frequencies(bands + 2, fmin=fmin, fmax=fmax)
+    found = mel_band_hertz(features(n_mels=bands, fmin=fmin, fmax=fmax))
+    np.testing.assert_array_equal(found, edges[1:-1])
+
+
 def test_pitch_classes_begin_with_c_and_are_tuned_to_440_hz():
     bank = filter_banks(16000, features(kinds=["chroma"], n_fft=4096))["chroma"]
     for midi in range(60, 84):

@@ -510,7 +510,7 @@ def test_a_baseline_has_the_weights_of_the_net(kind):
     splits = clips[["clip"]].assign(fold=1, subset=["train"] * 18 + ["test"] * 6, weight=1.0)
     light = splits.assign(weight=np.where(clips["emotion"] == "sad", 1e-6, 1))
     for table, says_sad in ((splits, True), (light, False)):
-        predicted = baseline.predict_with_baseline(kind, clips, table, features, 0)["predicted"]
+        predicted = baseline.predict_with_baseline(kind, clips, table, features.__getitem__, 0)["predicted"]
         assert ("sad" in set(predicted)) == says_sad
 
 
@@ -584,7 +584,7 @@ def test_the_baseline_takes_folds_that_lack_emotions(kind):
         ],
         columns=["clip", "fold", "subset"],
     ).assign(weight=1.0)
-    table = baseline.predict_with_baseline(kind, clips, splits, features, 0)
+    table = baseline.predict_with_baseline(kind, clips, splits, features.__getitem__, 0)
     assert list(table.columns) == ["fold", "emotion", "predicted"]
     assert table["fold"].tolist() == [1] * 2 + [2] * 6 + [3] * 6
     for fold, own in table.groupby("fold"):

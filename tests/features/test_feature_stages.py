@@ -82,12 +82,3 @@ def test_without_copies_or_clips_the_tables_are_empty(project, copies):
     augment.main(Path("clips.csv"), Path("clean"), Path("augmented"))
     assert len(Store(Path("augmented"))) == 0
     assert list(read_rows(Path("augmented/copies.csv"))) == []
-
-
-def test_copies_are_drawn_clip_by_clip_when_they_are_asked_for(project):
-    settings = params.load().augment
-    jobs = augment.jobs(Path("clips.csv"), Store(Path("clean")), settings)
-    first = next(jobs)
-    assert first.clip == "own/a"
-    assert first.changes == [draw_changes(settings, "own/a", number) for number in (1, 2, 3)]
-    assert len(list(jobs)) == 3

@@ -49,7 +49,7 @@ def test_a_high_level_costs_no_precision():
 def test_groups_are_measured_each_by_its_own_clips():
     arrays = dict(zip("abcdef", clips(6), strict=True))
     groups = {"a": "x", "b": "y", "c": "x", "d": "z", "e": "y", "f": "x"}
-    measured = measure_groups(arrays, groups, DIMS)
+    measured = measure_groups(arrays.__getitem__, groups, DIMS)
     assert set(measured) == {"x", "y", "z"}
     for group, statistics in measured.items():
         own = [arrays[clip] for clip, name in groups.items() if name == group]
@@ -157,7 +157,7 @@ def test_a_high_level_costs_functionals_no_precision():
 def test_groups_of_functionals_are_measured_each_by_its_own_clips():
     arrays = dict(zip("abcdef", rows(6), strict=True))
     groups = {"a": "x", "b": "y", "c": "x", "d": "z", "e": "y", "f": "x"}
-    measured = measure_groups(arrays, groups, FUNCTIONALS)
+    measured = measure_groups(arrays.__getitem__, groups, FUNCTIONALS)
     assert set(measured) == {"x", "y", "z"}
     for group, statistics in measured.items():
         own = [arrays[clip] for clip, name in groups.items() if name == group]

@@ -156,6 +156,27 @@ def test_pooled_values_are_standardised_by_the_measured_clips():
     torch.testing.assert_close(deviation, torch.ones(len(deviation)), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("voices", [False, True])
+def test_what_is_measured_in_parts_equals_what_is_measured_at_once(monkeypatch, voices):
+    few, times, made = examples(voices), 7, []
+    numbers = None if few.voices is None else np.repeat(few.voices, times)
+    many = Examples(
+        [version for version in few.versions for _ in range(times)],
+        np.repeat(few.labels, times),
+        DIMS,
+        [*few.statistics] * times,
+        numbers,
+    )
+    for batches in (128, 1):
+        monkeypatch.setattr("ser.training.pooled._HELD", batches)
+        net, clips = make(), NormalisedClips(many, settings(), CPU)
+        measure_pooled(net, clips)
+        measure_voices(net, clips)
+        made.append([net.centre, net.scale, net.voice_centre, net.voice_scale])
+    for at_once, in_parts in zip(*made, strict=True):
+        torch.testing.assert_close(in_parts, at_once, atol=1e-4, rtol=1e-4)
+
+
 def test_voices_are_measured_each_by_its_own_clips():
     net, clips = make(), NormalisedClips(examples(voices=True), settings(), CPU)
     measure_voices(net, clips)

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -20,8 +21,10 @@ from distributed import Client
 
 from scripts.workspace import ROOT, change_params
 from ser.core.errors import UserError
+from ser.core.store import StoreWriter
 from ser.parallel import ordered_map
 from ser.parallel.local import local_map
+from ser.parallel.stored import stored_map
 from ser.sources import demo
 
 PATIENCE = 60  # seconds until a condition that does not come true fails its test
@@ -235,6 +238,33 @@ def test_the_work_survives_a_killed_worker(on_cluster, tmp_path, monkeypatch):
     there = [*first, *results]
     monkeypatch.delenv("SER_DASK_SCHEDULER")
     assert there == list(local_map(signal_and_wait, jobs, 1))
+
+
+def signal_and_make(job):
+    number, _ = signal_and_wait(job)
+    return number, [np.full(number % 7, number, np.float32)]
+
+
+def files_of_a_store(folder, jobs):
+    with StoreWriter(folder, (), {}) as store:
+        for number, (array,) in stored_map(signal_and_make, jobs, store):
+            store.add(str(number), array)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_store_has_the_same_bytes_though_a_worker_was_killed(on_cluster, tmp_path, monkeypatch):
+    jobs = [(number, tmp_path) for number in range(200)]
+    begun = tmp_path / "begun"
+    killer = threading.Thread(
+        target=lambda: os.kill(int(wait_until(begun.exists) and begun.read_text()), signal.SIGKILL)
+    )
+    killer.start()
+    there = files_of_a_store(tmp_path / "there", jobs)
+    killer.join()
+    monkeypatch.setenv("SER_DASK_SCHEDULER", "")
+    monkeypatch.setenv("SER_WORKERS", "1")
+    assert there == files_of_a_store(tmp_path / "here", jobs)
+    assert len(there) == 3
 
 
 def die_of_three(number):

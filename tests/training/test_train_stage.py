@@ -942,3 +942,15 @@ def test_an_imports_files_are_its_packages_and_its_module(tmp_path):
     names = [path.relative_to(tmp_path).as_posix() for path in paths]
     assert names == ["ser/__init__.py", "ser/nets/__init__.py", "ser/nets/cnn.py"]
     assert files_of("numpy.linalg", tmp_path) == []
+
+
+def test_threads_sleep_while_they_wait_unless_the_user_wants_otherwise():
+    for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "ACTIVE")):
+        environment = os.environ | {"OMP_DISPLAY_ENV": "true"}
+        environment.pop("OMP_WAIT_POLICY", None)
+        done = subprocess.run(
+            [sys.executable, "-c", "import stages.train"], cwd=ROOT, env=environment | given,
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        found = re.findall(r"OMP_WAIT_POLICY = '(\w+)'", done.stderr)
+        assert set(found) == {expected}
