@@ -3,11 +3,8 @@
 from abc import ABC, abstractmethod
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-
-_CLIPS_BEHIND_MEAN = 3  # the mean of the train clips counts as much as so many clips of a voice
 
 
 class StandardisingNet(nn.Module, ABC):
@@ -41,6 +38,10 @@ class StandardisingNet(nn.Module, ABC):
         """Pool each clip into one vector: [batch, pooled]."""
 
     @abstractmethod
+    def classify(self, standard: Tensor) -> Tensor:
+        """Compute the logits from standardised pooled vectors: [batch, emotions]."""
+
+    @abstractmethod
     def measure(self, pooled: Tensor) -> None:
         """Set the mean and deviation to standardise by to those of the pooled vectors of clips.
 
@@ -56,16 +57,3 @@ class StandardisingNet(nn.Module, ABC):
             pooled: [clips, pooled].
             voices: int64 [clips], numbered from 0 without gaps.
         """
-
-    @torch.no_grad()
-    def lean_towards(self, pooled: Tensor) -> None:
-        """Move the mean towards that of a voice's clips, the further the more there are.
-
-        Adaptation with a relevance factor, as of the means in Reynolds, Quatieri, Dunn: Speaker
-        verification using adapted Gaussian mixture models, Digital Signal Processing 10(1-3), 2000.
-
-        Args:
-            pooled: [clips, pooled], of unlabelled clips of one voice.
-        """
-        share = len(pooled) / (len(pooled) + _CLIPS_BEHIND_MEAN)
-        self.centre.lerp_(pooled.mean(dim=0), share)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ser.nets import pooling
 from ser.nets.layers import clip_outliers, perceptron
+from ser.nets.normalisation import MIN_POOLED_DEVIATION
 from ser.nets.standardising import StandardisingNet
 from ser.nets.transforms import (
     PITCHES,
@@ -32,7 +33,6 @@ _PEAK_DB = -20.0  # peaks of the level further below the loudest are ignored
 _VOICED_DB = 14.0  # a frame is voiced if its best comb fits better than this
 _SHARPNESS_DB = 2.0  # by how much a comb must fit better than others to decide the pitch
 _MIN_VOICED = 5  # with fewer voiced frames, the most voiced frames are used instead
-_MIN_DEVIATION = 1e-4
 _TINY_POWER = 1e-10
 
 
@@ -121,7 +121,10 @@ class StatPool(StandardisingNet):
         centre, scale = self.centre, self.scale
         if voices is not None:
             centre, scale = self.voice_centre[voices], self.voice_scale[voices]
-        standard = (self.pool(features, lengths) - centre) / scale
+        return self.classify((self.pool(features, lengths) - centre) / scale)
+
+    def classify(self, standard: Tensor) -> Tensor:
+        """Compute the logits from standardised pooled vectors: [batch, emotions]."""
         logits: Tensor = self.head(clip_outliers(standard))
         return logits
 
@@ -225,7 +228,7 @@ def _semitones(hertz: NDArray[np.float64]) -> Tensor:
 def _deviation(pooled: Tensor) -> Tensor:
     """Compute the standard deviation of each column; 1 for a constant one."""
     deviation = pooled.std(dim=0, correction=0)
-    return torch.where(deviation > _MIN_DEVIATION, deviation, 1.0)
+    return torch.where(deviation > MIN_POOLED_DEVIATION, deviation, 1.0)
 
 
 def _voiced(voicing: Tensor, active: Tensor) -> Tensor:

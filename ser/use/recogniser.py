@@ -4,7 +4,7 @@ A recording is processed in the same way as the training clips; the settings of 
 with the model.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -23,34 +23,16 @@ from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
 from ser.features.extract import extract
+from ser.inference.nets import WAVEFORM, Nets, input_of_folds
 from ser.nets.description import Description
-from ser.nets.lengths import fit_length
-from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics, normalise
+from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics
 from ser.use.narrowband import ABOVE, is_narrowband
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut, shared_seconds
 
-WAVEFORM, FEATURES = "waveform", "features"  # the two inputs that nets can take
 PER_SPEAKER = "the model was trained on features normalised by each speaker's own recordings"
 _BLOCK = 1 << 20  # samples
 _MIN_VOICE_RECORDINGS = 5  # a deviation over fewer means nothing
-
-
-@dataclass(frozen=True)
-class Nets:
-    """The nets of all folds.
-
-    Attributes:
-        take: WAVEFORM: float32 [samples], as `checked_waveform` returns it; FEATURES: a clip's
-            features, normalised for each fold, float32 [folds, frames, dims].
-        answer: such an input -> probabilities [folds, emotions].
-        adapt: adapts the nets, as they were trained, to a speaker by the features of recordings,
-            float32 [frames, dims] each; None: the nets do not adapt to a voice themselves.
-    """
-
-    take: str
-    answer: Callable[[FloatArray], FloatArray]
-    adapt: Callable[[Sequence[FloatArray]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -290,7 +272,7 @@ class Recogniser:
         if self._nets.adapt is None:
             self._voice = measure_statistics(features, self._dims)
         else:
-            self._nets.adapt(features)
+            self._nets = self._nets.adapt(features)
             self._voice = identity_statistics(self._dims)
 
     def _require_adaptable(self) -> None:
@@ -435,14 +417,7 @@ class Recogniser:
         return self._feature_answers(self.features(waveform))
 
     def _feature_answers(self, features: FloatArray) -> NDArray[np.float64]:
-        inputs = [
-            fit_length(
-                normalise(features, self._dims, self._voice if statistics is None else statistics),
-                self._model,
-            )
-            for statistics in self.description.statistics
-        ]
-        return _checked(self._nets.answer(np.stack(inputs)))
+        return _checked(self._nets.answer(input_of_folds(features, self.description, self._voice)))
 
     def _by_emotion(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
         return dict(zip(self.emotions, map(float, probabilities), strict=True))

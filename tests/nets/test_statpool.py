@@ -255,15 +255,3 @@ def test_a_training_that_was_killed_is_resumed_with_the_identical_weights(tmp_pa
     resumed, again = train(tmp_path / "parts", model, voices)
     assert again == history
     assert all(torch.equal(resumed[name], weights[name]) for name in weights)
-
-
-@pytest.mark.parametrize("clips", [1, 2, 5, 40])
-def test_a_voice_counts_by_its_number_of_clips(clips):
-    net = make()
-    values = torch.randn(40, net.centre.shape[1], generator=torch.Generator().manual_seed(0))
-    net.measure(3 + 2 * values)
-    centre, scale = net.centre.clone(), net.scale.clone()
-    net.lean_towards(values[:clips])
-    expected = (values[:clips].sum(dim=0) + 3 * centre) / (clips + 3)
-    torch.testing.assert_close(net.centre, expected)
-    assert torch.equal(net.scale, scale)
