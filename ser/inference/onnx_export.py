@@ -5,7 +5,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
     nets = standardising(modules)
     if not nets:
         folds = Folds(modules, description.temperatures)
-        write_onnx(folds, {FEATURES: example}, free, [PROBABILITIES], description, path)
+        write_onnx(_trace(folds, {FEATURES: example}, free, [PROBABILITIES]), description, path)
         return
     standard = standard_of(nets)
     examples = {
@@ -46,60 +46,77 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
         CENTRE: torch.from_numpy(standard.centre),
         SCALE: torch.from_numpy(standard.scale),
     }
+    folds_by = StandardisingFolds(nets, description.temperatures)
+    proto = _trace(folds_by, examples, free, [PROBABILITIES, POOLED])
+    _, pooled = proto.graph.output
+    # The exporter does not find out its size.
+    pooled.type.tensor_type.CopyFrom(_type_of(examples[CENTRE]))
     values = np.stack([standard.centre, standard.scale]).astype("<f4")
-    write_onnx(
-        StandardisingFolds(nets, description.temperatures),
-        examples,
-        free,
-        [PROBABILITIES, POOLED],
-        description,
-        path,
-        {STANDARD: base64.b64encode(values.tobytes()).decode()},
-    )
+    metadata = {STANDARD: base64.b64encode(values.tobytes()).decode()}
+    write_onnx(proto, description, path, metadata)
 
 
-def write_onnx(
-    net: nn.Module,
-    examples: Mapping[str, Tensor],
-    free: Sequence[int],
-    outputs: Sequence[str],
-    description: Description,
-    path: Path,
-    metadata: Mapping[str, str] | None = None,
-) -> None:
-    """Write a net and its description as an ONNX file.
+def _trace(
+    net: nn.Module, examples: Mapping[str, Tensor], free: Sequence[int], outputs: Sequence[str]
+) -> onnx.ModelProto:
+    """Return a net as a graph.
+
+    It is traced, which takes a tenth of the time of `torch.export`, and is enough for nets that do
+    not decide by the values or the number of the frames.
 
     Args:
         net: on the CPU.
         examples: name of each input, in the order of the net -> a value that it can take.
         free: the dimensions of the first input that may have any size.
         outputs: names of the outputs.
+    """
+    file = io.BytesIO()
+    with quietly():
+        torch.onnx.export(
+            net.eval(),
+            tuple(examples.values()),
+            file,
+            input_names=list(examples),
+            output_names=outputs,
+            dynamic_axes={FEATURES: {axis: f"any_{axis}" for axis in free}},
+            dynamo=False,
+        )
+    return onnx.load_from_string(file.getvalue())
+
+
+def write_onnx(
+    proto: onnx.ModelProto,
+    description: Description,
+    path: Path,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a graph as a file, with its description.
+
+    Args:
+        proto: the graph.
         description: of the model; the digest of its own ONNX file is left out.
         path: of the file to write.
         metadata: more to write into the file.
     """
-    fixed = [dict[int, object]() for _ in range(len(examples) - 1)]
-    # The exporter reports every step, and warns about its own parts.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        program = torch.onnx.export(
-            net.eval(),
-            tuple(examples.values()),
-            input_names=list(examples),
-            output_names=outputs,
-            dynamic_shapes=(dict.fromkeys(free, torch.export.Dim.DYNAMIC), *fixed),
-            dynamo=True,
-            verbose=False,
-        )
-    if program is None:
-        raise RuntimeError("torch.onnx.export made nothing")
-    proto = program.model_proto
     _forget_origin(proto.graph)
     described = description.model_copy(update={"onnx": None}).to_json()
     onnx.helper.set_model_props(proto, {METADATA: described, **(metadata or {})})
     onnx.checker.check_model(proto)
     onnx.save(proto, path)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Keep silent what an exporter reports: every step, and warnings about its own parts."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        yield
+
+
+def _type_of(tensor: Tensor) -> onnx.TypeProto.Tensor:
+    shape = list(tensor.shape)
+    return onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, shape).tensor_type
 
 
 def _example_features(description: Description) -> tuple[Tensor, list[int]]:

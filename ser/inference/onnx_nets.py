@@ -33,6 +33,8 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
         import onnxruntime
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are reported below
+    # More would take longer than it saves.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.intra_op_num_threads = 1  # one clip at a time: more threads only wait for each other
     try:
         session = onnxruntime.InferenceSession(

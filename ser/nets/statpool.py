@@ -234,8 +234,9 @@ def _deviation(pooled: Tensor) -> Tensor:
 def _voiced(voicing: Tensor, active: Tensor) -> Tensor:
     """Return a mask of the voiced frames among the active ones, at least the five most voiced."""
     clear = active & (voicing > _VOICED_DB)
-    most = voicing.masked_fill(~active, -torch.inf)
-    fifth = most.topk(min(_MIN_VOICED, most.shape[1]), dim=1).values[:, -1:]
+    # Padded, so that there are five: a traced graph cannot decide by the number of frames.
+    most = F.pad(voicing.masked_fill(~active, -torch.inf), (0, _MIN_VOICED), value=-torch.inf)
+    fifth = most.topk(_MIN_VOICED, dim=1).values[:, -1:]
     few = clear.sum(dim=1, keepdim=True) < _MIN_VOICED
     return clear | few & active & (voicing >= fifth)
 

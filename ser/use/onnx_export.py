@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ser.core.kinds import LOGMEL
 from ser.inference.nets import WAVEFORM
-from ser.inference.onnx_export import export_nets, write_onnx
+from ser.inference.onnx_export import export_nets, quietly, write_onnx
 from ser.inference.onnx_nets import FOLD_PROBABILITIES, PROBABILITIES
 from ser.inference.torch_nets import Folds
 from ser.nets import model_folder
@@ -75,5 +75,16 @@ def export(folder: Path, path: Path) -> None:
         export_nets(description, modules, path)
         return
     net = FromWaveform(description, Folds(modules, description.temperatures))
-    examples = {WAVEFORM: torch.zeros(_EXAMPLE_SAMPLES)}
-    write_onnx(net, examples, [0], [PROBABILITIES, FOLD_PROBABILITIES], description, path)
+    with quietly():
+        program = torch.onnx.export(
+            net.eval(),
+            (torch.zeros(_EXAMPLE_SAMPLES),),
+            input_names=[WAVEFORM],
+            output_names=[PROBABILITIES, FOLD_PROBABILITIES],
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export made nothing")
+    write_onnx(program.model_proto, description, path)

@@ -16,10 +16,12 @@ from torch import nn
 from ser.core.errors import UserError
 from ser.core.recording import Recording
 from ser.features.extract import extract
+from ser.inference.comparison import TOLERANCE
 from ser.inference.onnx_release import add_onnx
 from ser.nets import model_folder
 from ser.nets.build import NETS
 from ser.nets.folder_files import ONNX, onnx_digest, read_description, write_description
+from ser.nets.layers import is_exporting
 from ser.use.explanation import explain
 from ser.use.loading import load, load_in_torch
 
@@ -109,11 +111,12 @@ def test_windows_and_explanations_are_those_of_pytorch(released, fold):
         answers = [each.predict(speech(3, 5.0), rate, window=1.0) for each in (ours, theirs)]
         assert len(answers[0].windows) > 5
         for one, other in zip(*(answer.windows for answer in answers), strict=True):
-            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+            # Thresholds of these nets with random weights amplify rounding in some windows.
+            assert one.probabilities == pytest.approx(other.probabilities, abs=TOLERANCE)
         assert answers[0].note == answers[1].note
     waveform = ours.waveform(speech(3), RATE)
     pictures = [explain(each, waveform, "sad").influence for each in (ours, theirs)]
-    # The influence is of log odds, whose slope is steeper than 1 away from the middle.
+    # The influence is of log odds, which are steeper than probabilities.
     assert pictures[0] == pytest.approx(pictures[1], abs=1e-3)
     assert np.abs(pictures[0]).max() > 1e-2
 
@@ -242,12 +245,13 @@ class Odd(nn.Module):
     def forward(self, features, lengths):
         means = features.mean(dim=1)[:, :3]
         if self.way == "other answers":
-            return means * (2 if torch.compiler.is_exporting() else 1)
-        return means if features.sum() > 0 else -means  # the file cannot depend on values
+            return means * (2 if is_exporting() else 1)
+        return torch.linalg.svdvals(torch.diag_embed(means))  # ONNX has no such operation
 
 
 @pytest.mark.parametrize(
-    ("way", "why"), [("other answers", "ONNX and PyTorch differ by 0."), ("values", "")]
+    ("way", "why"),
+    [("other answers", "ONNX and PyTorch differ by 0."), ("operation", "is not supported")],
 )
 def test_a_file_that_would_answer_otherwise_is_not_left(tmp_path, way, why):
     description, _ = make(tmp_path, "cnn")
