@@ -38,7 +38,8 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
     nets = standardising(modules)
     if not nets:
         folds = Folds(modules, description.temperatures)
-        write_onnx(_trace(folds, {FEATURES: example}, free, [PROBABILITIES]), description, path)
+        proto = _trace(folds, {FEATURES: example}, free, [PROBABILITIES], path)
+        write_onnx(proto, description, path)
         return
     standard = standard_of(nets)
     examples = {
@@ -47,7 +48,7 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
         SCALE: torch.from_numpy(standard.scale),
     }
     folds_by = StandardisingFolds(nets, description.temperatures)
-    proto = _trace(folds_by, examples, free, [PROBABILITIES, POOLED])
+    proto = _trace(folds_by, examples, free, [PROBABILITIES, POOLED], path)
     _, pooled = proto.graph.output
     # The exporter does not find out its size.
     pooled.type.tensor_type.CopyFrom(_type_of(examples[CENTRE]))
@@ -57,7 +58,11 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
 
 
 def _trace(
-    net: nn.Module, examples: Mapping[str, Tensor], free: Sequence[int], outputs: Sequence[str]
+    net: nn.Module,
+    examples: Mapping[str, Tensor],
+    free: Sequence[int],
+    outputs: Sequence[str],
+    path: Path,
 ) -> onnx.ModelProto:
     """Return a net as a graph.
 
@@ -69,19 +74,19 @@ def _trace(
         examples: name of each input, in the order of the net -> a value that it can take.
         free: the dimensions of the first input that may have any size.
         outputs: names of the outputs.
+        path: of a file that may be written to.
     """
-    file = io.BytesIO()
     with quietly():
         torch.onnx.export(
             net.eval(),
             tuple(examples.values()),
-            file,
+            path,
             input_names=list(examples),
             output_names=outputs,
             dynamic_axes={FEATURES: {axis: f"any_{axis}" for axis in free}},
             dynamo=False,
         )
-    return onnx.load_from_string(file.getvalue())
+    return onnx.load(path)
 
 
 def write_onnx(

@@ -47,17 +47,18 @@ class StandardisingFolds(nn.Module):
     def __init__(self, nets: Sequence[StandardisingNet], temperatures: Sequence[float]) -> None:
         super().__init__()
         self.nets = nn.ModuleList(nets)
+        self.each = tuple(nets)  # the same, by their type
         self.register_buffer("temperatures", torch.tensor(temperatures)[:, None])
 
     def forward(self, features: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the probabilities and the pooled vectors."""
         lengths = torch.full((1,), features.shape[1])
         rows = [
-            net.pool(clip[None], lengths) for net, clip in zip(self.nets, features, strict=True)
+            net.pool(clip[None], lengths) for net, clip in zip(self.each, features, strict=True)
         ]
         pooled = torch.cat(rows)
         standard = (pooled - centre) / scale
-        logits = [net.classify(row[None]) for net, row in zip(self.nets, standard, strict=True)]
+        logits = [net.classify(row[None]) for net, row in zip(self.each, standard, strict=True)]
         return (torch.cat(logits) / self.temperatures).softmax(dim=1), pooled
 
 

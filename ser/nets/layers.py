@@ -13,7 +13,8 @@ _nothing_padded = False
 
 def is_exporting() -> bool:
     """Return whether a graph is made of what is computed, which must hold for other clips too."""
-    return torch.compiler.is_exporting() or torch.jit.is_tracing()
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return tracing or torch.compiler.is_exporting()
 
 
 @contextmanager
