@@ -127,7 +127,8 @@ def default_loop(
     assert isinstance(net, StandardisingNet)
     net.tune(mel_band_hertz(settings.features))
     with torch.no_grad():
-        net.measure(torch.cat([net.pool(x[None], torch.tensor([len(x)])) for x in train[0]]))
+        pooled = torch.cat([net.pool(x[None], torch.tensor([len(x)])) for x in train[0]])
+    net.standardise_by(pooled.mean(dim=0), pooled.std(dim=0, correction=0))
     net = net.to(device)
     loader = DataLoader(
         Crops(*train, model.crop.probability, model.crop.share),

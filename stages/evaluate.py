@@ -11,6 +11,8 @@ from ser.core.tables import read_csv, write_json, write_report, write_table
 from ser.evaluation import baseline, card, prediction, scores, temperature
 from ser.evaluation.figures import compute_figures, tabulate_classes
 from ser.evaluation.unheard import read_unheard
+from ser.inference.comparison import some_of
+from ser.inference.onnx_release import add_onnx
 from ser.nets import model_folder
 from ser.nets.description import UnusableModelError
 from stages import run_stage
@@ -87,6 +89,16 @@ def main(
         list(temperatures.values()), figures.rounded(), unheard, all_params.clean.limits
     )
     model_folder.release(trained, model, measured, card.write_card(measured))
+    compared = [store[clip] for clip in some_of(sorted(set(table["clip"])))]
+    try:
+        furthest = add_onnx(model, measured, [net.cpu() for net in nets], compared)
+    except UserError as error:
+        print(f"{model} is run by PyTorch, because an ONNX file cannot be had: {error}")
+    else:
+        print(
+            f"ONNX file: on {len(compared)} test clips, its probabilities differ from PyTorch's by "
+            f"at most {furthest:.1g}"
+        )
 
     write_table(predictions, table, decimals=7)
     worst = scores.confident_mistakes(table, emotions, settings.mistakes)

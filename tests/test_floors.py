@@ -19,6 +19,7 @@ FLOORS = [
         "ser.plots",
         "ser.sources",
     },
+    {"ser.inference"},
     {"ser.augment", "ser.corpora", "ser.training", "ser.use"},
     {"ser.cleaning", "ser.evaluation", "ser.splits"},
     {"scripts", "stages"},

@@ -28,8 +28,8 @@ from ser.core.sections import (
 from ser.core.validation import check
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
-FORMAT = 7
-_OLDER = (3, 4, 5, 6)  # older formats that can be read
+FORMAT = 8
+_OLDER = (3, 4, 5, 6, 7)  # older formats that can be read
 _MAX_CLIPPED = 0.2  # of models of format 3
 # Settings of training that older formats lack, with the values that have no effect.
 _NEWER_SETTINGS = {
@@ -145,6 +145,8 @@ class Description(Section):
             not measured with these settings and clips.
         train_corpora: corpora that were trained on only, with the weight of their clips; unknown
             until it is evaluated.
+        onnx: digest by which the ONNX file beside the weights is known to match them, see
+            `ser.nets.folder_files.onnx_digest`; None: there is no such file.
     """
 
     model: Model
@@ -161,6 +163,7 @@ class Description(Section):
     metrics: Figures | None = None
     unheard_voices: UnheardVoices | None = None
     train_corpora: dict[str, ClipWeight] = Field(default_factory=dict)
+    onnx: str | None = None
 
     @model_validator(mode="after")
     def _folds_agree(self) -> Self:
@@ -252,13 +255,16 @@ def versions() -> dict[str, str]:
 def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Upgrade the contents of an older format in place.
 
-    No older format has temperatures. Format 6 may lack a change of copies, and top_db, which was
-    always 80 dB. Up to format 5, the form of the audio and the limits are among all settings of
-    clean, and the training clips are not named. Format 3 has no high-pass filter. Its clipping
-    limit counted samples at full scale, and does not fit what is counted now. Formats 3 and 4 do
-    not contain the filter banks, and may list the folds' accuracies once more beside their mean.
-    `ser.core.figures` handles the intervals of format 3, which are lists.
+    Format 7 has no ONNX file beside the weights. Up to format 6, there are no temperatures. Format
+    6 may lack a change of copies, and top_db, which was always 80 dB. Up to format 5, the form of
+    the audio and the limits are among all settings of clean, and the training clips are not named.
+    Format 3 has no high-pass filter. Its clipping limit counted samples at full scale, and does not
+    fit what is counted now. Formats 3 and 4 do not contain the filter banks, and may list the
+    folds' accuracies once more beside their mean. `ser.core.figures` handles the intervals of
+    format 3, which are lists.
     """
+    if found == 7:
+        return
     described["temperatures"] = [1.0] * len(described["folds"])
     features = described["preprocessing"]["features"]
     described["preprocessing"]["features"] = {"top_db": _TOP_DB} | features

@@ -11,6 +11,12 @@ from torch.nn import functional as F
 _nothing_padded = False
 
 
+def is_exporting() -> bool:
+    """Return whether a graph is made of what is computed, which must hold for other clips too."""
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return tracing or torch.compiler.is_exporting()
+
+
 @contextmanager
 def nothing_padded() -> Iterator[None]:
     """Skip all masks inside this context, where every clip is as long as its batch."""
@@ -33,7 +39,7 @@ def mask_frames(x: Tensor, lengths: Tensor) -> Tensor:
         x, with zeros in all frames from the clip's length on.
     """
     # Reading lengths would wait for a GPU, and would become part of an exported graph.
-    is_readable = lengths.device.type == "cpu" and not torch.compiler.is_exporting()
+    is_readable = lengths.device.type == "cpu" and not is_exporting()
     if _nothing_padded or (is_readable and bool((lengths >= x.shape[-1]).all())):
         return x
     mask = frame_mask(lengths, x.shape[-1])

@@ -1,8 +1,8 @@
 """Store a trained model as a folder: model.json describes it, fold-<k>.safetensors are its weights.
 
 The train stage writes such a folder; with model.snapshots, it also holds every epoch's weights of
-each fold. The evaluate stage releases it, with its figures in model.json and a model card,
-README.md.
+each fold. The evaluate stage releases it, with its figures in model.json, a model card, README.md,
+and the nets of all folds as model.onnx, which answers without torch.
 """
 
 import shutil
@@ -15,10 +15,9 @@ from torch import nn
 
 from ser.core.sections import Model
 from ser.nets import build
-from ser.nets.description import Description, UnusableModelError, parse_description
+from ser.nets.description import Description
+from ser.nets.folder_files import read_description, unusable, weights_file, write_description
 from ser.nets.weights import Weights, snapshot_epoch, write_weights
-
-_MOST_BYTES = 64_000_000  # of model.json: 1 MB for about 50,000 training clips, plus the banks
 
 
 def save(folder: Path, description: Description, weights: Sequence[Weights]) -> None:
@@ -26,8 +25,8 @@ def save(folder: Path, description: Description, weights: Sequence[Weights]) -> 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for fold, tensors in zip(description.folds, weights, strict=True):
-        write_weights(_weights_file(folder, fold), tensors)
-    _write_description(folder, description)
+        write_weights(weights_file(folder, fold), tensors)
+    write_description(folder, description)
 
 
 def release(trained: Path, folder: Path, description: Description, card: str) -> None:
@@ -42,8 +41,8 @@ def release(trained: Path, folder: Path, description: Description, card: str) ->
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for fold in description.folds:
-        shutil.copyfile(_weights_file(trained, fold), _weights_file(folder, fold))
-    _write_description(folder, description)
+        shutil.copyfile(weights_file(trained, fold), weights_file(folder, fold))
+    write_description(folder, description)
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
@@ -54,36 +53,13 @@ def load(folder: Path) -> tuple[Description, list[nn.Module]]:
         UnusableModelError: a file is missing or damaged.
         UserError: its format is unknown.
     """
-    described = folder / "model.json"
+    description = read_description(folder)
+    files = [weights_file(folder, fold) for fold in description.folds]
     try:
-        description = parse_description(_read_text(described), described)
-        files = [_weights_file(folder, fold) for fold in description.folds]
         nets = list(_read_nets(files, description))
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, OSError) and error.filename:
-            reason = f"{error.filename}: {error.strerror}"
-        raise UnusableModelError(folder, reason) from None
+        raise unusable(folder, error) from None
     return description, nets
-
-
-def _read_text(path: Path) -> str:
-    """Read a text that may be a stranger's.
-
-    Raises:
-        ValueError: it is not a file, is too long, or is not in UTF-8.
-    """
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path.name} is not a file")
-    with path.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise ValueError(f"{path.name} has more than {_MOST_BYTES:,} bytes")
-    return data.decode()
-
-
-def _write_description(folder: Path, description: Description) -> None:
-    (folder / "model.json").write_text(description.to_json(), encoding="utf-8")
 
 
 def snapshots_folder(folder: Path, fold: int) -> Path:
@@ -132,7 +108,3 @@ def _read_nets(files: Iterable[Path], description: Description) -> Iterator[nn.M
         net = build.build(*_size(description))
         net.load_state_dict(tensors)
         yield net.eval()
-
-
-def _weights_file(folder: Path, fold: int) -> Path:
-    return folder / f"fold-{fold}.safetensors"

@@ -21,6 +21,7 @@ Statistics = dict[str, tuple[Scale, Scale]]
 _Moments = tuple[int, Any, Any]  # count, mean, sum of squared deviations
 
 MIN_DEVIATION = 1e-8
+MIN_POOLED_DEVIATION = 1e-4  # a column of pooled vectors that varies less counts as constant
 
 
 def measure_statistics(clips: Iterable[FloatArray], dims: Mapping[str, int]) -> Statistics:

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ser.nets.layers import is_exporting
+
 PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _INFINITY = 1e9  # larger than any value of a channel
 _TINY = 1e-6  # below any meaningful variance; keeps the gradients of roots finite
@@ -79,6 +81,8 @@ def correlations(x: Tensor, mask: Tensor) -> Tensor:
     unit = centred / _root(mean(centred.square(), mask))[:, :, None]
     products = (unit * weights[:, None]) @ unit.transpose(1, 2)
     n = x.shape[1]
+    if is_exporting():  # ONNX has no such indices
+        return torch.cat([products[:, row, row + 1 :] for row in range(n - 1)], dim=1)
     rows, columns = torch.triu_indices(n, n, 1, device=x.device)
     if _indexes_slowly(products):
         return take(products.flatten(1), rows * n + columns)
@@ -154,7 +158,7 @@ def take(x: Tensor, index: Tensor) -> Tensor:
 
 def _sorted(x: Tensor) -> Tensor:
     """Sort each channel's values in ascending order."""
-    if x.device.type != "cpu" or torch.compiler.is_exporting():
+    if x.device.type != "cpu" or is_exporting():
         return x.sort(dim=2).values
     # numpy's sort uses vector instructions and takes a quarter of the time.
     values = x.detach().numpy()

@@ -4,11 +4,8 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-
-_CLIPS_BEHIND_MEAN = 3  # the mean of the train clips counts as much as so many clips of a voice
 
 
 class Described(NamedTuple):
@@ -72,6 +69,10 @@ class StandardisingNet(nn.Module, ABC):
         """Pool each clip into one vector: [batch, pooled]."""
 
     @abstractmethod
+    def classify(self, standard: Tensor) -> Tensor:
+        """Compute the logits from standardised pooled vectors: [batch, emotions]."""
+
+    @abstractmethod
     def standardise_by(self, mean: Tensor, deviation: Tensor) -> None:
         """Set the mean and the deviation to standardise by.
 
@@ -83,20 +84,3 @@ class StandardisingNet(nn.Module, ABC):
     @abstractmethod
     def standardise_voices_by(self, means: Tensor, deviations: Tensor) -> None:
         """Set the mean and the deviation of each voice, [voices, pooled], in the same way."""
-
-    def measure(self, pooled: Tensor) -> None:
-        """Standardise by the mean and deviation of the pooled vectors [clips, pooled] of clips."""
-        self.standardise_by(pooled.mean(dim=0), pooled.std(dim=0, correction=0))
-
-    @torch.no_grad()
-    def lean_towards(self, pooled: Tensor) -> None:
-        """Move the mean towards that of a voice's clips; more clips move it further.
-
-        Adaptation with a relevance factor, as of the means in Reynolds, Quatieri, Dunn: Speaker
-        verification using adapted Gaussian mixture models, Digital Signal Processing 10(1-3), 2000.
-
-        Args:
-            pooled: [clips, pooled], of unlabelled clips of one voice.
-        """
-        share = len(pooled) / (len(pooled) + _CLIPS_BEHIND_MEAN)
-        self.centre.lerp_(pooled.mean(dim=0), share)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ser.nets import pooling
 from ser.nets.layers import clip_outliers, perceptron
+from ser.nets.normalisation import MIN_POOLED_DEVIATION
 from ser.nets.standardising import Described, StandardisingNet
 from ser.nets.transforms import (
     PITCHES,
@@ -32,7 +33,6 @@ _PEAK_DB = -20.0  # peaks of the level further below the loudest are ignored
 _VOICED_DB = 14.0  # a frame is voiced if its best comb fits better than this
 _SHARPNESS_DB = 2.0  # by how much a comb must fit better than others to decide the pitch
 _MIN_VOICED = 5  # with fewer voiced frames, the most voiced frames are used instead
-_MIN_DEVIATION = 1e-4
 _TINY_POWER = 1e-10
 
 
@@ -129,7 +129,10 @@ class StatPool(StandardisingNet):
         if voices is not None:
             centre, scale = self.voice_centre[voices], self.voice_scale[voices]
         pooled = self._pool(described or self.describe(features, lengths))
-        standard = (pooled - centre) / scale
+        return self.classify((pooled - centre) / scale)
+
+    def classify(self, standard: Tensor) -> Tensor:
+        """Compute the logits from standardised pooled vectors: [batch, emotions]."""
         logits: Tensor = self.head(clip_outliers(standard))
         return logits
 
@@ -230,14 +233,15 @@ def _semitones(hertz: NDArray[np.float64]) -> Tensor:
 
 def _not_constant(deviation: Tensor) -> Tensor:
     """Replace deviations of about 0, those of constant values, by 1."""
-    return torch.where(deviation > _MIN_DEVIATION, deviation, 1.0)
+    return torch.where(deviation > MIN_POOLED_DEVIATION, deviation, 1.0)
 
 
 def _voiced(voicing: Tensor, active: Tensor) -> Tensor:
     """Return a mask of the voiced frames among the active ones, at least the five most voiced."""
     clear = active & (voicing > _VOICED_DB)
-    most = voicing.masked_fill(~active, -torch.inf)
-    fifth = most.topk(min(_MIN_VOICED, most.shape[1]), dim=1).values[:, -1:]
+    # Padded, so that there are five: a traced graph cannot decide by the number of frames.
+    most = F.pad(voicing.masked_fill(~active, -torch.inf), (0, _MIN_VOICED), value=-torch.inf)
+    fifth = most.topk(_MIN_VOICED, dim=1).values[:, -1:]
     few = clear.sum(dim=1, keepdim=True) < _MIN_VOICED
     return clear | few & active & (voicing >= fifth)
 

@@ -1,15 +1,26 @@
-"""Open a trained model from a folder or an ONNX file. An ONNX file needs no torch."""
+"""Open a trained model from a folder or an ONNX file, without PyTorch wherever possible."""
 
+import logging
 from pathlib import Path
 
 from ser.core.errors import UserError
 from ser.core.extras import needed_by
+from ser.inference.nets import Nets
+from ser.inference.onnx_nets import open_onnx
 from ser.nets.description import Description, UnusableModelError
-from ser.use.recogniser import Nets, Recogniser
+from ser.nets.folder_files import ONNX, onnx_digest, read_description
+from ser.use.recogniser import Recogniser
+
+
+class _NoOnnxFileError(UserError):
+    """A model folder has no ONNX file of its weights; the text says why, up to a comma."""
 
 
 def load(path: str | Path, fold: int | None = None) -> Recogniser:
     """Open a trained model: a folder such as data/model, or an ONNX file exported from one.
+
+    A folder's ONNX file is used if it matches the weights; if not, PyTorch is, and a warning is
+    logged.
 
     Args:
         path: of the folder or file.
@@ -25,22 +36,71 @@ def load(path: str | Path, fold: int | None = None) -> Recogniser:
             f"{path} is not a model: a folder such as data/model or an .onnx file is expected"
         )
     try:
-        description, nets = _open(path)
+        description, nets = open_onnx(path) if path.suffix == ".onnx" else _open_folder(path)
     except UnusableModelError as error:
         raise UserError(f"{error}: {_advice()}") from None
     return Recogniser(description, nets, fold)
 
 
-def _open(path: Path) -> tuple[Description, Nets]:
-    if path.suffix == ".onnx":
-        from ser.use.onnx_model import open_onnx
+def load_in_torch(folder: Path) -> Recogniser:
+    """Open a model folder in PyTorch, whether or not it has an ONNX file.
 
-        return open_onnx(path)
-    # Importing torch takes a second, and an ONNX file does not need it.
-    with needed_by(str(path), "; or use a file that `ser export --onnx` made"):
-        from ser.use.torch_nets import open_folder
+    Raises:
+        UserError: see `load`.
+    """
+    try:
+        return Recogniser(*_open_weights(folder, str(folder)))
+    except UnusableModelError as error:
+        raise UserError(f"{error}: {_advice()}") from None
 
-    return open_folder(path)
+
+def _open_folder(folder: Path) -> tuple[Description, Nets]:
+    try:
+        return _open_onnx_of(folder)
+    except _NoOnnxFileError as error:
+        opened = _open_weights(folder, f"{error}, so it")
+        # Without a configuration of logging, this is a line on standard error.
+        logging.getLogger(__name__).warning(
+            "%s, so it is run by PyTorch, which takes longer to start",
+            error,
+        )
+        return opened
+
+
+def _open_onnx_of(folder: Path) -> tuple[Description, Nets]:
+    """Open the ONNX file of a model folder.
+
+    Raises:
+        _NoOnnxFileError: there is none, or it does not match the weights.
+        UserError: see `read_description`.
+    """
+    description = read_description(folder)
+    if description.onnx is None or not (folder / ONNX).is_file():
+        raise _NoOnnxFileError(f"{folder} has no {ONNX}")
+    try:
+        matches = onnx_digest(folder, description) == description.onnx
+    except OSError:
+        matches = False
+    if not matches:
+        raise _NoOnnxFileError(f"{folder} has a {ONNX} that is damaged or of other weights")
+    try:
+        _, nets = open_onnx(folder / ONNX)
+    except UserError as error:
+        raise _NoOnnxFileError(f"{folder} has a {ONNX} that cannot be run here ({error})") from None
+    return description, nets
+
+
+def _open_weights(folder: Path, what: str) -> tuple[Description, Nets]:
+    """Open the weights of a model folder in PyTorch.
+
+    Args:
+        folder: of the model.
+        what: needs PyTorch, for the error that says so.
+    """
+    with needed_by(what, "; or use a file that `ser export --onnx` made"):
+        from ser.inference.torch_nets import open_folder
+
+    return open_folder(folder)
 
 
 def _advice() -> str:

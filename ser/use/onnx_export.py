@@ -1,26 +1,19 @@
 """Write a model folder as one ONNX file."""
 
-import contextlib
-import io
-import logging
-import warnings
 from pathlib import Path
 
-import onnx
 import torch
 from torch import Tensor, nn
 
-from ser.core.errors import UserError
 from ser.core.kinds import LOGMEL
-from ser.core.needs import FIXED_LENGTHS, needs_of
+from ser.inference.nets import WAVEFORM
+from ser.inference.onnx_export import export_nets, quietly, write_onnx
+from ser.inference.onnx_nets import FOLD_PROBABILITIES, PROBABILITIES
+from ser.inference.torch_nets import Folds
 from ser.nets import model_folder
 from ser.nets.description import Description
 from ser.use.front_end import FitLength, LogMel, Normalise, StandardForm
-from ser.use.onnx_model import FOLD_PROBABILITIES, METADATA, PROBABILITIES
-from ser.use.recogniser import FEATURES, WAVEFORM
-from ser.use.torch_nets import Folds
 
-_EXAMPLE_FRAMES = 200
 _EXAMPLE_SAMPLES = 50_000
 
 
@@ -58,13 +51,8 @@ def takes_waveforms(description: Description) -> bool:
     return (
         made.features.kinds == [LOGMEL]
         and made.form.noise_reduction == "none"
-        and not adapts_to_voices(description)
+        and description.model.normalisation != "speaker"
     )
-
-
-def adapts_to_voices(description: Description) -> bool:
-    """Return whether a model adapts to a speaker's recordings before it predicts."""
-    return description.model.normalisation == "speaker"
 
 
 def export(folder: Path, path: Path) -> None:
@@ -73,66 +61,30 @@ def export(folder: Path, path: Path) -> None:
     See `takes_waveforms` for which of the two signatures the file has:
     waveform [samples], as `checked_waveform` returns it -> probabilities [emotions], the mean of
     the folds, and of_folds [folds, emotions];
-    or features [folds, frames, dims] -> probabilities [folds, emotions].
-    The size of samples is free, and that of frames for nets that take clips of any length.
+    or that of `export_nets`. The number of samples is free.
 
     Args:
         folder: of the model.
         path: of the file to write.
 
     Raises:
-        UserError: see `ser.nets.model_folder.load`; or the net itself adapts to a voice.
+        UserError: see `ser.nets.model_folder.load`.
     """
     description, modules = model_folder.load(folder)
-    if needs_of(description.model).standardises_pooled and adapts_to_voices(description):
-        raise UserError(
-            f"{folder} adapts to a voice by what it pools from its recordings, which a file "
-            "cannot: use the folder, or train with model.normalisation train"
-        )
-    folds = Folds(modules, description.temperatures)
-    if takes_waveforms(description):
-        net: nn.Module = FromWaveform(description, folds)
-        example, free = torch.zeros(_EXAMPLE_SAMPLES), [0]
-        inputs, outputs = [WAVEFORM], [PROBABILITIES, FOLD_PROBABILITIES]
-    else:
-        net, inputs, outputs = folds, [FEATURES], [PROBABILITIES]
-        example, free = _example_features(description)
-    # The exporter reports every step, and warns about its own parts.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    if not takes_waveforms(description):
+        export_nets(description, modules, path)
+        return
+    net = FromWaveform(description, Folds(modules, description.temperatures))
+    with quietly():
         program = torch.onnx.export(
             net.eval(),
-            (example,),
-            input_names=inputs,
-            output_names=outputs,
-            dynamic_shapes=(dict.fromkeys(free, torch.export.Dim.DYNAMIC),),
+            (torch.zeros(_EXAMPLE_SAMPLES),),
+            input_names=[WAVEFORM],
+            output_names=[PROBABILITIES, FOLD_PROBABILITIES],
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
             dynamo=True,
             verbose=False,
         )
     if program is None:
         raise RuntimeError("torch.onnx.export made nothing")
-    proto = program.model_proto
-    _forget_origin(proto.graph)
-    onnx.helper.set_model_props(proto, {METADATA: description.to_json()})
-    onnx.checker.check_model(proto)
-    onnx.save(proto, path)
-
-
-def _example_features(description: Description) -> tuple[Tensor, list[int]]:
-    """Make features of the shape that the nets take; return them and their free dimensions."""
-    model = description.model
-    frames, free = _EXAMPLE_FRAMES, [1]
-    if model.length in FIXED_LENGTHS:
-        frames, free = model.frames, []
-    elif needs_of(model).whole_clip:
-        frames, free = 1, []
-    dims = sum(description.preprocessing.dims.values())
-    return torch.zeros(len(description.folds), frames, dims), free
-
-
-def _forget_origin(graph: onnx.GraphProto) -> None:
-    """Remove the source file of each operation from the metadata: it names the user's folders."""
-    del graph.metadata_props[:], graph.value_info[:]
-    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output):
-        del part.metadata_props[:]
+    write_onnx(program.model_proto, description, path)

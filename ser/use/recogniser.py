@@ -5,7 +5,7 @@ with the model.
 """
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Real
@@ -25,39 +25,19 @@ from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
 from ser.features.extract import extract
+from ser.inference.nets import WAVEFORM, Nets, input_of_folds
 from ser.nets.description import Description
-from ser.nets.lengths import fit_length
-from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics, normalise
+from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics
 from ser.use.narrowband import ABOVE, is_narrowband, mostly_narrow
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut, shared_seconds
 
-WAVEFORM, FEATURES = "waveform", "features"  # the two inputs that nets can take
 PER_SPEAKER = "the model was trained on features normalised by each speaker's own recordings"
 _BLOCK = 1 << 20  # samples
 _MIN_VOICE_RECORDINGS = 5  # a deviation over fewer means nothing
 
 
 @dataclass(frozen=True)
-class Nets:
-    """The nets of all folds.
-
-    Attributes:
-        take: WAVEFORM: float32 [samples], as `checked_waveform` returns it; FEATURES: a clip's
-            features, normalised for each fold, float32 [folds, frames, dims].
-        answer: such an input -> probabilities [folds, emotions].
-        pool: a clip's features, float32 [frames, dims] -> what each net pools from it, float32
-            [folds, pooled]; None: the nets do not adapt to a voice themselves.
-        adapt: what was pooled from recordings of a speaker, float32 [recordings, folds, pooled] ->
-            the nets, as they were trained, adapted to the speaker; None with `pool`.
-    """
-
-    take: str
-    answer: Callable[[FloatArray], FloatArray]
-    pool: Callable[[FloatArray], FloatArray] | None = None
-    adapt: Callable[[FloatArray], "Nets"] | None = None
-
-
 @dataclass(frozen=True, eq=False)
 class Enrolled:
     """What is kept of a recording of a voice to adapt to it.
@@ -510,14 +490,7 @@ class Recogniser:
         return self._feature_answers(self.features(waveform))
 
     def _feature_answers(self, features: FloatArray) -> NDArray[np.float64]:
-        inputs = [
-            fit_length(
-                normalise(features, self._dims, self._voice if statistics is None else statistics),
-                self._model,
-            )
-            for statistics in self.description.statistics
-        ]
-        return _checked(self._nets.answer(np.stack(inputs)))
+        return _checked(self._nets.answer(input_of_folds(features, self.description, self._voice)))
 
     def _by_emotion(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
         return dict(zip(self.emotions, map(float, probabilities), strict=True))

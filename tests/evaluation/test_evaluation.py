@@ -510,7 +510,9 @@ def test_a_baseline_has_the_weights_of_the_net(kind):
     splits = clips[["clip"]].assign(fold=1, subset=["train"] * 18 + ["test"] * 6, weight=1.0)
     light = splits.assign(weight=np.where(clips["emotion"] == "sad", 1e-6, 1))
     for table, says_sad in ((splits, True), (light, False)):
-        predicted = baseline.predict_with_baseline(kind, clips, table, features.__getitem__, 0)["predicted"]
+        predicted = baseline.predict_with_baseline(kind, clips, table, features.__getitem__, 0)[
+            "predicted"
+        ]
         assert ("sad" in set(predicted)) == says_sad
 
 

@@ -19,6 +19,7 @@ from ser.evaluation.prediction import predict_subset
 from ser.evaluation.scores import expected_calibration_error, indices, reliability
 from ser.evaluation.temperature import fit_temperature, scale
 from ser.nets import model_folder
+from ser.nets.folder_files import onnx_digest, read_description
 from stages import evaluate
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -119,3 +120,9 @@ def test_both_calibration_errors_are_reported(stage):
         bins = reliability(table[EMOTIONS].to_numpy(float), actual, 10)
         assert found == pytest.approx(expected_calibration_error(bins), abs=1e-5)
     assert figures.ece != figures.ece_unscaled
+
+
+def test_the_model_answers_without_pytorch_and_the_stage_says_how_closely(stage):
+    description = read_description(stage.folder / "model")
+    assert description.onnx == onnx_digest(stage.folder / "model", description)
+    assert "ONNX file: on 20 test clips, its probabilities differ from PyTorch's by" in stage.said

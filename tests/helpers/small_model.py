@@ -216,10 +216,15 @@ def make(
     if name == "statpool":
         for i, net in enumerate(nets):
             net.tune(mel_band_hertz(features))
-            net.measure(pooled(net, clips[i:]))
+            standardise(net, pooled(net, clips[i:]))
     weights = [{k: t.contiguous() for k, t in net.state_dict().items()} for net in nets]
     model_folder.save(Path(folder), description, weights)
     return description, nets
+
+
+def standardise(net, values):
+    """Let a net standardise by the mean and deviation of pooled vectors [clips, pooled]."""
+    net.standardise_by(values.mean(dim=0), values.std(dim=0, correction=0))
 
 
 def pooled(net, clips):

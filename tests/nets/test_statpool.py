@@ -8,7 +8,7 @@ import pytest
 import torch
 from settings import PLAIN_MODEL
 from small_model import FEATURES as SMALL
-from small_model import RATE, pooled, speech
+from small_model import RATE, pooled, speech, standardise
 from torch.nn import functional as F
 
 from ser.core.filters import filter_banks, mel_band_hertz
@@ -128,7 +128,7 @@ ONE_CLICK[30] = 0
 )
 def test_clips_with_next_to_nothing_in_them_are_answered_and_learnt_from(clip):
     net = make()
-    net.measure(pooled(net, [spoken(i) for i in range(6)]))
+    standardise(net, pooled(net, [spoken(i) for i in range(6)]))
     logits = net(*batch_of([clip, spoken(3)]))
     F.cross_entropy(logits, torch.tensor([0, 1])).backward()
     assert logits.isfinite().all()
@@ -137,7 +137,7 @@ def test_clips_with_next_to_nothing_in_them_are_answered_and_learnt_from(clip):
 
 def test_gradients_reach_every_weight():
     net = make()
-    net.measure(pooled(net, [spoken(i) for i in range(6)]))
+    standardise(net, pooled(net, [spoken(i) for i in range(6)]))
     net.eval()(*batch_of([spoken(n) for n in range(4)])).square().sum().backward()
     for name, weights in net.named_parameters():
         assert weights.grad.abs().max() > 1e-6, name
@@ -313,15 +313,3 @@ def test_a_net_trained_by_corpus_answers_new_recordings_as_those_of_the_tested(t
             torch.testing.assert_close(
                 net(features, lengths), net(features, lengths, voice), rtol=0, atol=0
             )
-
-
-@pytest.mark.parametrize("clips", [1, 2, 5, 40])
-def test_a_voice_counts_by_its_number_of_clips(clips):
-    net = make()
-    values = torch.randn(40, net.centre.shape[1], generator=torch.Generator().manual_seed(0))
-    net.measure(3 + 2 * values)
-    centre, scale = net.centre.clone(), net.scale.clone()
-    net.lean_towards(values[:clips])
-    expected = (values[:clips].sum(dim=0) + 3 * centre) / (clips + 3)
-    torch.testing.assert_close(net.centre, expected)
-    assert torch.equal(net.scale, scale)

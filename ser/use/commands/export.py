@@ -8,23 +8,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ser.core.errors import UserError
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
 from ser.decoding.suffixes import READ
+from ser.inference.comparison import TOLERANCE, largest_difference, some_of
 from ser.use.commands.arguments import non_empty_path
-from ser.use.loading import load
+from ser.use.loading import load, load_in_torch
 from ser.use.recogniser import Recogniser, read_windows
 from ser.use.recording_files import find_recordings
 from ser.use.windows import Windows
 
 REGISTRY = "https://registry.npmjs.org"
 
-TOLERANCE = 1e-4  # largest accepted difference of a probability
-_CLIPS = 20
+_SYNTHESISED = 20  # clips
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     # Checked first: otherwise the error would name what the model needs, not what the export needs.
     import ser.use.onnx_export  # noqa: F401
 
-    recogniser = load(options.model)
+    recogniser = load_in_torch(options.model)
     with _temporary_folder(options.onnx or options.web, nearest) as folder:
         write = _write_file if options.onnx else _write_page
         print(write(options, recogniser, folder))
@@ -243,14 +240,13 @@ def choose_clips(given: Sequence[Path], raw: Path, folder: Path) -> tuple[list[P
     places = given or ([raw] if raw.is_dir() else [])
     files = [file for place in places for file in _recordings(place)]
     if files:
-        spread = np.linspace(0, len(files) - 1, min(_CLIPS, len(files))).round().astype(int)
-        return ([files[i] for i in spread], "clips") if not given else (files, "clips")
+        return files if given else some_of(files), "clips"
     if given:
         raise UserError(f"no recordings in {', '.join(map(str, given))} ({READ})")
     from ser.sources import demo
 
     demo.write_demo(folder / "demo")
-    return sorted((folder / "demo").rglob("*.wav"))[:_CLIPS], "synthesised clips"
+    return sorted((folder / "demo").rglob("*.wav"))[:_SYNTHESISED], "synthesised clips"
 
 
 def _recordings(place: Path) -> list[Path]:
@@ -283,20 +279,6 @@ def compare_answers(
         except Rejected:
             continue
     return len(answers), largest_difference(answers)
-
-
-def largest_difference(answers: Sequence[Sequence[NDArray[np.float64]]]) -> float:
-    """Return the largest difference between two programs' answers, NaN if one of these is NaN.
-
-    >>> first, second = np.array([[0.25, 0.75]]), np.array([[0.5, 0.5]])
-    >>> largest_difference([(first, first), (first, second)])
-    0.25
-
-    Args:
-        answers: for each clip, the probabilities [folds, emotions] of one program and of the other.
-    """
-    ours, theirs = np.moveaxis(np.array(answers), 1, 0) if answers else np.zeros((2, 0))
-    return float(np.abs(ours - theirs).max(initial=0))  # Python's max would pass over NaN
 
 
 def _readable(clips: Sequence[Path], windows: Windows) -> Iterator[Recording]:

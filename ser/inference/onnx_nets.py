@@ -1,5 +1,6 @@
-"""A model in one ONNX file: its nets, and its description as metadata. Needs no torch."""
+"""Run a model's nets from one ONNX file, which has its description as metadata. Needs no torch."""
 
+import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,18 +9,21 @@ import numpy as np
 from ser.core.errors import UserError
 from ser.core.extras import needed_by
 from ser.core.typing import FloatArray
+from ser.inference.nets import FEATURES, WAVEFORM, Nets
+from ser.inference.voices import Standard, adaptable_nets
 from ser.nets.description import Description, UnusableModelError, parse_description
-from ser.use.recogniser import FEATURES, WAVEFORM, Nets
 
 if TYPE_CHECKING:
     import onnxruntime
 
 METADATA = "ser"  # the description's key in the file's metadata
+STANDARD = "standard"  # key of what nets standardise by: float32 [2, folds, pooled] in base 64
 PROBABILITIES, FOLD_PROBABILITIES = "probabilities", "of_folds"
+CENTRE, SCALE, POOLED = "centre", "scale", "pooled"
 
 
 def open_onnx(path: Path) -> tuple[Description, Nets]:
-    """Open a file that `ser export` wrote.
+    """Open a file that `ser export` or the evaluate stage wrote.
 
     Raises:
         UnusableModelError: the file is missing, damaged, or another program's.
@@ -29,36 +33,62 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
         import onnxruntime
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are reported below
+    # More would take longer than it saves.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.intra_op_num_threads = 1  # one clip at a time: more threads only wait for each other
     try:
         session = onnxruntime.InferenceSession(
             path.read_bytes(), options, providers=["CPUExecutionProvider"]
         )
-        described = session.get_modelmeta().custom_metadata_map.get(METADATA)
-        if described is None:
+        described = session.get_modelmeta().custom_metadata_map
+        if METADATA not in described:
             raise ValueError("without a description: `ser export` did not write it")
-        description = parse_description(described, path)
-        _check_shapes(session, description)
+        description = parse_description(described[METADATA], path)
+        standard = _standard(described.get(STANDARD), len(description.folds))
+        _check_shapes(session, description, standard)
     except UserError:
         raise
     except Exception as error:
         # onnxruntime's own errors have no other class in common.
         raise UnusableModelError(path, _first_line(error)) from None
 
-    (taken,) = (node.name for node in session.get_inputs())
-    given = FOLD_PROBABILITIES if taken == WAVEFORM else PROBABILITIES
-
-    def answer(values: FloatArray) -> FloatArray:
+    def run(given: dict[str, FloatArray], *wanted: str) -> list[FloatArray]:
         try:
-            (answers,) = session.run([given], {taken: np.asarray(values, np.float32)})
-            return np.asarray(answers, np.float32)
+            answers = session.run(
+                wanted, {name: np.asarray(values, np.float32) for name, values in given.items()}
+            )
+            return [np.asarray(each, np.float32) for each in answers]
         except Exception as error:
             raise UserError(f"{path} cannot be run ({_first_line(error)})") from None
 
-    return description, Nets(taken, answer)
+    def run_by(features: FloatArray, by: Standard) -> tuple[FloatArray, FloatArray]:
+        given = {FEATURES: features, CENTRE: by.centre, SCALE: by.scale}
+        probabilities, pooled = run(given, PROBABILITIES, POOLED)
+        return probabilities, pooled
+
+    if standard is not None:
+        of_each_voice = description.model.normalisation == "speaker"
+        return description, adaptable_nets(run_by, standard, of_each_voice)
+    taken = session.get_inputs()[0].name
+    given = FOLD_PROBABILITIES if taken == WAVEFORM else PROBABILITIES
+    return description, Nets(taken, lambda values: run({taken: values}, given)[0])
 
 
-def _check_shapes(session: "onnxruntime.InferenceSession", description: Description) -> None:
+def _standard(encoded: str | None, folds: int) -> Standard | None:
+    """Return what the nets standardise pooled vectors by, if they do.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    if encoded is None:
+        return None
+    values = np.frombuffer(base64.b64decode(encoded, validate=True), "<f4")
+    return Standard(*values.reshape(2, folds, -1).astype(np.float32))
+
+
+def _check_shapes(
+    session: "onnxruntime.InferenceSession", description: Description, standard: Standard | None
+) -> None:
     """Check that the shapes of inputs and outputs are those of the description.
 
     Raises:
@@ -78,6 +108,8 @@ def _check_shapes(session: "onnxruntime.InferenceSession", description: Descript
         frames = found[FEATURES][1:2]  # free, or fixed
         dims = sum(description.preprocessing.dims.values())
         expected = {FEATURES: [folds, *frames, dims], PROBABILITIES: [folds, emotions]}
+        if standard is not None:
+            expected |= {name: list(standard.centre.shape) for name in (CENTRE, SCALE, POOLED)}
     if found != expected:
         raise ValueError(f"its nets take and return {found}, described are {expected}")
 

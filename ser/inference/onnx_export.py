@@ -1,0 +1,143 @@
+"""Write nets as one ONNX file. The same nets make the same bytes."""
+
+import base64
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from ser.core.needs import FIXED_LENGTHS, needs_of
+from ser.inference.nets import FEATURES
+from ser.inference.onnx_nets import CENTRE, METADATA, POOLED, PROBABILITIES, SCALE, STANDARD
+from ser.inference.torch_nets import Folds, StandardisingFolds, standard_of, standardising
+from ser.nets.description import Description
+
+_EXAMPLE_FRAMES = 200
+
+
+def export_nets(description: Description, modules: Sequence[nn.Module], path: Path) -> None:
+    """Export the nets of all folds, without the computation of their input.
+
+    The file maps features [folds, frames, dims] to probabilities [folds, emotions]. The number of
+    frames is free for nets that take clips of any length. Nets that standardise what they pool also
+    take centre and scale [folds, pooled], and return pooled [folds, pooled].
+
+    Args:
+        description: of the model.
+        modules: the nets, on the CPU.
+        path: of the file to write.
+    """
+    example, free = _example_features(description)
+    nets = standardising(modules)
+    if not nets:
+        folds = Folds(modules, description.temperatures)
+        proto = _trace(folds, {FEATURES: example}, free, [PROBABILITIES], path)
+        write_onnx(proto, description, path)
+        return
+    standard = standard_of(nets)
+    examples = {
+        FEATURES: example,
+        CENTRE: torch.from_numpy(standard.centre),
+        SCALE: torch.from_numpy(standard.scale),
+    }
+    folds_by = StandardisingFolds(nets, description.temperatures)
+    proto = _trace(folds_by, examples, free, [PROBABILITIES, POOLED], path)
+    _, pooled = proto.graph.output
+    # The exporter does not find out its size.
+    pooled.type.tensor_type.CopyFrom(_type_of(examples[CENTRE]))
+    values = np.stack([standard.centre, standard.scale]).astype("<f4")
+    metadata = {STANDARD: base64.b64encode(values.tobytes()).decode()}
+    write_onnx(proto, description, path, metadata)
+
+
+def _trace(
+    net: nn.Module,
+    examples: Mapping[str, Tensor],
+    free: Sequence[int],
+    outputs: Sequence[str],
+    path: Path,
+) -> onnx.ModelProto:
+    """Return a net as a graph.
+
+    It is traced, which takes a tenth of the time of `torch.export`, and is enough for nets that do
+    not decide by the values or the number of the frames.
+
+    Args:
+        net: on the CPU.
+        examples: name of each input, in the order of the net -> a value that it can take.
+        free: the dimensions of the first input that may have any size.
+        outputs: names of the outputs.
+        path: of a file that may be written to.
+    """
+    with quietly():
+        torch.onnx.export(
+            net.eval(),
+            tuple(examples.values()),
+            path,
+            input_names=list(examples),
+            output_names=outputs,
+            dynamic_axes={FEATURES: {axis: f"any_{axis}" for axis in free}},
+            dynamo=False,
+        )
+    return onnx.load(path)
+
+
+def write_onnx(
+    proto: onnx.ModelProto,
+    description: Description,
+    path: Path,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a graph as a file, with its description.
+
+    Args:
+        proto: the graph.
+        description: of the model; the digest of its own ONNX file is left out.
+        path: of the file to write.
+        metadata: more to write into the file.
+    """
+    _forget_origin(proto.graph)
+    described = description.model_copy(update={"onnx": None}).to_json()
+    onnx.helper.set_model_props(proto, {METADATA: described, **(metadata or {})})
+    onnx.checker.check_model(proto)
+    onnx.save(proto, path)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Keep silent what an exporter reports: every step, and warnings about its own parts."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        yield
+
+
+def _type_of(tensor: Tensor) -> onnx.TypeProto.Tensor:
+    shape = list(tensor.shape)
+    return onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, shape).tensor_type
+
+
+def _example_features(description: Description) -> tuple[Tensor, list[int]]:
+    """Make features of the shape that the nets take; return them and their free dimensions."""
+    model = description.model
+    frames, free = _EXAMPLE_FRAMES, [1]
+    if model.length in FIXED_LENGTHS:
+        frames, free = model.frames, []
+    elif needs_of(model).whole_clip:
+        frames, free = 1, []
+    dims = sum(description.preprocessing.dims.values())
+    return torch.zeros(len(description.folds), frames, dims), free
+
+
+def _forget_origin(graph: onnx.GraphProto) -> None:
+    """Remove the source file of each operation from the metadata: it names the user's folders."""
+    del graph.metadata_props[:], graph.value_info[:]
+    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
