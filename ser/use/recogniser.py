@@ -37,7 +37,6 @@ _BLOCK = 1 << 20  # samples
 _MIN_VOICE_RECORDINGS = 5  # a deviation over fewer means nothing
 
 
-@dataclass(frozen=True)
 @dataclass(frozen=True, eq=False)
 class Enrolled:
     """What is kept of a recording of a voice to adapt to it.
