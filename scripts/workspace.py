@@ -31,7 +31,6 @@ _MAKERS = {
     "explanations": "make explanations",
     "protocols": "make protocols",
     "robustness": "make robustness",
-    "robustness-robust": "make robustness NAME=robust",
     "trials": "make trials",
 }
 # Options of git for commits that are not the user's.
@@ -133,13 +132,15 @@ def read_file(folder: Path, name: str, parse: Callable[[str], Any]) -> Any:  # n
 def _writer(name: str) -> str:
     """Return the command that writes a file, given its path in the project.
 
-    >>> _writer("metrics/enrolment.json"), _writer("benchmarks/page.csv")
-    ('`make enrolment`', '`python -m benchmarks.page`')
+    >>> _writer("metrics/robustness-robust.json"), _writer("benchmarks/page.csv")
+    ('`make robustness NAME=robust`', '`python -m benchmarks.page`')
     """
     path = Path(name)
     if path.parts[0] == "benchmarks":
         return f"`python -m benchmarks.{'run' if path.stem == 'results' else path.stem}`"
-    return f"`{_MAKERS.get(path.stem, 'dvc repro')}`"
+    name, _, experiment = path.stem.partition("-")
+    command = _MAKERS.get(name, "dvc repro")
+    return f"`{command} NAME={experiment}`" if experiment else f"`{command}`"
 
 
 def git(folder: Path, *arguments: str) -> str:

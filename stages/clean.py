@@ -101,7 +101,7 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, report: Path) -> N
         warn_of_unused_words(ledger, settings)
         warn_of_like_speakers(ledger)
         examine_all(ledger, raw, clean, settings)
-        ledger.reject_duplicates()
+        ledger.reject_duplicates(list(params.load().split.train_corpora))
         write_csv(clips, ledger.clips(), CLIP_COLUMNS)
         write_csv(rejected, ledger.rejected(), REJECTED_COLUMNS)
         facts = summarise_cleaning(ledger)

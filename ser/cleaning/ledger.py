@@ -5,7 +5,7 @@ with the number of recordings.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -87,15 +87,22 @@ class Ledger:
             row,
         )
 
-    def reject_duplicates(self) -> None:
-        """Reject recordings that occur more than once."""
-        # Of the same audio, keep the one in a corpus with a known naming, which is labelled better.
+    def reject_duplicates(self, trained_only: Sequence[str] = ()) -> None:
+        """Reject recordings that occur more than once.
+
+        Args:
+            trained_only: corpora that are not tested: of the same audio, that of another corpus is
+                kept, so that the tested clips do not depend on them.
+        """
+        # Of the others, keep the one in a corpus with a known naming, which is labelled better.
         known = ", ".join(f"'{corpus}'" for corpus in CORPORA)
+        last = ", ".join("?" * len(trained_only))
         alike = self._database.execute(
             f"""SELECT path, emotion, identity, digest {_KEPT} AND (
                 digest IN (SELECT digest {_KEPT} GROUP BY digest HAVING count(*) > 1) OR
                 identity IN (SELECT identity {_KEPT} GROUP BY identity HAVING count(*) > 1)
-            ) ORDER BY corpus NOT IN ({known}), path"""
+            ) ORDER BY corpus IN ({last}), corpus NOT IN ({known}), path""",
+            list(trained_only),
         ).fetchall()
         for row in find_duplicates(alike):
             self.update(row)

@@ -101,7 +101,7 @@ Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 NonNegative = Annotated[Number, Field(ge=0)]
 Fraction = Annotated[Number, Field(ge=0, le=1)]
-ClipWeight = Annotated[Number, Field(gt=0, le=10)]  # of a clip's loss
+ClipWeight = Annotated[Number, Field(ge=0.001, le=10)]  # of a clip's loss
 Range = Annotated[tuple[Number, Number], BeforeValidator(_low_high), AfterValidator(_ordered)]
 CountRange = Annotated[
     tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]],

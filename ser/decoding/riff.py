@@ -115,7 +115,7 @@ def _plain(file: BinaryIO, found: dict[bytes, Chunk], data: Chunk, end: int) -> 
     subtype = _PLAIN_FORMS.get((tag, bits), "")
     sizes = {b"fact": 4, b"PEAK": 8 + 8 * channels}
     odd = any(found[name].size != size for name, size in sizes.items() if name in found)
-    if odd or not subtype or block != channels * WIDTHS[subtype]:
+    if odd or not subtype or channels == 0 or block != channels * WIDTHS[subtype]:
         return None
     return Plain(subtype, channels, rate, data.start, data.size // block)
 

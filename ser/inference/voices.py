@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ser.core.errors import UserError
 from ser.core.typing import FloatArray
 from ser.inference.nets import FEATURES, Nets
 from ser.nets.normalisation import MIN_POOLED_DEVIATION
@@ -42,6 +43,11 @@ def adaptable_nets(run: Run, trained: Standard, of_each_voice: bool) -> Nets:
         return run(np.stack([features] * len(trained.centre)), trained)[1]
 
     def adapt(pooled: FloatArray) -> Nets:
+        if pooled.shape[1:] != trained.centre.shape:
+            raise UserError(
+                f"what is kept of a voice, {pooled.shape[1:]}, is of another model: this one pools "
+                f"{trained.centre.shape}"
+            )
         return by((measured if of_each_voice else leaning)(trained, pooled))
 
     def by(standard: Standard) -> Nets:

@@ -46,8 +46,8 @@ class StatPool(StandardisingNet):
     thirds; rhythm. A learned convolution over time, initialised with windowed sinusoids, adds the
     modulation of groups of bands at each rate.
 
-    The pooled values are standardised by mean and deviation over the train clips (`measure`),
-    or over the speaker's clips (`standardise_voices_by`). The result for a clip therefore does not
+    The pooled values are standardised by one mean and deviation (`standardise_by`), or by those of
+    the clip's voice (`standardise_voices_by`). The result for a clip therefore does not
     depend on its batch, and a batch may have one clip.
 
     Shapes:
@@ -122,7 +122,7 @@ class StatPool(StandardisingNet):
             features: [batch, frames, bands].
             lengths: int64 [batch].
             voices: int64 [batch], the number of each clip's speaker in `standardise_voices_by`;
-                None: all clips are standardised by the values of `measure`.
+                None: all clips are standardised by those of `standardise_by`.
             described: what `describe` returned for the batch; None: it is computed here.
         """
         centre, scale = self.centre, self.scale

@@ -84,9 +84,12 @@ def _open_onnx_of(folder: Path) -> tuple[Description, Nets]:
     if not matches:
         raise _NoOnnxFileError(f"{folder} has a {ONNX} that is damaged or of other weights")
     try:
-        _, nets = open_onnx(folder / ONNX)
+        inside, nets = open_onnx(folder / ONNX)
     except UserError as error:
         raise _NoOnnxFileError(f"{folder} has a {ONNX} that cannot be run here ({error})") from None
+    # It was written by the same run, before the digest was known. Arrays cannot be compared.
+    if inside.to_json() != description.model_copy(update={"onnx": None}).to_json():
+        raise _NoOnnxFileError(f"{folder} has a {ONNX} that is not the model of its model.json")
     return description, nets
 
 

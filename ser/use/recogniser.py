@@ -332,8 +332,9 @@ class Recogniser:
         if not self.adapts:
             raise UserError(
                 f"this model, {self._model.name} with model.normalisation "
-                f"{self._model.normalisation}, does not adapt to a voice: only a folder of a "
-                "statpool model, or a model trained with model.normalisation speaker, does"
+                f"{self._model.normalisation}, does not adapt to a voice, or not as a file that "
+                "takes waveforms: the folder of a statpool model, and models trained with "
+                "model.normalisation speaker, do"
             )
 
     def waveform(self, samples: NDArray[Any], rate: int) -> FloatArray:

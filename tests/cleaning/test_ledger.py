@@ -110,6 +110,18 @@ def test_duplicates_are_set_apart_and_the_known_corpus_is_kept(ledger):
     assert ledger.corpora() == {"aown": (0, 1), "savee": (2, 0), "tess": (1, 4)}
 
 
+def test_of_the_same_audio_the_one_in_a_tested_corpus_is_kept(ledger):
+    ledger.insert(
+        [
+            row("aown/x.wav", digest=b"1"),
+            row("savee/x.wav", digest=b"1"),
+            row("zown/x.wav", digest=b"1"),
+        ]
+    )
+    ledger.reject_duplicates(["savee", "aown"])
+    assert paths(ledger.clips()) == ["zown/x.wav"]
+
+
 def test_reasons_are_counted_with_their_first_recording_the_commonest_first(ledger):
     ledger.insert(
         [

@@ -500,7 +500,9 @@ def test_a_key_without_a_value_says_how_nothing_is_written(values, key, said):
     assert f"  {key} = None: {said}" in refusal(values)
 
 
-@pytest.mark.parametrize("weight", [0, -1, 10.5, float("nan"), float("inf"), True, "much", None])
+@pytest.mark.parametrize(
+    "weight", [0, 1e-9, -1, 10.5, float("nan"), float("inf"), True, "much", None]
+)
 def test_a_weight_outside_its_range_is_refused(values, weight):
     values["pull"]["corpora"] = ["aesdd", "savee"]
     values["split"]["train_corpora"] = {"savee": weight}

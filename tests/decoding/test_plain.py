@@ -195,3 +195,11 @@ def test_a_block_larger_than_the_file_is_no_traceback(tmp_path):
     )
     struct.pack_into("<H", data, 32, 0x1010)
     assert 0 < len(read(tmp_path, bytes(data)).samples) <= N
+
+
+@pytest.mark.parametrize("subtype", TAGS)
+def test_a_header_without_channels_is_refused(tmp_path, subtype):
+    data = wav(fmt(subtype, 0), chunk(b"data", noise(subtype, 1)))
+    with pytest.raises(Rejected) as caught:
+        read(tmp_path, data)
+    assert caught.value.reason == "undecodable"

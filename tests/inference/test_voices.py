@@ -3,7 +3,8 @@ import pytest
 import torch
 from small_model import standardise
 
-from ser.inference.voices import Standard, leaning, measured
+from ser.core.errors import UserError
+from ser.inference.voices import Standard, adaptable_nets, leaning, measured
 from ser.nets.statpool import StatPool
 
 RNG = np.random.default_rng(0)
@@ -33,3 +34,9 @@ def test_a_voice_is_measured_as_in_training():
     np.testing.assert_allclose(adapted.centre, net.centre.numpy(), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(adapted.scale, net.scale.numpy(), rtol=1e-3)
     assert adapted.centre.dtype == adapted.scale.dtype == np.float32
+
+
+def test_what_another_model_keeps_of_a_voice_is_refused():
+    nets = adaptable_nets(lambda features, standard: (features, features), TRAINED, False)
+    with pytest.raises(UserError, match=r"\(2, 8\), is of another model: this one pools \(2, 7\)"):
+        nets.adapt(np.zeros((3, 2, 8), np.float32))

@@ -170,8 +170,9 @@ def test_the_probabilities_are_those_of_the_evaluation(tmp_path, name, normalisa
         for number in NUMBERS:
             prediction = recogniser.predict_file(tmp_path / "project" / f"{number}.wav")
             assert prediction.windows == ()
+            # The sums over a clip alone are rounded otherwise than those over a batch.
             np.testing.assert_allclose(
-                shares(prediction), expected[f"demo/{number}", fold], atol=1e-5
+                shares(prediction), expected[f"demo/{number}", fold], atol=3e-5
             )
 
 
