@@ -20,6 +20,7 @@ from ser.core.filters import filter_banks, mel_band_hertz
 from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Features, Model
 from ser.features.extract import extract
+from ser.inference.onnx_release import add_onnx
 from ser.nets import model_folder
 from ser.nets.build import build
 from ser.nets.description import Description, TrainingClips, versions
@@ -220,6 +221,20 @@ def make(
     weights = [{k: t.contiguous() for k, t in net.state_dict().items()} for net in nets]
     model_folder.save(Path(folder), description, weights)
     return description, nets
+
+
+def features_of(description, *numbers):
+    """Compute the features of made-up clips as a model does."""
+    made = description.preprocessing
+    return [extract(speech(n), RATE, made.features, made.banks) for n in numbers]
+
+
+def release(folder, *arguments, **settings):
+    """Write a model as `make` does, with an ONNX file; return its description."""
+    make(folder, *arguments, **settings)
+    description, modules = model_folder.load(folder)
+    assert add_onnx(folder, description, modules, features_of(description, 0, 30, 60)) < 1e-5
+    return description
 
 
 def standardise(net, values):

@@ -10,15 +10,13 @@ import pytest
 import soundfile
 import torch
 from absent import run_without
-from small_model import RATE, SER, make, ser_here, speech
+from small_model import RATE, SER, features_of, make, release, ser_here, speech
 from torch import nn
 
 from ser.core.errors import UserError
 from ser.core.recording import Recording
-from ser.features.extract import extract
 from ser.inference.comparison import TOLERANCE
 from ser.inference.onnx_release import add_onnx
-from ser.nets import model_folder
 from ser.nets.build import NETS
 from ser.nets.folder_files import ONNX, onnx_digest, read_description, write_description
 from ser.nets.layers import is_exporting
@@ -29,19 +27,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 TORCH = ["torch", "safetensors", "onnx", "onnxscript"]
 SLOWER = "so it is run by PyTorch, which takes longer to start"
-
-
-def features_of(description, *numbers):
-    made = description.preprocessing
-    return [extract(speech(n), RATE, made.features, made.banks) for n in numbers]
-
-
-def release(folder, name, folds=(1,), **settings):
-    """Write a model with an ONNX file; return its description."""
-    make(folder, name, folds, **settings)
-    description, modules = model_folder.load(folder)
-    assert add_onnx(folder, description, modules, features_of(description, 0, 30, 60)) < 1e-5
-    return description
 
 
 def said(caplog):

@@ -392,6 +392,7 @@ def test_an_evaluated_model_is_released_with_its_figures_and_its_card(evaluated,
     released, weights = contents(folder / "model"), contents(folder / "trained")
     assert {name for name in released if name.endswith(".json")} == {"model.json"}
     assert released.pop("README.md").decode() == card.write_card(description)
+    assert released.pop("model.onnx")
     assert {n: released[n] for n in released if n != "model.json"} == {
         n: weights[n] for n in weights if n != "model.json"
     }

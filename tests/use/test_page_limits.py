@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from gradio.routes import file_upload_statuses
 from raw_http import exchange
-from small_model import RATE, encoded, speech
+from small_model import RATE, encoded, release, speech
 from starlette.exceptions import HTTPException
 
 from ser import load
@@ -515,10 +514,10 @@ def test_a_table_that_cannot_be_used_is_a_problem_and_there_is_a_page(
         assert client.get("/").status_code == 200
 
 
-def test_problems_are_reported_and_the_page_served(folder, tmp_path):
+def test_problems_are_reported_and_the_page_served(tmp_path):
     put_tables(tmp_path)
     (tmp_path / "clips.csv").write_text("clip,wrong\na,b\n")
-    shutil.copytree(folder / "model", tmp_path / "model")
+    release(tmp_path / "model")
     with (
         (tmp_path / "stderr").open("w") as stderr,
         started(tmp_path, "--model", "model", stderr=stderr) as (_, address),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from small_model import EMOTIONS, RATE, SER, encoded, make, ser, ser_here, speech
+from small_model import EMOTIONS, RATE, SER, encoded, make, release, ser, ser_here, speech
 
 from scripts.workspace import ROOT
 from ser.core.recording import SamplesDigest
@@ -30,7 +30,7 @@ LONG = np.concatenate([speech(0, 2.0), np.zeros(2 * RATE, np.float32), speech(60
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    make(folder, folds=(1, 2))
+    release(folder, folds=(1, 2))
     return folder
 
 
@@ -466,7 +466,7 @@ def test_a_voice_of_another_band_than_the_recording_is_warned_of(tmp_path, recor
 
 @pytest.mark.parametrize(("there", "why"), [(False, "no such folder"), (True, "no recordings")])
 def test_a_voice_without_recordings_is_named(tmp_path, recordings, there, why):
-    make(tmp_path / "model", "statpool", normalisation="train")
+    release(tmp_path / "model", "statpool", normalisation="train")
     if there:
         (tmp_path / "voice").mkdir()
     done = ser(
