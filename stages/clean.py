@@ -93,7 +93,8 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, report: Path) -> N
     Raises:
         UserError: no clip of a corpus, or of a wanted emotion, is left.
     """
-    settings = params.load().clean
+    all_params = params.load()
+    settings = all_params.clean
     with open_ledger() as ledger:
         ledger.insert(label_recordings(raw, settings))
         for note in folder_notes(raw, settings):
@@ -101,7 +102,7 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, report: Path) -> N
         warn_of_unused_words(ledger, settings)
         warn_of_like_speakers(ledger)
         examine_all(ledger, raw, clean, settings)
-        ledger.reject_duplicates(list(params.load().split.train_corpora))
+        ledger.reject_duplicates(list(all_params.split.train_corpora))
         write_csv(clips, ledger.clips(), CLIP_COLUMNS)
         write_csv(rejected, ledger.rejected(), REJECTED_COLUMNS)
         facts = summarise_cleaning(ledger)

@@ -61,7 +61,7 @@ def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
 def _compute(
     job: Job[Item], function: Callable[[Item], Computed[Result]], folder: Path
 ) -> list[tuple[Result, list[ArraySlice]]]:
-    """Bring earlier arrays to their places in a store; compute a group and write it to a shard."""
+    """Copy earlier arrays to their places in a store; compute a group and write it to a shard."""
     group, moves = job
     join(folder, moves)
     with Shard(folder) as shard:

@@ -58,7 +58,7 @@ def rejection_sentences(formats: str, longest: float) -> dict[str, str]:
 
 
 def adapted_to(recordings: int) -> str:
-    """Say to how many recordings of a voice an answer is adapted.
+    """Return to how many recordings of a voice an answer is adapted.
 
     >>> adapted_to(1), adapted_to(3)
     ('adapted to 1 recording', 'adapted to 3 recordings')
