@@ -6,7 +6,7 @@ LOCKED := $(BIN)/pip install --quiet --require-hashes --no-deps --no-build-isola
 # dvc starts the stages as plain `python`, which must be the one of .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo check test lint repro experiment protocols trials explanations robustness enrolment compare table tune bench report readme audit lock
+.PHONY: setup demo check test lint repro experiment protocols trials explanations robustness enrolment compare fuse table tune bench report readme audit lock
 
 # make setup TORCH=cpu takes PyTorch's build without CUDA, from the index that pip knows it from.
 setup: .venv/ready
@@ -80,6 +80,10 @@ robustness: setup
 # make compare NAMES='default s1-kfold' EPOCHS=10
 compare: setup
 	@python -m scripts.suites compare $${EPOCHS:+--epochs "$$EPOCHS"} $$NAMES
+
+# Measure the models of finished experiments together: make fuse NAMES='default functionals'
+fuse: setup
+	@python -m scripts.fusion $$NAMES
 
 # Search for better params on the val clips: make tune TRIALS=20
 tune: setup

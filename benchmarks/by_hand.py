@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks import nets, notebook
+from benchmarks import notebook
 from ser.core import params
 from ser.core.filters import mel_band_hertz
 from ser.core.store import Store
@@ -100,7 +100,7 @@ def notebook_loop(
 ) -> Callable[[], ByHand]:
     """Return the notebook's loop: its net, one clip at a time, constant learning rate."""
     model = settings.model
-    clips = nets.as_images(*read_subset(inputs, "train", model.copies == "all"))
+    clips = notebook.as_images(*read_subset(inputs, "train", model.copies == "all"))
     torch.manual_seed(model.seed)
     net = notebook.Net(emotions, model.layers).to(device)
     optimizer = torch.optim.Adam(net.parameters(), model.learning_rate)

@@ -4,12 +4,13 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import notebook
+from benchmarks import by_hand, notebook
 from benchmarks.measure import Row, interleave
 from scripts import experiments
 from ser.audio.standard import resample, standardise
@@ -33,6 +34,7 @@ from ser.training.team import Team
 WANTED_ACCURACY = 0.74
 _PATIENCE = 50  # the notebook gets this many times our seconds to reach the accuracy
 _EPOCHS = 3  # repetitions of an epoch
+_DEFAULT_EPOCHS = 9  # the same for the default net, whose epochs are shorter
 
 Data = dict[str, FloatArray]
 
@@ -57,14 +59,6 @@ def spectrograms(raw: Path, paths: Sequence[str], settings: params.Params) -> li
         )
         for path in paths
     ]
-
-
-def as_images(arrays: Sequence[FloatArray], labels: Sequence[int]) -> notebook.Spectrograms:
-    """Return the notebook's training data: standardised spectrograms [1, bands, frames]."""
-    images = [
-        np.ascontiguousarray(normalise(a, {"logmel": a.shape[1]}, None).T[None]) for a in arrays
-    ]
-    return notebook.Spectrograms(images, [int(label) for label in labels])
 
 
 def sgemm_flops() -> float:
@@ -101,7 +95,7 @@ def epoch_one_by_one(
     host = torch.device("cpu")
     clips = NormalisedClips(places, model, host)
     order = [int(batch.labels) for batch in epoch_batches(clips, key)]
-    images = as_images(arrays, labels)
+    images = notebook.as_images(arrays, labels)
     arguments = (first, model.learning_rate, images, order, seed, emotions, device)
     with notebook.in_its_own_process(notebook.first_epoch, *arguments) as plain:
 
@@ -125,6 +119,40 @@ def epoch_one_by_one(
     )
 
 
+def default_epoch(inputs: folds.Inputs, device: torch.device) -> Row:
+    """Compare the default training's epochs, with validation, with those of a plain loop."""
+    settings = params.load()
+    model = settings.model.model_copy(update={"stop_after": 1 + _DEFAULT_EPOCHS})
+    limit_threads(model)
+    emotions = read_csv(inputs.clips, ["emotion"])["emotion"].nunique()
+    our_seconds: list[float] = []
+    their_seconds: list[float] = []
+    arguments = (by_hand.default_loop, inputs, settings, emotions, device)
+    with (
+        notebook.in_its_own_process(*arguments) as plain_epoch,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        since = time.perf_counter()
+
+        def look(history: list[Epoch], _: float) -> None:
+            nonlocal since
+            our_seconds.append(time.perf_counter() - since)
+            their_seconds.append(plain_epoch().seconds)
+            since = time.perf_counter()
+
+        folds.train_fold(1, inputs, model, Path(folder), look, Team(device))
+    return Row(
+        "an epoch of the default net after the first, with validation",
+        "a plain PyTorch loop for the same net",
+        median(our_seconds[1:]),
+        median(their_seconds[1:]),
+        2.5,
+        "",
+        float("nan"),
+        f"median of {_DEFAULT_EPOCHS} epochs each, in turn",
+    )
+
+
 def time_to_accuracy(inputs: folds.Inputs, images: Data, device: torch.device) -> Row:
     """Compare the seconds until WANTED_ACCURACY on val: the default net and the notebook's."""
     model = params.load().model
@@ -143,7 +171,7 @@ def time_to_accuracy(inputs: folds.Inputs, images: Data, device: torch.device) -
     ours = reached[0] if reached else float("inf")
     subset = clips["clip"].map(splits[splits["fold"] == 1].set_index("clip")["subset"])
     sets = {
-        name: as_images(
+        name: notebook.as_images(
             [images[clip] for clip in part["clip"]], [emotions.index(e) for e in part["emotion"]]
         )
         for name, part in clips.groupby(subset)
@@ -220,4 +248,5 @@ def net_rows(root: Path) -> list[Row]:
     host = torch.device("cpu")
     measured = [epoch_one_by_one(arrays[every], labels[every], len(emotions), host)]
     images = dict(zip(clips["clip"], arrays, strict=True))
+    measured.append(default_epoch(inputs, host))
     return [*measured, time_to_accuracy(inputs, images, host), evaluation(inputs, host)]

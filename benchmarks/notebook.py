@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from ser.nets.normalisation import normalise
+
 FloatArray = NDArray[np.float32]
 Result = TypeVar("Result")
 
@@ -29,6 +31,14 @@ class Spectrograms(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
         return torch.from_numpy(self._spectrograms[i]), self._labels[i]
+
+
+def as_images(arrays: Sequence[FloatArray], labels: Sequence[int]) -> Spectrograms:
+    """Return the notebook's training data: standardised spectrograms [1, bands, frames]."""
+    images = [
+        np.ascontiguousarray(normalise(a, {"logmel": a.shape[1]}, None).T[None]) for a in arrays
+    ]
+    return Spectrograms(images, [int(label) for label in labels])
 
 
 class Net(nn.Module):

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 from gradio_client import Client, handle_file
 
 from ser.core.tables import write_csv
@@ -51,10 +52,13 @@ def main() -> None:
     clips = [clip for clip in clips if clip.stat().st_size > 10_000]
     chosen = np.random.default_rng(0).choice(len(clips), (USERS, CLIPS), replace=False)
     command = [str(Path(sys.executable).with_name("ser")), "serve", "--port", "0"]
+    began = time.perf_counter()
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         address = page_address(server)
-        visit(address, [clips[0]])
+        starting = time.perf_counter() - began
+        megabytes = psutil.Process(server.pid).memory_info().rss / 1e6
+        (first,) = visit(address, [clips[0]])
         with ThreadPoolExecutor(USERS) as users:
             answers = list(
                 users.map(lambda own: visit(address, [clips[i] for i in own]), chosen.tolist())
@@ -63,6 +67,7 @@ def main() -> None:
     finally:
         server.terminate()
         server.wait()
+    print(f"started in {starting:.1f} s, first answer {first:.2f} s, {megabytes:.0f} MB")
     everyone = [second for own in answers for second in own]
     rows = [(1, alone), (USERS, everyone)]
     measured = []
@@ -75,6 +80,9 @@ def main() -> None:
                 "p50_seconds": f"{p50:.3f}",
                 "p99_seconds": f"{p99:.3f}",
                 "cores": worker_count(),
+                "start_seconds": f"{starting:.1f}",
+                "first_seconds": f"{first:.2f}",
+                "megabytes": f"{megabytes:.0f}",
             }
         )
         print(f"{count} at once: p50 {p50:.3f} s, p99 {p99:.3f} s, {len(seconds)} answers")

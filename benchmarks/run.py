@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import nets, sound
+from benchmarks import cold, nets, sound
 from benchmarks.measure import Row, interleave
 from scripts.workspace import ROOT, dvc_command
 from ser.core.tables import read_csv, write_csv
@@ -58,6 +58,7 @@ def rows() -> Iterator[Row]:
     paths = [ROOT / "data/raw" / path for path in read_csv(ROOT / "data/clips.csv")["path"]]
     yield from sound.sound_rows(paths)
     yield from nets.net_rows(ROOT)
+    yield cold.cold_prediction(ROOT / "data/model", paths[0])
     yield nothing_to_do()
 
 

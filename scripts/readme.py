@@ -48,7 +48,12 @@ PAGES: Mapping[str, Blocks] = {
         "gpu": tables.gpu,
     },
     "docs/systems.md": {"compare": tables.compare},
-    "docs/using.md": {"page": tables.page, "soak": tables.soak, "web": tables.web},
+    "docs/using.md": {
+        "page_start": tables.page_start,
+        "page": tables.page,
+        "soak": tables.soak,
+        "web": tables.web,
+    },
 }
 
 

@@ -507,6 +507,18 @@ page = partial(
         "answers": "{answers}",
     },
 )
+
+
+def page_start() -> str:
+    """Say how long the page's server takes to start, and what memory it then has."""
+    start = numbers(rows_of("benchmarks/page.csv")[0])
+    return (
+        f"The server takes {start['start_seconds']:.1f} s to start, most of it for the import of "
+        f"gradio, and then holds {start['megabytes']:.0f} MB. The first answer after the start "
+        f"takes {start['first_seconds']:.2f} s."
+    )
+
+
 soak = partial(
     from_csv,
     "benchmarks/soak.csv",

@@ -6,13 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from scripts import experiments
+from scripts.experiment_predictions import fetch_inputs, predict_experiment
 from ser.core.sections import Evaluate
-from ser.core.store import Store
-from ser.core.tables import read_csv
-from ser.evaluation.prediction import predict_subset
 from ser.evaluation.scores import indices, mean_ci95
-from ser.nets import model_folder
 from ser.training.predict import losses
 
 
@@ -54,21 +50,13 @@ def compare_on_val(candidate: str, base: str, settings: Evaluate) -> Comparison:
     """
     with TemporaryDirectory() as folder:
         data = Path(folder)
-        for name in ("clips.csv", "splits.csv", "features"):
-            experiments.fetch_data(base, f"data/{name}", data / name)
+        fetch_inputs(base, data)
         return compare(_predict_val(candidate, data), _predict_val(base, data), settings)
 
 
 def _predict_val(experiment: str, data: Path) -> pd.DataFrame:
     """Return columns clip, loss and hit, a row for each clip and fold."""
-    trained = data / experiment
-    experiments.fetch_data(experiment, "data/trained", trained)
-    description, nets = model_folder.load(trained)
-    clips, splits = read_csv(data / "clips.csv"), read_csv(data / "splits.csv")
-    table, _ = predict_subset(
-        "val", clips, splits, Store(data / "features"), trained, description, nets
-    )
-    emotions = description.emotions
+    table, emotions = predict_experiment(experiment, data, "val")
     return pd.DataFrame(
         {
             "clip": table["clip"],

@@ -29,6 +29,7 @@ _MAKERS = {
     "compare": "make compare",
     "enrolment": "make enrolment",
     "explanations": "make explanations",
+    "fusion": "make fuse",
     "protocols": "make protocols",
     "robustness": "make robustness",
     "trials": "make trials",

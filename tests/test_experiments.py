@@ -229,6 +229,34 @@ def test_an_experiment_with_a_setting_does_not_take_the_place_of_the_one_without
     assert (shown[name]["model.seed"], shown[name]["model.epochs"]) == ("3", "1")
 
 
+def test_experiments_are_fused_by_their_answers_to_the_same_clips(project):
+    names = ("plain", "plain-model.epochs-1-model.seed-3")
+    output = run(project, "fusion", *names)
+    shown = experiments_shown(project)
+    (fused,) = json.loads((project / "metrics/fusion.json").read_text()).values()
+    for name in names:
+        alone = fused["of_each"][name]
+        assert alone["accuracy"] == pytest.approx(float(shown[name]["accuracy"]), abs=1e-5)
+        assert alone["gain"] == pytest.approx(fused["accuracy"] - alone["accuracy"], abs=1e-5)
+        assert f"  {name}: accuracy {alone['accuracy']:.1%}" in output
+    assert set(fused["weights"]["1"]) == set(names)
+    assert f"together: accuracy {fused['accuracy']:.1%}" in output
+    assert fused["n_test"] == sum(own["support"] for own in fused["per_class"].values())
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], "at least two different experiments, got none"),
+        (["plain"], "at least two different experiments, got plain"),
+        (["plain", "plain"], "at least two different experiments, got plain plain"),
+        (["plain", "other"], "no experiment other; it has plain"),
+    ],
+)
+def test_a_fusion_needs_two_experiments_of_this_commit(project, names, said):
+    assert said in run(project, "fusion", *names, ok=False)
+
+
 def test_a_killed_experiment_continues(project):
     path = "split: {emobox: /tmp/p\u00e4 th}"
     write(project / "experiments", plain=f"model: {{seed: 2, epochs: 6}}\n{path}")

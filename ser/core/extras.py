@@ -27,6 +27,7 @@ EXTRAS = {
     "matplotlib": "pictures",
     "onnx": "export",
     "onnxscript": "export",
+    "opensmile": "opensmile",
     "optuna": "tune",
     "pandas": "pictures",
     "pooch": "train",
@@ -38,6 +39,7 @@ EXTRAS = {
     "tenacity": "train",
     "threadpoolctl": "train",
     "torch": "torch",
+    "transformers": "encoders",
     "uvicorn": "app",
 }
 _OWN = ("ser", "stages", "scripts", "benchmarks")

@@ -7,7 +7,8 @@ from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
 from ser.use.answers import clock, printable
 from ser.use.explanation import explain_file, windows_of
-from ser.use.recogniser import Prediction, Recogniser
+from ser.use.prediction import Prediction
+from ser.use.recogniser import Recogniser
 from ser.use.spectrogram_picture import draw_explanation
 from ser.use.windows import Windows
 

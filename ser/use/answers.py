@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from ser.use.recogniser import Prediction, Window
+from ser.use.prediction import Prediction, Window
 
 
 @dataclass(frozen=True)

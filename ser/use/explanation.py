@@ -17,7 +17,9 @@ from ser.core.columns import mel_columns
 from ser.core.errors import UserError
 from ser.core.kinds import LOGMEL
 from ser.core.typing import FloatArray
-from ser.use.recogniser import Prediction, Recogniser, Window, read_windows
+from ser.use.prediction import Prediction, Window
+from ser.use.reading import read_windows
+from ser.use.recogniser import Recogniser
 from ser.use.windows import Windows
 
 # Patches are longer in long clips, because a net takes longer to predict those.

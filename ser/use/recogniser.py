@@ -5,7 +5,7 @@ with the model.
 """
 
 import copy
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Real
@@ -20,8 +20,8 @@ from ser.conditions.codecs import TELEPHONE_BAND, TELEPHONE_RATE
 from ser.conditions.microphone import band_limit
 from ser.core.errors import UserError
 from ser.core.kinds import describes_whole_clips
-from ser.core.recording import CHANNELS, RATES, Recording, SamplesDigest
-from ser.core.rejection import NO_SPEECH, TOO_LONG, Rejected
+from ser.core.recording import RATES, Recording, SamplesDigest
+from ser.core.rejection import NO_SPEECH, Rejected
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
 from ser.features.extract import extract
@@ -29,6 +29,8 @@ from ser.inference.nets import WAVEFORM, Nets, input_of_folds
 from ser.nets.description import Description
 from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics
 from ser.use.narrowband import ABOVE, is_narrowband, mostly_narrow
+from ser.use.prediction import Prediction, Window
+from ser.use.reading import as_float, limited
 from ser.use.speech import holds_speech
 from ser.use.windows import Windows, cut, shared_seconds
 
@@ -49,65 +51,6 @@ class Enrolled:
 
     values: FloatArray
     is_narrow: bool | None = None
-
-
-@dataclass(frozen=True)
-class Window:
-    """The prediction for a window of a long recording.
-
-    Attributes:
-        start: in seconds.
-        end: in seconds.
-        probabilities: emotion -> 0..1; None: the window cannot be classified.
-        reason: why it cannot, such as no_speech or silent.
-    """
-
-    start: float
-    end: float
-    probabilities: dict[str, float] | None
-    reason: str | None = None
-
-    @property
-    def emotion(self) -> str | None:
-        """The most probable emotion."""
-        return most_probable(self.probabilities) if self.probabilities else None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The prediction for a recording.
-
-    >>> prediction = Prediction(1.5, {"angry": 0.75, "sad": 0.25})
-    >>> prediction.emotion
-    'angry'
-
-    Attributes:
-        seconds: the recording's length.
-        probabilities: emotion -> 0..1, with sum 1; of a long recording, the mean over its windows
-            with speech, weighted so that no moment counts twice: see `shared_seconds`.
-        windows: of a long recording; empty for others.
-        note: a warning that the prediction is less reliable: the sample rate is low, the model was
-            trained on the recording, or it is adapted to recordings of another band; or None.
-    """
-
-    seconds: float
-    probabilities: dict[str, float]
-    windows: tuple[Window, ...] = ()
-    note: str | None = None
-
-    @property
-    def emotion(self) -> str:
-        """The most probable emotion."""
-        return most_probable(self.probabilities)
-
-
-def most_probable(probabilities: dict[str, float]) -> str:
-    """Return the emotion of the highest probability, the first one if several are equal.
-
-    >>> most_probable({"angry": 0.4, "happy": 0.2, "sad": 0.4})
-    'angry'
-    """
-    return max(probabilities, key=lambda emotion: probabilities[emotion])
 
 
 class Recogniser:
@@ -210,7 +153,7 @@ class Recogniser:
             UserError: the samples or the rate are not as above; the model must be adapted to the
                 speaker first; or see `windows`.
         """
-        waveform = _as_float(samples)
+        waveform = as_float(samples)
         if not isinstance(rate, Real) or rate not in RATES:
             raise UserError(
                 f"a rate of {rate} Hz: a whole number from {RATES[0]} to {RATES[-1]} is expected"
@@ -241,7 +184,7 @@ class Recogniser:
         """
         windows = self.windows(window, hop)
         with open_stream(Path(path)) as stream:
-            blocks = _limited(stream.blocks, longest * stream.sample_rate)
+            blocks = limited(stream.blocks, longest * stream.sample_rate)
             return self._predict(blocks, stream.sample_rate, windows)
 
     def adapt(self, recordings: Iterable[Recording]) -> int:
@@ -350,7 +293,7 @@ class Recogniser:
         Raises:
             Rejected: the recording cannot be used.
         """
-        return self._waveform(Recording(_as_float(samples), rate, ""))
+        return self._waveform(Recording(as_float(samples), rate, ""))
 
     def _waveform(self, recording: Recording) -> FloatArray:
         return standardise(self._checked(recording), self._form)
@@ -452,7 +395,7 @@ class Recogniser:
             Rejected: the recording cannot be used.
             UserError: the nets do not answer with probabilities.
         """
-        heard = self._checked(Recording(_as_float(samples), rate, ""))
+        heard = self._checked(Recording(as_float(samples), rate, ""))
         return self._answers(heard, standardise(heard, self._form))
 
     def features(self, waveform: FloatArray) -> FloatArray:
@@ -522,53 +465,6 @@ def _checked(answers: FloatArray) -> NDArray[np.float64]:
     if not (answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
         raise UserError("the model's answers are not probabilities: its weights are damaged")
     return answers.astype(np.float64)
-
-
-def read_windows(path: Path, windows: Windows, longest: float = np.inf) -> Iterator[Recording]:
-    """Read a file as one recording, or window by window if it is long.
-
-    Args:
-        path: of the file.
-        windows: how it is cut.
-        longest: in seconds; longer recordings are rejected.
-
-    Raises:
-        Rejected: the file is damaged or too long.
-    """
-    with open_stream(path) as stream:
-        blocks = _limited(stream.blocks, longest * stream.sample_rate)
-        for _, samples, _ in cut(blocks, stream.sample_rate, windows):
-            yield Recording(samples, stream.sample_rate, stream.subtype)
-
-
-def _limited(blocks: Iterable[FloatArray], most: float) -> Iterator[FloatArray]:
-    """Yield blocks [samples, channels] unchanged, up to a number of samples.
-
-    Raises:
-        Rejected: too_long: there are more than `most` samples per channel.
-    """
-    read = 0
-    for block in blocks:
-        read += len(block)
-        if read > most:
-            raise Rejected(TOO_LONG, f"more than {most:.0f} samples per channel")
-        yield block
-
-
-def _as_float(samples: NDArray[Any]) -> FloatArray:
-    """Return samples as float32 [samples, channels] in -1..1."""
-    array = np.asarray(samples)
-    if array.dtype.newbyteorder("=") in (np.int16, np.int32):
-        array = array.astype(np.float32) / -float(np.iinfo(array.dtype).min)
-    channels = array.shape[1] if array.ndim == 2 else 1
-    if array.ndim not in (1, 2) or channels not in CHANNELS or array.dtype.kind != "f":
-        raise UserError(
-            f"samples of shape {array.shape} and type {array.dtype}: [samples] or [samples, "
-            f"channels] of up to {CHANNELS[-1]} channels are expected, floating point in -1..1, or "
-            "int16 or int32"
-        )
-    with np.errstate(over="ignore"):  # values beyond float32 are later rejected as not_finite
-        return (array[:, np.newaxis] if array.ndim == 1 else array).astype(np.float32)
 
 
 def _net_indices(folds: Sequence[int], fold: int | None) -> list[int]:

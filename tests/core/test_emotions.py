@@ -6,7 +6,7 @@ import pytest
 from ser.core.emotions import EMOTIONS, emotion_of, problem_of_name
 from ser.core.rejection import Rejected
 from ser.use.answers import Answer, as_csv, as_table
-from ser.use.recogniser import Prediction
+from ser.use.prediction import Prediction
 
 
 def refusal(word, relabel=None):

@@ -53,7 +53,7 @@ from ser.use.page.answering import bars, message
 from ser.use.page.drawing import recording_html
 from ser.use.page.figures import render_html
 from ser.use.page.project import Mistake, open_project
-from ser.use.recogniser import Window
+from ser.use.prediction import Window
 
 # Where the tests are run for a change to be merged, there is a browser.
 pytestmark = pytest.mark.skipif(

@@ -22,7 +22,7 @@ from ser.decoding.decoding import decode
 from ser.use import cli
 from ser.use.answers import Answer, as_csv, cell, to_json_object
 from ser.use.onnx_export import export
-from ser.use.recogniser import Prediction, Window
+from ser.use.prediction import Prediction, Window
 
 LONG = np.concatenate([speech(0, 2.0), np.zeros(2 * RATE, np.float32), speech(60, 2.0)])
 

@@ -15,7 +15,8 @@ from ser.decoding.suffixes import READ
 from ser.inference.comparison import TOLERANCE, largest_difference, some_of
 from ser.use.commands.arguments import non_empty_path
 from ser.use.loading import load, load_in_torch
-from ser.use.recogniser import Recogniser, read_windows
+from ser.use.reading import read_windows
+from ser.use.recogniser import Recogniser
 from ser.use.recording_files import find_recordings
 from ser.use.windows import Windows
 

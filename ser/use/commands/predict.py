@@ -22,7 +22,8 @@ from ser.use.answers import FORMATS, Answer
 from ser.use.commands.arguments import non_empty_path, share
 from ser.use.explanation import require_spectrogram
 from ser.use.loading import load
-from ser.use.recogniser import Recogniser, read_windows
+from ser.use.reading import read_windows
+from ser.use.recogniser import Recogniser
 from ser.use.recording_files import find_recordings
 from ser.use.windows import Windows
 

@@ -20,7 +20,8 @@ from ser.use.answers import FORMATS, Answer, to_json_object
 from ser.use.explanation import explain_file, require_spectrogram, windows_of
 from ser.use.page.drawing import explanation_html, recording_html
 from ser.use.page.sentences import LONGEST, adapted_to, formats_read, rejection_sentences
-from ser.use.recogniser import Prediction, Recogniser
+from ser.use.prediction import Prediction
+from ser.use.recogniser import Recogniser
 
 _SENTENCES = rejection_sentences(formats_read(), LONGEST)
 _GONE = "This recording was deleted while it waited: please upload it again."

@@ -22,7 +22,8 @@ from ser.use.page.sentences import LONGEST, MICROPHONE
 from ser.use.page.unread import MAX_WAITING, SESSIONS, Unread
 from ser.use.page.uploads import MAX_BYTES
 from ser.use.page.voices import Voice
-from ser.use.recogniser import Prediction, Recogniser
+from ser.use.prediction import Prediction
+from ser.use.recogniser import Recogniser
 
 _EXPLANATION_KEPT = 60  # seconds within which a computed explanation must be shown
 _CSS, _LEVEL, _PLAYING = map(Path(__file__).with_name, ("page.css", "level.js", "playing.js"))

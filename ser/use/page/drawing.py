@@ -23,7 +23,7 @@ from ser.plots.style import DIVERGING, MIN_HATCHED
 from ser.use.answers import clock
 from ser.use.explanation import Explanation
 from ser.use.page.sentences import SHORT_REASONS
-from ser.use.recogniser import Window
+from ser.use.prediction import Window
 
 _MAX_COLUMNS = 800  # of the waveform and of the spectrogram
 _MIN_DB = -80.0

@@ -9,7 +9,8 @@ from ser.core.typing import FloatArray
 from ser.use.narrowband import mostly_narrow
 from ser.use.page.answering import message, rejection_sentence
 from ser.use.page.sentences import LONGEST, adapted_to
-from ser.use.recogniser import Enrolled, Recogniser, read_windows, rejection_of
+from ser.use.reading import read_windows
+from ser.use.recogniser import Enrolled, Recogniser, rejection_of
 
 # Recordings in several moods tell more of a voice than as many in one: see docs/robustness.md.
 SENTENCES = (
