@@ -1,31 +1,10 @@
 """Base class of nets that standardise pooled statistics of clips instead of their features."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
-
-
-class Described(NamedTuple):
-    """What a net computes of a batch before its first weight.
-
-    Attributes:
-        mel: float32 [batch, bands, frames], in dB relative to each clip's loudest point.
-        shape: float32 [batch, channels, frames], other channels of every frame.
-        own: bool [batch, frames], the frames within each clip.
-        active: bool [batch, frames], those that are not silence.
-        voiced: bool [batch, frames], the voiced ones among these.
-        pooled: float32 [batch, n], what is pooled of these channels.
-    """
-
-    mel: Tensor
-    shape: Tensor
-    own: Tensor
-    active: Tensor
-    voiced: Tensor
-    pooled: Tensor
 
 
 class StandardisingNet(nn.Module, ABC):
@@ -54,15 +33,6 @@ class StandardisingNet(nn.Module, ABC):
     @abstractmethod
     def known_transforms(self) -> list[Tensor]:
         """Return the weights that are initialised with known transforms."""
-
-    @abstractmethod
-    def describe(self, features: Tensor, lengths: Tensor) -> Described:
-        """Compute what does not depend on the weights.
-
-        Args:
-            features: [batch, frames, bands].
-            lengths: int64 [batch].
-        """
 
     @abstractmethod
     def pool(self, features: Tensor, lengths: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ser.nets import pooling
 from ser.nets.layers import clip_outliers, perceptron
 from ser.nets.normalisation import MIN_POOLED_DEVIATION
-from ser.nets.standardising import Described, StandardisingNet
+from ser.nets.standardising import StandardisingNet
 from ser.nets.transforms import (
     PITCHES,
     band_groups,
@@ -109,13 +109,7 @@ class StatPool(StandardisingNet):
         """Return the weights that are initialised with known transforms."""
         return [self.cepstrum.weight, self.modulation.weight]
 
-    def forward(
-        self,
-        features: Tensor,
-        lengths: Tensor,
-        voices: Tensor | None = None,
-        described: Described | None = None,
-    ) -> Tensor:
+    def forward(self, features: Tensor, lengths: Tensor, voices: Tensor | None = None) -> Tensor:
         """Compute the logits of a batch.
 
         Args:
@@ -123,13 +117,12 @@ class StatPool(StandardisingNet):
             lengths: int64 [batch].
             voices: int64 [batch], the number of each clip's speaker in `standardise_voices_by`;
                 None: all clips are standardised by those of `standardise_by`.
-            described: what `describe` returned for the batch; None: it is computed here.
         """
         centre, scale = self.centre, self.scale
         if voices is not None:
             centre, scale = self.voice_centre[voices], self.voice_scale[voices]
-        pooled = self._pool(described or self.describe(features, lengths))
-        return self.classify((pooled - centre) / scale)
+        standard = (self.pool(features, lengths) - centre) / scale
+        return self.classify(standard)
 
     def classify(self, standard: Tensor) -> Tensor:
         """Compute the logits from standardised pooled vectors: [batch, emotions]."""
@@ -138,35 +131,24 @@ class StatPool(StandardisingNet):
 
     def pool(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Pool each clip into one vector: [batch, pooled]."""
-        return self._pool(self.describe(features, lengths))
-
-    @torch.no_grad()
-    def describe(self, features: Tensor, lengths: Tensor) -> Described:
-        """Compute what does not depend on the weights."""
         own = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
         mel = features.transpose(1, 2).masked_fill(~own[:, None], _FLOOR_DB)
-        mel = mel - mel.amax(dim=(1, 2), keepdim=True)
-        shape = self._shape(mel)
-        level, voicing = shape[:, 0], shape[:, -1]
-        active = own & (level >= _ACTIVE_DB)
-        voiced = _voiced(voicing, active)
-        known = torch.cat([mel, shape], dim=1)
-        statistics = pooling.statistics(known, active, voiced, relative=self.relative)
-        rhythm = _rhythm(level, own, active, voiced)
-        pooled = torch.cat([statistics, rhythm], dim=1)
-        return Described(mel, shape, own, active, voiced, pooled)
-
-    def _pool(self, described: Described) -> Tensor:
-        mel, shape, own, active, voiced, pooled = described
-        parts = [pooled]
-        learned = self.cepstrum(
-            mel
-        ).float()  # pooled in float32 even if convolutions use fewer bits
+        with torch.no_grad():
+            mel = mel - mel.amax(dim=(1, 2), keepdim=True)
+            shape = self._shape(mel)
+            level, voicing = shape[:, 0], shape[:, -1]
+            active = own & (level >= _ACTIVE_DB)
+            voiced = _voiced(voicing, active)
+            known = torch.cat([mel, shape], dim=1)
+            parts = [pooling.statistics(known, active, voiced, relative=self.relative)]
+            parts.append(_rhythm(level, own, active, voiced))
+        # Pooled in float32 even if convolutions use fewer bits.
+        learned = self.cepstrum(mel).float()
         correlated = torch.cat([learned[:, :_CORRELATED], shape], dim=1)
         parts.append(pooling.statistics(learned, active, voiced, relative=self.relative))
         parts.append(pooling.correlations(correlated, voiced))
         parts.append(pooling.thirds(torch.cat([learned, shape], dim=1), active, self.relative))
-        parts.append(self._modulation(mel, shape[:, 0], own))
+        parts.append(self._modulation(mel, level, own))
         return torch.cat(parts, dim=1)
 
     def _shape(self, mel: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from ser.core.store import ArraySlice
 from ser.core.typing import FloatArray
 from ser.nets.lengths import min_frames, shorten
 from ser.nets.normalisation import Statistics, normalise
-from ser.nets.standardising import Described
 from ser.training.changes import change
 from ser.training.devices import records_steps
 
@@ -139,8 +138,6 @@ class Batch:
         weight: of `labels`, 0..1, that of `mixed_labels` is 1 - weight; 1 without mixing.
         voices: int64 [batch], the number of each clip's speaker; None if not used.
         padded: whether any clip is shorter than the batch.
-        described: what the net computes of the features before its first weight, if that was done
-            ahead; else None.
         loss_weights: float32 [batch], what the loss of each of `labels` is multiplied by; None: 1.
         mixed_loss_weights: the same of `mixed_labels`.
     """
@@ -152,7 +149,6 @@ class Batch:
     weight: float
     voices: Tensor | None
     padded: bool
-    described: Described | None = None
     loss_weights: Tensor | None = None
     mixed_loss_weights: Tensor | None = None
 

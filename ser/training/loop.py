@@ -6,7 +6,7 @@ repeated without the ones before it, so a checkpoint does not contain the state 
 
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from ser.core.sections import Features, Model
 from ser.nets.build import build
 from ser.nets.standardising import StandardisingNet
 from ser.nets.weights import Weights, snapshot_name, write_weights
-from ser.training.ahead import ahead
 from ser.training.balance import loss_weights
 from ser.training.batches import Batch, Examples, NormalisedClips, count_batches, epoch_batches
 from ser.training.checkpoint import Progress, restore, save
@@ -235,23 +234,12 @@ def _train_epoch(
     model, done = clips.model, len(state.history)
     steps = count_batches(len(clips), model.batch_size)
     rate_before = None
-    batches = epoch_batches(clips, seed)
-    if clips.device.type == "cpu":
-        batches = ahead(_described(state.trained, batches))
-    for step, batch in enumerate(batches):
+    for step, batch in enumerate(epoch_batches(clips, seed)):
         rate = learning_rate(model, (done + step / steps) / model.epochs)
         if rate != rate_before:
             _set_rate(state.optimizer, rate)
             rate_before = rate
         take_step(batch)
-
-
-def _described(net: nn.Module, batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Compute of each batch what does not depend on the weights; nothing for other nets."""
-    for batch in batches:
-        if isinstance(net, StandardisingNet):
-            batch = replace(batch, described=net.describe(batch.features, batch.lengths))
-        yield batch
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -33,10 +33,11 @@ def predict(net: nn.Module, clips: NormalisedClips) -> NDArray[np.float32]:
 
 
 def logits_of(net: nn.Module, batch: Batch) -> Tensor:
-    """Compute a batch's logits; the net is given what the batch has beside the features."""
-    beside = {"voices": batch.voices, "described": batch.described}
-    given = {name: value for name, value in beside.items() if value is not None}
-    logits: Tensor = net(batch.features, batch.lengths, **given)
+    """Compute a batch's logits; the net is given the speakers' numbers if the batch has them."""
+    if batch.voices is None:
+        logits: Tensor = net(batch.features, batch.lengths)
+    else:
+        logits = net(batch.features, batch.lengths, batch.voices)
     return logits
 
 

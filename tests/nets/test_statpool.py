@@ -97,18 +97,6 @@ def test_neither_padding_nor_other_clips_change_the_pooled_values_of_a_clip():
         torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
 
 
-def test_what_is_described_ahead_gives_the_same_logits_and_gradients():
-    clips = batch_of([spoken(3), spoken(20)[:40]])
-    found = []
-    for ahead in (False, True):
-        net = make()
-        logits = net(*clips, described=net.describe(*clips) if ahead else None)
-        logits.square().sum().backward()
-        found.append([logits, *(weight.grad for weight in net.parameters())])
-    for inline, described in zip(*found, strict=True):
-        assert torch.equal(inline, described)
-
-
 HOLLOW = np.full((60, 32), -80.0, np.float32)
 ONE_CLICK = HOLLOW.copy()
 ONE_CLICK[30] = 0
