@@ -103,6 +103,7 @@ NEEDS: dict[str, Callable[[NetSettings], Needs]] = {
         length="own",
         min_frames=1,
         standardises_pooled=True,
+        one_thread=True,
         blind_to_padding=True,
         sizes=("width",),
     ),

@@ -146,13 +146,13 @@ def test_several_cpu_processes_refuse_batch_norms_which_they_could_not_share(tmp
 
 
 @pytest.mark.parametrize(
-    ("model", "threads"), [({"name": "mlp"}, 1), ({"name": "cnn"}, 2), ({"name": "resnet"}, 2)]
+    ("name", "threads"), [("statpool", 1), ("mlp", 1), ("cnn", 2), ("resnet", 2)]
 )
-def test_perceptrons_are_kept_on_one_thread(model, threads):
+def test_nets_of_short_steps_are_kept_on_one_thread(name, threads):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        limit_threads(Model.model_validate(PLAIN_MODEL | model))
+        limit_threads(Model.model_validate(PLAIN_MODEL | {"name": name}))
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
