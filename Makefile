@@ -17,6 +17,7 @@ setup: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(LOCKED) -r requirements/build.lock
 	$(if $(filter cpu,$(TORCH)),$(LOCKED) -r requirements/torch-cpu.lock)
+	@$(if $(filter cpu,$(TORCH)),$(BIN)/python -c 'import importlib.util as u; u.find_spec("torch") or print("requirements/torch-cpu.lock has no PyTorch for this Python and system: PyPI has its build installed")')
 	$(LOCKED) -r requirements.lock
 	@# PyPI's torch for Linux needs CUDA's libraries; the build for CPUs alone does not.
 	if $(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit("+cpu" in m.version("torch"))'; then $(LOCKED) -r requirements/cuda.lock; fi

@@ -7,6 +7,7 @@ build for CPUs alone comes from other indexes, and has its hashes added as far a
 """
 
 import hashlib
+import platform
 import re
 import subprocess
 import sys
@@ -38,14 +39,18 @@ def main() -> None:
     pins = _resolve("pyproject.toml", "--extra=dev", kept=(LOCK, CUDA))
     torch = next(pin for pin in pins if pin.startswith("torch=="))
     release = torch.split()[0]
-    hashes = _cpu_hashes(f"{release}+cpu")
-    if not hashes:
+    wheels = _cpu_wheels(f"{release}+cpu")
+    if not wheels:
         raise UserError(
             f"pip finds {release}+cpu on none of its indexes: name PyTorch's, "
             "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"
         )
-    _write(TORCH_CPU, [_joined(f"{release}+cpu", *hashes)])
-    pins[pins.index(torch)] = _joined(torch.rstrip("\n"), *hashes)
+    # Elsewhere pip passes over the pin, and PyPI's build is installed.
+    pythons = " or ".join(f"python_version == '{python}'" for python in wheels)
+    system = f"sys_platform == '{sys.platform}' and platform_machine == '{platform.machine()}'"
+    pin = f"{release}+cpu ; {system} and ({pythons})"
+    _write(TORCH_CPU, [_joined(pin, *wheels.values())])
+    pins[pins.index(torch)] = _joined(torch.rstrip("\n"), *wheels.values())
     _write(LOCK, (pin for pin in pins if not _CUDA.match(pin)))
     _write(CUDA, (pin for pin in pins if _CUDA.match(pin)))
     with TemporaryDirectory() as folder:
@@ -82,9 +87,9 @@ def _joined(*lines: str) -> str:
     return " \\\n".join(lines) + "\n"
 
 
-def _cpu_hashes(release: str) -> list[str]:
-    """Return a line for each Python whose wheel of this release pip finds."""
-    lines = []
+def _cpu_wheels(release: str) -> dict[str, str]:
+    """Return Python -> the hash of its wheel, as a line of a pin, where pip finds this release."""
+    lines = {}
     for python in PYTHONS:
         with TemporaryDirectory() as folder:
             command = [
@@ -96,7 +101,7 @@ def _cpu_hashes(release: str) -> list[str]:
                 print(f"no {release} for Python {python}: PyPI's is installed there")
             for wheel in Path(folder).iterdir():
                 digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-                lines.append(f"    --hash=sha256:{digest}")
+                lines[python] = f"    --hash=sha256:{digest}"
     return lines
 
 
