@@ -1,4 +1,4 @@
-"""Search learning rate, layers or width, dropout and augmentation on the validation clips.
+"""Search learning rate or c, layers or width, dropout and augmentation on the validation clips.
 
     python -m scripts.tune [TRIALS]
 
@@ -28,10 +28,12 @@ from ser.core import params
 from ser.core.errors import UserError
 from ser.core.needs import needs_of
 from ser.core.net_problems import net_problems
+from ser.training.loop import epochs_of
 
 FOLDER = ROOT / ".tune"
 TRIALS = 20
-_RATES = (1e-4, 1e-2)  # lowest and highest learning rate
+# Lowest and highest value of the setting that decides how closely a net follows the train clips.
+_PACES = {"learning_rate": (1e-4, 1e-2), "c": (1e-4, 1e2)}
 _SIZES = {"layers": (3, 4), "width": (64, 128, 256, 512)}
 _RUNGS = (1 / 9, 1 / 3, 1)  # shares of model.epochs after which a trial may be pruned
 _FAILURES = 3  # in a row, after which the trials' params are not the likely cause
@@ -39,21 +41,22 @@ _PRESENT = "present"  # attribute of the trial with the present params
 
 
 def choices(settings: params.Params) -> dict[str, tuple[str, list[Any]]]:
-    """Return what is searched, besides the learning rate; the present values are among them.
+    """Return what is searched, besides the pace; the present values are among them.
 
     Returns:
         name -> (key of params.yaml, values to choose from).
     """
-    found: dict[str, tuple[str, tuple[float, ...] | list[int]]] = {
-        "dropout": ("model.dropout", (0.0, 0.15, 0.3, 0.45, 0.6)),
-        "copies": ("augment.copies", (0, 2, 4)),
-    }
-    for change in ("crop", "noise", "pitch", "stretch"):
-        found[change] = (f"augment.{change}.probability", (0.0, 0.3, 0.6, 0.9))
+    found: dict[str, tuple[str, tuple[float, ...] | list[int]]] = {}
     needs = needs_of(settings.model)
+    if not needs.learner:
+        found["dropout"] = ("model.dropout", (0.0, 0.15, 0.3, 0.45, 0.6))
+    if not needs.learner or settings.model.copies == "all":  # learners have no other use for copies
+        found["copies"] = ("augment.copies", (0, 2, 4))
+        for change in ("crop", "noise", "pitch", "stretch"):
+            found[change] = (f"augment.{change}.probability", (0.0, 0.3, 0.6, 0.9))
     if needs.standardises_pooled:  # and takes no mixed spectrograms
         found["frequency_shift"] = ("model.frequency_shift", (0.0, 1.0, 2.0))
-    else:
+    elif not needs.learner:
         found["mixup"] = ("model.mixup", (0.0, 0.2, 0.4))
     for size in needs.sizes:
         found[size] = (f"model.{size}", allowed_sizes(settings, size))
@@ -74,15 +77,16 @@ def present(settings: params.Params) -> dict[str, Any]:
     """Return what a trial with the present params draws."""
     now = dict(experiments.flatten(settings.model_dump()))
     drawn = {name: now[key] for name, (key, _) in choices(settings).items()}
-    return {"learning_rate": settings.model.learning_rate, **drawn}
+    pace = needs_of(settings.model).pace
+    return {pace: now[f"model.{pace}"], **drawn}
 
 
 def suggest(trial: optuna.Trial, settings: params.Params) -> experiments.Changes:
     """Draw the params of a trial."""
-    now = settings.model.learning_rate
-    low, high = min(now, *_RATES), max(now, *_RATES)
-    rate = trial.suggest_float("learning_rate", low, high, log=True)
-    changes: experiments.Changes = {"model": {"learning_rate": rate}}
+    pace = needs_of(settings.model).pace
+    now = getattr(settings.model, pace)
+    low, high = min(now, *_PACES[pace]), max(now, *_PACES[pace])
+    changes: experiments.Changes = {"model": {pace: trial.suggest_float(pace, low, high, log=True)}}
     for name, (key, values) in choices(settings).items():
         changes = experiments.set_key(changes, key, trial.suggest_categorical(name, values))
     return changes
@@ -98,7 +102,7 @@ def run_trial(trial: optuna.Trial, name: str, settings: params.Params, bar: "tqd
     changes = suggest(trial, settings)
     whose = " (present params)" if _PRESENT in trial.user_attrs else ""
     print_above(bar, f"\n== {name}{whose}: {json.dumps(trial.params)}")
-    last = settings.model.epochs
+    last = epochs_of(settings.model)
     loss = float("nan")
     for epochs in sorted({max(1, round(share * last)) for share in _RUNGS}):
         stop = {"model": {"stop_after": 0 if epochs == last else epochs}}

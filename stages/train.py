@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
-
-import numpy as np
+from statistics import fmean
 
 from ser.core import params, sections
 from ser.core.clips import summarise_corpus
@@ -131,12 +130,17 @@ def main(
         shutil.copytree(source, target, dirs_exist_ok=True)
     kept = [kept_epoch(fold.history, settings.patience) for fold in trained.values()]
     figures: dict[str, float] = {
-        "parameters": model_folder.count_parameters(description),
-        "examples": float(np.mean([fold.examples for fold in trained.values()])),
+        "parameters": round(
+            fmean(
+                model_folder.count_parameters(description, fold.tensors())
+                for fold in trained.values()
+            )
+        ),
+        "examples": fmean(fold.examples for fold in trained.values()),
         **mean_figures(kept),
     }
     write_report(report, figures)
-    if not 0 < settings.stop_after < settings.epochs:
+    if checkpoints.exists() and not 0 < settings.stop_after < settings.epochs:
         shutil.rmtree(checkpoints)
 
 

@@ -487,7 +487,13 @@ def test_a_best_trial_within_chance_is_not_recommended():
     assert "dvc exp apply" not in text
 
 
-@pytest.mark.parametrize("name", ["default", "functionals", "resnet"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("default", "functionals", "resnet"),
+        *("functionals-logreg", "functionals-svm", "functionals-gb"),
+    ],
+)
 def test_drawn_params_are_valid_for_the_net(studies, name):
     changes = experiments.read_experiment(name)
     settings = params.parse_params(experiments.resolve(changes), name)

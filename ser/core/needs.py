@@ -4,7 +4,7 @@ params.yaml is checked against it. Training, export and tuning read it instead o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from ser.core.kinds import LOGMEL
@@ -46,9 +46,11 @@ class Needs:
         standardises_pooled: whether it takes log-mel in dB without normalisation, and standardises
             the pooled values instead. A mix of two clips would not be the voice of any speaker.
         one_thread: whether its training steps are too short to be shared among threads.
+        learner: whether it is fitted to all clips at once, instead of by steps and epochs.
         blind_to_padding: whether a step gives the same result, except for rounding, however far
             clips are padded. Batch norms see padding, and dropout of frames draws for it.
         sizes: the settings of its size that are worth tuning.
+        pace: the setting that decides how closely it follows the train clips, for tuning.
     """
 
     whole_clip: bool = False
@@ -63,8 +65,10 @@ class Needs:
     min_batch: int = 1
     standardises_pooled: bool = False
     one_thread: bool = False
+    learner: bool = False
     blind_to_padding: bool = False
     sizes: tuple[Literal["layers", "width"], ...] = ()
+    pace: Literal["learning_rate", "c"] = "learning_rate"
 
 
 def _resnet(model: NetSettings) -> Needs:
@@ -80,6 +84,9 @@ def _resnet(model: NetSettings) -> Needs:
             sizes=("layers",),
         )
     return Needs(spectrum=True, sizes=("layers",))
+
+
+_LEARNER = Needs(whole_clip=True, min_frames=1, one_thread=True, learner=True)
 
 
 def _cnn(model: NetSettings) -> Needs:
@@ -108,6 +115,9 @@ NEEDS: dict[str, Callable[[NetSettings], Needs]] = {
         sizes=("width",),
     ),
     "mlp": lambda model: Needs(whole_clip=True, min_frames=1, one_thread=True, sizes=("width",)),
+    "logistic_regression": lambda model: replace(_LEARNER, pace="c"),
+    "svm": lambda model: replace(_LEARNER, pace="c"),
+    "gradient_boosting": lambda model: replace(_LEARNER, sizes=("layers",)),
     "resnet": _resnet,
     "cnn": _cnn,
     "conv1d": lambda model: Needs(),

@@ -6,6 +6,9 @@ from ser.core.kinds import KINDS, SPECTRA
 from ser.core.needs import FIXED_LENGTHS, NEEDS, needs_of
 from ser.core.sections import Model
 
+# Settings of the epochs of a training -> the value that turns them off.
+_OF_EPOCHS = {"mixup": "0", "patience": "0", "stop_after": "0", "snapshots": "false"}
+
 
 def net_problems(model: Model, dims: Mapping[str, int]) -> list[str]:
     """Return what prevents a net from being trained with its settings.
@@ -23,7 +26,7 @@ def net_problems(model: Model, dims: Mapping[str, int]) -> list[str]:
     if of_clips != (kinds if needs.whole_clip else []):
         takers = [name for name in NEEDS if NEEDS[name](model).whole_clip]
         return [
-            f"{net} and features.kinds {kinds} do not go together: {', '.join(takers)} takes "
+            f"{net} and features.kinds {kinds} do not go together: {', '.join(takers)} take "
             f"[{', '.join(k for k in KINDS if KINDS[k].whole_clip)}], all other nets take frames"
         ]
     found = []
@@ -59,6 +62,13 @@ def net_problems(model: Model, dims: Mapping[str, int]) -> list[str]:
             f"model.mixup must be 0, got {model.mixup:g}: {model.name} would pool mixed "
             "spectrograms, which are not the voice of any speaker"
         )
+    if needs.learner:
+        found += [
+            f"model.{key} must be {off}, got {value}: {model.name} is fitted to all clips at once, "
+            "without steps and epochs"
+            for key, off in _OF_EPOCHS.items()
+            if (value := getattr(model, key)) > 0
+        ]
     if model.batch_size < needs.min_batch:
         found.append(
             f"{net} has a batch norm that needs at least {needs.min_batch} clips: "

@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from ser.core.errors import UserError
 from ser.core.kinds import HIGHEST_PITCH, KINDS, LOGMEL, describes_whole_clips
+from ser.core.needs import needs_of
 from ser.core.net_problems import net_problems
 from ser.core.sections import (
     Augment,
@@ -62,6 +63,11 @@ class Params(Section):
         refused = net_problems(self.model, self.features.dims)
         if refused:
             raise ValueError("; ".join(refused))
+        if needs_of(self.model).learner and self.augment.copies > 0 and self.model.copies == "one":
+            raise ValueError(
+                f"model.copies must be all: {self.model.name} is fitted once, so of a clip and its "
+                f"{self.augment.copies} copies (augment.copies) it would use only one"
+            )
         bands = self.features.n_mels
         for key in ("frequency_shift", "frequency_mask"):
             if (value := getattr(self.model, key)) >= bands:

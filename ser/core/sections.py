@@ -423,11 +423,12 @@ class Model(Section):
     balance: Literal["none", "upsample", "class_weights", "smote", "adasyn"]
     copies: Literal["one", "all"]
     batch_size: Count
-    epochs: Count
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     optimizer: Literal["adam", "adamw", "sgd"]
     learning_rate: Positive
     learning_rate_batch: Annotated[int, Field(ge=0)]  # clips
     weight_decay: NonNegative
+    c: Positive
     schedule: Literal["constant", "step", "cosine", "one_cycle"]
     decay_epoch: Count
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)]

@@ -16,10 +16,13 @@ from ser.nets.cnn import CNN
 from ser.nets.conv1d import Conv1D
 from ser.nets.dummynet import DummyNet
 from ser.nets.exponet import ExpoNet
+from ser.nets.gradient_boosting import GradientBoosting
+from ser.nets.logistic_regression import LogisticRegression
 from ser.nets.mlp import MLP
 from ser.nets.resnet import ResNet
 from ser.nets.rezonet import RezoNet
 from ser.nets.statpool import StatPool
+from ser.nets.svm import SVM
 from ser.nets.weights import Weights
 
 
@@ -39,6 +42,11 @@ def _statpool(model: Model, dims: int, emotions: int) -> nn.Module:
 NETS: dict[str, Callable[[Model, int, int], nn.Module]] = {
     "statpool": _statpool,
     "mlp": lambda m, dims, emotions: MLP(dims, emotions, m.width, m.dropout),
+    "logistic_regression": lambda m, dims, emotions: LogisticRegression(dims, emotions),
+    "svm": lambda m, dims, emotions: SVM(dims, emotions),
+    "gradient_boosting": lambda m, dims, emotions: GradientBoosting(
+        dims, emotions, m.epochs, m.layers
+    ),
     "resnet": lambda m, dims, emotions: ResNet(emotions, m.layers, m.width, m.dropout),
     "cnn": _cnn,
     "conv1d": lambda m, dims, emotions: Conv1D(dims, emotions, m.dropout),
@@ -61,13 +69,34 @@ def build(model: Model, dims: int, emotions: int) -> nn.Module:
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def shapes(model: Model, dims: int, emotions: int) -> dict[str, str]:
-    """Return type and shape of each of a net's tensors, such as "float32 [64, 5]", by name.
+def restore(model: Model, dims: int, emotions: int, weights: Weights) -> nn.Module:
+    """Make a net with given weights.
 
-    The net may be larger than the memory.
+    The settings may be a stranger's: no more memory is taken than the weights have bytes.
+
+    Raises:
+        ValueError: the weights are not those of such a net.
     """
     with torch.device("meta"):
-        return describe_tensors(build(model, dims, emotions).state_dict())
+        expected = describe_tensors(_with_room(model, dims, emotions, weights).state_dict())
+    found = describe_tensors(weights)
+    for name in sorted({*expected, *found}):
+        if found.get(name) != expected.get(name):
+            raise ValueError(
+                f"{name} is {found.get(name, 'missing')}, expected is "
+                f"{expected.get(name, 'no such tensor')}"
+            )
+    net = _with_room(model, dims, emotions, weights)
+    net.load_state_dict(weights)
+    return net
+
+
+def _with_room(model: Model, dims: int, emotions: int, weights: Weights) -> nn.Module:
+    """Make a net that has room for weights: what the settings leave open of its size is theirs."""
+    net = build(model, dims, emotions)
+    if isinstance(net, SVM):
+        net.make_room(sum(weights["vectors"].shape[:1]) if "vectors" in weights else 0)
+    return net
 
 
 def describe_tensors(tensors: Weights) -> dict[str, str]:
@@ -79,5 +108,5 @@ def describe_tensors(tensors: Weights) -> dict[str, str]:
 
 
 def count_parameters(net: nn.Module) -> int:
-    """Count the trainable parameters."""
+    """Count the parameters that are trained or fitted."""
     return sum(p.numel() for p in net.parameters() if p.requires_grad)

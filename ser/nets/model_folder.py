@@ -76,9 +76,9 @@ def load_snapshots(
         yield snapshot_epoch(path), net
 
 
-def count_parameters(description: Description) -> int:
-    """Count the trainable parameters of one fold's net."""
-    return build.count_parameters(build.build(*_size(description)))
+def count_parameters(description: Description, weights: Weights) -> int:
+    """Count the parameters of the net of one fold, from its weights."""
+    return build.count_parameters(build.restore(*_size(description), weights))
 
 
 def _size(description: Description) -> tuple[Model, int, int]:
@@ -95,16 +95,10 @@ def _read_nets(files: Iterable[Path], description: Description) -> Iterator[nn.M
     Raises:
         ValueError: a file's tensors are not those of the described net.
     """
-    expected = build.shapes(*_size(description))
     for path in files:
         tensors = safetensors.torch.load_file(path)
-        found = build.describe_tensors(tensors)
-        for name in sorted({*expected, *found}):
-            if found.get(name) != expected.get(name):
-                raise ValueError(
-                    f"{path.name}: {name} is {found.get(name, 'missing')}, expected is "
-                    f"{expected.get(name, 'no such tensor')}"
-                )
-        net = build.build(*_size(description))
-        net.load_state_dict(tensors)
+        try:
+            net = build.restore(*_size(description), tensors)
+        except ValueError as error:
+            raise ValueError(f"{path.name}: {error}") from None
         yield net.eval()

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ser.core.errors import UserError
+from ser.core.needs import needs_of
 from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Model
 from ser.core.store import Store
@@ -33,6 +34,7 @@ from ser.training.devices import (
 )
 from ser.training.examples import ExampleSource, find_copies
 from ser.training.history import Epoch
+from ser.training.learners import fit_learner
 from ser.training.loop import FoldData, Run, fit
 from ser.training.team import Team
 
@@ -141,7 +143,8 @@ def train_fold(
         team: the processes that train it together; None: only this one.
 
     Raises:
-        UserError: as `ser.training.loop.fit`, or there are snapshots of another training.
+        UserError: as `ser.training.loop.fit` or `ser.training.learners.fit_learner`, or there are
+            snapshots of another training.
     """
     make_deterministic()
     limit_threads(model)
@@ -178,7 +181,12 @@ def train_fold(
 
     voices = source.new_voices()
     data = FoldData(fold, train, val, measured, features, len(emotions), voices)
-    weights, history = fit(data, model, Run(team, checkpoint, snapshots), on_timed_epoch)
+    if needs_of(model).learner:
+        weights, history = fit_learner(data, model)
+        if team.leads:
+            on_timed_epoch(history)
+    else:
+        weights, history = fit(data, model, Run(team, checkpoint, snapshots), on_timed_epoch)
     if model.snapshots and team.leads and len(list(snapshots.glob("*"))) != len(history):
         raise UserError(
             f"{snapshots} lost or gained files while fold {fold} was trained: is another "

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ser.core.errors import UserError
 from ser.core.filters import mel_band_hertz
+from ser.core.needs import needs_of
 from ser.core.sections import Features, Model
 from ser.nets.build import build
 from ser.nets.standardising import StandardisingNet
@@ -128,7 +129,7 @@ def fit(
         train_loss, train_accuracy = steps.means(len(train))
         measure_voices(state.net, measured, fold.new_voices)
         # All processes use one process's figures, because theirs may differ in the last digit.
-        val_loss, val_accuracy = team.agree(_validate(state.net, val))
+        val_loss, val_accuracy = team.agree(validate(state.net, val))
         newest = Epoch(fold.number, epoch, train_loss, val_loss, train_accuracy, val_accuracy)
         _check_finite(newest, model)
         state.history.append(newest)
@@ -219,9 +220,14 @@ def _finished(state: Progress, model: Model) -> bool:
     return done >= last_epoch(model) or (0 < model.patience <= waited and state.best_epoch > 0)
 
 
+def epochs_of(model: Model) -> int:
+    """Return the number of epochs of a whole training."""
+    return 1 if needs_of(model).learner else model.epochs
+
+
 def last_epoch(model: Model) -> int:
     """Return the number of the last epoch; early stopping may end a training before."""
-    return min(model.epochs, model.stop_after or model.epochs)
+    return min(epochs_of(model), model.stop_after or epochs_of(model))
 
 
 def _train_epoch(
@@ -250,7 +256,7 @@ def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = group["pace"] * rate
 
 
-def _validate(net: nn.Module, val: NormalisedClips) -> tuple[float | None, float | None]:
+def validate(net: nn.Module, val: NormalisedClips) -> tuple[float | None, float | None]:
     """Compute cross-entropy (without smoothing) and accuracy on the val clips; None without any."""
     if len(val) == 0:
         return None, None

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from ser.core.sections import Model
 from ser.training.history import Epoch
-from ser.training.loop import last_epoch
+from ser.training.loop import epochs_of, last_epoch
 
 _LINES = 10  # of a fold, at least
 _SILENCE = 60.0  # seconds, after which an epoch is printed in any case
@@ -22,7 +22,7 @@ class Progress:
     """
 
     def __init__(self, folds: int, model: Model) -> None:
-        self._folds, self._epochs = folds, model.epochs
+        self._folds, self._epochs = folds, epochs_of(model)
         self._last, self._stops_early = last_epoch(model), model.patience > 0
         self._fold = 0
         self._seconds: list[float] = []

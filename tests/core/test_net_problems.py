@@ -18,6 +18,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 LENGTHS = get_args(Model.model_fields["length"].annotation)
 LOGMEL = {"logmel": 16}
 FLAT_CNN = {"name": "cnn", "pooling": "flatten"}
+LEARNERS = ("logistic_regression", "svm", "gradient_boosting")
+OF_WHOLE_CLIPS = ("mlp", *LEARNERS)
 
 
 def refused(changes, dims=LOGMEL):
@@ -200,20 +202,20 @@ def test_the_perceptron_takes_functionals_of_any_number(columns, batch_size, len
 )
 def test_the_perceptron_takes_no_frames(dims):
     assert refusal({"name": "mlp"}, dims) == (
-        f"model.name mlp and features.kinds {list(dims)} do not go together: mlp takes "
-        "[functionals], all other nets take frames"
+        f"model.name mlp and features.kinds {list(dims)} do not go together: mlp, "
+        "logistic_regression, svm, gradient_boosting take [functionals], all other nets take frames"
     )
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("batch_size", [1, 8])
-@pytest.mark.parametrize("name", [name for name in NETS if name != "mlp"])
-def test_functionals_are_for_the_perceptron_alone(name, batch_size, length):
+@pytest.mark.parametrize("name", [name for name in NETS if name not in OF_WHOLE_CLIPS])
+def test_functionals_are_for_the_perceptron_and_the_learners_alone(name, batch_size, length):
     # Whatever else is wrong would be wrong of frames, and goes unsaid.
     net = {"name": name, "length": length, "batch_size": batch_size, "pooling": "flatten"}
     assert refusal(net, {"functionals": 2308}) == (
-        f"model.name {name} and features.kinds ['functionals'] do not go together: mlp takes "
-        "[functionals], all other nets take frames"
+        f"model.name {name} and features.kinds ['functionals'] do not go together: mlp, "
+        "logistic_regression, svm, gradient_boosting take [functionals], all other nets take frames"
     )
 
 
@@ -234,7 +236,21 @@ DIMS = [
 ]
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", LEARNERS)
+def test_learners_have_no_steps_and_no_epochs(name):
+    functionals = {"functionals": 40}
+    assert refused({"name": name}, functionals) == []
+    for key, value in {"mixup": 0.2, "patience": 3, "stop_after": 1, "snapshots": True}.items():
+        text = refusal({"name": name, key: value}, functionals)
+        off = "false" if key == "snapshots" else "0"
+        assert text == (
+            f"model.{key} must be {off}, got {value}: {name} is fitted to all clips at once, "
+            "without steps and epochs"
+        )
+        assert refused({"name": "mlp", key: value}, functionals) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NETS if name not in LEARNERS])
 def test_whatever_is_accepted_can_be_trained_on_the_shortest_clips(name):
     options = {
         "layers": (3, 4) if name in ("cnn", "resnet") else (3,),

@@ -742,7 +742,10 @@ def test_columns_of_features_are_counted_by_kind_in_the_order_of_stacking(on_fra
 
 
 NAMES = {
-    "model.name": ["statpool", "mlp", "resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"],
+    "model.name": [
+        *("statpool", "mlp", "logistic_regression", "svm", "gradient_boosting"),
+        *("resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"),
+    ],
     "features.kinds.0": ["logmel", "mfcc", "zcr", "rms", "chroma", "functionals"],
     "split.scheme": [
         *("random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out"),
@@ -750,6 +753,9 @@ NAMES = {
     ],
     "model.balance": ["none", "upsample", "class_weights", "smote", "adasyn"],
 }
+
+
+OF_WHOLE_CLIPS = ("mlp", "logistic_regression", "svm", "gradient_boosting")
 
 
 @pytest.mark.parametrize("key", NAMES)
@@ -779,7 +785,8 @@ def test_every_valid_name_is_accepted(values, key, valid):
         else:
             put(changed, key, name)
             if key == "model.name":
-                put(changed, "features.kinds", ["functionals" if name == "mlp" else "logmel"])
+                kind = "functionals" if name in OF_WHOLE_CLIPS else "logmel"
+                put(changed, "features.kinds", [kind])
             assert get(parse_params(changed, "p"), key) == name
 
 
@@ -1024,6 +1031,8 @@ def on_functionals(values):
         {"model.normalisation": "speaker"},
         {"model.mixup": 0.4},
         {"model.width": 1},
+        *({"model.name": name, "model.copies": "all"} for name in OF_WHOLE_CLIPS),
+        *({"model.name": name, "augment.copies": 0} for name in OF_WHOLE_CLIPS),
         {"model.length": "pad", "model.balance": "smote"},
         {"augment.noise.probability": 1.0, "augment.pitch.probability": 1.0},
         {"augment.stretch.probability": 1.0, "augment.shift.probability": 1.0},
@@ -1079,6 +1088,14 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
             "model.time_mask must be 0: it takes frames away, but features.kinds [functionals] "
             "has none",
         ),
+        *[
+            (
+                {"model.name": name},
+                f"model.copies must be all: {name} is fitted once, so of a clip and its 3 copies "
+                "(augment.copies) it would use only one",
+            )
+            for name in OF_WHOLE_CLIPS[1:]
+        ],
         (
             {"model.normalisation": "clip"},
             "model.normalisation must be train, corpus or speaker: a single clip's functionals "
@@ -1087,17 +1104,19 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
         *[
             (
                 {"model.name": name},
-                f"model.name {name} and features.kinds ['functionals'] do not go together: mlp "
-                "takes [functionals], all other nets take frames",
+                f"model.name {name} and features.kinds ['functionals'] do not go together: mlp, "
+                "logistic_regression, svm, gradient_boosting take [functionals], all other nets "
+                "take frames",
             )
             for name in NAMES["model.name"]
-            if name != "mlp"
+            if name not in OF_WHOLE_CLIPS
         ],
         *[
             (
                 {"features.kinds": kinds},
-                f"model.name mlp and features.kinds {kinds} do not go together: mlp takes "
-                "[functionals], all other nets take frames",
+                f"model.name mlp and features.kinds {kinds} do not go together: mlp, "
+                "logistic_regression, svm, gradient_boosting take [functionals], all other nets "
+                "take frames",
             )
             for kinds in (["logmel"], ["zcr", "rms"], NAMES["features.kinds.0"][:5])
         ],

@@ -20,6 +20,7 @@ PLAIN_MODEL = {
     "learning_rate": 0.01,
     "learning_rate_batch": 0,
     "weight_decay": 0.0,
+    "c": 1.0,
     "schedule": "constant",
     "decay_epoch": 50,
     "label_smoothing": 0.0,

@@ -17,10 +17,12 @@ from scripts import experiments
 from scripts.workspace import dvc
 from ser.core import tables
 from ser.core.filters import filter_banks
+from ser.core.kinds import describes_whole_clips
 from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Features
 from ser.core.store import StoreWriter
-from stages import train
+from ser.core.tables import parse_report
+from stages import evaluate, train
 
 ROOT = Path(__file__).resolve().parents[2]
 EMOTIONS = ["angry", "neutral", "sad"]
@@ -54,6 +56,22 @@ TRAIN_PATHS = [
     "train.json",
 ]
 
+EVALUATE_PATHS = [
+    "clips.csv",
+    "features",
+    "splits.csv",
+    "trained",
+    "unheard_voices.json",
+    "model",
+    "headline.json",
+    "evaluate.json",
+    "predictions.csv",
+    "mistakes.csv",
+    "test_history.csv",
+    "reliability.csv",
+    "plots/confusion.csv",
+]
+
 
 def clip_names():
     """Return clip, speaker and emotion of the tiny corpus, in clips.csv's order."""
@@ -83,28 +101,30 @@ def one_split():
     ]
 
 
-def make_project(folder, splits=None, changes=None, without=()):
+def make_project(folder, splits=None, changes=None, without=(), kinds=tuple(DIMS)):
     """Write the outputs of the stages before train; features of `without` are NaN."""
     folder.mkdir(parents=True, exist_ok=True)
     values = experiments.resolve(experiments.read_experiment("resnet"))
-    values["features"] |= {"kinds": list(DIMS), "n_mels": 8, "n_mfcc": 8}
+    values["features"] |= {"kinds": list(kinds), "n_mels": 8, "n_mfcc": 8}
     values["model"] |= MODEL | (changes or {})
     values["evaluate"] |= {"bootstrap": 200, "mistakes": 3, "calibration_bins": 5}
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
     rng = np.random.default_rng(0)
+    settings = Features.model_validate(values["features"])
+    columns = sum(settings.dims.values())
+    whole = describes_whole_clips(kinds)
 
     def features(key, emotion):
-        clip = rng.normal(0, 2, (int(rng.integers(16, 32)), 9))
+        clip = rng.normal(0, 2, (1 if whole else int(rng.integers(16, 32)), columns))
         clip[:, 2 * EMOTIONS.index(emotion)] += 4
         return (clip * np.nan if key in without else clip).astype(np.float32)
 
     rows, copies = [], []
-    settings = Features.model_validate(values["features"])
     banks = filter_banks(FORM.sample_rate, settings)
     meta = Preprocessing.of(FORM, settings, banks).model_dump(mode="json")
     with (
-        StoreWriter(folder / "features", (9,), meta) as originals,
-        StoreWriter(folder / "augmented", (9,), {"dims": DIMS}) as augmented,
+        StoreWriter(folder / "features", (columns,), meta) as originals,
+        StoreWriter(folder / "augmented", (columns,), {"dims": settings.dims}) as augmented,
     ):
         for number, (clip, speaker, emotion) in enumerate(clip_names()):
             originals.add(clip, features(clip, emotion))
@@ -167,6 +187,13 @@ def train_here(folder, output=None):
     with chdir(folder), redirect_stdout(output):
         train.main(*map(Path, TRAIN_PATHS))
     return output.getvalue()
+
+
+def evaluate_here(folder):
+    """Run the stage in this process; return what it wrote as figures."""
+    with chdir(folder), redirect_stdout(io.StringIO()):
+        evaluate.main(*map(Path, EVALUATE_PATHS))
+    return parse_report((folder / "evaluate.json").read_text())
 
 
 def contents(folder):

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 import yaml
 from settings import CLEAN, FORM, PLAIN_MODEL, audio_form, audio_limits
-from small_model import FEATURES, METRICS, RATE
+from small_model import FEATURES, METRICS, RATE, make
 
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
@@ -203,7 +203,7 @@ def test_equal_models_are_stored_as_equal_bytes(folder, tmp_path):
 def test_the_parameters_counted_are_those_of_one_folds_net(name):
     net = make_nets(name)[0]
     expected = sum(parameter.numel() for parameter in net.parameters())
-    assert model_folder.count_parameters(described(name)) == expected
+    assert model_folder.count_parameters(described(name), net.state_dict()) == expected
 
 
 def test_as_many_weights_as_folds_are_needed(tmp_path):
@@ -254,12 +254,12 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("found", [0, 1, 2, 9, "8", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 10, "9", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
     made_by = f".*torch {re.escape(metadata.version('torch'))}.*"
     with pytest.raises(
-        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 8"
+        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 9"
     ):
         load(folder)
 
@@ -315,6 +315,17 @@ def test_a_model_of_before_crops_were_drawn_was_trained_without_them(folder, fou
     model = load(folder)[0].model
     assert (model.learning_rate_batch, model.crop.probability, model.frequency_shift) == (0, 0, 0)
     assert {name: model.model_dump(mode="json")[name] for name in older} == older
+
+
+@pytest.mark.parametrize("found", [7, 8])
+def test_a_model_of_before_there_were_learners_has_no_setting_of_theirs(folder, found):
+    older = {name: value for name, value in SETTINGS.items() if name != "c"}
+    change(folder, format=found, model=older)
+    description, nets = load(folder)
+    assert (description.model.c, len(nets)) == (1.0, 2)
+    change(folder, format=FORMAT)
+    with pytest.raises(UserError, match=r"holds no usable model \(model.c: missing"):
+        load(folder)
 
 
 @pytest.mark.parametrize("found", [3, 4, 5])
@@ -525,6 +536,68 @@ def test_a_net_that_is_larger_than_its_weights_is_refused_before_it_is_made(fold
     change(folder, model=SETTINGS | changes)
     with pytest.raises(UserError, match=r"fold-1.safetensors: .* is .*, expected is "):
         load(folder)
+
+
+LEARNERS = ["logistic_regression", "svm", "gradient_boosting"]
+
+
+def of_learner(folder, name):
+    """Write a model of two folds with a learner; return its description and nets."""
+    return make(folder, name, (1, 4), normalisation="train")
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_learner_comes_back_as_it_was_saved(tmp_path, name):
+    description, nets = of_learner(tmp_path, name)
+    found, loaded = load(tmp_path)
+    assert found.model == description.model
+    features, lengths = torch.randn(9, 1, sum(found.preprocessing.dims.values())), torch.ones(9)
+    for net, again in zip(nets, loaded, strict=True):
+        assert torch.equal(again(features, lengths), net(features, lengths))
+        weights = again.state_dict()
+        assert model_folder.count_parameters(found, weights) == sum(
+            parameter.numel() for parameter in net.parameters()
+        )
+    if name == "svm":  # as many support vectors as each fold's machine has
+        assert [len(net.vectors) for net in loaded] == [7, 6]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("gradient_boosting", {"epochs": 1_000_000}),
+        ("gradient_boosting", {"epochs": 10**30}),
+        ("gradient_boosting", {"layers": 4}),
+    ],
+)
+def test_a_learner_that_is_larger_than_its_weights_is_refused(tmp_path, name, changes):
+    description, _ = of_learner(tmp_path, name)
+    change(tmp_path, model=description.model.model_dump(mode="json") | changes)
+    with pytest.raises(UserError, match=r"holds no usable model"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "values", "said"),
+    [
+        (
+            "svm",
+            "coefficients",
+            torch.zeros(10**6, 3),
+            r"coefficients is .*\[1000000, 3\], expected",
+        ),
+        ("svm", "vectors", torch.zeros(()), r"coefficients is .*, expected is float32 \[0, 3\]"),
+        ("svm", "vectors", torch.zeros(7, 0), r"vectors is float32 \[7, 0\], expected is"),
+        ("gradient_boosting", "columns", torch.full((4, 3, 7), -1), r"not one of the \d+"),
+        ("gradient_boosting", "columns", torch.full((4, 3, 7), 10**6), r"not one of the \d+"),
+    ],
+)
+def test_weights_that_do_not_fit_a_learner_are_refused(tmp_path, name, tensor, values, said):
+    of_learner(tmp_path, name)
+    path = tmp_path / "fold-1.safetensors"
+    write_weights(path, safetensors.torch.load_file(path) | {tensor: values})
+    with pytest.raises(UserError, match=rf"holds no usable model \(fold-1.safetensors: .*{said}"):
+        load(tmp_path)
 
 
 def test_weights_of_another_type_are_refused(folder):

@@ -2,6 +2,7 @@ import itertools
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 from settings import PLAIN_MODEL
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from ser.core.functional_names import functional_names
 from ser.core.needs import MIN_FRAMES, needs_of
 from ser.core.sections import Model
-from ser.nets.build import NETS, build, count_parameters
+from ser.nets.build import NETS, build, count_parameters, restore
 from ser.nets.layers import (
     Dropout,
     Part,
@@ -24,6 +25,7 @@ from ser.nets.layers import (
 )
 from ser.nets.resnet import AttentivePooling
 from ser.nets.standardising import StandardisingNet
+from ser.training.learners import Rows, fit_rows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -60,12 +62,19 @@ ONE_LENGTH = {
 }
 
 
+LEARNERS = {
+    name: {"name": name, "epochs": 8, "learning_rate": 0.5}
+    for name in ("logistic_regression", "svm", "gradient_boosting")
+}
+
+
 def over(nets):
     return pytest.mark.parametrize("net", list(nets.values()), ids=list(nets))
 
 
 every_net = over(ANY_LENGTH | ONE_LENGTH)
-nets_of_any_length = over(ANY_LENGTH)
+every_net_and_learner = over(ANY_LENGTH | ONE_LENGTH | LEARNERS)
+nets_of_any_length = over(ANY_LENGTH | LEARNERS)
 nets_of_one_length = over(ONE_LENGTH)
 
 
@@ -74,8 +83,19 @@ def make(changes, dims=DIMS, emotions=EMOTIONS):
     return build(Model.model_validate(SETTINGS | changes), dims, emotions)
 
 
+def fitted(changes, dims=DIMS, emotions=EMOTIONS):
+    """Fit a learner to random clips."""
+    settings = Model.model_validate(SETTINGS | changes)
+    rows = torch.cat(random_clips([1] * 60, dims)).numpy()
+    labels = np.arange(60) % emotions
+    weights = fit_rows(Rows(rows, labels, None, emotions, 0), settings)
+    return restore(settings, dims, emotions, weights).eval()
+
+
 def in_use(changes, dims=DIMS):
     """Make a net in evaluation mode whose norms do not map zero to zero, like a trained net."""
+    if changes in LEARNERS.values():
+        return fitted(changes, dims)
     net = make(changes, dims)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
@@ -105,14 +125,16 @@ def fitting(net, lengths):
 
 
 def test_the_registry_has_exactly_the_nets_that_params_allows():
-    assert {net["name"] for net in (ANY_LENGTH | ONE_LENGTH).values()} == set(NETS)
+    tested = ANY_LENGTH | ONE_LENGTH | LEARNERS
+    assert {net["name"] for net in tested.values()} == set(NETS)
 
 
-@every_net
+@every_net_and_learner
 @pytest.mark.parametrize(("dims", "emotions"), [(16, 2), (33, 5), (64, 8)])
 def test_a_net_returns_one_finite_logit_per_clip_and_emotion(net, dims, emotions):
     clips = random_clips(fitting(net, [16, 47, 90]), dims)
-    for model in (make(net, dims, emotions), make(net, dims, emotions).eval()):
+    new = fitted if net in LEARNERS.values() else make
+    for model in (new(net, dims, emotions), new(net, dims, emotions).eval()):
         with torch.no_grad():
             logits = model(*padded(clips))
         assert logits.shape == (3, emotions)
@@ -302,7 +324,7 @@ def test_in_evaluation_a_clip_of_the_one_length_does_not_depend_on_the_others(ne
     torch.testing.assert_close(elsewhere, alone[0], atol=1e-5, rtol=0)
 
 
-@every_net
+@every_net_and_learner
 def test_in_evaluation_clips_are_told_apart(net):
     # The independence above would also hold for a net that ignores its input.
     model = in_use(net)
@@ -625,8 +647,9 @@ def test_counting_the_values_of_a_stack_leaves_its_norms_and_its_mode_alone():
     assert not stack.training
 
 
-@every_net
+@every_net_and_learner
 def test_the_nets_that_standardise_what_they_pool_are_those_whose_needs_say_so(net):
     model = Model.model_validate(PLAIN_MODEL | net)
     built = build(model, 16, 3)
     assert isinstance(built, StandardisingNet) == needs_of(model).standardises_pooled
+    assert needs_of(model).learner == (net in LEARNERS.values())

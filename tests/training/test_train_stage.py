@@ -18,6 +18,7 @@ from sklearn import metrics
 from toy_project import (
     EMOTIONS,
     EPOCHS,
+    EVALUATE_PATHS,
     FOLDS,
     ROOT,
     TRAIN_PATHS,
@@ -25,6 +26,7 @@ from toy_project import (
     clip_names,
     contents,
     digest_of,
+    evaluate_here,
     make_project,
     one_split,
     results,
@@ -52,21 +54,6 @@ from ser.nets import model_folder
 from stages import draw, evaluate
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-EVALUATE_PATHS = [
-    "clips.csv",
-    "features",
-    "splits.csv",
-    "trained",
-    "unheard_voices.json",
-    "model",
-    "headline.json",
-    "evaluate.json",
-    "predictions.csv",
-    "mistakes.csv",
-    "test_history.csv",
-    "reliability.csv",
-    "plots/confusion.csv",
-]
 DRAW_PATHS = [
     "evaluate.json",
     "predictions.csv",
@@ -89,13 +76,6 @@ def _one_process_on_the_cpu(one_thread):
 def goes_on(fold, folder):
     """Return the message about a fold whose checkpoint is found in a project."""
     return f"fold {fold}: goes on from {folder.resolve() / '.checkpoints'}{os.sep}"
-
-
-def evaluate_here(folder):
-    """Run the stage in this process; return what it wrote as figures."""
-    with chdir(folder), redirect_stdout(io.StringIO()):
-        evaluate.main(*map(Path, EVALUATE_PATHS))
-    return parse_report((folder / "evaluate.json").read_text())
 
 
 @pytest.fixture(scope="module")
