@@ -69,6 +69,7 @@ def fuse_experiments(names: Sequence[str]) -> dict[str, Any]:
     alone = {name: _figures_of(name) for name in names}
     figures = compute_figures(
         fused,
+        clips,
         emotions,
         bins,
         bins,

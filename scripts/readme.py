@@ -27,6 +27,7 @@ PAGES: Mapping[str, Blocks] = {
         "results": tables.results,
         "emotions": tables.emotions,
         "speakers": tables.speakers,
+        "groups": tables.groups,
         "trials": tables.trials,
     },
     "docs/explanations.md": {"explanations": tables.explanations},

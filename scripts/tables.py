@@ -226,6 +226,28 @@ def speakers() -> str:
     return table(("speaker", "accuracy", "test clips"), rows)
 
 
+def groups() -> str:
+    """List accuracy and UAR of the groups of test clips, and the gaps between them."""
+    by_group = load_figures().by_group or {}
+
+    def cell(share: float, ends: Sequence[float] | None) -> str:
+        return f"{percent(share)} ({interval(ends) if ends else 'one clip: no interval'})"
+
+    rows = [
+        (
+            f"{column}: {name}",
+            cell(f.accuracy, f.accuracy_interval),
+            cell(f.uar, f.uar_interval),
+            str(f.n),
+        )
+        for column, grouping in by_group.items()
+        for name, f in grouping.groups.items()
+    ]
+    head = ("group", "accuracy (95 % interval)", "UAR (95 % interval)", "test clips")
+    gaps = "\n".join(f"- {column}: {grouping}." for column, grouping in by_group.items())
+    return f"{table(head, rows)}\n\n{gaps}"
+
+
 def voices() -> str:
     """List the accuracy of each speaker when none of the speaker's clips is trained on."""
     measured = load_metrics("protocols")

@@ -14,6 +14,7 @@ from scripts.report.revisions import find_revision
 from scripts.tables import interval, load_figures, load_metrics, percent
 from scripts.workspace import ROOT, git
 from ser.core.errors import UserError
+from ser.core.figures import ABOUT_GAPS
 
 REPORT = ROOT / "report.html"
 _TEMPLATE = "report.html.jinja"
@@ -54,6 +55,7 @@ def gather(base: str, now: datetime) -> dict[str, Any]:
         "uncommitted": bool(git(ROOT, "status", "--porcelain", "--untracked-files=no")),
         "changed": last_run.changes_since_run(),
         "e": figures,
+        "about_gaps": ABOUT_GAPS,
         "voices": figures.by_voice(last_run.unheard_voices()),
         "clean": load_metrics("clean"),
         "split": load_metrics("split"),

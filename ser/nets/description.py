@@ -28,8 +28,8 @@ from ser.core.sections import (
 from ser.core.validation import check
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
-FORMAT = 8
-_OLDER = (3, 4, 5, 6, 7)  # older formats that can be read
+FORMAT = 9
+_OLDER = (3, 4, 5, 6, 7, 8)  # older formats that can be read
 _MAX_CLIPPED = 0.2  # of models of format 3
 # Settings of training that older formats lack, with the values that have no effect.
 _NEWER_SETTINGS = {
@@ -255,15 +255,16 @@ def versions() -> dict[str, str]:
 def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Upgrade the contents of an older format in place.
 
-    Format 7 has no ONNX file beside the weights. Up to format 6, there are no temperatures. Format
-    6 may lack a change of copies, and top_db, which was always 80 dB. Up to format 5, the form of
-    the audio and the limits are among all settings of clean, and the training clips are not named.
+    Format 8 has no figures by group. Format 7 has no ONNX file beside the weights. Up to format 6,
+    there are no temperatures. Format 6 may lack a change of copies, and top_db, which was always 80
+    dB. Up to format 5, the form of the audio and the limits are among all settings of clean, and
+    the training clips are not named.
     Format 3 has no high-pass filter. Its clipping limit counted samples at full scale, and does not
     fit what is counted now. Formats 3 and 4 do not contain the filter banks, and may list the
     folds' accuracies once more beside their mean. `ser.core.figures` handles the intervals of
     format 3, which are lists.
     """
-    if found == 7:
+    if found in (7, 8):
         return
     described["temperatures"] = [1.0] * len(described["folds"])
     features = described["preprocessing"]["features"]

@@ -254,14 +254,20 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("found", [0, 1, 2, 9, "8", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 10, "9", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
     made_by = f".*torch {re.escape(metadata.version('torch'))}.*"
     with pytest.raises(
-        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 8"
+        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 9"
     ):
         load(folder)
+
+
+def test_a_model_of_before_figures_by_group_is_read(folder):
+    former = {key: value for key, value in METRICS.items() if key != "by_group"}
+    change(folder, format=8, metrics=former)
+    assert load(folder)[0].metrics == Figures.from_values(former)
 
 
 def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_read(folder):
