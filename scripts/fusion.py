@@ -15,7 +15,7 @@ import pandas as pd
 
 from scripts import cli, experiments
 from scripts.experiment_predictions import fetch_inputs, predict_experiment
-from scripts.report.paired import compare_predictions
+from scripts.paired import compare_predictions
 from scripts.workspace import ROOT, read_file
 from ser.core.errors import UserError
 from ser.core.figures import Figures

@@ -48,7 +48,7 @@ PAGES: Mapping[str, Blocks] = {
         "imports": tables.imports,
         "gpu": tables.gpu,
     },
-    "docs/systems.md": {"compare": tables.compare},
+    "docs/systems.md": {"compare": tables.compare, "differences": tables.differences},
     "docs/using.md": {
         "page_start": tables.page_start,
         "page": tables.page,

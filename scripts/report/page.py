@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from scripts import tables
+from scripts.paired import ASSUMED
 from scripts.report import last_run, pictures, sounds
 from scripts.report.comparison import compare_with
 from scripts.report.revisions import find_revision
@@ -56,6 +57,7 @@ def gather(base: str, now: datetime) -> dict[str, Any]:
         "changed": last_run.changes_since_run(),
         "e": figures,
         "about_gaps": ABOUT_GAPS,
+        "assumed": ASSUMED,
         "voices": figures.by_voice(last_run.unheard_voices()),
         "clean": load_metrics("clean"),
         "split": load_metrics("split"),
