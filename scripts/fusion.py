@@ -15,7 +15,7 @@ import pandas as pd
 
 from scripts import cli, experiments
 from scripts.experiment_predictions import fetch_inputs, predict_experiment
-from scripts.report.paired import compare_predictions
+from scripts.paired import compare_predictions
 from scripts.workspace import ROOT, read_file
 from ser.core.errors import UserError
 from ser.core.figures import Figures
@@ -69,6 +69,7 @@ def fuse_experiments(names: Sequence[str]) -> dict[str, Any]:
     alone = {name: _figures_of(name) for name in names}
     figures = compute_figures(
         fused,
+        clips,
         emotions,
         bins,
         bins,

@@ -27,6 +27,7 @@ PAGES: Mapping[str, Blocks] = {
         "results": tables.results,
         "emotions": tables.emotions,
         "speakers": tables.speakers,
+        "groups": tables.groups,
         "trials": tables.trials,
     },
     "docs/explanations.md": {"explanations": tables.explanations},
@@ -47,7 +48,7 @@ PAGES: Mapping[str, Blocks] = {
         "imports": tables.imports,
         "gpu": tables.gpu,
     },
-    "docs/systems.md": {"compare": tables.compare},
+    "docs/systems.md": {"compare": tables.compare, "differences": tables.differences},
     "docs/using.md": {
         "page_start": tables.page_start,
         "page": tables.page,

@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 PACKAGES = ("ser", "stages")
-ALWAYS_WHOLE = ("ser/core",)
+# What all parts of the project share, and a package of which scripts/ uses one file more.
+ALWAYS_WHOLE = ("ser/core", "ser/evaluation")
 
 
 def scripts_of(stage: Mapping[str, Any], root: Path) -> list[Path]:
@@ -69,8 +70,8 @@ def files_of(name: str, root: Path) -> list[Path]:
 def group_by_package(files: Sequence[str], root: Path) -> list[str]:
     """Replace the files of a package of ser/ by the package if all of them are listed.
 
-    Packages in ALWAYS_WHOLE are listed even if only some of their files are, because all parts of
-    the project share them. Elsewhere an __init__.py without code is left out.
+    Packages in ALWAYS_WHOLE are listed even if only some of their files are. Elsewhere an
+    __init__.py without code is left out.
     """
     packages = {Path(*Path(file).parts[:2]) for file in files if file.count("/") > 1}
     whole = {

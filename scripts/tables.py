@@ -7,9 +7,11 @@ from functools import partial
 from statistics import fmean, stdev
 from typing import Any
 
+import pandas as pd
 from ruamel.yaml import YAML
 
 from scripts import gpu_results, scaling
+from scripts.paired import compare_all, same_clips
 from scripts.suites import lists
 from scripts.workspace import ROOT, read_file
 from ser.core.figures import Baseline, Figures
@@ -226,6 +228,28 @@ def speakers() -> str:
     return table(("speaker", "accuracy", "test clips"), rows)
 
 
+def groups() -> str:
+    """List accuracy and UAR of the groups of test clips, and the gaps between them."""
+    by_group = load_figures().by_group or {}
+
+    def cell(share: float, ends: Sequence[float] | None) -> str:
+        return f"{percent(share)} ({interval(ends) if ends else 'one clip: no interval'})"
+
+    rows = [
+        (
+            f"{column}: {name}",
+            cell(f.accuracy, f.accuracy_interval),
+            cell(f.uar, f.uar_interval),
+            str(f.n),
+        )
+        for column, grouping in by_group.items()
+        for name, f in grouping.groups.items()
+    ]
+    head = ("group", "accuracy (95 % interval)", "UAR (95 % interval)", "test clips")
+    gaps = "\n".join(f"- {column}: {grouping}." for column, grouping in by_group.items())
+    return f"{table(head, rows)}\n\n{gaps}"
+
+
 def voices() -> str:
     """List the accuracy of each speaker when none of the speaker's clips is trained on."""
     measured = load_metrics("protocols")
@@ -314,6 +338,37 @@ def _compared(row: Mapping[str, str]) -> tuple[str, ...]:
         percent(float(row["uar"])),
         percent(float(row["oracle"])) if row["oracle"] else "",
         f"{float(row['seconds_per_epoch']):.1f}" if row["seconds_per_epoch"] else "",
+    )
+
+
+def differences() -> str:
+    """List the differences between experiments with the same test clips, and which are chance."""
+    path = "metrics/compare_answers.csv"
+    answers = pd.DataFrame(rows_of(path) if (ROOT / path).exists() else [])
+    if answers.empty:
+        return NOT_RUN
+    tables = {str(name): own for name, own in answers.groupby("experiment", sort=False)}
+    rows = [
+        (
+            f"`{pair.first}`, `{pair.second}`",
+            str(pair.paired.clips),
+            f"{pair.paired.only_old}, {pair.paired.only_new}",
+            f"{100 * pair.paired.difference:+.1f} points ({100 * pair.paired.low:+.1f} to "
+            f"{100 * pair.paired.high:+.1f})",
+            f"{pair.paired.p:.2g}",
+            f"{pair.p:.2g}",
+            "yes" if pair.is_significant else "no",
+        )
+        for pair in compare_all(tables)
+    ]
+    head = ("experiments", "test clips", "only one right", "second minus first (95 % interval)")
+    shown = table((*head, "p", "p, corrected", "more than chance"), rows)
+    others = [", ".join(f"`{name}`" for name in together) for together in same_clips(tables)]
+    if len(others) == 1:
+        return shown
+    return (
+        f"{shown}\n\nThese have different test clips and are not compared with each other: "
+        f"{'; '.join(others)}."
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ser.audio.standard import standard_form
-from ser.cleaning.labelling import folder_notes, label_recordings
+from ser.audio.standard import checked_waveform, level_db, standardise
+from ser.cleaning.labelling import folder_notes, label_recordings, require_columns
 from ser.cleaning.ledger import REJECTED_COLUMNS, Ledger, open_ledger
 from ser.cleaning.summary import (
     require_clips,
@@ -24,7 +24,7 @@ from ser.core import params, sections
 from ser.core.recording import SamplesDigest
 from ser.core.rejection import Rejected
 from ser.core.store import StoreWriter
-from ser.core.tables import CLIP_COLUMNS, write_csv, write_report
+from ser.core.tables import write_csv, write_report
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import decode
 from ser.parallel.stored import stored_map
@@ -48,7 +48,8 @@ def examine(
     name, path = clip
     try:
         recording = decode(raw / path)
-        waveform = standard_form(recording, clean)
+        checked = checked_waveform(recording, clean, clean.sample_rate)
+        waveform = standardise(checked, clean)
     except Rejected as verdict:
         detail = str(verdict).replace(str(raw / path), path)  # independent of the folder's place
         return {"path": path, "reason": verdict.reason, "detail": detail}, []
@@ -63,6 +64,7 @@ def examine(
         "sample_rate": recording.sample_rate,
         "channels": recording.samples.shape[1],
         "subtype": recording.subtype,
+        "level": round(level_db(checked), 1),
         "samples_digest": samples_digest.hex(),
         "digest": digest.digest(),
     }
@@ -91,11 +93,13 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, report: Path) -> N
     """Write clips.csv, rejected.csv, the standardised audio and the counts.
 
     Raises:
-        UserError: no clip of a corpus, or of a wanted emotion, is left.
+        UserError: no clip of a corpus, or of a wanted emotion, is left; or no labels.csv has a
+            column of clean.columns.
     """
     all_params = params.load()
     settings = all_params.clean
-    with open_ledger() as ledger:
+    require_columns(raw, settings)
+    with open_ledger(settings.columns) as ledger:
         ledger.insert(label_recordings(raw, settings))
         for note in folder_notes(raw, settings):
             print(f"  note: {note}")
@@ -103,7 +107,7 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, report: Path) -> N
         warn_of_like_speakers(ledger)
         examine_all(ledger, raw, clean, settings)
         ledger.reject_duplicates(list(all_params.split.train_corpora))
-        write_csv(clips, ledger.clips(), CLIP_COLUMNS)
+        write_csv(clips, ledger.clips(), ledger.clip_columns)
         write_csv(rejected, ledger.rejected(), REJECTED_COLUMNS)
         facts = summarise_cleaning(ledger)
         write_report(report, facts)

@@ -36,7 +36,8 @@ def main(
     """Write the figures, the predictions behind them, and the model with its figures."""
     all_params = params.load()
     settings, split = all_params.evaluate, all_params.split
-    clip_table = read_csv(clips, ["clip", "corpus", "speaker", "emotion"])
+    needed = ("clip", "corpus", "speaker", "emotion", *settings.groups)
+    clip_table = read_csv(clips, list(dict.fromkeys(needed)))
     split_table, store = read_csv(splits), Store(features)
     try:
         loaded, nets = model_folder.load(trained)
@@ -70,6 +71,7 @@ def main(
     bins = compare_with_confidence(table)
     figures = compute_figures(
         table,
+        clip_table,
         emotions,
         bins,
         compare_with_confidence(unscaled),

@@ -46,7 +46,10 @@ def main(raw: Path, report_file: Path) -> None:
         if removed:
             print(f"{folder}: removed {removed} files that the source does not have")
         if unused := check_table(corpus, folder, list(pulled.files)):
-            print(f"{corpus}: columns of labels.csv that are not used: {', '.join(unused)}")
+            print(
+                f"{corpus}: columns of labels.csv that are not used: {', '.join(unused)}; "
+                "clean.columns keeps those that it names"
+            )
         verified = Counter(pulled.files.values())
         if source.kind == "dagshub":
             _tell_unverified(corpus, verified)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import numpy as np
-import pandas as pd
 import pytest
 import soundfile
 from browser import CAN_BROWSE, assert_fits, browse, look_like
@@ -20,7 +19,6 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from scripts import experiments, tables
 from scripts.report import comparison, last_run, page, pictures, revisions, sounds
-from scripts.report.paired import Paired, compare_predictions
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
 from ser.core.figures import read_figures
@@ -422,34 +420,6 @@ def test_the_page_fits_a_screen_and_a_telephone_and_plays(project):
         )
         WebDriverWait(driver, 60).until(lambda d: None not in d.execute_script(durations))
         assert driver.execute_script(durations) == [0.5, 0.5]
-
-
-def test_paired_difference_of_known_tables():
-    def table(*answers):
-        named = {"clip": [f"c{n}" for n in range(len(answers))], "emotion": "sad"}
-        return pd.DataFrame({**named, "predicted": answers})
-
-    better = compare_predictions(table(*["happy"] * 5), table(*["sad"] * 5))
-    assert better == Paired(0, 5, 0, 0, 1.0, 1.0, 1.0, p=2 / 2**5)
-    same = compare_predictions(table("sad", "happy"), table("sad", "happy").iloc[::-1])
-    assert same == Paired(1, 0, 0, 1, 0.0, 0.0, 0.0, p=1.0)
-    # 30 better and 10 worse of 400: the difference has a standard error of nearly 1.57 points.
-    old = table(*["happy"] * 30, *["sad"] * 370)
-    new = table(*["sad"] * 30, *["happy"] * 10, *["sad"] * 360)
-    found = compare_predictions(old, new)
-    error = np.sqrt((40 / 400 - 0.05**2) / 400)
-    assert found.difference == pytest.approx(0.05)
-    assert (found.low, found.high) == pytest.approx(
-        (0.05 - 1.96 * error, 0.05 + 1.96 * error), abs=0.003
-    )
-
-
-def test_paired_tables_must_have_the_same_clips_and_emotions():
-    old = pd.DataFrame({"clip": ["a"], "emotion": ["sad"], "predicted": ["sad"]})
-    with pytest.raises(UserError, match="1 there, 1 here, 0 of them the same"):
-        compare_predictions(old, old.assign(emotion="happy"))
-    with pytest.raises(UserError, match="no column predicted"):
-        compare_predictions(old.drop(columns="predicted"), old)
 
 
 def test_names_given_to_make_are_not_run_by_the_shell(tmp_path):

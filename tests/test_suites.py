@@ -363,7 +363,7 @@ def test_unknown_names_and_options_are_refused_and_nothing_runs(project, argumen
 
 
 def test_a_comparison_contains_its_experiments_figures(project):
-    run(project, "suites", "compare")
+    told = run(project, "suites", "compare")
     table = pd.read_csv(project / "metrics/compare.csv").set_index("experiment")
     assert table.index.tolist() == ["snaps", "plain"]
     for name, row in table.iterrows():
@@ -381,8 +381,16 @@ def test_a_comparison_contains_its_experiments_figures(project):
     assert history.loc["plain", "test_loss"].isna().all()
     assert (project / "plots/compare.png").stat().st_size > 10_000
 
+    # Both are tested on the same clips, so the difference is that of their accuracies.
+    answers = read_csv(project / "metrics/compare_answers.csv")
+    right = (answers["emotion"] == answers["predicted"]).groupby(answers["experiment"]).mean()
+    assert right.to_dict() == pytest.approx(table["accuracy"].to_dict(), abs=1e-6)
+    (row,) = (line for line in told.splitlines() if line.startswith("| `snaps`, `plain` |"))
+    assert f"| {100 * (right['plain'] - right['snaps']):+.1f} points (" in row
+
     # A second run trains nothing and changes nothing.
-    files = [project / name for name in ("metrics/compare.csv", "plots/compare_history.csv")]
+    names = ("metrics/compare.csv", "metrics/compare_answers.csv", "plots/compare_history.csv")
+    files = [project / name for name in names]
     before = [path.read_bytes() for path in files]
     again = run(project, "suites", "compare")
     assert stages_run(again) == []

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from scripts.experiments import flatten
+from scripts.paired import Paired, compare_predictions
 from scripts.report.last_run import require_output
-from scripts.report.paired import Paired, compare_predictions
 from scripts.report.revisions import Revision
 from scripts.tables import load_metrics
 from scripts.workspace import ROOT, dvc_json, parse_text

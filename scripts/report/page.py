@@ -8,12 +8,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from scripts import tables
+from scripts.paired import ASSUMED
 from scripts.report import last_run, pictures, sounds
 from scripts.report.comparison import compare_with
 from scripts.report.revisions import find_revision
 from scripts.tables import interval, load_figures, load_metrics, percent
 from scripts.workspace import ROOT, git
 from ser.core.errors import UserError
+from ser.core.figures import ABOUT_GAPS
 
 REPORT = ROOT / "report.html"
 _TEMPLATE = "report.html.jinja"
@@ -54,6 +56,8 @@ def gather(base: str, now: datetime) -> dict[str, Any]:
         "uncommitted": bool(git(ROOT, "status", "--porcelain", "--untracked-files=no")),
         "changed": last_run.changes_since_run(),
         "e": figures,
+        "about_gaps": ABOUT_GAPS,
+        "assumed": ASSUMED,
         "voices": figures.by_voice(last_run.unheard_voices()),
         "clean": load_metrics("clean"),
         "split": load_metrics("split"),

@@ -11,7 +11,7 @@ The figures are written after each experiment. Figures of experiments that do no
 import argparse
 from pathlib import Path
 
-from scripts import cli, experiments
+from scripts import cli, experiments, tables
 from scripts.suites import lists, recordings, results, runs
 from scripts.workspace import at_least_one
 from ser.core.errors import UserError
@@ -44,6 +44,8 @@ def main(options: argparse.Namespace) -> None:
         figures = [results.collect(*run) for run in runs.run_all(changes, suite).items()]
         results.ADD[options.suite](suite, name, figures)
         print(f"{name}: accuracy", *(f"{run['accuracy']:.1%}" for run in figures), flush=True)
+    if options.suite == "compare":
+        print(f"\n{tables.differences()}")
 
 
 def read_options() -> argparse.Namespace:

@@ -33,6 +33,9 @@ CURVES = Table(
         *("train_accuracy", "val_accuracy", "test_accuracy"),
     ),
 )
+ANSWERS = Table(
+    ROOT / "metrics/compare_answers.csv", ("experiment", "clip", "emotion", "predicted")
+)
 TRIALS = Table(
     ROOT / "metrics/trials.csv",
     ("trial", "seed", "clips", "accuracy", "uar", "parameters", "seconds"),
@@ -73,10 +76,12 @@ def collect(run: str, training: experiments.Training | None) -> Row:
 
 
 def add_to_comparison(suite: Suite, name: str, figures: Sequence[Row]) -> None:
-    """Write figures and learning curves, including those on the test clips if any."""
+    """Write figures, answers and learning curves, including those on the test clips if any."""
     wanted = experiments.resolve(suite.changes(name))["model"]["epochs"]
     rows = [{**run, "epochs_wanted": wanted} for run in figures]
     COMPARISON.put(name, rows, list(suite.entries))
+    answers = [_data(run["run"], "predictions") for run in figures]
+    ANSWERS.put(name, pd.concat(answers).to_dict("records"), list(suite.entries))
     curves = [
         _history(run["run"]).merge(_data(run["run"], "test_history"), how="left") for run in figures
     ]
@@ -146,7 +151,7 @@ def _data(run: str, table: str) -> pd.DataFrame:
 
 ADD = {"compare": add_to_comparison, "protocols": add_to_protocols, "trials": add_to_trials}
 READ = {
-    "compare": (COMPARISON.read, CURVES.read),
+    "compare": (COMPARISON.read, CURVES.read, ANSWERS.read),
     "protocols": (read_protocols,),
     "trials": (TRIALS.read,),
 }

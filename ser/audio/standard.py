@@ -9,26 +9,10 @@ from ser.audio.highpass import remove_below, remove_offset
 from ser.audio.noise import spectral_gate
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
-from ser.core.sections import AudioForm, AudioLimits, Clean
+from ser.core.sections import AudioForm, AudioLimits
 from ser.core.typing import FloatArray
 
 SILENCE_DB = -80.0  # peak relative to full scale; 16-bit dither peaks near -90 dB
-
-
-def standard_form(recording: Recording, clean: Clean) -> FloatArray:
-    """Return the waveform that features are computed from, if the recording is usable.
-
-    Args:
-        recording: as decoded.
-        clean: what is usable, and the standard form.
-
-    Returns:
-        float32 [samples] in -1..1, at clean.sample_rate.
-
-    Raises:
-        Rejected: see `require_usable` and `standardise`.
-    """
-    return standardise(checked_waveform(recording, clean, clean.sample_rate), clean)
 
 
 def checked_waveform(recording: Recording, limits: AudioLimits, sample_rate: int) -> FloatArray:
@@ -124,6 +108,15 @@ def _at_rate(waveform: FloatArray, rate: int, wanted: int) -> FloatArray:
     with np.errstate(over="ignore", invalid="ignore"):  # `standardise` rejects the result
         resampled: FloatArray = soxr.resample(waveform, rate, wanted)
     return resampled
+
+
+def level_db(waveform: FloatArray) -> float:
+    """Compute the RMS level of a waveform that is not silent, in dB; a square wave of 1 has 0 dB.
+
+    >>> round(level_db(np.array([0.1, -0.1], dtype=np.float32)), 3)
+    -20.0
+    """
+    return float(10 * np.log10(np.mean(np.square(waveform, dtype=np.float64))))
 
 
 def standardise(waveform: FloatArray, form: AudioForm) -> FloatArray:

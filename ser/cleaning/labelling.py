@@ -83,6 +83,27 @@ def label_recordings(raw: Path, clean: Clean) -> Iterator[Row]:
             yield _row(corpus, path, labels, clean)
 
 
+def require_columns(raw: Path, clean: Clean) -> None:
+    """Check that each further column that is wanted is one of a labels.csv.
+
+    Raises:
+        UserError: none has it; the text lists the columns that there are.
+    """
+    if not clean.columns:
+        return
+    there = {
+        column
+        for corpus in find_corpora(raw)
+        if corpus not in CORPORA
+        for column in own.check_table(raw / corpus, list(find_files(raw / corpus)))
+    }
+    if missing := [column for column in clean.columns if column not in there]:
+        raise UserError(
+            f"clean.columns names {', '.join(missing)}, which no labels.csv has; further columns "
+            f"there are {', '.join(sorted(there)) or 'none'}"
+        )
+
+
 def folder_notes(raw: Path, clean: Clean) -> Iterator[str]:
     """Yield how the folders of the user's own corpora were read if there is no table."""
     for corpus in find_corpora(raw):
@@ -101,7 +122,9 @@ def _labelled(corpus: str, folder: Path, clean: Clean) -> Iterator[tuple[str, La
     # In a known corpus the file's name suffices; the user's own needs all paths together.
     at_once = _AT_ONCE if corpus in CORPORA else None
     while some := list(islice(files, at_once)):
-        yield from label_files(corpus, folder, some, clean.relabel, clean.own_emotions)
+        yield from label_files(
+            corpus, folder, some, clean.relabel, clean.own_emotions, clean.columns
+        )
 
 
 def _row(corpus: str, file: str, labels: Labels | Rejected, clean: Clean) -> Row:
@@ -119,8 +142,12 @@ def _row(corpus: str, file: str, labels: Labels | Rejected, clean: Clean) -> Row
         resolved = dict(vars(resolve_labels(labels, clean)))  # asdict takes ten times as long
     except Rejected as verdict:
         return row | {"reason": verdict.reason, "detail": str(verdict)}
-    name, _ = resolved.pop("name"), resolved.pop("sung")
-    return row | resolved | {"clip": f"{corpus}/{name}", "identity": identity(corpus, labels)}
+    name, _, more = (resolved.pop(key) for key in ("name", "sung", "more"))
+    return (
+        row
+        | resolved
+        | {"more": more, "clip": f"{corpus}/{name}", "identity": identity(corpus, labels)}
+    )
 
 
 def resolve_labels(labels: Labels, clean: Clean) -> Labels:

@@ -33,13 +33,16 @@ class Tally(NamedTuple):
 
 
 @contextmanager
-def open_ledger() -> "Iterator[Ledger]":
+def open_ledger(more: Sequence[str] = ()) -> "Iterator[Ledger]":
     """Make an empty ledger, and delete it afterwards.
+
+    Args:
+        more: columns of clips.csv beyond CLIP_COLUMNS.
 
     Raises:
         UserError: its file, which a large corpus needs, cannot be written.
     """
-    ledger = Ledger()
+    ledger = Ledger(more)
     try:
         yield ledger
     except sqlite3.OperationalError as error:
@@ -55,14 +58,22 @@ class Ledger:
     """A table of recordings with the columns of clips.csv and of rejected.csv.
 
     Closing it deletes its file.
+
+    Attributes:
+        clip_columns: names of the columns of clips.csv.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, more: Sequence[str] = ()) -> None:
+        self.clip_columns = (*CLIP_COLUMNS, *more)
+        # Names that people chose, in SQL: quoted, and begun so that none is one of _COLUMNS.
+        self._more = {name: '"more ' + name.replace('"', '""') + '"' for name in more}
         # With an empty name, SQLite makes a temporary file and removes it.
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.row_factory = sqlite3.Row
         self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute(f"CREATE TABLE recordings ({', '.join(_COLUMNS)})")
+        self._database.execute(
+            f"CREATE TABLE recordings ({', '.join((*_COLUMNS, *self._more.values()))})"
+        )
         self._database.execute("CREATE INDEX by_path ON recordings (path)")
         self._database.execute("CREATE INDEX by_clip ON recordings (clip)")
         self._database.execute("BEGIN")
@@ -72,11 +83,18 @@ class Ledger:
         self._database.close()
 
     def insert(self, rows: Iterable[Row]) -> None:
-        """Add recordings: any of the columns, including `path` and `corpus`."""
-        places = ", ".join("?" for _ in _COLUMNS)
+        """Add recordings: any of the columns, including `path` and `corpus`.
+
+        The key `more` of a row holds its cells of columns beyond CLIP_COLUMNS, by name.
+        """
+        places = ", ".join("?" for _ in (*_COLUMNS, *self._more))
         self._database.executemany(
             f"INSERT INTO recordings VALUES ({places})",  # noqa: S608 - the columns named above
-            ([row.get(column) for column in _COLUMNS] for row in rows),
+            (
+                [row.get(column) for column in _COLUMNS]
+                + [row.get("more", {}).get(name) for name in self._more]
+                for row in rows
+            ),
         )
 
     def update(self, row: Row) -> None:
@@ -124,14 +142,18 @@ class Ledger:
 
     def clips(self) -> Iterator[Row]:
         """Yield the rows of clips.csv, sorted by name."""
-        return self._rows(f"SELECT {', '.join(CLIP_COLUMNS)} {_KEPT} ORDER BY clip")
+        names = {column: column for column in CLIP_COLUMNS} | self._more
+        query = f"SELECT {', '.join(names.values())} {_KEPT} ORDER BY clip"
+        for row in self._database.execute(query):
+            yield dict(zip(names, row, strict=True))
 
     def rejected(self) -> Iterator[Row]:
         """Yield the rows of rejected.csv, sorted by path."""
-        return self._rows(
+        query = (
             f"SELECT {', '.join(REJECTED_COLUMNS)} FROM recordings "  # noqa: S608
             "WHERE reason IS NOT NULL ORDER BY path"
         )
+        yield from map(dict, self._database.execute(query))
 
     def corpora(self) -> dict[str, tuple[int, int]]:
         """Return corpus -> (recordings kept, recordings rejected), sorted."""
@@ -197,7 +219,3 @@ class Ledger:
         """Return the corpora's own words for the emotions."""
         query = "SELECT DISTINCT word FROM recordings WHERE word IS NOT NULL"
         return {row["word"] for row in self._database.execute(query)}
-
-    def _rows(self, query: str) -> Iterator[Row]:
-        for row in self._database.execute(query):
-            yield dict(row)

@@ -20,6 +20,17 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Support = Annotated[int, Field(ge=0)]  # clips, perhaps none
 Interval = tuple[float, float]
 
+Difference = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+
+UNKNOWN = "unknown"  # the group of the clips without a value
+FEWEST_FOR_A_GAP = 10  # clips of a group that is compared with others
+
+ABOUT_GAPS = (
+    "A gap is between the best and the worst of several groups, so chance alone makes one, and a "
+    "larger one the more groups there are; its interval does not allow for that. Groups also "
+    "differ in their speakers and emotions: a gap does not tell its cause."
+)
+
 _UNHEARD, _KNOWN = "A voice it has never heard", "A voice it knows from training"
 _NOT_MEASURED = (
     "Not measured with these settings; expect less than for a voice it knows. `make protocols "
@@ -76,6 +87,89 @@ class GroupFigures(AccuracyAndUar):
     """
 
     n: Count
+
+
+class GroupWithIntervals(GroupFigures):
+    """How well a group of clips, such as a gender, is recognised; no intervals for one clip.
+
+    Attributes:
+        accuracy_low: lower end of its interval, a share.
+        accuracy_high: upper end of its interval, a share.
+        uar_low: lower end of its interval, a share.
+        uar_high: upper end of its interval, a share.
+    """
+
+    accuracy_low: Share | None = None
+    accuracy_high: Share | None = None
+    uar_low: Share | None = None
+    uar_high: Share | None = None
+
+    @property
+    def accuracy_interval(self) -> Interval | None:
+        """Lower and upper end, shares; None for one clip."""
+        return _ends(self.accuracy_low, self.accuracy_high)
+
+    @property
+    def uar_interval(self) -> Interval | None:
+        """Lower and upper end, shares; None for one clip."""
+        return _ends(self.uar_low, self.uar_high)
+
+
+def _ends(low: float | None, high: float | None) -> Interval | None:
+    return None if low is None or high is None else (low, high)
+
+
+class Gap(Section):
+    """The largest difference of a figure between two groups of enough clips.
+
+    Attributes:
+        best: the group with the highest figure.
+        worst: the group with the lowest.
+        difference: of their figures, 0..1.
+        low: lower end of its interval, -1..1; the choice of the groups is not allowed for.
+        high: upper end.
+    """
+
+    best: str
+    worst: str
+    difference: Share
+    low: Difference
+    high: Difference
+
+    def __str__(self) -> str:
+        """Return it in words.
+
+        >>> print(Gap(best="male", worst="female", difference=0.1, low=-0.02, high=0.21))
+        10.0 points (95% interval -2.0 to +21.0) from "female" to "male"
+        """
+        return (
+            f"{100 * self.difference:.1f} points (95% interval {100 * self.low:+.1f} to "
+            f'{100 * self.high:+.1f}) from "{self.worst}" to "{self.best}"'
+        )
+
+
+class Grouping(Section):
+    """The figures of the groups that a column of clips.csv divides the test clips into.
+
+    Attributes:
+        groups: name -> its figures; clips without a value are `unknown`.
+        accuracy_gap: the largest of the accuracy; None with fewer than two groups of enough clips.
+        uar_gap: the largest of the UAR, likewise.
+    """
+
+    groups: dict[str, GroupWithIntervals]
+    accuracy_gap: Gap | None = None
+    uar_gap: Gap | None = None
+
+    def __str__(self) -> str:
+        """Return how far its groups lie apart, in words without a full stop."""
+        if set(self.groups) <= {UNKNOWN}:
+            return "not known of any test clip"
+        if len(self.groups) == 1:
+            return "one group, so there is nothing to compare"
+        if self.accuracy_gap is None or self.uar_gap is None:
+            return f"fewer than two groups have {FEWEST_FOR_A_GAP} test clips, so no gap is stated"
+        return f"largest gap of the accuracy {self.accuracy_gap}; of the UAR {self.uar_gap}"
 
 
 class FoldFigures(GroupFigures):
@@ -266,6 +360,8 @@ class Figures(OverallFigures):
         per_fold: number of the fold -> its figures; None in models of format 3.
         per_corpus: corpus -> its figures.
         per_speaker: <corpus>/<speaker> -> its figures.
+        by_group: column of clips.csv, see `evaluate.groups` -> the figures of its groups; None in
+            models up to format 8.
         majority_accuracy: accuracy of always predicting the most frequent emotion of the train
             clips.
         baseline: figures of the baseline classifier; None without one.
@@ -290,6 +386,7 @@ class Figures(OverallFigures):
     per_fold: dict[str, FoldFigures] | None = None
     per_corpus: dict[str, GroupFigures]
     per_speaker: dict[str, SpeakerFigures]
+    by_group: dict[str, Grouping] | None = None
     majority_accuracy: Share
     baseline: Baseline | None = None
     oracle: Oracle | None = None
@@ -346,6 +443,17 @@ class Figures(OverallFigures):
             **baseline,
             "test_clips": self.n_test,
         }
+
+
+def share_and_interval(share: float, interval: Interval | None) -> str:
+    """Return a share and its interval, as text.
+
+    >>> share_and_interval(0.75, (0.5, 0.875)), share_and_interval(1.0, None)
+    ('75.0% (50.0% to 87.5%)', '100.0% (one clip: no interval)')
+    """
+    if interval is None:
+        return f"{share:.1%} (one clip: no interval)"
+    return f"{share:.1%} ({interval[0]:.1%} to {interval[1]:.1%})"
 
 
 def _with_interval(accuracy: float, interval: Interval) -> str:

@@ -23,8 +23,12 @@ from ser.core.sections import (
     Section,
     Split,
 )
+from ser.core.tables import CLIP_COLUMNS
 from ser.core.validation import check_settings
 from ser.core.yaml_reader import read_yaml
+
+# Columns of clips.csv that name a single clip, or what is predicted.
+_NOT_GROUPS = ("clip", "path", "emotion", "samples_digest")
 
 
 class Params(Section):
@@ -107,6 +111,16 @@ class Params(Section):
                 f"model.balance {self.model.balance} makes clips between two others, which may "
                 f"differ in weight: set the weights of split.train_corpora to 1, or model.balance "
                 "upsample or class_weights"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_are_columns(self) -> Self:
+        known = [name for name in CLIP_COLUMNS if name not in _NOT_GROUPS] + self.clean.columns
+        if strange := [name for name in self.evaluate.groups if name not in known]:
+            raise ValueError(
+                f"evaluate.groups names {', '.join(strange)}: clips can be grouped by "
+                f"{', '.join(known)}, and by a column of labels.csv that clean.columns names"
             )
         return self
 

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from ser.core.emotions import EMOTIONS, problem_of_name
 from ser.core.kinds import KINDS
 from ser.core.needs import FIXED_LENGTHS, NEEDS
+from ser.core.tables import CLIP_COLUMNS
 from ser.core.words import folded
 from ser.core.yaml_reader import IN_QUOTES
 
@@ -59,6 +60,25 @@ def _folded_keys(value: object) -> object:
             f"{', '.join(value)}"
         )
     return words
+
+
+def _columns_of_ones_own(value: list[str]) -> list[str]:
+    """Return names of columns folded, after checking that clips.csv does not have them already."""
+    names = list(map(folded, value))
+    if len(set(names)) < len(names) or not all(name and name.isprintable() for name in names):
+        raise ValueError(f"names of different columns of labels.csv expected, got {value}")
+    if taken := [name for name in names if name in CLIP_COLUMNS]:
+        raise ValueError(
+            f"{', '.join(taken)}: clips.csv has a column of that name; such a column of labels.csv "
+            "is used without being listed, or needs another name"
+        )
+    return names
+
+
+def _different(value: list[str]) -> list[str]:
+    if len(set(value)) < len(value):
+        raise ValueError(f"different names expected, got {value}")
+    return value
 
 
 def _low_high(value: object) -> object:
@@ -167,6 +187,7 @@ class Clean(AudioLimits, AudioForm):
     song: bool
     emotions: Annotated[Literal["all"] | list[str], PlainValidator(_all_or_emotions)]
     relabel: Annotated[dict[str, str], BeforeValidator(_folded_keys)]
+    columns: Annotated[list[str], AfterValidator(_columns_of_ones_own)]
 
     @property
     def form(self) -> AudioForm:
@@ -453,10 +474,11 @@ class Model(Section):
 
 
 class Evaluate(Section):
-    """Intervals, calibration, baseline and the list of mistakes."""
+    """Intervals, calibration, baseline, the list of mistakes and groups of clips."""
 
     bootstrap: Annotated[int, Field(ge=100, le=1_000_000)]
     calibration_bins: Annotated[int, Field(ge=2, le=1000)]
     mistakes: Annotated[int, Field(ge=0)]
     baseline: Literal["none", "logistic_regression", "svm"]
+    groups: Annotated[list[str], AfterValidator(_different)]  # columns of clips.csv
     seed: Seed

@@ -27,11 +27,12 @@ CLIP_COLUMNS = (
     "sample_rate",
     "channels",
     "subtype",
+    "level",
     "samples_digest",
 )
 _ROWS_AT_ONCE = 5000
 # All other columns of all tables are text: utterance "05" is not a number, take "" not a gap.
-_NUMERIC = {"seconds", "sample_rate", "channels", "fold", "copy", "epoch", "weight"}
+_NUMERIC = {"seconds", "sample_rate", "channels", "level", "fold", "copy", "epoch", "weight"}
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:

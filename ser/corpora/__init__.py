@@ -88,6 +88,7 @@ def label_files(
     paths: Sequence[str],
     relabel: Mapping[str, str],
     own_emotions: Collection[str] = (),
+    columns: Sequence[str] = (),
 ) -> Iterator[tuple[str, Labels | Rejected]]:
     """Find the labels of each file of a corpus, or why it is not a clip.
 
@@ -97,6 +98,7 @@ def label_files(
         paths: all files in the folder, relative to it.
         relabel: see `ser.core.emotions.emotion_of`.
         own_emotions: see `ser.core.emotions.emotion_of`.
+        columns: further ones to read of the table of the user's own corpus.
 
     Returns:
         (path, labels or rejection), sorted by path, including files that a table lists but that do
@@ -108,7 +110,7 @@ def label_files(
     if corpus in CORPORA:
         parse, files, missing = CORPORA[corpus].parse, list(paths), dict[str, str]()
     else:
-        labeller = own.make_labeller(folder, paths, relabel, own_emotions)
+        labeller = own.make_labeller(folder, paths, relabel, own_emotions, columns)
         parse, missing = labeller.parse, labeller.missing
         files = [path for path in paths if PurePosixPath(path).name.lower() != own.TABLE]
     # The table is read before the first pair is asked for, and no two pairs are held at once.

@@ -1,7 +1,7 @@
 """The labels of a clip in its corpus."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from ser.core.rejection import Rejected
 
@@ -21,6 +21,7 @@ class Labels:
         intensity: of the emotion: low, medium or high; normal or strong.
         language: ISO 639-1.
         sung: whether it is sung, not spoken.
+        more: further columns of the user's table -> cells.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Labels:
     intensity: str = ""
     language: str = ""
     sung: bool = False
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 def unknown_name(detail: str) -> Rejected:

@@ -5,7 +5,7 @@ Words that people typed are normalised here: see `ser.core.words`.
 
 import csv
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -24,7 +24,9 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 # A first line that tells Excel the separator, such as sep=; with what other programs add to it.
 _STATED_SEPARATOR = re.compile(r'"?sep="?([^"\r\n])[^\r\n]*(?=\r?\n)')
 _DECIMAL_COMMA = re.compile(r"\d+,\d+")
-_OPTIONAL = tuple(f.name for f in fields(Labels) if f.name not in ("name", "emotion", "sung"))
+_OPTIONAL = tuple(
+    f.name for f in fields(Labels) if f.name not in ("name", "emotion", "sung", "more")
+)
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,12 @@ class _Rows:
 
     Attributes:
         columns: all that are used but path.
+        more: those of them that are not labels.
         labels: path below the corpus's folder -> its cells in these columns.
     """
 
     columns: list[str]
+    more: list[str]
     labels: dict[str, tuple[str, ...]]
 
 
@@ -77,7 +81,11 @@ def find_table(paths: Collection[str], where: str) -> str | None:
 
 
 def make_labeller(
-    folder: Path, paths: Collection[str], relabel: Mapping[str, str], own: Collection[str] = ()
+    folder: Path,
+    paths: Collection[str],
+    relabel: Mapping[str, str],
+    own: Collection[str] = (),
+    more: Sequence[str] = (),
 ) -> Labeller:
     """Return the labeller of a folder: its labels.csv if there is one, else its subfolders.
 
@@ -86,13 +94,14 @@ def make_labeller(
         paths: all files in it, relative to it.
         relabel: see `ser.core.emotions.emotion_of`.
         own: see `ser.core.emotions.emotion_of`.
+        more: further columns of the table to read, if it has them; folded.
 
     Raises:
         UserError: labels.csv is damaged.
     """
     table = find_table(paths, str(folder))
     if table is not None:
-        rows, unused = _read_table(folder / table, PurePosixPath(table).parent)
+        rows, unused = _read_table(folder / table, PurePosixPath(table).parent, more)
         return Labeller(partial(_by_table, rows), _missing(rows, paths), unused, "")
 
     @cache  # few folders hold many files
@@ -171,7 +180,8 @@ def _by_table(rows: _Rows, path: str) -> Labels:
         raise Rejected("unlisted", f"not in {TABLE}")
     name = clip_name(path)
     cells = dict(zip(rows.columns, row, strict=True))
-    labels = replace(Labels(name, ""), **cells)  # type: ignore[arg-type]
+    more = {column: cells.pop(column) for column in rows.more}
+    labels = replace(Labels(name, "", more=more), **cells)  # type: ignore[arg-type]
     # Without this column, every clip is an utterance of its own: no two must stay on one side.
     return replace(labels, utterance=labels.utterance or name)
 
@@ -240,8 +250,15 @@ def _find_separator(file: Path) -> tuple[str, int]:
     return max(_SEPARATORS, key=lambda each: len(known.intersection(_header(file, each)))), 0
 
 
-def _read_table(file: Path, parent: PurePosixPath) -> tuple[_Rows, list[str]]:
+def _read_table(
+    file: Path, parent: PurePosixPath, more: Sequence[str] = ()
+) -> tuple[_Rows, list[str]]:
     """Read labels.csv, one row at a time: it may have millions.
+
+    Args:
+        file: the table.
+        parent: its folder, relative to that of the corpus.
+        more: further columns to read, if it has them.
 
     Returns:
         (its rows, columns that are not used).
@@ -260,7 +277,7 @@ def _read_table(file: Path, parent: PurePosixPath) -> tuple[_Rows, list[str]]:
         records = _records(file, separator, skipped)
         number, names = next(records, (0, []))
         header = list(map(folded, names))
-        used = _used_columns(file, header, separator)
+        used = _used_columns(file, header, separator, more)
         columns = [column for column in used if column != "path"]
         for number, cells in records:
             where = f"{file}, line {number}"
@@ -284,16 +301,20 @@ def _read_table(file: Path, parent: PurePosixPath) -> tuple[_Rows, list[str]]:
         ) from None
     if not labels:
         raise UserError(f"{file} lists no recordings")
-    return _Rows(columns, labels), [column for column in header if column and column not in used]
+    kept = [column for column in more if column in columns]
+    return _Rows(columns, kept, labels), [
+        column for column in header if column and column not in used
+    ]
 
 
-def _used_columns(file: Path, header: list[str], separator: str) -> list[str]:
-    """Return the known columns of a header, after checking that it has those that are needed."""
-    used = [column for column in (*_REQUIRED, *_OPTIONAL) if column in header]
+def _used_columns(file: Path, header: list[str], separator: str, more: Sequence[str]) -> list[str]:
+    """Return the columns of a header to read, after checking that it has those that are needed."""
+    used = [column for column in (*_REQUIRED, *_OPTIONAL, *more) if column in header]
     if not set(_REQUIRED) <= set(used) or any(header.count(column) > 1 for column in used):
         raise UserError(
             f"{file} needs each of the columns {' and '.join(_REQUIRED)}, and may have each of "
-            f"{', '.join(_OPTIONAL)}, once; it has {', '.join(header) or 'none'}, separated by "
+            f"{', '.join((*_OPTIONAL, *more))}, once; it has "
+            f"{', '.join(header) or 'none'}, separated by "
             f"{_SEPARATORS.get(separator, repr(separator))}"
         )
     return used

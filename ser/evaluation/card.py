@@ -4,9 +4,9 @@ Mitchell et al.: Model cards for model reporting, FAT* 2019, in the format of th
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ser.core.figures import Figures
+from ser.core.figures import ABOUT_GAPS, Figures, Grouping, share_and_interval
 from ser.corpora import CORPORA
 from ser.corpora.corpus import Licence
 from ser.evaluation.temperature import in_words
@@ -196,7 +196,24 @@ def _figures(description: Description, figures: Figures) -> str:
         + markdown_table(("emotion", "precision", "recall", "F1", "test clips"), classes)
         + "\n\n"
         + markdown_table(("speaker", "accuracy", "test clips"), voices)
+        + ("" if not figures.by_group else f"\n\n{_groups(figures.by_group)}")
     )
+
+
+def _groups(by_group: Mapping[str, Grouping]) -> str:
+    rows = [
+        (
+            f"{column}: {name}",
+            share_and_interval(own.accuracy, own.accuracy_interval),
+            share_and_interval(own.uar, own.uar_interval),
+            str(own.n),
+        )
+        for column, grouping in by_group.items()
+        for name, own in grouping.groups.items()
+    ]
+    gaps = "\n".join(f"- {column}: {grouping}." for column, grouping in by_group.items())
+    head = ("group", "accuracy (95% interval)", "UAR (95% interval)", "test clips")
+    return f"{markdown_table(head, rows)}\n\n{gaps}\n\n{ABOUT_GAPS}"
 
 
 def _confidence(description: Description, figures: Figures) -> str:

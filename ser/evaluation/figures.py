@@ -16,12 +16,14 @@ from ser.core.figures import (
 )
 from ser.core.sections import Evaluate
 from ser.evaluation import scores
+from ser.evaluation.groups import figures_by_columns
 
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def compute_figures(
     predictions: pd.DataFrame,
+    clips: pd.DataFrame,
     emotions: Sequence[str],
     reliability: pd.DataFrame,
     unscaled: pd.DataFrame,
@@ -37,6 +39,7 @@ def compute_figures(
 
     Args:
         predictions: the table predictions.csv.
+        clips: the table clips.csv, with the columns of `settings.groups`.
         emotions: names of its probability columns.
         reliability: accuracy of the predictions in bins of confidence, see `scores.reliability`.
         unscaled: the same of the predictions at temperature 1.
@@ -89,6 +92,7 @@ def compute_figures(
             speaker: SpeakerFigures.model_validate(speaker_figures)
             for speaker, speaker_figures in scores.accuracy_by(predictions["speaker"], hits).items()
         },
+        by_group=figures_by_columns(predictions, clips, emotions, settings),
         majority_accuracy=scores.accuracy(*scores.actual_and_predicted(majority, emotions)),
         baseline=None
         if baseline is None

@@ -96,14 +96,33 @@ def bootstrap_ci95(
     Returns:
         ((low, high) of the accuracy, (low, high) of the UAR).
     """
+    accuracies, uars = resampled_figures(actual, predicted, resamples, seed)
+    return percentile_interval(accuracies), percentile_interval(uars)
+
+
+def resampled_figures(
+    actual: Indices, predicted: Indices, resamples: int, seed: int | Sequence[int]
+) -> tuple[Floats, Floats]:
+    """Compute accuracy and UAR of clips drawn with replacement, again and again.
+
+    Args:
+        actual: see `bootstrap_ci95`.
+        predicted: see `bootstrap_ci95`.
+        resamples: see `bootstrap_ci95`.
+        seed: of the resampling; several numbers are one seed.
+
+    Returns:
+        (accuracies, UARs), float64 [resamples] each.
+    """
     hits = (actual == predicted).astype(np.float64)
     is_emotion = (actual[:, np.newaxis] == np.unique(actual)).astype(np.float64)
-    uars = []
+    accuracies, uars = [], []
     for drawn in _resample(len(actual), resamples, seed):
         support = is_emotion[drawn].sum(axis=0)
         recognised = hits[drawn] @ is_emotion[drawn]
+        accuracies.append(hits[drawn].mean())
         uars.append(np.mean(recognised[support > 0] / support[support > 0]))
-    return mean_ci95(hits, resamples, seed), _percentile_interval(uars)
+    return np.array(accuracies), np.array(uars)
 
 
 def mean_ci95(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
@@ -114,8 +133,8 @@ def mean_ci95(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
         resamples: how many times to resample.
         seed: of the resampling.
     """
-    return _percentile_interval(
-        [values[drawn].mean() for drawn in _resample(len(values), resamples, seed)]
+    return percentile_interval(
+        np.array([values[drawn].mean() for drawn in _resample(len(values), resamples, seed)])
     )
 
 
@@ -128,14 +147,15 @@ def mean_and_std(values: Sequence[float]) -> dict[str, float]:
     return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
 
 
-def _resample(clips: int, resamples: int, seed: int) -> Iterator[Indices]:
+def _resample(clips: int, resamples: int, seed: int | Sequence[int]) -> Iterator[Indices]:
     """Yield indices of clips drawn with replacement, int64 [clips] each time."""
     rng = np.random.default_rng(seed)
     for _ in range(resamples):
         yield rng.integers(clips, size=clips)
 
 
-def _percentile_interval(values: Sequence[float]) -> tuple[float, float]:
+def percentile_interval(values: Floats) -> tuple[float, float]:
+    """Return the ends of the middle 95 % of resampled figures."""
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 

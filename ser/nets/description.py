@@ -256,13 +256,13 @@ def versions() -> dict[str, str]:
 def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Upgrade the contents of an older format in place.
 
-    Up to format 8, there are no learners. Format 7 has no ONNX file beside the weights. Up to
-    format 6, there are no temperatures. Format 6 may lack a change of copies, and top_db, which was
-    always 80 dB. Up to format 5, the form of the audio and the limits are among all settings of
-    clean, and the training clips are not named. Format 3 has no high-pass filter. Its clipping
-    limit counted samples at full scale, and does not fit what is counted now. Formats 3 and 4 do
-    not contain the filter banks, and may list the folds' accuracies once more beside their mean.
-    `ser.core.figures` handles the intervals of format 3, which are lists.
+    Up to format 8, there are neither learners nor figures by group. Format 7 has no ONNX file
+    beside the weights. Up to format 6, there are no temperatures. Format 6 may lack a change of
+    copies, and top_db, which was always 80 dB. Up to format 5, the form of the audio and the limits
+    are among all settings of clean, and the training clips are not named. Format 3 has no high-pass
+    filter. Its clipping limit counted samples at full scale, and does not fit what is counted now.
+    Formats 3 and 4 do not contain the filter banks, and may list the folds' accuracies once more
+    beside their mean. `ser.core.figures` handles the intervals of format 3, which are lists.
     """
     described["model"] = _LEARNERS_SETTINGS | described["model"]
     if found in (7, 8):

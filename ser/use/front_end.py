@@ -95,7 +95,7 @@ def _raised_cosine(
 
 
 class StandardForm(nn.Module):
-    """`standard.standard_form` of one channel at its rate. Shapes: [samples] -> [samples].
+    """The standard form of one channel at its rate. Shapes: [samples] -> [samples].
 
     It rejects nothing: silence stays silence.
     """

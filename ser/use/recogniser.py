@@ -288,7 +288,7 @@ class Recogniser:
             rate: sample rate in Hz.
 
         Returns:
-            float32 [samples], see `ser.audio.standard.standard_form`.
+            float32 [samples], see `ser.audio.standard.standardise`.
 
         Raises:
             Rejected: the recording cannot be used.

@@ -6,14 +6,13 @@ import scipy.fft
 import scipy.signal
 import soundfile
 import soxr
-from settings import CLEAN, audio_form, audio_limits
+from settings import LIMITS, audio_form, audio_limits
 from small_model import speech
 
 from ser.audio.highpass import remove_below
-from ser.audio.standard import require_usable, resample, standard_form, standardise
+from ser.audio.standard import checked_waveform, require_usable, resample, standardise
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
-from ser.core.sections import Clean
 from ser.use.page.answering import overview
 
 RATE = 16000
@@ -119,7 +118,7 @@ def test_clips_too_short_to_survive_resampling_are_rejected(rate, samples, chann
         require_usable(recording, audio_limits(0.5, 0.2))
     assert caught.value.reason == "too_short"
     with pytest.raises(Rejected) as caught:
-        standard_form(recording, Clean.model_validate(CLEAN))
+        checked_waveform(recording, LIMITS, RATE)
     assert caught.value.reason == "too_short"
     try:
         waveform = formed(noise, rate)

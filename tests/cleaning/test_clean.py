@@ -110,6 +110,11 @@ def test_good_clips_are_kept_sorted_with_every_column(project):
         digest.update(samples)
         return digest.hex()
 
+    def level_of(path):
+        first, second = soundfile.read(project.raw / path)[0].T
+        louder = max(np.var(first), np.var(second))
+        return round(10 * np.log10(louder), 1)
+
     assert tuple(clips.columns) == CLIP_COLUMNS
     names = ["a01 (1)", "a01 (10)", "a01 (2)b", "s12 (3)", "s13 (3)"]
     others = ["demo/s20 (3)", "own/a", "ravdess/03-01-05-02-01-01-02"]
@@ -132,6 +137,7 @@ def test_good_clips_are_kept_sorted_with_every_column(project):
         "sample_rate": 16000,
         "channels": 2,
         "subtype": "FLOAT",
+        "level": level_of("aesdd/anger/a01 (2)b.wav"),
         "samples_digest": digest_of("aesdd/anger/a01 (2)b.wav"),
     }
     # A lossless copy of a file has its digest.
@@ -907,4 +913,56 @@ def test_paths_without_their_suffix_are_refused_with_the_recordings_there(projec
         UserError,
         match=r"own/clip01: labels\.csv lists it, but the file is clip01\.wav: write each",
     ):
+        project.run()
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.1, 1e-3])
+def test_the_level_is_that_of_the_recording_not_of_the_clip(project, gain):
+    times = np.arange(RATE) / RATE
+    tone = gain * 0.5 * np.sin(2 * np.pi * 400 * times)  # a sine of amplitude 1 has -3.01 dB
+    project.put("aesdd/anger/a01 (1).wav", tone + 0.1, subtype="FLOAT")  # an offset has no level
+    clips, _, store, _ = project.run()
+    assert clips["level"].tolist() == [round(-9.03 + 20 * np.log10(gain), 1)]
+    assert np.abs(store[clips["path"][0]]).max() == 1
+
+
+OWN = "path;emotion;Accent ;gender\na.wav;sad;nord;female\nb.wav;happy;;\n"
+
+
+def put_own(project, table=OWN):
+    project.put("own/labels.csv", table.encode())
+    project.put("own/a.wav", speech(1))
+    project.put("own/b.wav", speech(2))
+    project.put("aesdd/anger/a01 (1).wav", speech(3))
+
+
+def test_columns_of_labels_csv_that_are_named_are_kept(project):
+    put_own(project)
+    plain, _, _, facts = project.run("plain")
+    project.params["clean"]["columns"] = [" ACCENT"]
+    clips, rejected, _, same = project.run()
+    assert tuple(clips.columns) == (*CLIP_COLUMNS, "accent")
+    assert clips["accent"].tolist() == ["", "nord", ""]
+    assert clips.drop(columns="accent").equals(plain)
+    assert facts == same
+    assert rejected.empty
+
+
+@pytest.mark.parametrize("name", ["word", "reason", "sung", "name", 'a "b"; --', "ä b"])
+def test_a_column_of_ones_own_may_have_any_other_name(project, name):
+    quoted = name.replace('"', '""')
+    put_own(project, OWN.replace("Accent ", f'"{quoted}"'))
+    project.params["clean"]["columns"] = [name]
+    clips, rejected, _, _ = project.run()
+    assert clips[name].tolist() == ["", "nord", ""]
+    assert rejected.empty
+
+
+def test_a_column_that_no_table_has_is_named_with_those_that_there_are(project):
+    put_own(project)
+    project.params["clean"]["columns"] = ["accent", "device"]
+    with pytest.raises(UserError, match=r"names device, which no labels.csv has; .* are accent$"):
+        project.run()
+    (project.raw / "own/labels.csv").unlink()
+    with pytest.raises(UserError, match=r"names accent, device, .* there are none$"):
         project.run()

@@ -85,6 +85,7 @@ def test_a_row_has_what_its_labels_say_or_why_it_is_rejected(tmp_path):
         "age": "",
         "intensity": "",
         "language": "el",
+        "more": {},
     }
     assert bad.pop("detail")
     assert bad == {"path": "aesdd/y.wav", "corpus": "aesdd", "reason": "unknown_name"}

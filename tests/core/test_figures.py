@@ -60,7 +60,7 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path, change, said):
     assert len(str(error.value).splitlines()) == 1
 
 
-OPTIONAL = ("per_fold", "confusion", "ece_unscaled", "by_confidence")
+OPTIONAL = ("per_fold", "confusion", "ece_unscaled", "by_confidence", "by_group")
 
 
 @pytest.mark.parametrize("key", OPTIONAL)

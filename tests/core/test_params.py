@@ -300,6 +300,11 @@ def test_counts_are_whole_numbers(values, key, wrong):
         ("evaluate.calibration_bins", 1),
         ("evaluate.mistakes", -1),
         ("evaluate.baseline", "knn"),
+        ("evaluate.groups", ["gender", "gender"]),
+        ("evaluate.groups", "gender"),
+        ("clean.columns", ["accent", "Accent "]),
+        ("clean.columns", [""]),
+        ("clean.columns", ["a\x00b"]),
         ("pull.verify", "none"),
     ],
 )
@@ -1211,3 +1216,29 @@ def test_frames_are_refused_or_long_enough_for_all_that_functionals_need(
     noise = np.random.default_rng(0).normal(0, 0.1, rate // 4).astype(np.float32)
     banks = filter_banks(rate, features)
     assert np.isfinite(extract(noise, rate, features, banks)).all()
+
+
+def test_clips_are_grouped_by_columns_of_clips_csv(values):
+    groups = ["speaker", "take", "age", "intensity", "sample_rate", "channels", "accent"]
+    put(values, "clean.columns", [" Accent"])
+    put(values, "evaluate.groups", groups)
+    parsed = parse_params(values, "p")
+    assert parsed.clean.columns == ["accent"]
+    assert parsed.evaluate.groups == groups
+    put(values, "evaluate.groups", [])
+    assert parse_params(values, "p").evaluate.groups == []
+
+
+@pytest.mark.parametrize("name", ["accent", "clip", "path", "emotion", "samples_digest"])
+def test_a_group_without_a_column_is_refused_with_those_that_there_are(values, name):
+    put(values, "evaluate.groups", ["gender", name])
+    put(values, "clean.columns", ["device"])
+    told = refusal(values)
+    assert f"evaluate.groups names {name}: clips can be grouped by corpus, speaker, " in told
+    assert ", level, device, and by a column of labels.csv that clean.columns names" in told
+
+
+@pytest.mark.parametrize("name", ["Speaker", "level", "clip", "path", "emotion"])
+def test_a_column_that_clips_csv_has_anyway_is_refused(values, name):
+    put(values, "clean.columns", ["accent", name])
+    assert f"{name.lower()}: clips.csv has a column of that name" in refusal(values)

@@ -753,3 +753,15 @@ def test_a_table_decides_alone_who_speaks(tmp_path):
     result = labelled(tmp_path, ["0011/Angry/1.wav", "0012/Angry/1.wav"], table)
     assert [labels.speaker for labels in result.values()] == ["", "anna"]
     assert own.make_labeller(tmp_path, [*result, "labels.csv"], {}).note == ""
+
+
+def test_further_columns_are_read_if_they_are_wanted_and_there(tmp_path):
+    (tmp_path / "labels.csv").write_text("path,emotion,Accent,device\na.wav,sad,Nord  West,x\n")
+    paths = ["a.wav", "labels.csv"]
+    assert check_table("own", tmp_path, paths) == ["accent", "device"]
+    ((_, labels),) = label_files("own", tmp_path, paths, {}, columns=["accent", "mood"])
+    assert labels == Labels("a", "sad", utterance="a", more={"accent": "Nord West"})
+    (tmp_path / "labels.csv").write_text("path,emotion,accent,accent\na.wav,sad,x,y\n")
+    with pytest.raises(UserError, match=r"language, accent, once; it has"):
+        label_files("own", tmp_path, paths, {}, columns=["accent"])
+    assert [path for path, _ in label_files("own", tmp_path, paths, {})] == ["a.wav"]

@@ -30,7 +30,7 @@ CHANGES = {
     "augment": {"copies": 1},
     "split": {"scheme": "leave_one_speaker_out", "val": 0.0},
     "model": {"width": 4, "epochs": 2},
-    "evaluate": {"bootstrap": 200},
+    "evaluate": {"bootstrap": 200, "groups": ["speaker", "level", "gender"]},
 }
 
 
@@ -98,6 +98,18 @@ def test_the_emotion_of_ones_own_is_in_all_that_is_written(project):
     dataset = metrics_of(folder, "dataset")
     assert dataset["emotions"] == dict.fromkeys(EMOTIONS, 6)
     assert "boredom" in (folder / "plots/confusion.csv").read_text("utf-8")
+
+
+def test_the_test_clips_are_measured_by_group(project):
+    folder, _ = project
+    by_group = metrics_of(folder, "evaluate")["by_group"]
+    speakers = {f"mine/{speaker}": 6 for speaker in SPEAKERS}
+    assert {name: own["n"] for name, own in by_group["speaker"]["groups"].items()} == speakers
+    assert sum(own["n"] for own in by_group["level"]["groups"].values()) == 18
+    assert len(by_group["level"]["groups"]) == 3
+    assert list(by_group["gender"]["groups"]) == ["unknown"]
+    card = (folder / "data/model/README.md").read_text("utf-8")
+    assert "- gender: not known of any test clip." in card
 
 
 def test_the_model_tells_the_emotion_of_ones_own(project, tmp_path):

@@ -67,6 +67,23 @@ def test_the_figures_are_those_of_the_evaluation(text):
     assert found["speaker"] == [["demo/1", "50.0%", "10"], ["demo/2", "71.4%", "14"]]
 
 
+def test_the_figures_of_groups_have_intervals_and_gaps(text, description, tmp_path):
+    assert tables(text)["group"] == [
+        ["gender: female", "50.0% (25.0% to 75.0%)", "45.0% (20.0% to 70.0%)", "12"],
+        ["gender: male", "72.7% (45.5% to 100.0%)", "75.0% (50.0% to 100.0%)", "11"],
+        ["gender: unknown", *["100.0% (one clip: no interval)"] * 2, "1"],
+        ["language: unknown", "61.2% (51.0% to 71.0%)", "59.9% (50.1% to 70.3%)", "24"],
+    ]
+    gap = "largest gap of the accuracy 22.7 points (95% interval -15.0 to +59.1) from "
+    for shown in (text, render_html(description, [])):
+        assert gap in shown
+        assert "language: not known of any test clip." in shown
+    former = {key: value for key, value in METRICS.items() if key != "by_group"}
+    older = make(tmp_path, metrics=former)[0]
+    assert "group" not in tables(card.write_card(older))
+    assert "By group" not in render_html(older, [])
+
+
 def test_the_card_says_how_far_to_trust_the_probabilities(text, tmp_path):
     assert "fold 1: 0.62; fold 2: none, with fewer than 20 val clips." in text
     assert "answers, is 0.088 (0.215 before scaling)." in text

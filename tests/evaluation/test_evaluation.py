@@ -435,12 +435,15 @@ NOT_TESTED = pd.DataFrame(columns=["fold", "epoch", "test_accuracy"])
 def figures_of(table, majority=None, plain=None, tested=NOT_TESTED, uses_audio=False):
     """Compute the figures of predictions; the majority is always right if it is not given."""
     kind = "none" if plain is None else "svm"
-    settings = Evaluate(bootstrap=100, calibration_bins=5, mistakes=3, baseline=kind, seed=0)
+    settings = Evaluate(
+        bootstrap=100, calibration_bins=5, mistakes=3, baseline=kind, groups=["gender"], seed=0
+    )
     actual = indices(table["emotion"], EMOTIONS)
     # Always sure: the error is the share of wrong answers.
     unscaled = np.eye(len(EMOTIONS))[indices(table["predicted"], EMOTIONS)]
     return compute_figures(
         table,
+        table[["clip"]].drop_duplicates().assign(gender=""),
         EMOTIONS,
         reliability(table[EMOTIONS].to_numpy(), actual, settings.calibration_bins),
         reliability(unscaled, actual, settings.calibration_bins),

@@ -44,6 +44,7 @@ CLEAN = {
     "song": False,
     "emotions": "all",
     "relabel": {},
+    "columns": [],
 }
 
 FORM = Clean.model_validate(CLEAN).form

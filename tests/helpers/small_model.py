@@ -80,6 +80,40 @@ METRICS = {
     "per_fold": {"1": {"accuracy": 0.61234, "uar": 0.59876, "n": 24, "majority_accuracy": 0.3611}},
     "per_corpus": {"demo": {"accuracy": 0.61234, "uar": 0.59876, "n": 24}},
     "per_speaker": {"demo/1": {"accuracy": 0.5, "n": 10}, "demo/2": {"accuracy": 0.7143, "n": 14}},
+    "by_group": {
+        "gender": {
+            "groups": {
+                "female": {
+                    **{"accuracy": 0.5, "uar": 0.45, "n": 12},
+                    **{"accuracy_low": 0.25, "accuracy_high": 0.75},
+                    **{"uar_low": 0.2, "uar_high": 0.7},
+                },
+                "male": {
+                    **{"accuracy": 0.7273, "uar": 0.75, "n": 11},
+                    **{"accuracy_low": 0.4545, "accuracy_high": 1.0},
+                    **{"uar_low": 0.5, "uar_high": 1.0},
+                },
+                "unknown": {"accuracy": 1.0, "uar": 1.0, "n": 1},
+            },
+            "accuracy_gap": {
+                **{"best": "male", "worst": "female"},
+                **{"difference": 0.2273, "low": -0.15, "high": 0.5909},
+            },
+            "uar_gap": {
+                **{"best": "male", "worst": "female"},
+                **{"difference": 0.3, "low": -0.05, "high": 0.65},
+            },
+        },
+        "language": {
+            "groups": {
+                "unknown": {
+                    **{"accuracy": 0.61234, "uar": 0.59876, "n": 24},
+                    **{"accuracy_low": 0.51, "accuracy_high": 0.71},
+                    **{"uar_low": 0.5012, "uar_high": 0.7034},
+                }
+            }
+        },
+    },
     "majority_accuracy": 0.3611,
     "uses_test_speakers_audio": False,
     "confusion": [[5, 1, 1], [2, 5, 1], [1, 2, 6]],

@@ -264,6 +264,12 @@ def test_a_model_of_another_format_is_refused(folder, found):
         load(folder)
 
 
+def test_a_model_of_before_figures_by_group_is_read(folder):
+    former = {key: value for key, value in METRICS.items() if key != "by_group"}
+    change(folder, format=8, metrics=former)
+    assert load(folder)[0].metrics == Figures.from_values(former)
+
+
 def test_a_model_of_before_intervals_had_names_and_recordings_a_high_pass_is_read(folder):
     """As format 3 wrote them."""
     listed = with_lists(METRICS)

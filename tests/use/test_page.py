@@ -473,6 +473,10 @@ def test_names_are_text_on_the_page(recogniser):
     metrics["per_class"] = {HOSTILE: metrics["per_class"]["angry"]}
     metrics["confusion"] = [[7]]
     metrics["per_speaker"] = {HOSTILE: {"accuracy": 0.5, "n": 2}}
+    grouping = metrics["by_group"].pop("gender")
+    grouping["accuracy_gap"]["best"] = HOSTILE
+    grouping["groups"][HOSTILE] = grouping["groups"].pop("male")
+    metrics["by_group"][HOSTILE] = grouping
     described = recogniser.description.model_copy(
         update={"metrics": Figures.from_values(metrics), "emotions": [HOSTILE, "b", "c"]}
     )

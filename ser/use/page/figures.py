@@ -3,7 +3,13 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from ser.core.figures import ClassFigures, SpeakerFigures
+from ser.core.figures import (
+    ABOUT_GAPS,
+    ClassFigures,
+    Grouping,
+    SpeakerFigures,
+    share_and_interval,
+)
 from ser.nets.description import Description
 from ser.use.page.project import Mistake
 
@@ -23,6 +29,7 @@ def render_html(description: Description, mistakes: Sequence[Mistake]) -> str:
         f"{_confusion(figures.confusion, list(figures.per_class)) if figures.confusion else ''}"
         f"<h3>Per emotion</h3>{_per_emotion(figures.per_class)}"
         f"<h3>Per speaker</h3>{_per_speaker(figures.per_speaker)}"
+        f"{_by_group(figures.by_group) if figures.by_group else ''}"
         f"<h3>Most confident mistakes</h3>{_mistakes(mistakes)}"
     )
 
@@ -65,6 +72,24 @@ def _per_emotion(per_class: Mapping[str, ClassFigures]) -> str:
 def _per_speaker(per_speaker: Mapping[str, SpeakerFigures]) -> str:
     rows = [_row(name, [f"{f.accuracy:.1%}", str(f.n)]) for name, f in per_speaker.items()]
     return _table(("speaker", "accuracy", "test clips"), rows)
+
+
+def _by_group(by_group: Mapping[str, Grouping]) -> str:
+    rows = [
+        _row(
+            f"{column}: {name}",
+            [
+                share_and_interval(own.accuracy, own.accuracy_interval),
+                share_and_interval(own.uar, own.uar_interval),
+                str(own.n),
+            ],
+        )
+        for column, grouping in by_group.items()
+        for name, own in grouping.groups.items()
+    ]
+    head = ("group", "accuracy (95% interval)", "UAR (95% interval)", "test clips")
+    gaps = "".join(f"<li>{escape(f'{name}: {of}')}.</li>" for name, of in by_group.items())
+    return f"<h3>By group</h3>{_table(head, rows)}<ul>{gaps}</ul><p>{ABOUT_GAPS}</p>"
 
 
 def _mistakes(mistakes: Sequence[Mistake]) -> str:

@@ -1,0 +1,130 @@
+"""Compute the figures of groups of test clips, such as each gender, and how far they lie apart."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from ser.core.clips import speaker_of
+from ser.core.figures import FEWEST_FOR_A_GAP, UNKNOWN, Gap, Grouping, GroupWithIntervals
+from ser.core.sections import Evaluate
+from ser.evaluation import scores
+
+_UNITS = {"seconds": " s", "level": " dB", "age": " years"}
+_NAMES = ("speaker", "utterance", "take")  # numbers that nothing can be measured by
+_MOST_NUMBERS = 10  # different numbers of which each is a group of its own
+
+
+def figures_by_columns(
+    predictions: pd.DataFrame, clips: pd.DataFrame, emotions: Sequence[str], settings: Evaluate
+) -> dict[str, Grouping]:
+    """Compute the figures of the groups of each column of `settings.groups`.
+
+    Args:
+        predictions: columns clip, emotion and predicted.
+        clips: the table clips.csv.
+        emotions: all emotions that occur.
+        settings: the columns, and the bootstrap.
+    """
+    tested = clips.set_index("clip", drop=False).loc[predictions["clip"]]
+    return {
+        column: _grouping(predictions, name_groups(tested, column), emotions, settings)
+        for column in settings.groups
+    }
+
+
+def name_groups(clips: pd.DataFrame, column: str) -> pd.Categorical:
+    """Name each clip's group: the cell of a column, or the third that its number is in.
+
+    Numbers are cut into thirds of these clips if there are more than ten different ones. An empty
+    cell is `unknown`.
+
+    Args:
+        clips: rows of the table clips.csv.
+        column: one of its columns.
+
+    Returns:
+        [clips], with the groups in their order: numbers ascending, names alphabetical, unknown
+        last.
+
+    >>> list(name_groups(pd.DataFrame({"gender": ["male", "", "female"]}), "gender"))
+    ['male', 'unknown', 'female']
+    >>> seconds = pd.DataFrame({"seconds": np.arange(12) / 2})
+    >>> list(name_groups(seconds, "seconds").categories)
+    ['below 1.83 s', '1.83 to 3.67 s', '3.67 s and more']
+    """
+    given = speaker_of(clips) if column == "speaker" else clips[column]
+    cells = given.astype(str).where(given.notna(), "")
+    known = cells != ""
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
+    measured = column not in _NAMES and bool(np.isfinite(numbers[known]).all())
+    if measured and len(np.unique(numbers[known])) > _MOST_NUMBERS:
+        names, places = _thirds(numbers, known.to_numpy(), _UNITS.get(column, ""))
+        cells = pd.Series(np.array([*names, UNKNOWN])[places])
+    else:
+        cells = cells.where(known, UNKNOWN)
+        names = sorted(set(cells) - {UNKNOWN}, key=_by_number if measured else str)
+    there = set(cells)
+    return pd.Categorical(cells, [name for name in (*names, UNKNOWN) if name in there])
+
+
+def _by_number(name: str) -> float:
+    return float(name)
+
+
+def _thirds(
+    numbers: scores.Floats, known: np.ndarray[tuple[int], np.dtype[np.bool_]], unit: str
+) -> tuple[list[str], scores.Indices]:
+    """Cut numbers into thirds; return their names, and the place of each number's, or -1."""
+    edges = np.unique([float(f"{e:.3g}") for e in np.quantile(numbers[known], [1 / 3, 2 / 3])])
+    between = [f"{low:g} to {high:g}{unit}" for low, high in pairwise(edges)]
+    names = [f"below {edges[0]:g}{unit}", *between, f"{edges[-1]:g}{unit} and more"]
+    return names, np.where(known, np.digitize(numbers, edges), -1)
+
+
+def _grouping(
+    predictions: pd.DataFrame,
+    groups: pd.Categorical,
+    emotions: Sequence[str],
+    settings: Evaluate,
+) -> Grouping:
+    figures, resampled = {}, {}
+    for place, name in enumerate(groups.categories):
+        part = predictions[groups == name]
+        plain = scores.accuracy_and_uar(part, emotions)
+        figures[name] = GroupWithIntervals(**plain, n=len(part))
+        if len(part) == 1:
+            continue
+        # Each group has draws of its own, so that the difference of two is that of independent
+        # figures.
+        resampled[name] = scores.resampled_figures(
+            *scores.actual_and_predicted(part, emotions),
+            settings.bootstrap,
+            (settings.seed, place),
+        )
+        ends = {
+            f"{measure}_{end}": value
+            for measure, values in zip(plain, resampled[name], strict=True)
+            for end, value in zip(("low", "high"), scores.percentile_interval(values), strict=True)
+        }
+        figures[name] = GroupWithIntervals(**plain, **ends, n=len(part))
+    compared = {
+        name: own for name, own in figures.items() if own.n >= FEWEST_FOR_A_GAP and name != UNKNOWN
+    }
+    accuracies, uars = ({name: own[place] for name, own in resampled.items()} for place in range(2))
+    return Grouping(
+        groups=figures,
+        accuracy_gap=_gap({name: own.accuracy for name, own in compared.items()}, accuracies),
+        uar_gap=_gap({name: own.uar for name, own in compared.items()}, uars),
+    )
+
+
+def _gap(figures: Mapping[str, float], resampled: Mapping[str, scores.Floats]) -> Gap | None:
+    """Return the largest difference between two groups; None with fewer than two."""
+    if len(figures) < 2:
+        return None
+    worst, *_, best = sorted(figures, key=lambda name: figures[name])
+    low, high = scores.percentile_interval(resampled[best] - resampled[worst])
+    difference = figures[best] - figures[worst]
+    return Gap(best=best, worst=worst, difference=difference, low=low, high=high)
