@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from ser.core import params
+from ser.core.extras import package_versions
+from ser.core.kinds import packages_of
 from stages import run_stage
 
 
@@ -10,9 +12,10 @@ def main(valid: Path) -> None:
     """Write a file that is always the same, so that no other stage runs because of this one.
 
     Raises:
-        UserError: params.yaml is not valid.
+        UserError: params.yaml is not valid, or a package that it needs is not installed.
     """
-    params.load()
+    features = params.load().features
+    package_versions(packages_of(features.kinds), features.named)
     valid.write_text("params.yaml is valid\n", encoding="utf-8")
 
 

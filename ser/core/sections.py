@@ -238,6 +238,11 @@ class Features(Section):
     top_db: Positive  # dB
 
     @property
+    def named(self) -> str:
+        """The kinds as messages name them."""
+        return f"features.kinds [{', '.join(self.kinds)}]"
+
+    @property
     def dims(self) -> dict[str, int]:
         """Kind -> number of columns, in the order of stacking."""
         return {kind: KINDS[kind].columns(self.n_mels, self.n_mfcc) for kind in self.kinds}
@@ -248,8 +253,10 @@ class Features(Section):
         Args:
             sample_rate: of the audio, in Hz.
         """
-        # The spectrum that they are computed from is there at the same time.
-        columns = 1 + self.n_fft // 2 + sum(self.dims.values())
+        # The spectrum that they are computed from is there at the same time. What a package
+        # computes has no frames, or far fewer.
+        own = [n for kind, n in self.dims.items() if not KINDS[kind].package]
+        columns = 1 + self.n_fft // 2 + sum(own)
         values = columns * sample_rate // self.hop_length
         if values <= _MOST_PER_SECOND:
             return ""
@@ -269,6 +276,12 @@ class Features(Section):
             problems.append(
                 f"kinds {self.kinds}: {', '.join(whole)} describe whole clips and stand alone, "
                 "the others describe frames"
+            )
+        framed = [kind for kind in self.kinds if KINDS[kind].own_frames]
+        if framed and len(self.kinds) > 1:
+            problems.append(
+                f"kinds {self.kinds}: {', '.join(framed)} cannot be stacked with others, because "
+                "openSMILE has frames of its own, every 10 ms"
             )
         if self.win_length > self.n_fft:
             problems.append(
