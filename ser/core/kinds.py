@@ -8,9 +8,11 @@ from ser.core.functional_names import functional_names
 
 LOGMEL: Final = "logmel"
 OPENSMILE: Final = "opensmile"
+TABLE: Final = "table"
 
 N_CHROMA = 12  # pitch classes
 HIGHEST_PITCH = 500.0  # Hz, of the voice
+MOST_GIVEN_COLUMNS = 65_536  # of a table
 OPENSMILE_RATE = 16_000  # Hz that openSMILE is given: its levels and formants depend on the rate
 
 
@@ -27,6 +29,8 @@ class Kind:
         own_frames: whether its frames are not those of features.n_fft and hop_length.
         package: the optional package that computes it; empty: this project does.
         hertz: the highest frequency that it measures, whatever features.fmax is; None: fmax.
+        given: whether its values are not computed from waveforms, and only they tell how many
+            columns there are: `columns` is then the least.
     """
 
     columns: Callable[[int, int], int]
@@ -37,6 +41,7 @@ class Kind:
     own_frames: bool = False
     package: str = ""
     hertz: float | None = None
+    given: bool = False
 
 
 def _of_opensmile(columns: int, own_frames: bool) -> Kind:
@@ -67,6 +72,7 @@ KINDS: Mapping[str, Kind] = {
     "compare": _of_opensmile(6373, own_frames=False),
     "egemaps_lld": _of_opensmile(25, own_frames=True),
     "compare_lld": _of_opensmile(65, own_frames=True),
+    TABLE: Kind(lambda n_mels, n_mfcc: 1, whole_clip=True, mixed_units=True, given=True),
 }
 SPECTRA = tuple(name for name, kind in KINDS.items() if kind.spectrum)
 
@@ -78,6 +84,11 @@ def packages_of(kinds: Iterable[str]) -> list[str]:
     ['opensmile']
     """
     return sorted({KINDS[kind].package for kind in kinds} - {""})
+
+
+def needs_given(kinds: Iterable[str]) -> bool:
+    """Return whether any of these kinds cannot be computed from a waveform."""
+    return any(KINDS[kind].given for kind in kinds)
 
 
 def describes_whole_clips(kinds: Iterable[str]) -> bool:

@@ -1,12 +1,13 @@
 """How features were computed, which a trained model must know to compute them again."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ser.core.extras import package_versions
 from ser.core.filters import FilterBanks, from_json, to_json
-from ser.core.kinds import KINDS, packages_of
+from ser.core.kinds import KINDS, MOST_GIVEN_COLUMNS, packages_of
 from ser.core.sections import AudioForm, Features, Section
 
 
@@ -28,8 +29,20 @@ class Preprocessing(Section):
     packages: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, form: AudioForm, features: Features, banks: FilterBanks) -> Self:
+    def of(
+        cls,
+        form: AudioForm,
+        features: Features,
+        banks: FilterBanks,
+        dims: Mapping[str, int] | None = None,
+    ) -> Self:
         """Make the description of features computed with these settings and filter banks.
+
+        Args:
+            form: the form of the waveforms.
+            features: what is computed from them.
+            banks: the filter banks.
+            dims: columns of each kind, if some are given; None: features.dims.
 
         Raises:
             UserError: a package that computes some of them is not installed.
@@ -38,7 +51,7 @@ class Preprocessing(Section):
             form=form,
             features=features,
             filter_banks=to_json(banks),
-            dims=features.dims,
+            dims=dict(dims or features.dims),
             packages=package_versions(packages_of(features.kinds), features.named),
         )
 
@@ -54,8 +67,12 @@ class Preprocessing(Section):
     def _dims_agree(self) -> Self:
         if problem := self.features.problem_of_size(self.form.sample_rate):
             raise ValueError(problem)
-        if self.dims != self.features.dims:
-            raise ValueError(f"features of {self.features.dims} columns are described as others")
+        expected = self.features.dims
+        for kind in expected:
+            if KINDS[kind].given and 1 <= self.dims.get(kind, 0) <= MOST_GIVEN_COLUMNS:
+                expected[kind] = self.dims[kind]
+        if self.dims != expected:
+            raise ValueError(f"features of {expected} columns are described as others")
         if sorted(self.packages) != packages_of(self.features.kinds):
             raise ValueError(f"packages are {self.packages}, which do not compute these features")
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
@@ -24,6 +25,7 @@ def extract(
     features: Features,
     banks: FilterBanks,
     to_decibels: ToDecibels = spectra.power_to_db,
+    given: Mapping[str, FloatArray] = MappingProxyType({}),
 ) -> FloatArray:
     """Compute the wanted kinds of features and stack their columns.
 
@@ -33,6 +35,7 @@ def extract(
         features: which kinds, and their settings.
         banks: `ser.core.filters.filter_banks` of the same rate and settings.
         to_decibels: librosa.power_to_db, or the equal function of this package.
+        given: the values [1, columns] of each kind that is not computed from the waveform.
 
     Returns:
         float32 [frames, dims]: log-mel in dB relative to the clip's maximum (-top_db..0), MFCC of
@@ -45,7 +48,9 @@ def extract(
         UserError: a package that computes one of the kinds is not installed.
     """
     analysis = Analysis(waveform, sample_rate, features, banks, to_decibels)
-    columns = [_COMPUTE[kind](analysis) for kind in features.kinds]
+    columns = [
+        given[kind] if KINDS[kind].given else _COMPUTE[kind](analysis) for kind in features.kinds
+    ]
     return np.concatenate(columns, axis=1, dtype=np.float32)
 
 

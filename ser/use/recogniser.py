@@ -20,7 +20,7 @@ from ser.conditions.codecs import TELEPHONE_BAND, TELEPHONE_RATE
 from ser.conditions.microphone import band_limit
 from ser.core.errors import UserError
 from ser.core.extras import package_versions
-from ser.core.kinds import describes_whole_clips, packages_of
+from ser.core.kinds import describes_whole_clips, needs_given, packages_of
 from ser.core.recording import RATES, Recording, SamplesDigest
 from ser.core.rejection import NO_SPEECH, Rejected
 from ser.core.typing import FloatArray
@@ -68,9 +68,15 @@ class Recogniser:
         """Use a model that was read from a folder or an ONNX file: see `ser.load`.
 
         Raises:
-            UserError: the model has no such fold, or a package that its features need is not
-                installed.
+            UserError: the model has no such fold; its features are not computed from recordings; or
+                a package that they need is not installed.
         """
+        if needs_given(description.preprocessing.features.kinds):
+            raise UserError(
+                "the model was trained on a table (features.table), which has no rows for other "
+                "recordings, so it cannot answer for them: train one on features that are "
+                "computed, such as features.kinds [functionals]"
+            )
         self.description = description
         self._nets = nets
         self._chosen_nets = _net_indices(description.folds, fold)

@@ -754,7 +754,7 @@ NAMES = {
     ],
     "features.kinds.0": [
         *("logmel", "mfcc", "zcr", "rms", "chroma", "functionals"),
-        *("egemaps", "compare", "egemaps_lld", "compare_lld"),
+        *("egemaps", "compare", "egemaps_lld", "compare_lld", "table"),
     ],
     "split.scheme": [
         *("random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out"),
@@ -788,7 +788,7 @@ def test_every_valid_name_is_accepted(values, key, valid):
         changed = copy.deepcopy(values)
         changed["model"]["length"] = "own" if name == "statpool" else "pad"
         if key == "features.kinds.0":
-            changed["features"]["kinds"] = [name]
+            changed["features"] |= {"kinds": [name], "table": "tables/x.csv" * (name == "table")}
             changed["model"]["name"] = "mlp" if describes_whole_clips([name]) else "conv1d"
             assert parse_params(changed, "p").features.kinds == [name]
         else:
@@ -1115,7 +1115,7 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
                 {"model.name": name},
                 f"model.name {name} and features.kinds ['functionals'] do not go together: mlp, "
                 "logistic_regression, svm, gradient_boosting take "
-                "[functionals, egemaps, compare], all other nets take frames",
+                "[functionals, egemaps, compare, table], all other nets take frames",
             )
             for name in NAMES["model.name"]
             if name not in OF_WHOLE_CLIPS
@@ -1125,7 +1125,7 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
                 {"features.kinds": kinds},
                 f"model.name mlp and features.kinds {kinds} do not go together: mlp, "
                 "logistic_regression, svm, gradient_boosting take "
-                "[functionals, egemaps, compare], all other nets take frames",
+                "[functionals, egemaps, compare, table], all other nets take frames",
             )
             for kinds in (["logmel"], ["zcr", "rms"], NAMES["features.kinds.0"][:5])
         ],
@@ -1194,6 +1194,34 @@ def test_what_describes_whole_clips_is_stacked(on_functionals):
 def test_a_short_hop_costs_whole_clips_nothing(on_functionals):
     on_functionals["features"] |= {"kinds": ["compare"], "hop_length": 16}
     assert parse_params(on_functionals, "p").features.dims == {"compare": 6373}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "table", "said"),
+    [
+        (["table"], "", "kinds [table] needs table: a file such as tables/mine.csv"),
+        (["functionals"], "tables/x.npy", "table 'tables/x.npy' is for kinds [table], got"),
+        *[
+            (["table"], table, "or .npy in the folder tables/ expected")
+            for table in ("x.csv", "/tables/x.csv", "tables/../x.csv", "tables/x/y.csv")
+        ],
+        (["table"], "tables/x.parquet", "pandas converts other formats, such as Parquet"),
+    ],
+)
+def test_a_table_is_in_its_folder_and_used(on_functionals, kinds, table, said):
+    on_functionals["features"] |= {"kinds": kinds, "table": table}
+    on_functionals["augment"]["copies"] = 0
+    assert said in refusal(on_functionals)
+
+
+def test_a_table_has_no_rows_for_copies(on_functionals):
+    on_functionals["features"] |= {"kinds": ["functionals", "table"], "table": "tables/x.csv"}
+    assert "augment.copies must be 0, got 3: features.table 'tables/x.csv' has no" in refusal(
+        on_functionals
+    )
+    on_functionals["augment"]["copies"] = 0
+    dims = parse_params(on_functionals, "p").features.dims
+    assert dims == {"functionals": 2308, "table": 1}
 
 
 def test_functionals_are_named_once(on_functionals):

@@ -14,7 +14,7 @@ from ser.features.extract import extract, logmel
 from ser.features.spectra import mel_power, power_spectrogram, power_to_db
 
 RATE = 16000
-OWN = [name for name, kind in KINDS.items() if not kind.package]
+OWN = [name for name, kind in KINDS.items() if not (kind.package or kind.given)]
 OF_FRAMES = [name for name in OWN if not KINDS[name].whole_clip]
 SETTINGS = {
     "n_fft 1024": {"n_fft": 1024, "win_length": 512, "hop_length": 256},
