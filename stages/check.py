@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from ser.core import params
+from ser.core.extras import package_versions
+from ser.core.feature_table import require_table
+from ser.core.kinds import packages_of
 from stages import run_stage
 
 
@@ -10,9 +13,12 @@ def main(valid: Path) -> None:
     """Write a file that is always the same, so that no other stage runs because of this one.
 
     Raises:
-        UserError: params.yaml is not valid.
+        UserError: params.yaml is not valid, or a package or a table that it needs is missing.
     """
-    params.load()
+    features = params.load().features
+    package_versions(packages_of(features.kinds), features.named)
+    if features.table:
+        require_table(Path(features.table))
     valid.write_text("params.yaml is valid\n", encoding="utf-8")
 
 

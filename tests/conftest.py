@@ -23,7 +23,13 @@ SLOW = (
     *("training/test_devices.py", "training/test_folds.py", "training/test_progress.py"),
     *("training/test_train_stage.py", "training/test_training.py"),
     *("test_demo.py", "test_dvc_files.py", "test_experiments.py"),
-    *("test_extending.py", "test_gpu_benchmark.py", "test_pipeline.py", "test_readme.py"),
+    *(
+        "test_extending.py",
+        "test_given_tables.py",
+        "test_gpu_benchmark.py",
+        "test_pipeline.py",
+        "test_readme.py",
+    ),
     *("test_real_aesdd.py", "test_report.py", "test_scale.py", "test_sharing.py"),
     *("test_suites.py",),
 )

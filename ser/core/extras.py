@@ -1,8 +1,9 @@
 """Packages that only some uses need: the extras of pyproject.toml, and how one is asked for."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from types import TracebackType
 
 from ser.core.errors import UserError
@@ -73,6 +74,16 @@ def how_to_install(error: ModuleNotFoundError, use: str) -> str:
         f"{use} needs {module}, which is not installed: "
         f"pip install -c requirements/constraints.txt {wanted}"
     )
+
+
+def package_versions(packages: Iterable[str], use: str) -> dict[str, str]:
+    """Return the versions of packages that a use needs: name -> version.
+
+    Raises:
+        UserError: one of them is not installed.
+    """
+    with needed_by(use):
+        return {name: metadata.version(name) for name in packages}
 
 
 def end_with_a_sentence() -> None:

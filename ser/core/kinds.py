@@ -7,9 +7,13 @@ from typing import Final
 from ser.core.functional_names import functional_names
 
 LOGMEL: Final = "logmel"
+OPENSMILE: Final = "opensmile"
+TABLE: Final = "table"
 
 N_CHROMA = 12  # pitch classes
 HIGHEST_PITCH = 500.0  # Hz, of the voice
+MOST_GIVEN_COLUMNS = 65_536  # of a table
+OPENSMILE_RATE = 16_000  # Hz that openSMILE is given: its levels and formants depend on the rate
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,11 @@ class Kind:
         whole_clip: whether one row describes the clip, instead of one per frame.
         mixed_units: whether its columns have different units.
         pitch: whether it measures the pitch, for which a frame must hold two periods.
+        own_frames: whether its frames are not those of features.n_fft and hop_length.
+        package: the optional package that computes it; empty: this project does.
+        hertz: the highest frequency that it measures, whatever features.fmax is; None: fmax.
+        given: whether its values are not computed from waveforms, and only they tell how many
+            columns there are: `columns` is then the least.
     """
 
     columns: Callable[[int, int], int]
@@ -29,6 +38,22 @@ class Kind:
     whole_clip: bool = False
     mixed_units: bool = False
     pitch: bool = False
+    own_frames: bool = False
+    package: str = ""
+    hertz: float | None = None
+    given: bool = False
+
+
+def _of_opensmile(columns: int, own_frames: bool) -> Kind:
+    """Return the properties of one of openSMILE's sets, of clips or of frames."""
+    return Kind(
+        lambda n_mels, n_mfcc: columns,
+        whole_clip=not own_frames,
+        mixed_units=True,
+        own_frames=own_frames,
+        package=OPENSMILE,
+        hertz=OPENSMILE_RATE / 2,
+    )
 
 
 KINDS: Mapping[str, Kind] = {
@@ -43,8 +68,27 @@ KINDS: Mapping[str, Kind] = {
         mixed_units=True,
         pitch=True,
     ),
+    "egemaps": _of_opensmile(88, own_frames=False),
+    "compare": _of_opensmile(6373, own_frames=False),
+    "egemaps_lld": _of_opensmile(25, own_frames=True),
+    "compare_lld": _of_opensmile(65, own_frames=True),
+    TABLE: Kind(lambda n_mels, n_mfcc: 1, whole_clip=True, mixed_units=True, given=True),
 }
 SPECTRA = tuple(name for name, kind in KINDS.items() if kind.spectrum)
+
+
+def packages_of(kinds: Iterable[str]) -> list[str]:
+    """Return the optional packages that compute these kinds, sorted.
+
+    >>> packages_of(["functionals", "egemaps", "compare"])
+    ['opensmile']
+    """
+    return sorted({KINDS[kind].package for kind in kinds} - {""})
+
+
+def needs_given(kinds: Iterable[str]) -> bool:
+    """Return whether any of these kinds cannot be computed from a waveform."""
+    return any(KINDS[kind].given for kind in kinds)
 
 
 def describes_whole_clips(kinds: Iterable[str]) -> bool:

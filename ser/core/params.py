@@ -10,14 +10,14 @@ from typing import Self
 from pydantic import model_validator
 
 from ser.core.errors import UserError
-from ser.core.kinds import HIGHEST_PITCH, KINDS, LOGMEL, describes_whole_clips
+from ser.core.kinds import HIGHEST_PITCH, KINDS, LOGMEL, describes_whole_clips, needs_given
 from ser.core.needs import needs_of
 from ser.core.net_problems import net_problems
 from ser.core.sections import (
     Augment,
     Clean,
     Evaluate,
-    Features,
+    FeatureSettings,
     Model,
     Pull,
     Section,
@@ -36,7 +36,7 @@ class Params(Section):
 
     pull: Pull
     clean: Clean
-    features: Features
+    features: FeatureSettings
     augment: Augment
     split: Split
     model: Model
@@ -152,6 +152,11 @@ class Params(Section):
                 "augment.feature_noise.probability must be 0: one deviation is taken over all "
                 f"columns, but those of features.kinds [{', '.join(self.features.kinds)}] have "
                 "different units"
+            )
+        if needs_given(self.features.kinds) and augment.copies > 0:
+            found.append(
+                f"augment.copies must be 0, got {augment.copies}: features.table "
+                f"{self.features.table!r} has no rows for changed copies of clips"
             )
         return [*found, *self._problems_of_whole_clips()]
 

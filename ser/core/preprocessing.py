@@ -1,10 +1,13 @@
 """How features were computed, which a trained model must know to compute them again."""
 
+from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from ser.core.extras import package_versions
 from ser.core.filters import FilterBanks, from_json, to_json
+from ser.core.kinds import KINDS, MOST_GIVEN_COLUMNS, packages_of
 from ser.core.sections import AudioForm, Features, Section
 
 
@@ -16,24 +19,62 @@ class Preprocessing(Section):
         features: what was computed from them.
         filter_banks: as `ser.core.filters.to_json` returns them.
         dims: columns of each kind, in the order of stacking.
+        packages: versions of the optional packages that computed some of them.
     """
 
     form: AudioForm
     features: Features
     filter_banks: dict[str, list[Any]]
     dims: dict[str, int]
+    packages: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, form: AudioForm, features: Features, banks: FilterBanks) -> Self:
-        """Make the description of features computed with these settings and filter banks."""
-        return cls(form=form, features=features, filter_banks=to_json(banks), dims=features.dims)
+    def of(
+        cls,
+        form: AudioForm,
+        features: Features,
+        banks: FilterBanks,
+        dims: Mapping[str, int] | None = None,
+    ) -> Self:
+        """Make the description of features computed with these settings and filter banks.
+
+        Args:
+            form: the form of the waveforms.
+            features: what is computed from them.
+            banks: the filter banks.
+            dims: columns of each kind, if some are given; None: features.dims.
+
+        Raises:
+            UserError: a package that computes some of them is not installed.
+        """
+        return cls(
+            form=form,
+            features=features,
+            filter_banks=to_json(banks),
+            dims=dict(dims or features.dims),
+            packages=package_versions(packages_of(features.kinds), features.named),
+        )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `packages` out where there are none: programs that do not know it read the rest."""
+        values: dict[str, Any] = write(self)
+        if not self.packages:
+            values.pop("packages", None)
+        return values
 
     @model_validator(mode="after")
     def _dims_agree(self) -> Self:
         if problem := self.features.problem_of_size(self.form.sample_rate):
             raise ValueError(problem)
-        if self.dims != self.features.dims:
-            raise ValueError(f"features of {self.features.dims} columns are described as others")
+        expected = self.features.dims
+        for kind in expected:
+            if KINDS[kind].given and 1 <= self.dims.get(kind, 0) <= MOST_GIVEN_COLUMNS:
+                expected[kind] = self.dims[kind]
+        if self.dims != expected:
+            raise ValueError(f"features of {expected} columns are described as others")
+        if sorted(self.packages) != packages_of(self.features.kinds):
+            raise ValueError(f"packages are {self.packages}, which do not compute these features")
         try:
             _ = self.banks
         except (LookupError, TypeError, OverflowError) as error:
@@ -48,4 +89,5 @@ class Preprocessing(Section):
     @property
     def highest_hertz(self) -> float:
         """The highest frequency that reaches the features, in Hz."""
-        return float(min(self.features.fmax, self.form.sample_rate / 2))
+        ends = (KINDS[kind].hertz or self.features.fmax for kind in self.features.kinds)
+        return float(min(max(ends), self.form.sample_rate / 2))

@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ser.core.emotions import EMOTIONS, problem_of_name
-from ser.core.kinds import KINDS
+from ser.core.kinds import KINDS, TABLE
 from ser.core.needs import FIXED_LENGTHS, NEEDS
 from ser.core.tables import CLIP_COLUMNS
 from ser.core.words import folded
@@ -115,6 +115,16 @@ def _one_of(names: Iterable[str]) -> Callable[[object], object]:
         return value
 
     return known
+
+
+def _in_tables(value: str) -> str:
+    if value and not re.fullmatch(r"tables/[^/]+\.(csv|npy)", value):
+        raise ValueError(
+            f"a .csv or .npy in the folder tables/ expected, such as tables/mine.csv, got "
+            f"{value!r}: changes of it are noticed only there; pandas converts other formats, such "
+            "as Parquet"
+        )
+    return value
 
 
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
@@ -238,8 +248,13 @@ class Features(Section):
     top_db: Positive  # dB
 
     @property
+    def named(self) -> str:
+        """The kinds as messages name them."""
+        return f"features.kinds [{', '.join(self.kinds)}]"
+
+    @property
     def dims(self) -> dict[str, int]:
-        """Kind -> number of columns, in the order of stacking."""
+        """Kind -> number of columns, in the order of stacking; of a given kind, at least 1."""
         return {kind: KINDS[kind].columns(self.n_mels, self.n_mfcc) for kind in self.kinds}
 
     def problem_of_size(self, sample_rate: int) -> str:
@@ -248,8 +263,10 @@ class Features(Section):
         Args:
             sample_rate: of the audio, in Hz.
         """
-        # The spectrum that they are computed from is there at the same time.
-        columns = 1 + self.n_fft // 2 + sum(self.dims.values())
+        # The spectrum that they are computed from is there at the same time. What a package
+        # computes has no frames, or far fewer.
+        own = [n for kind, n in self.dims.items() if not KINDS[kind].package]
+        columns = 1 + self.n_fft // 2 + sum(own)
         values = columns * sample_rate // self.hop_length
         if values <= _MOST_PER_SECOND:
             return ""
@@ -270,6 +287,12 @@ class Features(Section):
                 f"kinds {self.kinds}: {', '.join(whole)} describe whole clips and stand alone, "
                 "the others describe frames"
             )
+        framed = [kind for kind in self.kinds if KINDS[kind].own_frames]
+        if framed and len(self.kinds) > 1:
+            problems.append(
+                f"kinds {self.kinds}: {', '.join(framed)} cannot be stacked with others, because "
+                "openSMILE has frames of its own, every 10 ms"
+            )
         if self.win_length > self.n_fft:
             problems.append(
                 f"win_length {self.win_length} is longer than n_fft {self.n_fft}: "
@@ -286,6 +309,26 @@ class Features(Section):
             problems.append(f"fmin {self.fmin} Hz is not below fmax {self.fmax} Hz")
         if problems:
             raise ValueError("; ".join(problems))
+        return self
+
+
+class FeatureSettings(Features):
+    """Which features are computed, and where those come from that are not.
+
+    A trained model has no use for the name of a file, and knows the first part only.
+    """
+
+    table: Annotated[str, AfterValidator(_in_tables)]
+
+    @model_validator(mode="after")
+    def _table_is_used(self) -> Self:
+        if self.table and TABLE not in self.kinds:
+            raise ValueError(
+                f"table {self.table!r} is for kinds [{TABLE}], got {self.kinds}: set table: '', or "
+                f"add {TABLE} to kinds"
+            )
+        if TABLE in self.kinds and not self.table:
+            raise ValueError(f"kinds [{TABLE}] needs table: a file such as tables/mine.csv")
         return self
 
 

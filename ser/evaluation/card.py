@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from ser.core.figures import ABOUT_GAPS, Figures, Grouping, share_and_interval
+from ser.core.kinds import OPENSMILE, needs_given
 from ser.corpora import CORPORA
 from ser.corpora.corpus import Licence
 from ser.evaluation.temperature import in_words
@@ -110,18 +111,33 @@ def _summary(description: Description) -> str:
 
 
 def _use(description: Description) -> str:
+    purpose = (
+        "For research on acted emotional speech, for teaching, and as a baseline to beat. Intended "
+        "users are people who know what the figures below do and do not say."
+    )
+    if needs_given(description.preprocessing.features.kinds):
+        return (
+            f"{purpose}\n\nSome of its features came from a table that another program computed, "
+            "so it cannot answer for recordings."
+        )
     form = description.preprocessing.form
     highpass = f", filtered by a high-pass at {form.highpass:g} Hz" if form.highpass else ""
     return (
-        "For research on acted emotional speech, for teaching, and as a baseline to beat. Intended "
-        "users are people who know what the figures below do and do not say.\n\n"
+        f"{purpose}\n\n"
         "```bash\nser predict --model data/model recording.wav\n```\n\n```python\nfrom ser import "
         'load\n\nload("data/model").predict(samples, rate)  # float samples in -1..1, rate in Hz\n'
         f"```\n\nRecordings are resampled to {form.sample_rate} Hz{highpass} and scaled to a peak "
         f"of 1, as the training clips were.{_NORMALISED.get(description.model.normalisation, '')}"
+        + "".join(_LICENSED[package] for package in description.preprocessing.packages)
     )
 
 
+# What the licence of a package allows that the features need.
+_LICENSED = {
+    OPENSMILE: "\n\nIts features are computed by openSMILE, whose licence allows research, "
+    "teaching and personal experiments. Whatever else the model is used for needs a commercial "
+    "licence of audEERING: read the file LICENSE of the package opensmile."
+}
 _NORMALISED = {
     "corpus": " In training, each corpus was normalised by itself; a recording is normalised as "
     "the tested corpora were."

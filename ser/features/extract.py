@@ -1,18 +1,21 @@
 """Compute the features of a waveform: one function for each kind in `ser.core.kinds`."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
 from ser.core.filters import FilterBanks
 from ser.core.functional_names import broad_names, correlated_names
-from ser.core.kinds import LOGMEL
+from ser.core.kinds import KINDS, LOGMEL, OPENSMILE
 from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.features import spectra
 from ser.features.analysis import Analysis
 from ser.features.descriptors import compute_descriptors
 from ser.features.functionals import compute_functionals
+from ser.features.opensmile_sets import compute_set
 from ser.features.spectra import ToDecibels
 
 
@@ -22,6 +25,7 @@ def extract(
     features: Features,
     banks: FilterBanks,
     to_decibels: ToDecibels = spectra.power_to_db,
+    given: Mapping[str, FloatArray] = MappingProxyType({}),
 ) -> FloatArray:
     """Compute the wanted kinds of features and stack their columns.
 
@@ -31,16 +35,22 @@ def extract(
         features: which kinds, and their settings.
         banks: `ser.core.filters.filter_banks` of the same rate and settings.
         to_decibels: librosa.power_to_db, or the equal function of this package.
+        given: the values [1, columns] of each kind that is not computed from the waveform.
 
     Returns:
         float32 [frames, dims]: log-mel in dB relative to the clip's maximum (-top_db..0), MFCC of
         the log-mel in dB relative to full scale, zero crossings per sample (0..1), RMS as a
         fraction of full scale, chroma relative to the strongest pitch class (0..1). Functionals
-        cannot be combined with other kinds: they describe the whole clip in one frame, float32
-        [1, dims].
+        and openSMILE's are combined with each other only: they describe the whole clip in one
+        frame, float32 [1, dims].
+
+    Raises:
+        UserError: a package that computes one of the kinds is not installed.
     """
     analysis = Analysis(waveform, sample_rate, features, banks, to_decibels)
-    columns = [_COMPUTE[kind](analysis) for kind in features.kinds]
+    columns = [
+        given[kind] if KINDS[kind].given else _COMPUTE[kind](analysis) for kind in features.kinds
+    ]
     return np.concatenate(columns, axis=1, dtype=np.float32)
 
 
@@ -85,6 +95,10 @@ def _functionals(analysis: Analysis) -> FloatArray:
     return np.concatenate([group.values for group in groups])[np.newaxis]
 
 
+def _opensmile(kind: str, analysis: Analysis) -> FloatArray:
+    return compute_set(kind, analysis.waveform, analysis.sample_rate)
+
+
 _COMPUTE: Mapping[str, Callable[[Analysis], FloatArray]] = {
     LOGMEL: _logmel,
     "mfcc": _mfcc,
@@ -92,4 +106,5 @@ _COMPUTE: Mapping[str, Callable[[Analysis], FloatArray]] = {
     "rms": _rms,
     "chroma": _chroma,
     "functionals": _functionals,
+    **{name: partial(_opensmile, name) for name, k in KINDS.items() if k.package == OPENSMILE},
 }

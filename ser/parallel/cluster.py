@@ -32,6 +32,7 @@ LIBRARIES = (
     "imbalanced-learn",
     "librosa",
     "numpy",
+    "opensmile",
     "scikit-learn",
     "scipy",
     "soundfile",

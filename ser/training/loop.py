@@ -169,7 +169,7 @@ def _resume_or_start(fold: FoldData, model: Model, run: Run) -> Progress:
 
 def _start(fold: FoldData, model: Model, team: Team) -> Progress:
     seed_epoch(model, fold.number, 0)
-    net = build(model, sum(fold.features.dims.values()), fold.emotions)
+    net = build(model, sum(fold.train.dims.values()), fold.emotions)
     if isinstance(net, StandardisingNet):
         net.tune(mel_band_hertz(fold.features))
     net = net.to(team.device)

@@ -19,7 +19,8 @@ from ser.audio.standard import checked_waveform, standardise
 from ser.conditions.codecs import TELEPHONE_BAND, TELEPHONE_RATE
 from ser.conditions.microphone import band_limit
 from ser.core.errors import UserError
-from ser.core.kinds import describes_whole_clips
+from ser.core.extras import package_versions
+from ser.core.kinds import describes_whole_clips, needs_given, packages_of
 from ser.core.recording import RATES, Recording, SamplesDigest
 from ser.core.rejection import NO_SPEECH, Rejected
 from ser.core.typing import FloatArray
@@ -67,8 +68,15 @@ class Recogniser:
         """Use a model that was read from a folder or an ONNX file: see `ser.load`.
 
         Raises:
-            UserError: the model has no such fold.
+            UserError: the model has no such fold; its features are not computed from recordings; or
+                a package that they need is not installed.
         """
+        if needs_given(description.preprocessing.features.kinds):
+            raise UserError(
+                "the model was trained on a table (features.table), which has no rows for other "
+                "recordings, so it cannot answer for them: train one on features that are "
+                "computed, such as features.kinds [functionals]"
+            )
         self.description = description
         self._nets = nets
         self._chosen_nets = _net_indices(description.folds, fold)
@@ -84,6 +92,15 @@ class Recogniser:
             and augment.recording.probability > 0
             and self._form.sample_rate > 2 * ABOVE  # else all its recordings are narrow
         )
+        made = description.preprocessing
+        packages, needs = packages_of(made.features.kinds), f"a model on {made.features.named}"
+        here = package_versions(packages, needs)
+        self._computed_otherwise = [
+            f"the model was measured on features of {name} {version}, here they are of "
+            f"{here[name]}: answers may differ"
+            for name, version in made.packages.items()
+            if here[name] != version
+        ]
         known = description.training_clips
         self._trained_on = known.of_nets(self._chosen_nets) if known else set[str]()
 
@@ -343,7 +360,7 @@ class Recogniser:
             digest: of all its samples.
             narrow: whether each of its windows with speech holds nothing above a telephone's band.
         """
-        warnings = []
+        warnings = [*self._computed_otherwise]
         highest = self.description.preprocessing.highest_hertz
         if rate / 2 < highest and not (self._knows_lines and rate == TELEPHONE_RATE):
             warnings.append(

@@ -203,7 +203,8 @@ def test_the_perceptron_takes_functionals_of_any_number(columns, batch_size, len
 def test_the_perceptron_takes_no_frames(dims):
     assert refusal({"name": "mlp"}, dims) == (
         f"model.name mlp and features.kinds {list(dims)} do not go together: mlp, "
-        "logistic_regression, svm, gradient_boosting take [functionals], all other nets take frames"
+        "logistic_regression, svm, gradient_boosting take "
+        "[functionals, egemaps, compare, table], all other nets take frames"
     )
 
 
@@ -215,7 +216,8 @@ def test_functionals_are_for_the_perceptron_and_the_learners_alone(name, batch_s
     net = {"name": name, "length": length, "batch_size": batch_size, "pooling": "flatten"}
     assert refusal(net, {"functionals": 2308}) == (
         f"model.name {name} and features.kinds ['functionals'] do not go together: mlp, "
-        "logistic_regression, svm, gradient_boosting take [functionals], all other nets take frames"
+        "logistic_regression, svm, gradient_boosting take "
+        "[functionals, egemaps, compare, table], all other nets take frames"
     )
 
 

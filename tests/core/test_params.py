@@ -10,6 +10,7 @@ import yaml
 from ser.core.errors import UserError
 from ser.core.filters import filter_banks
 from ser.core.functional_names import functional_names
+from ser.core.kinds import describes_whole_clips
 from ser.core.params import load, parse_params
 from ser.features.extract import extract
 
@@ -751,7 +752,10 @@ NAMES = {
         *("statpool", "mlp", "logistic_regression", "svm", "gradient_boosting"),
         *("resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"),
     ],
-    "features.kinds.0": ["logmel", "mfcc", "zcr", "rms", "chroma", "functionals"],
+    "features.kinds.0": [
+        *("logmel", "mfcc", "zcr", "rms", "chroma", "functionals"),
+        *("egemaps", "compare", "egemaps_lld", "compare_lld", "table"),
+    ],
     "split.scheme": [
         *("random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out"),
         *("cross_corpus", "emobox"),
@@ -784,8 +788,8 @@ def test_every_valid_name_is_accepted(values, key, valid):
         changed = copy.deepcopy(values)
         changed["model"]["length"] = "own" if name == "statpool" else "pad"
         if key == "features.kinds.0":
-            changed["features"]["kinds"] = [name]
-            changed["model"]["name"] = "mlp" if name == "functionals" else "conv1d"
+            changed["features"] |= {"kinds": [name], "table": "tables/x.csv" * (name == "table")}
+            changed["model"]["name"] = "mlp" if describes_whole_clips([name]) else "conv1d"
             assert parse_params(changed, "p").features.kinds == [name]
         else:
             put(changed, key, name)
@@ -1110,8 +1114,8 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
             (
                 {"model.name": name},
                 f"model.name {name} and features.kinds ['functionals'] do not go together: mlp, "
-                "logistic_regression, svm, gradient_boosting take [functionals], all other nets "
-                "take frames",
+                "logistic_regression, svm, gradient_boosting take "
+                "[functionals, egemaps, compare, table], all other nets take frames",
             )
             for name in NAMES["model.name"]
             if name not in OF_WHOLE_CLIPS
@@ -1120,8 +1124,8 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
             (
                 {"features.kinds": kinds},
                 f"model.name mlp and features.kinds {kinds} do not go together: mlp, "
-                "logistic_regression, svm, gradient_boosting take [functionals], all other nets "
-                "take frames",
+                "logistic_regression, svm, gradient_boosting take "
+                "[functionals, egemaps, compare, table], all other nets take frames",
             )
             for kinds in (["logmel"], ["zcr", "rms"], NAMES["features.kinds.0"][:5])
         ],
@@ -1162,6 +1166,62 @@ def test_functionals_stand_alone(on_functionals, kind):
             f"\n  features: kinds {kinds}: functionals describe whole clips and stand alone, the "
             "others describe frames"
         ) in refusal(on_functionals)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "alone"),
+    [
+        (["egemaps_lld", "logmel"], "egemaps_lld"),
+        (["rms", "compare_lld"], "compare_lld"),
+        (["egemaps_lld", "egemaps"], "egemaps_lld"),
+        (["compare_lld", "egemaps_lld"], "compare_lld, egemaps_lld"),
+    ],
+)
+def test_frames_of_their_own_stand_alone(on_functionals, kinds, alone):
+    put(on_functionals, "features.kinds", kinds)
+    assert (
+        f"kinds {kinds}: {alone} cannot be stacked with others, because openSMILE has frames of "
+        "its own, every 10 ms"
+    ) in refusal(on_functionals)
+
+
+def test_what_describes_whole_clips_is_stacked(on_functionals):
+    put(on_functionals, "features.kinds", ["egemaps", "functionals", "compare"])
+    dims = parse_params(on_functionals, "p").features.dims
+    assert list(dims.items()) == [("egemaps", 88), ("functionals", 2308), ("compare", 6373)]
+
+
+def test_a_short_hop_costs_whole_clips_nothing(on_functionals):
+    on_functionals["features"] |= {"kinds": ["compare"], "hop_length": 16}
+    assert parse_params(on_functionals, "p").features.dims == {"compare": 6373}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "table", "said"),
+    [
+        (["table"], "", "kinds [table] needs table: a file such as tables/mine.csv"),
+        (["functionals"], "tables/x.npy", "table 'tables/x.npy' is for kinds [table], got"),
+        *[
+            (["table"], table, "or .npy in the folder tables/ expected")
+            for table in ("x.csv", "/tables/x.csv", "tables/../x.csv", "tables/x/y.csv")
+        ],
+        (["table"], "tables/x.parquet", "pandas converts other formats, such as Parquet"),
+    ],
+)
+def test_a_table_is_in_its_folder_and_used(on_functionals, kinds, table, said):
+    on_functionals["features"] |= {"kinds": kinds, "table": table}
+    on_functionals["augment"]["copies"] = 0
+    assert said in refusal(on_functionals)
+
+
+def test_a_table_has_no_rows_for_copies(on_functionals):
+    on_functionals["features"] |= {"kinds": ["functionals", "table"], "table": "tables/x.csv"}
+    assert "augment.copies must be 0, got 3: features.table 'tables/x.csv' has no" in refusal(
+        on_functionals
+    )
+    on_functionals["augment"]["copies"] = 0
+    dims = parse_params(on_functionals, "p").features.dims
+    assert dims == {"functionals": 2308, "table": 1}
 
 
 def test_functionals_are_named_once(on_functionals):

@@ -14,7 +14,8 @@ from ser.features.extract import extract, logmel
 from ser.features.spectra import mel_power, power_spectrogram, power_to_db
 
 RATE = 16000
-OF_FRAMES = [name for name, kind in KINDS.items() if not kind.whole_clip]
+OWN = [name for name, kind in KINDS.items() if not (kind.package or kind.given)]
+OF_FRAMES = [name for name in OWN if not KINDS[name].whole_clip]
 SETTINGS = {
     "n_fft 1024": {"n_fft": 1024, "win_length": 512, "hop_length": 256},
     "n_fft 512": {"n_fft": 512, "win_length": 400, "hop_length": 160},
@@ -98,7 +99,7 @@ def test_each_kind_equals_librosas(kind, sound, setting):
 
 
 @pytest.mark.parametrize(("n_mels", "n_mfcc"), [(40, 20), (5, 1), (64, 24)])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OWN)
 def test_each_kind_has_the_expected_columns_and_rows(kind, n_mels, n_mfcc):
     f = features([kind], n_mels=n_mels, n_mfcc=n_mfcc)
     result = extracted(chirp(), f)

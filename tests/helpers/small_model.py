@@ -218,17 +218,18 @@ def make(
     corpus=None,
     trained_on=None,
     temperatures=None,
+    kinds=None,
     **settings,
 ):
     """Write a model with random weights; return its description and nets.
 
     trained_on: for each fold, digests of the clips that its net is said to be trained on.
     temperatures: of each fold; 1 if not given.
+    kinds: of features; functionals for mlp and logmel for all others if not given.
     """
     model = Model.model_validate(PLAIN_MODEL | {"name": name} | SETTINGS.get(name, {}) | settings)
-    features = Features.model_validate(
-        FEATURES | ({"kinds": ["functionals"]} if needs_of(model).whole_clip else {})
-    )
+    kinds = kinds or ["functionals" if needs_of(model).whole_clip else "logmel"]
+    features = Features.model_validate(FEATURES | {"kinds": kinds})
     banks = filter_banks(RATE, features)
     clips = [extract(speech(i), RATE, features, banks) for i in range(0, 50, 8)]
     statistics = [None] * len(folds)
