@@ -82,10 +82,10 @@ def test_the_values_are_features_beside_those_that_are_computed(finished, clips)
 def test_a_changed_table_is_computed_with_anew_and_nothing_else(finished, clips):
     assert stages_run(repro(finished)) == []
     write_table(finished, clips, digits=4)
-    assert stages_run(repro(finished)) == ["extract", "train", "evaluate"]
-    assert stages_run(repro(finished)) == []
+    assert stages_run(repro(finished, "extract")) == ["extract"]
+    assert stages_run(repro(finished, "--dry")) == ["train", "evaluate"]
     write_table(finished, clips)
-    repro(finished)
+    assert stages_run(repro(finished)) == []  # it was computed before
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_table_that_dvc_keeps_reaches_experiments(finished):
     assert TABLE not in subprocess.run(
         ["git", "ls-files"], cwd=finished, capture_output=True, text=True, check=True
     ).stdout.split("\n")
-    arguments = ("exp", "run", "--temp", "--set-param", "model.epochs=1")
+    arguments = ("exp", "run", "--temp", "--set-param", "features.top_db=70.0", "extract")
     done = dvc(finished, *arguments, env=environment(finished), stdout=-1, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
-    assert stages_run(done.stdout)[-2:] == ["train", "evaluate"]
+    assert stages_run(done.stdout) == ["check", "extract"]

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,15 @@ def test_extracting_leaves_the_waveform_as_it_is():
     waveform.setflags(write=False)
     extracted(waveform, "egemaps")
     assert np.array_equal(waveform, before)
+
+
+def test_visitors_of_a_page_who_ask_at_once_get_their_own_features():
+    sounds = [harmonics(100 + 10 * n, RATE, 0.5) for n in range(12)]
+    alone = [extracted(sound, "egemaps", "compare") for sound in sounds]
+    with ThreadPoolExecutor(6) as threads:
+        together = list(threads.map(lambda sound: extracted(sound, "egemaps", "compare"), sounds))
+    for own, expected in zip(together, alone, strict=True):
+        assert np.array_equal(own, expected)
 
 
 @pytest.mark.parametrize("kinds", [["egemaps", "compare"], ["compare_lld"]])

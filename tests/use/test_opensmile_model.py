@@ -8,6 +8,7 @@ from small_model import METRICS, RATE, features_of, make, release, ser_here, spe
 from ser.core.errors import UserError
 from ser.evaluation.card import write_card
 from ser.use.loading import load
+from ser.use.page.answering import answer, explain_answer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -38,6 +39,14 @@ def test_ser_predict_answers(model):
     assert done.returncode == 0, done.stderr
     (answer,) = json.loads(done.stdout)
     assert answer["emotion"] in load(model / "model").emotions
+
+
+def test_the_page_answers(model):
+    recogniser, path = load(model / "model"), model / "clip.wav"
+    html, described, prediction = answer(recogniser, path, "sad")
+    assert described["emotion"] == prediction.emotion
+    assert prediction.emotion in html
+    assert "sees no mel spectrogram" in explain_answer(recogniser, path, prediction)
 
 
 def test_features_of_another_version_are_answered_with_a_warning(model):
