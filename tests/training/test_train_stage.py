@@ -65,6 +65,7 @@ EVALUATE_PATHS = [
     "mistakes.csv",
     "test_history.csv",
     "reliability.csv",
+    "map.csv",
     "plots/confusion.csv",
 ]
 DRAW_PATHS = [
@@ -73,6 +74,7 @@ DRAW_PATHS = [
     "reliability.csv",
     "plots/history.csv",
     "test_history.csv",
+    "map.csv",
     "plots",
 ]
 
@@ -356,6 +358,9 @@ def test_folds_that_lack_an_emotion_are_trained_measured_and_drawn(tmp_path, cha
     card = (folder / "model/README.md").read_text()
     assert "| sad |" in card
     assert (folder / "plots/confusion.png").exists()
+    # A fold tests fewer clips than a map needs.
+    assert tables.read_csv(folder / "map.csv").empty
+    assert (folder / "plots/map.png").exists()
 
 
 @pytest.fixture(scope="module")
