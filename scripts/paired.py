@@ -136,7 +136,10 @@ def compare_all(tables: Mapping[str, pd.DataFrame]) -> list[Pair]:
     names = [two for together in same_clips(tables) for two in combinations(together, 2)]
     found = [compare_predictions(tables[first], tables[second]) for first, second in names]
     corrected = holm([paired.p for paired in found])
-    return [Pair(*two, *rest) for two, *rest in zip(names, found, corrected, strict=True)]
+    return [
+        Pair(first, second, paired, p)
+        for (first, second), paired, p in zip(names, found, corrected, strict=True)
+    ]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path as Outline
+from matplotlib.transforms import Affine2D
 
 from scripts.report.last_run import require_output
 from scripts.tables import rows_of
@@ -97,7 +98,8 @@ def _told(row: Mapping[str, str]) -> str:
 def _outline(marker: str) -> str:
     """Return one of matplotlib's markers as the path of an SVG picture, SIZE units wide."""
     style = MarkerStyle(marker)
-    shape = style.get_path().transformed(style.get_transform().scale(SIZE, -SIZE))
+    to_size = Affine2D().scale(SIZE, -SIZE)
+    shape = style.get_path().transformed(style.get_transform() + to_size)
     parts = []
     for points, code in shape.iter_segments():
         numbers = "" if code == Outline.CLOSEPOLY else " ".join(f"{n:.2f}" for n in points)
