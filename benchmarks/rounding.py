@@ -40,7 +40,7 @@ def predict_anew(instructions: str) -> dict[str, str]:
         inputs = (str(DATA / file) for file in ("clips.csv", "features", "splits.csv"))
         unheard = str(ROOT / "experiments/unheard_voices.json")
         outputs = ("model", "headline.json", "evaluate.json", "predictions.csv", "mistakes.csv")
-        tables = ("test_history.csv", "reliability.csv", "confusion.csv")
+        tables = ("test_history.csv", "reliability.csv", "map.csv", "confusion.csv")
         evaluate = ("evaluate", *inputs, "trained", unheard, *outputs, *tables)
         for stage, *paths in (train, evaluate):
             command = [sys.executable, "-m", f"stages.{stage}", *paths]

@@ -15,9 +15,10 @@ def main(
     reliability: Path,
     history: Path,
     test_history: Path,
+    clips_map: Path,
     plots: Path,
 ) -> None:
-    """Draw the confusion matrix, the reliability, the coverage and the learning curves."""
+    """Draw confusion matrix, reliability, coverage, learning curves and the map of the clips."""
     figures = read_figures(report)
     emotions = list(figures.per_class)
     predicted = read_csv(predictions)
@@ -38,6 +39,8 @@ def main(
     if len(tested):
         curves = curves.merge(tested, on=["fold", "epoch"])
     results.learning_curves(plots / "history.png", curves)
+    places = read_csv(clips_map).astype({"x": float, "y": float})
+    results.clip_map(plots / "map.png", places, emotions)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from ser.core import params
 from ser.core.errors import UserError
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_json, write_report, write_table
-from ser.evaluation import baseline, card, prediction, scores, temperature
+from ser.evaluation import baseline, card, clip_map, prediction, scores, temperature
 from ser.evaluation.figures import compute_figures, tabulate_classes
 from ser.evaluation.unheard import read_unheard
 from ser.inference.comparison import some_of
@@ -31,6 +31,7 @@ def main(
     mistakes: Path,
     test_history: Path,
     reliability: Path,
+    clips_map: Path,
     confusions: Path,
 ) -> None:
     """Write the figures, the predictions behind them, and the model with its figures."""
@@ -106,6 +107,10 @@ def main(
     worst = scores.confident_mistakes(table, emotions, settings.mistakes)
     write_table(mistakes, worst, decimals=6)
     write_table(test_history, tested, decimals=6)
+
+    fold, embedded = prediction.embed_tested(clip_table, split_table, store, description, nets)
+    mapped = clip_map.map_clips(table[table["fold"] == fold], embedded, settings.seed)
+    write_table(clips_map, mapped, decimals=3)
 
     write_table(reliability, bins[bins["count"] > 0], decimals=6)
     pairs = table.rename(columns={"emotion": "actual"})[["actual", "predicted"]]

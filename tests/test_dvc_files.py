@@ -174,6 +174,13 @@ SEVERAL = [
     ("features.kinds=[a,b]", {"features": {"kinds": ["a", "b"]}}, ["- a", "- b"], "[logmel]"),
     ("features.kinds=[]", {"features": {"kinds": []}}, [], "[logmel]"),
     ("split.test_corpora=[b]", {"split": {"test_corpora": ["b"]}}, ["- b"], "[]"),
+    ("clean.columns=[a,b]", {"clean": {"columns": ["a", "b"]}}, ["- a", "- b"], "[]"),
+    (
+        "evaluate.groups=[age]",
+        {"evaluate": {"groups": ["age"]}},
+        ["- age"],
+        "[gender,corpus,language,seconds,level]",
+    ),
     ("++clean.relabel.a=sad", {"clean": {"relabel": {"a": "sad"}}}, ["  a: sad"], None),
     ("++split.train_corpora.a=0.5", {"split": {"train_corpora": {"a": 0.5}}}, ["  a: 0.5"], None),
 ]

@@ -18,11 +18,12 @@ from scipy.stats import binomtest
 from selenium.webdriver.support.ui import WebDriverWait
 
 from scripts import experiments, tables
-from scripts.report import comparison, last_run, page, pictures, revisions, sounds
+from scripts.report import clip_map, comparison, last_run, page, pictures, revisions, sounds
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
 from ser.core.figures import read_figures
 from ser.core.store import StoreWriter
+from ser.plots import results
 
 NOW = datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
 RATE = 8000
@@ -373,6 +374,53 @@ def test_a_missing_picture_is_reported(project):
     assert "Loss and accuracy by epoch; plots/history.png is missing" in shown.text
     assert "<code>dvc repro</code> restores or makes it)." in html
     assert shown.tags.count("img") == 10
+
+
+def write_map(project, *rows):
+    head = "clip,fold,speaker,emotion,predicted,x,y"
+    write_output(project, "data/map.csv", "\n".join([head, *rows]) + "\n")
+
+
+def test_the_map_tells_each_clip_under_the_pointer(project):
+    write_map(project, "a,1,a/1,sad,sad,-3.5,0", "<b>,1,a/1,sad,angry,10,2")
+    html = made(project)
+    shown = Page(html)
+    assert "a: sad, recognised" in shown.text
+    assert "<b>: sad, taken for angry" in shown.text
+    places = re.findall(
+        r'translate\(([\d.]+) ([\d.]+)\)" d="([^"]+)" fill="([^"]+)" stroke="([^"]+)', html
+    )
+    # From the left and from the top: the first clip is further to the left and below.
+    assert [tuple(map(float, place[:2])) for place in places] == [(20, 580), (880, 20)]
+    (_, _, outline, *same), (_, _, also, hollow, colour) = places
+    assert outline == also
+    assert same == [colour, colour]
+    assert hollow == "#fff"
+    assert shown.tags.count("title") == 3  # of the page and of both clips
+
+
+def test_why_there_is_no_map_is_told(project):
+    assert "The map cannot be shown: data/map.csv is missing" in Page(made(project)).text
+    write_map(project)
+    assert "There are too few test clips for a map." in Page(made(project)).text
+    write_map(project, "a,1,a/1,sad,sad,left,0")
+    with pytest.raises(UserError, match=r"data/map.csv is damaged .*left"):
+        made(project)
+
+
+@pytest.mark.parametrize("marker", results._MARKERS)
+def test_a_mark_is_a_closed_outline_of_the_same_size(marker):
+    outline = clip_map._outline(marker)
+    assert re.fullmatch(r"M([-\d. MLQCZ])+Z", outline)
+    numbers = np.array(re.findall(r"-?\d+\.\d+", outline), float)
+    assert 4 <= np.abs(numbers).max() <= 12
+
+
+def test_a_triangle_that_points_up_does_so_on_the_page():
+    """There, y grows downwards."""
+    points = re.findall(r"[ML](\S+) (\S+?)(?=[LZ])", clip_map._outline("^"))
+    tip = min(points, key=lambda point: float(point[1]))
+    assert float(tip[0]) == 0
 
 
 def test_the_mistakes_can_be_heard(project):

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from scripts import tables
 from scripts.paired import ASSUMED
-from scripts.report import last_run, pictures, sounds
+from scripts.report import clip_map, last_run, pictures, sounds
 from scripts.report.comparison import compare_with
 from scripts.report.revisions import find_revision
 from scripts.tables import interval, load_figures, load_metrics, percent
@@ -68,6 +68,8 @@ def gather(base: str, now: datetime) -> dict[str, Any]:
         "confusion": confusions,
         "pictures": pictures.load_pictures(pictures.OF_CORPUS, other),
         "results": pictures.load_pictures(pictures.OF_RESULTS, other),
+        "map": clip_map.load_map(list(figures.per_class)),
+        "map_size": (clip_map.WIDTH, clip_map.HEIGHT),
         "mistakes": listed,
         "sounds": sound,
         "silence": silence,

@@ -1,21 +1,46 @@
-"""Predict the clips of each fold that its net was not trained on."""
+"""Predict the clips of each fold that its net was not trained on, and describe them by it."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from torch import nn
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from ser.core.clips import speaker_of
 from ser.core.sections import Model
 from ser.core.store import Store
 from ser.nets import model_folder
 from ser.nets.description import Description
-from ser.training.batches import NormalisedClips
+from ser.training.batches import Examples, NormalisedClips, in_order
 from ser.training.devices import choose_device, limit_threads, make_deterministic
 from ser.training.examples import ExampleSource
 from ser.training.pooled import measure_voices
-from ser.training.predict import loss_and_accuracy, predict
+from ser.training.predict import logits_of, loss_and_accuracy, predict
+
+
+@dataclass(frozen=True)
+class _FoldClips:
+    """The clips of one fold in a subset, ready for its net.
+
+    Attributes:
+        fold: its number.
+        net: of the fold, with the statistics of the voices if it needs them.
+        rows: of the table clips.csv.
+        examples: the clips, with their labels.
+        normalised: the same as the net takes them.
+        measured: all clips of every voice, for other nets of the fold; None if not needed.
+    """
+
+    fold: int
+    net: nn.Module
+    rows: pd.DataFrame
+    examples: Examples
+    normalised: NormalisedClips
+    measured: NormalisedClips | None
 
 
 def predict_subset(
@@ -43,6 +68,100 @@ def predict_subset(
         test clips, the loss and accuracy after every epoch whose weights were kept, columns fold,
         epoch, test_loss, test_accuracy). A fold without such clips has no rows.
     """
+    emotions = description.emotions
+    parts, tested = [], []
+    for own in _of_each_fold(subset, clips, splits, features, description, nets):
+        probabilities = predict(own.net, own.normalised)
+        part = own.rows[["clip", "emotion"]].assign(
+            fold=own.fold,
+            speaker=speaker_of(own.rows),
+            predicted=[emotions[i] for i in probabilities.argmax(axis=1)],
+        )
+        part[emotions] = probabilities.astype(np.float64)
+        parts.append(part)
+        if subset != "test":
+            continue
+        for epoch, snapshot in model_folder.load_snapshots(trained, description, own.fold):
+            snapshot = snapshot.to(choose_device())
+            measure_voices(snapshot, own.measured)
+            probabilities = predict(snapshot, own.normalised)
+            loss, accuracy = loss_and_accuracy(probabilities, own.examples.labels)
+            tested.append((own.fold, epoch, loss, accuracy))
+    columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]
+    joined = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
+    table = joined[columns].sort_values(["clip", "fold"], ignore_index=True)
+    return table, pd.DataFrame(tested, columns=["fold", "epoch", "test_loss", "test_accuracy"])
+
+
+def embed_tested(
+    clips: pd.DataFrame,
+    splits: pd.DataFrame,
+    features: Store,
+    description: Description,
+    nets: list[nn.Module],
+) -> tuple[int, dict[str, NDArray[np.float32]]]:
+    """Compute what the net of the first fold computes of its test clips before its last layer.
+
+    The nets of several folds compute numbers that cannot be compared, so there is only one fold.
+
+    Args:
+        clips: the table clips.csv.
+        splits: the table splits.csv.
+        features: the clips' features.
+        description: of the model.
+        nets: of its folds.
+
+    Returns:
+        (number of the fold, clip -> float32 [values]).
+    """
+    own = next(_of_each_fold("test", clips, splits, features, description, nets))
+    return own.fold, dict(zip(own.rows["clip"], embed(own.net, own.normalised), strict=True))
+
+
+def embed(net: nn.Module, clips: NormalisedClips) -> NDArray[np.float32]:
+    """Compute what enters a net's last layer: the last module that has weights and is run.
+
+    Args:
+        net: on the clips' device.
+        clips: at least one.
+
+    Returns:
+        float32 [clips, values], in the order of the clips.
+    """
+    entered: list[Tensor] = []
+
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        entered[:] = inputs[:1]
+
+    hooks = [
+        module.register_forward_pre_hook(keep)
+        for module in net.modules()
+        if [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+    ]
+    net.eval()
+    order, parts = [], []
+    try:
+        with torch.inference_mode():
+            for positions, batch in in_order(clips):
+                order.append(positions)
+                logits_of(net, batch)
+                parts.append(entered[0].flatten(1).float())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    embedded: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+    return embedded[np.argsort(np.concatenate(order))]
+
+
+def _of_each_fold(
+    subset: str,
+    clips: pd.DataFrame,
+    splits: pd.DataFrame,
+    features: Store,
+    description: Description,
+    nets: list[nn.Module],
+) -> Iterator[_FoldClips]:
+    """Yield each fold's clips of a subset with its net; folds without such clips are left out."""
     device = choose_device()
     make_deterministic()
     settings, emotions = description.model, description.emotions
@@ -56,7 +175,6 @@ def predict_subset(
         return None if voices is None else NormalisedClips(voices, settings, device)
 
     measured = measured_by(every)
-    parts, tested = [], []
     for fold, net, statistics in zip(description.folds, nets, description.statistics, strict=True):
         rows = splits[splits["fold"] == fold]
         own = clips[clips["clip"].isin(rows["clip"][rows["subset"] == subset])]
@@ -69,26 +187,7 @@ def predict_subset(
         normalised = NormalisedClips(examples, settings, device)
         net = net.to(device)
         measure_voices(net, measured)
-        probabilities = predict(net, normalised)
-        part = own[["clip", "emotion"]].assign(
-            fold=fold,
-            speaker=speaker_of(own),
-            predicted=[emotions[i] for i in probabilities.argmax(axis=1)],
-        )
-        part[emotions] = probabilities.astype(np.float64)
-        parts.append(part)
-        if subset != "test":
-            continue
-        for epoch, snapshot in model_folder.load_snapshots(trained, description, fold):
-            snapshot = snapshot.to(device)
-            measure_voices(snapshot, measured)
-            probabilities = predict(snapshot, normalised)
-            loss, accuracy = loss_and_accuracy(probabilities, examples.labels)
-            tested.append((fold, epoch, loss, accuracy))
-    columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]
-    joined = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
-    table = joined[columns].sort_values(["clip", "fold"], ignore_index=True)
-    return table, pd.DataFrame(tested, columns=["fold", "epoch", "test_loss", "test_accuracy"])
+        yield _FoldClips(fold, net, own, examples, normalised, measured)
 
 
 def normalises_by_test_clips(clips: pd.DataFrame, splits: pd.DataFrame, model: Model) -> bool:

@@ -1,4 +1,4 @@
-"""Draw the results: learning curves, confusion matrix, reliability and coverage."""
+"""Draw the results: learning curves, confusion matrix, reliability, coverage, map of the clips."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
@@ -36,7 +38,8 @@ _CURVES = (
 )
 SUBSETS = tuple(name for name, *_ in _CURVES)
 _MOST_BINS_WITH_COUNTS = 15
-_MARKERS = ("o", "s", "^", "D", "v")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", "*", ">", "h")
+_LIGHTEST = 0.85  # of a colour map from dark to light; beyond it, white is too near
 
 
 def confusion_matrix(
@@ -228,4 +231,62 @@ def coverage_curve(
     axes.set(xlim=(0, 1), ylim=(0, 1))
     if axes.get_legend_handles_labels()[0]:
         legend(axes, "confidence")
+    save(figure, path)
+
+
+def emotion_marks(emotions: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return a marker of matplotlib and a colour for each emotion, different without colour too.
+
+    >>> emotion_marks(["happy", "sad"])
+    {'happy': ('o', '#440154'), 'sad': ('s', '#90d743')}
+    """
+    shades = np.linspace(0, _LIGHTEST, len(emotions))
+    return {
+        emotion: (marker, to_hex(colour))
+        for emotion, marker, colour in zip(
+            emotions, cycle(_MARKERS), colormaps["viridis"](shades), strict=False
+        )
+    }
+
+
+def clip_map(path: Path, table: pd.DataFrame, emotions: Sequence[str]) -> None:
+    """Draw test clips where the net puts them, by emotion; those taken for another are hollow.
+
+    Args:
+        path: the picture.
+        table: a row per clip, columns fold, emotion, predicted, x and y; perhaps none.
+        emotions: all of the net.
+    """
+    figure = new_figure(7.4, 5.4)
+    axes = figure.add_subplot()
+    title = "Too few test clips for a map"
+    if len(table):
+        of = f"{len(table):,} test clips of fold {table['fold'].iloc[0]}"
+        title = f"{of}: neighbours are alike to the net"
+    style(axes, title, "t-SNE, first dimension (no unit)", "second dimension (no unit)", "none")
+    for emotion, (marker, colour) in emotion_marks(emotions).items():
+        for right, face in ((True, colour), (False, "white")):
+            rows = (table["emotion"] == emotion) & (
+                (table["predicted"] == table["emotion"]) == right
+            )
+            axes.plot(
+                table["x"][rows],
+                table["y"][rows],
+                linestyle="none",
+                marker=marker,
+                markersize=6,
+                color=colour,
+                markerfacecolor=face,
+                markeredgewidth=1.2,
+                label=emotion if right else None,
+            )
+    axes.set_xticks([])
+    axes.set_yticks([])
+    figure.legend(
+        loc="outside right upper",
+        title="hollow: taken for\nanother emotion",
+        fontsize=TICK_SIZE,
+        title_fontsize=TICK_SIZE,
+        frameon=False,
+    )
     save(figure, path)

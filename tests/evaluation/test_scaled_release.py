@@ -78,7 +78,7 @@ def stage(tmp_path_factory, one_thread):
         paths = (
             "clips.csv", "features", "splits.csv", "trained", "unheard_voices.json", "model",
             "headline.json", "evaluate.json", "predictions.csv", "mistakes.csv",
-            "test_history.csv", "reliability.csv", "confusion.csv",
+            "test_history.csv", "reliability.csv", "map.csv", "confusion.csv",
         )  # fmt: skip
         evaluate.main(*map(Path, paths))
     return SimpleNamespace(folder=folder, said=out.getvalue(), unscaled=unscaled)

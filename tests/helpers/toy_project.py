@@ -69,6 +69,7 @@ EVALUATE_PATHS = [
     "mistakes.csv",
     "test_history.csv",
     "reliability.csv",
+    "map.csv",
     "plots/confusion.csv",
 ]
 

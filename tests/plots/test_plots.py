@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
@@ -69,6 +70,16 @@ def coverage(path, confidences, least=CONFIDENCES):
     table = scores.coverage_curve(np.stack([confidences, 1 - confidences], axis=1), actual)
     marked = {str(value): scores.answers_from(table, value) for value in least}
     results.coverage_curve(path, table, marked)
+
+
+def places(clips, emotions):
+    """Clips of each emotion on a map; every seventh is taken for the first emotion."""
+    rng = np.random.default_rng(0)
+    own = np.array(emotions)[np.arange(clips) % len(emotions)]
+    table = pd.DataFrame({"emotion": own, "fold": 1}).assign(
+        predicted=np.where(np.arange(clips) % 7, own, emotions[0])
+    )
+    return table.assign(x=rng.normal(size=clips), y=rng.normal(size=clips))
 
 
 def gallery(path, emotions, names, missing=(), in_all=None):
@@ -167,6 +178,12 @@ def draw(name, path):
         coverage(path, np.full(3, 0.95))
     elif name == "coverage_of_older_figures":
         coverage(path, np.linspace(0.52, 0.99, 200), ())
+    elif name == "map":
+        results.clip_map(path, places(120, EMOTIONS), EMOTIONS)
+    elif name == "map_of_long_names":
+        results.clip_map(path, places(12, LONG), LONG)
+    elif name == "map_of_no_clip":
+        results.clip_map(path, places(0, EMOTIONS), EMOTIONS)
     elif name == "reliability":
         reliability(path, 10)
     else:
@@ -174,6 +191,9 @@ def draw(name, path):
 
 
 PICTURES = {
+    "map": (7.4, 5.4),
+    "map_of_long_names": (7.4, 5.4),
+    "map_of_no_clip": (7.4, 5.4),
     "waveform": (9, 2.8),
     "waveforms": (9, 10),
     "mel_spectrograms": (9, 13.6),
@@ -546,3 +566,31 @@ def test_every_trial_is_named_with_its_repetitions_and_their_mean(tmp_path, figu
     assert means.get_xdata() == pytest.approx([60, 70, 85])
     assert times.get_lines()[1].get_xdata() == pytest.approx([np.nan, 5, 25], nan_ok=True)
     assert "356 clips" in figures[0].get_suptitle()
+
+
+def test_emotions_on_the_map_differ_without_colour():
+    marks = results.emotion_marks([*EMOTIONS, *LONG])
+    assert len({marker for marker, _ in marks.values()}) == len(marks)
+    light = [np.dot(to_rgb(colour), GREY) for _, colour in marks.values()]
+    assert (np.diff(light) > 0.03).all()
+    assert light[-1] < 0.8  # the paper is 1
+
+
+def test_clips_that_are_taken_for_another_emotion_are_hollow(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    table = places(40, EMOTIONS)
+    results.clip_map(tmp_path / "a.png", table, EMOTIONS)
+    (axes,) = drawn[0].axes
+    marks = results.emotion_marks(EMOTIONS)
+    for hollow in (False, True):
+        wrong = (table["predicted"] != table["emotion"]) == hollow
+        for emotion, (marker, colour) in marks.items():
+            face = "white" if hollow else colour
+            (line,) = (
+                line
+                for line in axes.get_lines()
+                if (line.get_marker(), line.get_markerfacecolor()) == (marker, face)
+            )
+            own = table[wrong & (table["emotion"] == emotion)]
+            np.testing.assert_array_equal(line.get_xydata(), own[["x", "y"]])

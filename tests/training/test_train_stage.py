@@ -60,6 +60,7 @@ DRAW_PATHS = [
     "reliability.csv",
     "plots/history.csv",
     "test_history.csv",
+    "map.csv",
     "plots",
 ]
 
@@ -336,6 +337,9 @@ def test_folds_that_lack_an_emotion_are_trained_measured_and_drawn(tmp_path, cha
     card = (folder / "model/README.md").read_text()
     assert "| sad |" in card
     assert (folder / "plots/confusion.png").exists()
+    # A fold tests fewer clips than a map needs.
+    assert tables.read_csv(folder / "map.csv").empty
+    assert (folder / "plots/map.png").exists()
 
 
 @pytest.fixture(scope="module")
