@@ -6,6 +6,7 @@ from settings import PLAIN_MODEL
 from small_model import features_of, make
 from torch import nn
 
+from ser.core.needs import needs_of
 from ser.core.sections import Model
 from ser.evaluation import clip_map
 from ser.evaluation.prediction import embed
@@ -29,7 +30,12 @@ def normalised(clips, dims, model, statistics=None):
 # Before the last layer
 
 
-@pytest.mark.parametrize("name", NETS)
+LEARNERS = [
+    name for name in NETS if needs_of(Model.model_validate(PLAIN_MODEL | {"name": name})).learner
+]
+
+
+@pytest.mark.parametrize("name", [name for name in NETS if name not in LEARNERS])
 def test_what_enters_the_last_layer_decides_the_answer(tmp_path, name):
     # Clips of several lengths, two to a batch, so that they are not computed in their order.
     description, (net,) = make(tmp_path, name, batch_size=2)
@@ -44,6 +50,19 @@ def test_what_enters_the_last_layer_decides_the_answer(tmp_path, name):
         probabilities = last(torch.from_numpy(embedded)).softmax(dim=1).numpy()
     np.testing.assert_allclose(probabilities, predict(net, given), atol=1e-6)
     assert not any(module._forward_pre_hooks for module in net.modules())
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_learner_is_described_by_its_features(tmp_path, name):
+    description, (net,) = make(tmp_path, name)
+    given = normalised(
+        features_of(description, 1, 1, 1),
+        description.preprocessing.dims,
+        description.model,
+        description.statistics[0],
+    )
+    rows = np.concatenate([given.features(i) for i in range(3)])
+    np.testing.assert_array_equal(embed(net, given), rows)
 
 
 class Nearest(nn.Module):

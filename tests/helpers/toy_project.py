@@ -19,7 +19,7 @@ from ser.core import tables
 from ser.core.filters import filter_banks
 from ser.core.kinds import describes_whole_clips
 from ser.core.preprocessing import Preprocessing
-from ser.core.sections import Features
+from ser.core.sections import FeatureSettings
 from ser.core.store import StoreWriter
 from ser.core.tables import parse_report
 from stages import evaluate, train
@@ -111,7 +111,7 @@ def make_project(folder, splits=None, changes=None, without=(), kinds=tuple(DIMS
     values["evaluate"] |= {"bootstrap": 200, "mistakes": 3, "calibration_bins": 5}
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
     rng = np.random.default_rng(0)
-    settings = Features.model_validate(values["features"])
+    settings = FeatureSettings.model_validate(values["features"])
     columns = sum(settings.dims.values())
     whole = describes_whole_clips(kinds)
 
