@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ser.core.clips import speaker_of
+from ser.core.errors import UserError
 from ser.core.figures import FEWEST_FOR_A_GAP, UNKNOWN, Gap, Grouping, GroupWithIntervals
 from ser.core.sections import Evaluate
 from ser.evaluation import scores
@@ -26,7 +27,15 @@ def figures_by_columns(
         clips: the table clips.csv.
         emotions: all emotions that occur.
         settings: the columns, and the bootstrap.
+
+    Raises:
+        UserError: the table lacks one of the columns.
     """
+    if missing := [column for column in settings.groups if column not in clips]:
+        raise UserError(
+            f"evaluate.groups names {', '.join(missing)}, but these clips have only the columns "
+            f"{', '.join(clips)}: take it out, or run `dvc repro` with clean.columns"
+        )
     tested = clips.set_index("clip", drop=False).loc[predictions["clip"]]
     return {
         column: _grouping(predictions, name_groups(tested, column), emotions, settings)

@@ -238,7 +238,7 @@ def emotion_marks(emotions: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return a marker of matplotlib and a colour for each emotion, different without colour too.
 
     >>> emotion_marks(["happy", "sad"])
-    {'happy': ('o', '#440154'), 'sad': ('s', '#90d743')}
+    {'happy': ('o', '#440154'), 'sad': ('s', '#9bd93c')}
     """
     shades = np.linspace(0, _LIGHTEST, len(emotions))
     return {

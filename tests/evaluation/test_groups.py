@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ser.core.errors import UserError
 from ser.core.figures import UNKNOWN, Grouping
 from ser.core.sections import Evaluate
 from ser.evaluation.groups import figures_by_columns, name_groups
@@ -124,6 +125,12 @@ def test_a_column_without_values_is_not_known():
 def test_figures_come_back_from_json_as_they_were():
     found = grouping({"a": [True], "b": halves(20, 0.5), "c": halves(20, 0.6)}, bootstrap=100)
     assert Grouping.model_validate(found.model_dump(exclude_none=True)) == found
+
+
+def test_a_column_that_the_clips_lack_is_named_with_those_that_they_have():
+    clips, predictions = tables_of({"a": halves(4, 0.5)})
+    with pytest.raises(UserError, match=r"names accent, but .* only the columns clip, gender: "):
+        figures_by_columns(predictions, clips, EMOTIONS, settings("gender", "accent"))
 
 
 def test_a_clip_that_several_folds_test_counts_each_time():
