@@ -29,7 +29,10 @@ PAGES: Mapping[str, Blocks] = {
         "speakers": tables.speakers,
         "trials": tables.trials,
     },
-    "docs/explanations.md": {"explanations": tables.explanations},
+    "docs/explanations.md": {
+        "explanations": tables.explanations,
+        "importance": tables.importance,
+    },
     "docs/robustness.md": {
         "robustness": tables.robustness,
         "enrolment": tables.enrolment,

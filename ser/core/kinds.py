@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ser.core.functional_names import functional_names
+from ser.core.functional_names import functional_group, functional_names
 
 LOGMEL: Final = "logmel"
 
@@ -22,6 +22,8 @@ class Kind:
         whole_clip: whether one row describes the clip, instead of one per frame.
         mixed_units: whether its columns have different units.
         pitch: whether it measures the pitch, for which a frame must hold two periods.
+        groups: features.n_mels and features.n_mfcc -> the group of related columns that each column
+            belongs to; None: its columns have no names.
     """
 
     columns: Callable[[int, int], int]
@@ -29,6 +31,7 @@ class Kind:
     whole_clip: bool = False
     mixed_units: bool = False
     pitch: bool = False
+    groups: Callable[[int, int], list[str]] | None = None
 
 
 KINDS: Mapping[str, Kind] = {
@@ -42,6 +45,9 @@ KINDS: Mapping[str, Kind] = {
         whole_clip=True,
         mixed_units=True,
         pitch=True,
+        groups=lambda n_mels, n_mfcc: [
+            functional_group(name) for name in functional_names(n_mels, n_mfcc)
+        ],
     ),
 }
 SPECTRA = tuple(name for name, kind in KINDS.items() if kind.spectrum)

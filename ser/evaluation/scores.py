@@ -97,13 +97,25 @@ def bootstrap_ci95(
         ((low, high) of the accuracy, (low, high) of the UAR).
     """
     hits = (actual == predicted).astype(np.float64)
+    return mean_ci95(hits, resamples, seed), uar_ci95(actual, hits, resamples, seed)
+
+
+def uar_ci95(actual: Indices, hits: Floats, resamples: int, seed: int) -> tuple[float, float]:
+    """Compute the 95 % interval of a UAR, or of a difference of two, as `bootstrap_ci95` does.
+
+    Args:
+        actual: int64 [clips], index of each clip's emotion.
+        hits: float64 [clips], whether each clip was recognised; or the difference of two of these.
+        resamples: how many times to resample.
+        seed: of the resampling.
+    """
     is_emotion = (actual[:, np.newaxis] == np.unique(actual)).astype(np.float64)
     uars = []
     for drawn in _resample(len(actual), resamples, seed):
         support = is_emotion[drawn].sum(axis=0)
         recognised = hits[drawn] @ is_emotion[drawn]
         uars.append(np.mean(recognised[support > 0] / support[support > 0]))
-    return mean_ci95(hits, resamples, seed), _percentile_interval(uars)
+    return _percentile_interval(uars)
 
 
 def mean_ci95(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
