@@ -6,7 +6,7 @@ LOCKED := $(BIN)/pip install --quiet --require-hashes --no-deps --no-build-isola
 # dvc starts the stages as plain `python`, which must be the one of .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo check test lint repro experiment protocols trials explanations robustness enrolment compare fuse table tune bench report readme audit lock
+.PHONY: setup demo check test lint repro experiment protocols trials explanations importance robustness enrolment compare fuse table tune bench report readme audit lock
 
 # make setup TORCH=cpu takes PyTorch's build without CUDA, from the index that pip knows it from.
 setup: .venv/ready
@@ -63,6 +63,10 @@ trials: setup
 # Check the explanations of the model in data/model, as docs/explanations.md describes.
 explanations: setup
 	@python -m scripts.explanations
+
+# Measure which groups of features the model in data/model needs, if it is of functionals.
+importance: setup
+	@python -m scripts.importance
 
 # List the experiments of this commit: figures, seconds of training, params that differ.
 table: setup

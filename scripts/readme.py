@@ -30,7 +30,10 @@ PAGES: Mapping[str, Blocks] = {
         "groups": tables.groups,
         "trials": tables.trials,
     },
-    "docs/explanations.md": {"explanations": tables.explanations},
+    "docs/explanations.md": {
+        "explanations": tables.explanations,
+        "importance": tables.importance,
+    },
     "docs/robustness.md": {
         "robustness": tables.robustness,
         "enrolment": tables.enrolment,

@@ -395,6 +395,32 @@ def explanations() -> str:
     return f"{explained_model(rows_of(path)[0])}\n\n{rows}"
 
 
+def importance() -> str:
+    """List how far the UAR falls without each group of features."""
+    path = "metrics/importance.csv"
+    rows = from_csv(
+        path,
+        {
+            "group": "{group}",
+            "features": "{columns:,}",
+            "fall of the UAR (95 % interval)": lambda row: (
+                f"{points(row['fall'])} points ({points(row['low'])} to {points(row['high'])})"
+            ),
+        },
+    )
+    first = rows_of(path)[0]
+    return f"The net is `{first['net']}`, tested on {first['clips']} clips.\n\n{rows}"
+
+
+def points(share: float) -> str:
+    """Return a share in points, with one decimal.
+
+    >>> points(0.1234)
+    '12.3'
+    """
+    return f"{100 * share:.1f}"
+
+
 def explained_model(row: Mapping[str, str]) -> str:
     """Describe the model whose explanations were checked, and whether it is that of the last run.
 

@@ -16,6 +16,7 @@ from browser import CAN_BROWSE, assert_fits, browse, look_like
 from PIL import Image
 from scipy.stats import binomtest
 from selenium.webdriver.support.ui import WebDriverWait
+from toy_project import evaluate_here, make_project, one_split, train_here
 
 from scripts import experiments, tables
 from scripts.report import clip_map, comparison, last_run, page, pictures, revisions, sounds
@@ -229,6 +230,25 @@ def test_names_are_escaped(project):
     assert "script" not in shown.tags
     assert shown.text.count(hostile) == 2
     assert "90.0 %" in shown.text
+
+
+def test_the_groups_of_functionals_that_a_model_needs_are_listed(project, monkeypatch):
+    assert "Features" not in Page(made(project)).words
+    monkeypatch.setenv("SER_DEVICE", "cpu")
+    learner = {"name": "logistic_regression", "normalisation": "train"}
+    changes = learner | {"mixup": 0.0, "frequency_mask": 0, "time_mask": 0}
+    make_project(project / "data", one_split(), changes, kinds=["functionals"])
+    train_here(project / "data")
+    evaluate_here(project / "data")
+    rows = last_run.importance_of_groups()
+    assert len(rows) == 10
+    html = made(project)
+    for row in rows:
+        points = [f"{100 * row[key]:.1f}" for key in ("fall", "low", "high")]
+        said = f"{row['group']} {points[0]} {points[1]} to {points[2]} {row['columns']}"
+        assert said in Page(html).text
+    (project / "data/splits.csv").unlink()
+    assert "Unknown which the model needs: " in Page(made(project)).text
 
 
 def test_changes_since_the_last_run_are_reported(project):

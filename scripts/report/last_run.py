@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from scipy.stats import binomtest
 
 from scripts import tables
+from scripts.importance import measuring
 from scripts.stage_deps import is_code
 from scripts.workspace import ROOT, dvc_json, read_file
 from ser.core.errors import UserError
@@ -87,6 +88,23 @@ def accuracy_by_speaker(per_speaker: Mapping[str, SpeakerFigures]) -> list[dict[
             }
         )
     return rows
+
+
+def importance_of_groups() -> list[dict[str, Any]] | str:
+    """Measure which groups of features the model needs, or return why that is not possible.
+
+    Returns:
+        For each group: group, columns, fall, low and high, as `scripts.importance` measures
+        them; none if there is no model, or if its features have no groups.
+    """
+    data = ROOT / "data"
+    try:
+        if _read_model(json.loads) is None or not measuring.has_groups(data):
+            return []
+        _, _, table = measuring.measure(data)
+    except (UserError, LookupError) as error:
+        return str(error)
+    return [dict(row) for row in table.to_dict("records")]
 
 
 def flat_params() -> dict[str, str]:

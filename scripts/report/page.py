@@ -65,6 +65,7 @@ def gather(base: str, now: datetime) -> dict[str, Any]:
         "corpus": tables.dataset(),
         "sources": load_metrics("pull"),
         "speakers": last_run.accuracy_by_speaker(figures.per_speaker),
+        "importance": last_run.importance_of_groups(),
         "confusion": confusions,
         "pictures": pictures.load_pictures(pictures.OF_CORPUS, other),
         "results": pictures.load_pictures(pictures.OF_RESULTS, other),

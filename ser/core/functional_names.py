@@ -23,6 +23,16 @@ RHYTHM = (
     "peaks_per_second",
 )
 CORRELATED_MFCC = 13
+# Name of a descriptor, without the number at its end -> the group that it belongs to.
+_GROUPS = {
+    "logmel": "mel bands",
+    "mfcc": "cepstrum",
+    "level": "level",
+    "zcr": "zero crossings",
+    "pitch": "pitch",
+    "voicing": "voicing",
+    "h1": "harmonics",
+}
 PARTS = ("first", "second", "third")  # thirds of a clip
 
 
@@ -50,6 +60,25 @@ def correlated_names(n_mfcc: int) -> list[str]:
     """Return the descriptors whose correlations are taken: of the cepstrum, only the lower half."""
     broad = broad_names(n_mfcc)
     return broad[: min(n_mfcc, CORRELATED_MFCC)] + broad[n_mfcc:]
+
+
+def functional_group(name: str) -> str:
+    """Return the group of related functionals that one belongs to, by its name.
+
+    >>> [functional_group(f"active.{name}.mean") for name in ("logmel_7", "mfcc_1", "tilt")]
+    ['mel bands', 'cepstrum', 'spectral shape']
+    >>> [functional_group(n) for n in ("voiced.pitch.p5", "voiced.pitch.level", "log_seconds")]
+    ['pitch', 'correlations', 'rhythm']
+    """
+    _, *others = name.split(".")
+    if not others:
+        return "rhythm"
+    if len(others) == 2 and others[1] not in (*STATISTICS, "step", "jitter"):
+        return "correlations"
+    descriptor = others[0]
+    if descriptor in SPECTRAL_SHAPE:
+        return "spectral shape"
+    return _GROUPS[descriptor.rsplit("_", 1)[0]]
 
 
 def functional_names(n_mels: int, n_mfcc: int) -> list[str]:

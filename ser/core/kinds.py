@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ser.core.functional_names import functional_names
+from ser.core.functional_names import functional_group, functional_names
 
 LOGMEL: Final = "logmel"
 OPENSMILE: Final = "opensmile"
@@ -31,6 +31,8 @@ class Kind:
         hertz: the highest frequency that it measures, whatever features.fmax is; None: fmax.
         given: whether its values are not computed from waveforms, and only they tell how many
             columns there are: `columns` is then the least.
+        groups: features.n_mels and features.n_mfcc -> the group of related columns that each column
+            belongs to; None: its columns have no names.
     """
 
     columns: Callable[[int, int], int]
@@ -42,6 +44,7 @@ class Kind:
     package: str = ""
     hertz: float | None = None
     given: bool = False
+    groups: Callable[[int, int], list[str]] | None = None
 
 
 def _of_opensmile(columns: int, own_frames: bool) -> Kind:
@@ -67,6 +70,9 @@ KINDS: Mapping[str, Kind] = {
         whole_clip=True,
         mixed_units=True,
         pitch=True,
+        groups=lambda n_mels, n_mfcc: [
+            functional_group(name) for name in functional_names(n_mels, n_mfcc)
+        ],
     ),
     "egemaps": _of_opensmile(88, own_frames=False),
     "compare": _of_opensmile(6373, own_frames=False),

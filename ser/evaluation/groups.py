@@ -107,10 +107,10 @@ def _grouping(
             continue
         # Each group has draws of its own, so that the difference of two is that of independent
         # figures.
+        actual, predicted = scores.actual_and_predicted(part, emotions)
+        hits = (actual == predicted).astype(np.float64)
         resampled[name] = scores.resampled_figures(
-            *scores.actual_and_predicted(part, emotions),
-            settings.bootstrap,
-            (settings.seed, place),
+            actual, hits, settings.bootstrap, (settings.seed, place)
         )
         ends = {
             f"{measure}_{end}": value

@@ -96,25 +96,26 @@ def bootstrap_ci95(
     Returns:
         ((low, high) of the accuracy, (low, high) of the UAR).
     """
-    accuracies, uars = resampled_figures(actual, predicted, resamples, seed)
+    hits = (actual == predicted).astype(np.float64)
+    accuracies, uars = resampled_figures(actual, hits, resamples, seed)
     return percentile_interval(accuracies), percentile_interval(uars)
 
 
 def resampled_figures(
-    actual: Indices, predicted: Indices, resamples: int, seed: int | Sequence[int]
+    actual: Indices, hits: Floats, resamples: int, seed: int | Sequence[int]
 ) -> tuple[Floats, Floats]:
     """Compute accuracy and UAR of clips drawn with replacement, again and again.
 
     Args:
-        actual: see `bootstrap_ci95`.
-        predicted: see `bootstrap_ci95`.
-        resamples: see `bootstrap_ci95`.
+        actual: int64 [clips], index of each clip's emotion.
+        hits: float64 [clips], whether each clip was recognised; or the difference of two of these,
+            and the figures are differences too.
+        resamples: how many times to resample.
         seed: of the resampling; several numbers are one seed.
 
     Returns:
         (accuracies, UARs), float64 [resamples] each.
     """
-    hits = (actual == predicted).astype(np.float64)
     is_emotion = (actual[:, np.newaxis] == np.unique(actual)).astype(np.float64)
     accuracies, uars = [], []
     for drawn in _resample(len(actual), resamples, seed):

@@ -1,0 +1,1 @@
+"""Which groups of features a trained model needs."""
