@@ -29,6 +29,7 @@ PAGES: Mapping[str, Blocks] = {
         "speakers": tables.speakers,
         "groups": tables.groups,
         "trials": tables.trials,
+        "fusion": tables.fusion,
     },
     "docs/explanations.md": {
         "explanations": tables.explanations,

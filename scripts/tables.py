@@ -395,6 +395,21 @@ def explanations() -> str:
     return f"{explained_model(rows_of(path)[0])}\n\n{rows}"
 
 
+def fusion() -> str:
+    """List the figures of experiments together, beside those of each: metrics/fusion.json."""
+    rows = [
+        (
+            ", ".join(f"`{name}` {percent(alone['accuracy'])}" for name, alone in each.items()),
+            f"{percent(own['accuracy'])} ({interval((own['accuracy_low'], own['accuracy_high']))})",
+            percent(own["uar"]),
+            str(own["n_test"]),
+        )
+        for own in load_metrics("fusion").values()
+        for each in [own["of_each"]]
+    ]
+    return table(("each alone", "together (95 % interval)", "UAR", "test clips"), rows)
+
+
 def importance() -> str:
     """List how far the UAR falls without each group of features."""
     path = "metrics/importance.csv"
