@@ -1,6 +1,6 @@
 """Make changed copies of every clip and compute their features."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, fields
 from functools import partial
@@ -19,7 +19,7 @@ from ser.core.rejection import Rejected
 from ser.core.store import ArraySlice, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows, write_csv
 from ser.core.typing import FloatArray
-from ser.features.extract import extract
+from ser.features.extract import dims_of, extract
 from ser.parallel.stored import stored_map
 from stages import run_stage
 
@@ -32,6 +32,7 @@ def make_copies(
     form: sections.AudioForm,
     features: sections.Features,
     banks: FilterBanks,
+    dims: Mapping[str, int],
 ) -> tuple[list[dict[str, Any]], list[FloatArray]]:
     """Draw the changes of a clip's copies, and apply them to its waveform [samples].
 
@@ -53,7 +54,7 @@ def make_copies(
                     "in params.yaml, augment"
                 ) from None
         extracted = extract(copy, form.sample_rate, features, banks, power_to_db)
-        made.append(change_features(extracted, features.dims, changes))
+        made.append(change_features(extracted, dims, changes))
         own = {"key": f"{name}#{number}", "clip": name, "copy": number}
         rows.append(own | columns_of(changes))
     return rows, made
@@ -87,16 +88,24 @@ def main(clips: Path, clean: Path, augmented: Path) -> None:
     waveforms = Store(clean)
     form = sections.AudioForm.model_validate(waveforms.meta)
     banks = filter_banks(form.sample_rate, features)
-    work = partial(make_copies, augment=settings.augment, form=form, features=features, banks=banks)
+    dims = dims_of(features)
+    work = partial(
+        make_copies,
+        augment=settings.augment,
+        form=form,
+        features=features,
+        banks=banks,
+        dims=dims,
+    )
     wanted = read_rows(clips) if settings.augment.copies else ()
     places = ((row["clip"], waveforms.array_slice(row["path"])) for row in wanted)
     own = [field.name for field in fields(CopyChanges) if field.name != "recording"]
     columns = ["key", "clip", "copy", *own, *(f"recording_{name}" for name in _RECORDED)]
-    meta = {"dims": features.dims}
+    meta: dict[str, Any] = {"dims": dims}
     if settings.augment.copies:  # else the settings change nothing
         meta["augment"] = settings.augment.model_dump(mode="json")
     with (
-        StoreWriter(augmented, (sum(features.dims.values()),), meta) as store,
+        StoreWriter(augmented, (sum(dims.values()),), meta) as store,
         closing(stored_map(work, places, store)) as results,
     ):
         progress = tqdm(results, "augment", total, unit="clip", disable=None)

@@ -84,7 +84,7 @@ def main(
         uses_test_speakers_audio=prediction.normalises_by_test_clips(
             clip_table, split_table, description.model
         ),
-    )
+    ).model_copy(update={"pretrained_encoder": description.preprocessing.features.encoder or None})
     write_json(headline, figures.for_dvc())
     write_report(report, figures.for_report())
     unheard = read_unheard(unheard_voices, description)

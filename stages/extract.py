@@ -11,6 +11,7 @@ from librosa import power_to_db
 from tqdm import tqdm
 
 from ser.core import params, sections
+from ser.core.encoders import encoder_digest
 from ser.core.feature_table import read_table
 from ser.core.filters import FilterBanks, filter_banks
 from ser.core.kinds import TABLE
@@ -18,7 +19,7 @@ from ser.core.preprocessing import Preprocessing
 from ser.core.store import ArraySlice, Store, StoreWriter
 from ser.core.tables import count_rows, read_rows
 from ser.core.typing import FloatArray
-from ser.features.extract import extract
+from ser.features.extract import dims_of, extract
 from ser.parallel.stored import stored_map
 from stages import run_stage
 
@@ -52,7 +53,7 @@ def main(clips: Path, clean: Path, features: Path) -> None:
     sample_rate = waveforms.meta["sample_rate"]
     banks = filter_banks(sample_rate, settings)
     work = partial(features_of, sample_rate=sample_rate, features=settings, banks=banks)
-    dims = settings.dims
+    dims = dims_of(settings)
     given: Iterable[Given] = repeat({}, total)
     if settings.table:
         values = given_rows(Path(settings.table), clips)
@@ -63,7 +64,8 @@ def main(clips: Path, clean: Path, features: Path) -> None:
         for row, own in zip(read_rows(clips), given, strict=True)
     )
     form = sections.AudioForm.model_validate(waveforms.meta)
-    meta = Preprocessing.of(form, settings, banks, dims).model_dump(mode="json")
+    digest = encoder_digest(settings) if settings.encoder else ""
+    meta = Preprocessing.of(form, settings, banks, dims, digest).model_dump(mode="json")
     with (
         StoreWriter(features, (sum(dims.values()),), meta) as store,
         closing(stored_map(work, places, store)) as results,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ser.core.errors import UserError
-from ser.core.kinds import MOST_GIVEN_COLUMNS
+from ser.core.kinds import MOST_COLUMNS
 from ser.core.typing import FloatArray
 
 _KEY = "clip"
@@ -116,8 +116,8 @@ def _collect(
     Raises:
         ValueError: all that is wrong with the rows.
     """
-    if not 1 <= len(head) <= MOST_GIVEN_COLUMNS:
-        raise ValueError(f"{len(head):,} columns of numbers, 1 to {MOST_GIVEN_COLUMNS:,} are read")
+    if not 1 <= len(head) <= MOST_COLUMNS:
+        raise ValueError(f"{len(head):,} columns of numbers, 1 to {MOST_COLUMNS:,} are read")
     if len(head) * len(clips) > _MOST_VALUES:
         raise ValueError(
             f"{len(head) * len(clips):,} values of {len(clips):,} clips, at most {_MOST_VALUES:,} "

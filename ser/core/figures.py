@@ -362,6 +362,8 @@ class Figures(OverallFigures):
         per_speaker: <corpus>/<speaker> -> its figures.
         by_group: column of clips.csv, see `evaluate.groups` -> the figures of its groups; None in
             models up to format 8.
+        pretrained_encoder: the encoder that the features are of, which learned from other data, and
+            perhaps from the test clips; None without one.
         majority_accuracy: accuracy of always predicting the most frequent emotion of the train
             clips.
         baseline: figures of the baseline classifier; None without one.
@@ -387,6 +389,7 @@ class Figures(OverallFigures):
     per_corpus: dict[str, GroupFigures]
     per_speaker: dict[str, SpeakerFigures]
     by_group: dict[str, Grouping] | None = None
+    pretrained_encoder: str | None = None
     majority_accuracy: Share
     baseline: Baseline | None = None
     oracle: Oracle | None = None

@@ -9,10 +9,12 @@ from ser.core.functional_names import functional_group, functional_names
 LOGMEL: Final = "logmel"
 OPENSMILE: Final = "opensmile"
 TABLE: Final = "table"
+ENCODER: Final = "encoder"
 
 N_CHROMA = 12  # pitch classes
 HIGHEST_PITCH = 500.0  # Hz, of the voice
-MOST_GIVEN_COLUMNS = 65_536  # of a table
+MOST_COLUMNS = 65_536  # of a table or an encoder
+ENCODER_RATE = 16_000  # Hz that encoders of speech take
 OPENSMILE_RATE = 16_000  # Hz that openSMILE is given: its levels and formants depend on the rate
 
 
@@ -29,8 +31,9 @@ class Kind:
         own_frames: whether its frames are not those of features.n_fft and hop_length.
         package: the optional package that computes it; empty: this project does.
         hertz: the highest frequency that it measures, whatever features.fmax is; None: fmax.
-        given: whether its values are not computed from waveforms, and only they tell how many
-            columns there are: `columns` is then the least.
+        open_columns: whether only its table or its encoder tells how many columns there are:
+            `columns` is then the least.
+        given: whether its values are not computed from waveforms.
         groups: features.n_mels and features.n_mfcc -> the group of related columns that each column
             belongs to; None: its columns have no names.
     """
@@ -43,6 +46,7 @@ class Kind:
     own_frames: bool = False
     package: str = ""
     hertz: float | None = None
+    open_columns: bool = False
     given: bool = False
     groups: Callable[[int, int], list[str]] | None = None
 
@@ -78,7 +82,21 @@ KINDS: Mapping[str, Kind] = {
     "compare": _of_opensmile(6373, own_frames=False),
     "egemaps_lld": _of_opensmile(25, own_frames=True),
     "compare_lld": _of_opensmile(65, own_frames=True),
-    TABLE: Kind(lambda n_mels, n_mfcc: 1, whole_clip=True, mixed_units=True, given=True),
+    TABLE: Kind(
+        lambda n_mels, n_mfcc: 1,
+        whole_clip=True,
+        mixed_units=True,
+        open_columns=True,
+        given=True,
+    ),
+    ENCODER: Kind(
+        lambda n_mels, n_mfcc: 1,
+        whole_clip=True,
+        mixed_units=True,
+        package="transformers",
+        hertz=ENCODER_RATE / 2,
+        open_columns=True,
+    ),
 }
 SPECTRA = tuple(name for name, kind in KINDS.items() if kind.spectrum)
 

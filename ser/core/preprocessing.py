@@ -7,7 +7,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from ser.core.extras import package_versions
 from ser.core.filters import FilterBanks, from_json, to_json
-from ser.core.kinds import KINDS, MOST_GIVEN_COLUMNS, packages_of
+from ser.core.kinds import KINDS, MOST_COLUMNS, packages_of
 from ser.core.sections import AudioForm, Features, Section
 
 
@@ -20,6 +20,7 @@ class Preprocessing(Section):
         filter_banks: as `ser.core.filters.to_json` returns them.
         dims: columns of each kind, in the order of stacking.
         packages: versions of the optional packages that computed some of them.
+        encoder_digest: of the files of the encoder that computed some of them; empty without.
     """
 
     form: AudioForm
@@ -27,6 +28,7 @@ class Preprocessing(Section):
     filter_banks: dict[str, list[Any]]
     dims: dict[str, int]
     packages: dict[str, str] = Field(default_factory=dict)
+    encoder_digest: str = ""
 
     @classmethod
     def of(
@@ -35,6 +37,7 @@ class Preprocessing(Section):
         features: Features,
         banks: FilterBanks,
         dims: Mapping[str, int] | None = None,
+        encoder_digest: str = "",
     ) -> Self:
         """Make the description of features computed with these settings and filter banks.
 
@@ -42,7 +45,8 @@ class Preprocessing(Section):
             form: the form of the waveforms.
             features: what is computed from them.
             banks: the filter banks.
-            dims: columns of each kind, if some are given; None: features.dims.
+            dims: columns of each kind, if only a table or an encoder tells; None: features.dims.
+            encoder_digest: of the encoder's files, if there is one.
 
         Raises:
             UserError: a package that computes some of them is not installed.
@@ -52,15 +56,17 @@ class Preprocessing(Section):
             features=features,
             filter_banks=to_json(banks),
             dims=dict(dims or features.dims),
+            encoder_digest=encoder_digest,
             packages=package_versions(packages_of(features.kinds), features.named),
         )
 
     @model_serializer(mode="wrap")
     def _without_what_is_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave `packages` out where there are none: programs that do not know it read the rest."""
+        """Leave out what there is not: programs that do not know it can read the rest."""
         values: dict[str, Any] = write(self)
-        if not self.packages:
-            values.pop("packages", None)
+        for key in ("packages", "encoder_digest"):
+            if not getattr(self, key):
+                values.pop(key, None)
         return values
 
     @model_validator(mode="after")
@@ -69,7 +75,7 @@ class Preprocessing(Section):
             raise ValueError(problem)
         expected = self.features.dims
         for kind in expected:
-            if KINDS[kind].given and 1 <= self.dims.get(kind, 0) <= MOST_GIVEN_COLUMNS:
+            if KINDS[kind].open_columns and 1 <= self.dims.get(kind, 0) <= MOST_COLUMNS:
                 expected[kind] = self.dims[kind]
         if self.dims != expected:
             raise ValueError(f"features of {expected} columns are described as others")

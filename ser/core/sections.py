@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -11,13 +11,15 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    SerializerFunctionWrapHandler,
     StringConstraints,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from ser.core.emotions import EMOTIONS, problem_of_name
-from ser.core.kinds import KINDS, TABLE
+from ser.core.kinds import ENCODER, KINDS, TABLE
 from ser.core.needs import FIXED_LENGTHS, NEEDS
 from ser.core.tables import CLIP_COLUMNS
 from ser.core.words import folded
@@ -117,6 +119,22 @@ def _one_of(names: Iterable[str]) -> Callable[[object], object]:
     return known
 
 
+def _pinned(value: str) -> str:
+    """Check that an encoder of the Hub is named with its revision: it never changes then."""
+    if "@" in value and not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", value):
+        raise ValueError(
+            "a folder, or <owner>/<name>@<revision of 40 hexadecimal digits> expected, got "
+            f"{value!r}"
+        )
+    return value
+
+
+def _mean_or_layer(value: object) -> object:
+    if value != "mean" and (type(value) is not int or value < 0):
+        raise ValueError(f"mean, or the number of a layer from 0 on, expected, got {value!r}")
+    return value
+
+
 def _in_tables(value: str) -> str:
     if value and not re.fullmatch(r"tables/[^/]+\.(csv|npy)", value):
         raise ValueError(
@@ -143,6 +161,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 # The name of a module in ser/corpora, or any other name for recordings of one's own.
 Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
+Encoder = Annotated[str, AfterValidator(_pinned)]
+Layer = Annotated[Literal["mean"] | Annotated[int, Field(ge=0)], PlainValidator(_mean_or_layer)]
 NetName = Annotated[str, BeforeValidator(_one_of(NEEDS))]
 FeatureKind = Annotated[str, BeforeValidator(_one_of(KINDS))]
 
@@ -246,6 +266,17 @@ class Features(Section):
     fmin: NonNegative  # Hz
     fmax: Positive  # Hz
     top_db: Positive  # dB
+    encoder: Encoder = ""
+    encoder_layer: Layer = "mean"
+
+    @model_serializer(mode="wrap")
+    def _without_an_encoder(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the encoder out where there is none, so that older programs can read the rest."""
+        values: dict[str, Any] = write(self)
+        if not self.encoder:
+            values.pop("encoder", None)
+            values.pop("encoder_layer", None)
+        return values
 
     @property
     def named(self) -> str:
@@ -298,6 +329,11 @@ class Features(Section):
                 f"win_length {self.win_length} is longer than n_fft {self.n_fft}: "
                 "at most n_fft is allowed"
             )
+        if (ENCODER in self.kinds) != bool(self.encoder):
+            problems.append(
+                f"kinds {self.kinds} and encoder {self.encoder!r}: kinds [{ENCODER}] needs "
+                "encoder, a folder or <owner>/<name>@<revision>, and other kinds need encoder: ''"
+            )
         if self.hop_length > self.win_length:
             problems.append(
                 f"hop_length {self.hop_length} is longer than win_length {self.win_length}: "
@@ -319,6 +355,8 @@ class FeatureSettings(Features):
     """
 
     table: Annotated[str, AfterValidator(_in_tables)]
+    encoder: Encoder
+    encoder_layer: Layer
 
     @model_validator(mode="after")
     def _table_is_used(self) -> Self:

@@ -107,6 +107,21 @@ def _summary(description: Description) -> str:
     return (
         f"This model recognises {len(description.emotions)} emotions in recordings of speech: "
         f"{emotions}. The net is `{net}` on {kinds}, trained from scratch.{several}"
+        f"{_pretrained(description)}"
+    )
+
+
+def _pretrained(description: Description) -> str:
+    """Say what was trained on other data than the corpora; empty if nothing was."""
+    features = description.preprocessing.features
+    if not features.encoder:
+        return ""
+    layer = features.encoder_layer
+    states = "the mean of all its layers" if layer == "mean" else f"its layer {layer}"
+    return (
+        f" The features are pre-trained: mean and deviation of {states} of the encoder "
+        f"`{features.encoder}`, which learned from far more speech than is listed below, perhaps "
+        "from the test clips, too. Its own licence holds."
     )
 
 
@@ -128,7 +143,7 @@ def _use(description: Description) -> str:
         'load\n\nload("data/model").predict(samples, rate)  # float samples in -1..1, rate in Hz\n'
         f"```\n\nRecordings are resampled to {form.sample_rate} Hz{highpass} and scaled to a peak "
         f"of 1, as the training clips were.{_NORMALISED.get(description.model.normalisation, '')}"
-        + "".join(_LICENSED[package] for package in description.preprocessing.packages)
+        + "".join(_LICENSED.get(package, "") for package in description.preprocessing.packages)
     )
 
 

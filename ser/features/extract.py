@@ -6,14 +6,16 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ser.core.encoders import encoder_columns
 from ser.core.filters import FilterBanks
 from ser.core.functional_names import broad_names, correlated_names
-from ser.core.kinds import KINDS, LOGMEL, OPENSMILE
+from ser.core.kinds import ENCODER, KINDS, LOGMEL, OPENSMILE
 from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.features import spectra
 from ser.features.analysis import Analysis
 from ser.features.descriptors import compute_descriptors
+from ser.features.encoder import encode
 from ser.features.functionals import compute_functionals
 from ser.features.opensmile_sets import compute_set
 from ser.features.spectra import ToDecibels
@@ -52,6 +54,16 @@ def extract(
         given[kind] if KINDS[kind].given else _COMPUTE[kind](analysis) for kind in features.kinds
     ]
     return np.concatenate(columns, axis=1, dtype=np.float32)
+
+
+def dims_of(features: Features) -> dict[str, int]:
+    """Return the columns of each kind, with those that only an encoder tells: kind -> columns.
+
+    Raises:
+        UserError: the encoder cannot be used.
+    """
+    own = {ENCODER: encoder_columns(features)} if features.encoder else {}
+    return features.dims | own
 
 
 def logmel(
@@ -95,6 +107,10 @@ def _functionals(analysis: Analysis) -> FloatArray:
     return np.concatenate([group.values for group in groups])[np.newaxis]
 
 
+def _encoder(analysis: Analysis) -> FloatArray:
+    return encode(analysis.waveform, analysis.sample_rate, analysis.features)
+
+
 def _opensmile(kind: str, analysis: Analysis) -> FloatArray:
     return compute_set(kind, analysis.waveform, analysis.sample_rate)
 
@@ -106,5 +122,6 @@ _COMPUTE: Mapping[str, Callable[[Analysis], FloatArray]] = {
     "rms": _rms,
     "chroma": _chroma,
     "functionals": _functionals,
+    ENCODER: _encoder,
     **{name: partial(_opensmile, name) for name, k in KINDS.items() if k.package == OPENSMILE},
 }

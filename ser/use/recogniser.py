@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ser.audio.standard import checked_waveform, standardise
 from ser.conditions.codecs import TELEPHONE_BAND, TELEPHONE_RATE
 from ser.conditions.microphone import band_limit
+from ser.core.encoders import encoder_digest
 from ser.core.errors import UserError
 from ser.core.extras import package_versions
 from ser.core.kinds import describes_whole_clips, needs_given, packages_of
@@ -69,7 +70,7 @@ class Recogniser:
 
         Raises:
             UserError: the model has no such fold; its features are not computed from recordings; or
-                a package that they need is not installed.
+                a package or an encoder that they need is missing.
         """
         if needs_given(description.preprocessing.features.kinds):
             raise UserError(
@@ -101,6 +102,12 @@ class Recogniser:
             for name, version in made.packages.items()
             if here[name] != version
         ]
+        encoder = made.features.encoder
+        if encoder and encoder_digest(made.features) != made.encoder_digest:
+            raise UserError(
+                f"the encoder {encoder!r} is not the one that the model was trained with "
+                "(features.encoder): put that one there"
+            )
         known = description.training_clips
         self._trained_on = known.of_nets(self._chosen_nets) if known else set[str]()
 

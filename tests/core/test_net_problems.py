@@ -204,7 +204,7 @@ def test_the_perceptron_takes_no_frames(dims):
     assert refusal({"name": "mlp"}, dims) == (
         f"model.name mlp and features.kinds {list(dims)} do not go together: mlp, "
         "logistic_regression, svm, gradient_boosting take "
-        "[functionals, egemaps, compare, table], all other nets take frames"
+        "[functionals, egemaps, compare, table, encoder], all other nets take frames"
     )
 
 
@@ -217,7 +217,7 @@ def test_functionals_are_for_the_perceptron_and_the_learners_alone(name, batch_s
     assert refusal(net, {"functionals": 2308}) == (
         f"model.name {name} and features.kinds ['functionals'] do not go together: mlp, "
         "logistic_regression, svm, gradient_boosting take "
-        "[functionals, egemaps, compare, table], all other nets take frames"
+        "[functionals, egemaps, compare, table, encoder], all other nets take frames"
     )
 
 

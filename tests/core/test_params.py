@@ -185,7 +185,7 @@ def get_plain(values, key):
 @pytest.mark.parametrize("key", FLOATS + INTS + TEXTS + RANGES)
 @pytest.mark.parametrize("wrong", [True, None, {"a": 1}, "much"])
 def test_a_value_of_another_type_is_refused_with_its_key(values, key, wrong):
-    if key == "split.emobox" and wrong == "much":
+    if key in ("split.emobox", "features.encoder") and wrong == "much":
         wrong = 3
     put(values, key, wrong)
     assert f"\n  {key}" in refusal(values)
@@ -754,7 +754,7 @@ NAMES = {
     ],
     "features.kinds.0": [
         *("logmel", "mfcc", "zcr", "rms", "chroma", "functionals"),
-        *("egemaps", "compare", "egemaps_lld", "compare_lld", "table"),
+        *("egemaps", "compare", "egemaps_lld", "compare_lld", "table", "encoder"),
     ],
     "split.scheme": [
         *("random", "speaker", "kfold", "speaker_kfold", "leave_one_speaker_out"),
@@ -788,7 +788,11 @@ def test_every_valid_name_is_accepted(values, key, valid):
         changed = copy.deepcopy(values)
         changed["model"]["length"] = "own" if name == "statpool" else "pad"
         if key == "features.kinds.0":
-            changed["features"] |= {"kinds": [name], "table": "tables/x.csv" * (name == "table")}
+            changed["features"] |= {
+                "kinds": [name],
+                "table": "tables/x.csv" * (name == "table"),
+                "encoder": "encoders/x" * (name == "encoder"),
+            }
             changed["model"]["name"] = "mlp" if describes_whole_clips([name]) else "conv1d"
             assert parse_params(changed, "p").features.kinds == [name]
         else:
@@ -1115,7 +1119,7 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
                 {"model.name": name},
                 f"model.name {name} and features.kinds ['functionals'] do not go together: mlp, "
                 "logistic_regression, svm, gradient_boosting take "
-                "[functionals, egemaps, compare, table], all other nets take frames",
+                "[functionals, egemaps, compare, table, encoder], all other nets take frames",
             )
             for name in NAMES["model.name"]
             if name not in OF_WHOLE_CLIPS
@@ -1125,7 +1129,7 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
                 {"features.kinds": kinds},
                 f"model.name mlp and features.kinds {kinds} do not go together: mlp, "
                 "logistic_regression, svm, gradient_boosting take "
-                "[functionals, egemaps, compare, table], all other nets take frames",
+                "[functionals, egemaps, compare, table, encoder], all other nets take frames",
             )
             for kinds in (["logmel"], ["zcr", "rms"], NAMES["features.kinds.0"][:5])
         ],
@@ -1212,6 +1216,38 @@ def test_a_table_is_in_its_folder_and_used(on_functionals, kinds, table, said):
     on_functionals["features"] |= {"kinds": kinds, "table": table}
     on_functionals["augment"]["copies"] = 0
     assert said in refusal(on_functionals)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "encoder", "said"),
+    [
+        (
+            ["encoder"],
+            "",
+            "kinds ['encoder'] and encoder '': kinds [encoder] needs encoder, a folder",
+        ),
+        (["functionals"], "x", "kinds ['functionals'] and encoder 'x': kinds [encoder] needs"),
+        *[
+            (["encoder"], encoder, f"of 40 hexadecimal digits> expected, got {encoder!r}")
+            for encoder in ("a/b@main", "a/b@", "b@" + "0" * 40, "a/b@" + "0" * 39)
+        ],
+    ],
+)
+def test_an_encoder_is_a_folder_or_pinned_and_used(on_functionals, kinds, encoder, said):
+    on_functionals["features"] |= {"kinds": kinds, "encoder": encoder}
+    assert said in refusal(on_functionals)
+
+
+@pytest.mark.parametrize("layer", [-1, 1.5, "last", True, None])
+def test_a_layer_is_a_number_or_the_mean_of_all(on_functionals, layer):
+    on_functionals["features"] |= {"kinds": ["encoder"], "encoder": "a/b@" + "0" * 40}
+    for good in ("mean", 0, 24):
+        on_functionals["features"]["encoder_layer"] = good
+        assert parse_params(on_functionals, "p").features.encoder_layer == good
+    on_functionals["features"]["encoder_layer"] = layer
+    assert "features.encoder_layer: mean, or the number of a layer from 0 on" in refusal(
+        on_functionals
+    )
 
 
 def test_a_table_has_no_rows_for_copies(on_functionals):
