@@ -428,12 +428,12 @@ def importance() -> str:
 
 
 def points(share: float) -> str:
-    """Return a share in points, with one decimal.
+    """Return a share in points, with one decimal; -0.0 is 0.0.
 
-    >>> points(0.1234)
-    '12.3'
+    >>> points(0.1234), points(-0.0004)
+    ('12.3', '0.0')
     """
-    return f"{100 * share:.1f}"
+    return f"{100 * share:z.1f}"
 
 
 def explained_model(row: Mapping[str, str]) -> str:

@@ -1,10 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from settings import FORM
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
-from small_model import FEATURES, make
+from small_model import FEATURES, RATE, make
 from toy_project import EMOTIONS, evaluate_here, make_project, train_here
 
 from scripts.importance import __main__ as importance
@@ -16,7 +17,9 @@ from scripts.importance.permuting import (
     rows_of_folds,
 )
 from ser.core.errors import UserError
+from ser.core.filters import filter_banks
 from ser.core.functional_names import functional_names
+from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Features
 from ser.core.store import Store
 from ser.core.tables import read_csv
@@ -153,10 +156,15 @@ def test_a_model_of_frames_is_refused_with_what_would_work(tmp_path):
     assert not has_groups(tmp_path)
 
 
+def made(*kinds, **dims):
+    features = Features.model_validate(FEATURES | {"kinds": list(kinds)})
+    banks = filter_banks(RATE, features)
+    return Preprocessing.of(FORM, features, banks, features.dims | dims)
+
+
 def test_every_functional_is_in_one_group():
-    features = Features.model_validate(FEATURES | {"kinds": ["functionals"]})
-    groups = columns_of_groups(features)
-    names = functional_names(features.n_mels, features.n_mfcc)
+    groups = columns_of_groups(made("functionals"))
+    names = functional_names(FEATURES["n_mels"], FEATURES["n_mfcc"])
     assert sorted(np.concatenate(list(groups.values()))) == list(range(len(names)))
     assert list(groups) == [
         *("mel bands", "cepstrum", "level", "zero crossings", "spectral shape", "pitch"),
@@ -167,5 +175,14 @@ def test_every_functional_is_in_one_group():
     assert all(names[i].count(".") == 2 for i in groups["correlations"])
 
 
-def test_frames_have_no_groups():
-    assert columns_of_groups(Features.model_validate(FEATURES)) == {}
+def test_columns_without_names_are_a_group_of_their_kind():
+    names = functional_names(FEATURES["n_mels"], FEATURES["n_mfcc"])
+    groups = columns_of_groups(made("table", "functionals", table=7))
+    assert len(groups) == 11
+    assert groups["table"].tolist() == list(range(7))
+    assert groups["rhythm"].max() == 7 + len(names) - 1
+
+
+def test_frames_have_no_groups_and_neither_has_a_single_kind_without_names():
+    assert columns_of_groups(made("logmel", "rms")) == {}
+    assert columns_of_groups(made("table", table=7)) == {}

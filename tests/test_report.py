@@ -244,7 +244,7 @@ def test_the_groups_of_functionals_that_a_model_needs_are_listed(project, monkey
     assert len(rows) == 10
     html = made(project)
     for row in rows:
-        points = [f"{100 * row[key]:.1f}" for key in ("fall", "low", "high")]
+        points = [f"{100 * row[key]:z.1f}" for key in ("fall", "low", "high")]
         said = f"{row['group']} {points[0]} {points[1]} to {points[2]} {row['columns']}"
         assert said in Page(html).text
     (project / "data/splits.csv").unlink()

@@ -23,7 +23,7 @@ def has_groups(data: Path) -> bool:
     Args:
         data: the run's data folder.
     """
-    return bool(columns_of_groups(read_description(data / "model").preprocessing.features))
+    return bool(columns_of_groups(read_description(data / "model").preprocessing))
 
 
 def measure(data: Path) -> tuple[Description, int, pd.DataFrame]:
@@ -39,12 +39,12 @@ def measure(data: Path) -> tuple[Description, int, pd.DataFrame]:
         UserError: the model is missing, or its features have no named groups.
     """
     description, nets = model_folder.load(data / "model")
-    features = description.preprocessing.features
-    groups = columns_of_groups(features)
+    groups = columns_of_groups(description.preprocessing)
     if not groups:
+        kinds = ", ".join(description.preprocessing.dims)
         raise UserError(
-            f"the model's features, {', '.join(features.kinds)} (features.kinds), have no named "
-            "groups: train a model on functionals, such as `make experiment NAME=functionals-svm`"
+            f"the model's features, {kinds} (features.kinds), have no named groups: train a model "
+            "on functionals, such as `make experiment NAME=functionals-svm`"
         )
     clips = read_csv(data / "clips.csv", ["clip", "corpus", "speaker", "emotion"])
     splits, store = read_csv(data / "splits.csv"), Store(data / "features")

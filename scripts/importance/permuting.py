@@ -13,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ser.core.columns import column_slices
-from ser.core.kinds import KINDS
-from ser.core.sections import Features
+from ser.core.kinds import KINDS, describes_whole_clips
+from ser.core.preprocessing import Preprocessing
 from ser.core.store import Store
 from ser.core.typing import FloatArray
 from ser.evaluation.scores import Indices, percentile_interval, resampled_figures
@@ -39,20 +38,25 @@ class FoldRows:
     predict: Callable[[FloatArray], Indices]
 
 
-def columns_of_groups(features: Features) -> dict[str, NDArray[np.int64]]:
-    """Return the columns of each group of features; none if a kind's columns have no names.
+def columns_of_groups(made: Preprocessing) -> dict[str, NDArray[np.int64]]:
+    """Return the columns of each group of features; columns without names are one, of their kind.
+
+    Args:
+        made: how the features were made.
 
     Returns:
-        name of the group, in the order of its first column -> int64 [columns].
+        name of the group, in the order of its first column -> int64 [columns]; none for features
+        of frames, and if there is only one group.
     """
-    places: dict[str, list[int]] = {}
-    for kind, columns in column_slices(features.dims):
+    if not describes_whole_clips(made.dims):
+        return {}
+    names: list[str] = []
+    for kind, size in made.dims.items():
         groups = KINDS[kind].groups
-        if groups is None:
-            return {}
-        for i, name in enumerate(groups(features.n_mels, features.n_mfcc), columns.start):
-            places.setdefault(name, []).append(i)
-    return {name: np.array(columns) for name, columns in places.items()}
+        named = groups and groups(made.features.n_mels, made.features.n_mfcc)
+        names += named or [kind] * size
+    places = {name: np.flatnonzero(np.array(names) == name) for name in dict.fromkeys(names)}
+    return places if len(places) > 1 else {}
 
 
 def rows_of_folds(

@@ -12,7 +12,7 @@ from scripts.paired import ASSUMED
 from scripts.report import clip_map, last_run, pictures, sounds
 from scripts.report.comparison import compare_with
 from scripts.report.revisions import find_revision
-from scripts.tables import interval, load_figures, load_metrics, percent
+from scripts.tables import interval, load_figures, load_metrics, percent, points
 from scripts.workspace import ROOT, git
 from ser.core.errors import UserError
 from ser.core.figures import ABOUT_GAPS
@@ -101,7 +101,7 @@ def main(base: str, now: datetime) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "interval": interval}
+    environment.filters |= {"percent": percent, "interval": interval, "points": points}
     page = environment.get_template(_TEMPLATE).render(gather(base, now))
     REPORT.write_text(page, encoding="utf-8")
     print(f"{REPORT.relative_to(ROOT)}: {REPORT.stat().st_size / 1e6:.1f} MB, opens in any browser")

@@ -4,11 +4,20 @@ import torch
 from settings import PLAIN_MODEL
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.svm import SVC
+from sklearn.utils.class_weight import compute_sample_weight
+from small_model import FEATURES
 
-from ser.core.sections import Model
-from ser.nets.build import restore
-from ser.training.learners import Rows, fit_rows
+from ser.core.errors import UserError
+from ser.core.sections import Features, Model
+from ser.nets.build import build, count_parameters, restore
+from ser.nets.normalisation import identity_statistics
+from ser.training import learners
+from ser.training.balance import balance as balance_clips
+from ser.training.batches import Examples
+from ser.training.learners import Rows, fit_learner, fit_rows
+from ser.training.loop import FoldData
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -106,3 +115,112 @@ def test_a_single_emotion_is_always_answered(name):
         shares = torch.from_numpy(logits(net, train)).softmax(dim=1)
         assert shares.argmax(dim=1).tolist() == [emotion] * 10
         assert float(shares[:, emotion].min()) > 1 - 1e-6
+
+
+def examples(features, labels):
+    """Make the examples of clips that are normalised already."""
+    dims = {"functionals": features.shape[1]}
+    statistics = [identity_statistics(dims)] * len(labels)
+    return Examples([[row[np.newaxis]] for row in features], labels, dims, statistics)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("balance", ["none", "upsample", "smote", "adasyn", "class_weights"])
+def test_a_fold_is_learned_with_the_clips_that_balance_it(name, balance):
+    model = settings(name, balance=balance, length="pad", frames=16)
+    (train, labels), (val, val_labels) = clips(120, [0, 1, 2]), clips(60, [0, 1, 2], seed=1)
+    rng = np.random.default_rng(0)
+    balanced = balance_clips(examples(train, labels), ["a", "b", "c"], model, rng)
+    assert (len(balanced) > 120) == (balance in ("upsample", "smote", "adasyn"))
+    features = Features.model_validate(FEATURES | {"kinds": ["functionals"]})
+    fold = FoldData(3, balanced, examples(val, val_labels), None, features, 3)
+    weights, (epoch,) = fit_learner(fold, model)
+
+    rows = np.stack([versions[0][0] for versions in balanced.versions]).astype(np.float64)
+    weighted = None
+    if balance == "class_weights":  # in float32, because rounding decides between equal splits
+        weighted = compute_sample_weight("balanced", labels).astype(np.float32)
+    seed = int(np.random.SeedSequence((0, 3)).generate_state(1)[0])
+    theirs = scikit_learns(model, seed).fit(rows, balanced.labels, weighted)
+    exact = val.astype(np.float64)
+    found = logits(restore(model, DIMS, 3, weights).eval(), val)
+    assert found.argmax(axis=1).tolist() == theirs.predict(exact).tolist()
+    assert (epoch.fold, epoch.epoch) == (3, 1)
+    assert epoch.val_accuracy == pytest.approx(theirs.score(exact, val_labels))
+    assert epoch.train_accuracy == pytest.approx(theirs.score(rows, balanced.labels))
+    if name != "svm":
+        for loss, x, y in (
+            (epoch.train_loss, rows, balanced.labels),
+            (epoch.val_loss, exact, val_labels),
+        ):
+            assert loss == pytest.approx(log_loss(y, theirs.predict_proba(x)), abs=1e-5)
+
+
+def test_a_fold_without_val_clips_has_no_losses_of_them():
+    train, labels = clips(60, [0, 1, 2])
+    features = Features.model_validate(FEATURES | {"kinds": ["functionals"]})
+    empty = examples(train[:0], labels[:0])
+    _, (epoch,) = fit_learner(
+        FoldData(1, examples(train, labels), empty, None, features, 3), settings("svm")
+    )
+    assert (epoch.val_loss, epoch.val_accuracy) == (None, None)
+
+
+def test_a_logistic_regression_without_an_end_is_reported(monkeypatch):
+    monkeypatch.setattr(learners, "_MOST_STEPS", 3)
+    train, labels = clips(60, [0, 1, 2])
+    with pytest.raises(UserError, match=r"found no best weights in 3 steps of its solver: lower"):
+        fit_rows(Rows(train, labels, None, 3, 0), settings("logistic_regression", c=1000.0))
+
+
+def test_a_tree_that_ends_early_answers_the_same_at_full_depth():
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(12, 1)).astype(np.float32)
+    labels = (train[:, 0] > 0).astype(np.int64)
+    model = settings("gradient_boosting", epochs=3, layers=4)
+    theirs = scikit_learns(model).fit(train, labels)
+    assert {each.tree_.max_depth for each in theirs.estimators_.ravel()} == {1}
+    test = rng.normal(size=(50, 1)).astype(np.float32)
+    found = logits(fitted(model, train, labels, 2), test)
+    np.testing.assert_allclose(log_softmax(found), theirs.predict_log_proba(test), atol=1e-6)
+
+
+def test_a_feature_at_the_threshold_goes_the_way_that_it_goes_in_scikit_learn():
+    # The threshold lies half-way between two neighbours in float32, where the nearest is the upper.
+    low = np.nextafter(np.float32(4), np.float32(5))
+    high = np.nextafter(low, np.float32(5))
+    assert np.float32((float(low) + float(high)) / 2) == high
+    train = np.repeat([[low], [high]], 20, axis=0)
+    labels = np.repeat([0, 1], 20)
+    model = settings("gradient_boosting", epochs=5)
+    found = logits(fitted(model, train, labels, 2), np.array([[low], [high]]))
+    assert found.argmax(axis=1).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_outliers_count_as_five_deviations(name):
+    train, labels = clips(60, [0, 1, 2])
+    net = fitted(settings(name), train, labels, 3)
+    far, near = train[:5].copy(), train[:5].copy()
+    far[:, 3], near[:, 3] = 1e9, 5.0
+    np.testing.assert_array_equal(logits(net, far), logits(net, near))
+
+
+@pytest.mark.parametrize(
+    ("emotions", "name", "expected"),
+    [
+        (5, "logistic_regression", 5 * DIMS + 5),
+        (5, "gradient_boosting", 20 * 5 * (7 + 8) + 5),
+    ],
+)
+def test_parameters_are_counted(emotions, name, expected):
+    train, labels = clips(90, list(range(emotions)))
+    assert count_parameters(fitted(settings(name), train, labels, emotions)) == expected
+
+
+def test_the_parameters_of_the_docstrings_are_counted():
+    model = settings("gradient_boosting", epochs=100)
+    for name, count in [("logistic_regression", 11_545), ("gradient_boosting", 7_505)]:
+        net = build(model.model_copy(update={"name": name}), 2308, 5)
+        assert count_parameters(net) == count
+        assert f": {count:,}." in " ".join(type(net).__doc__.split())
