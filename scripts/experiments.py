@@ -257,6 +257,7 @@ def _run_dvc(
     environment: Mapping[str, str],
 ) -> Iterator[str]:
     """Run an experiment in `root`, the project or a clone of it; yield the lines of its output."""
+    changes = _with_whole_path(changes)
     # ++ can also add keys to the mappings with free keys, such as clean.relabel.
     settings = [
         f"--set-param=++{key}={json.dumps(value, ensure_ascii=False)}"
@@ -278,6 +279,17 @@ def _run_dvc(
         yield from process.stdout or ()
     if process.returncode:
         raise UserError(f"experiment {name} failed: see above")
+
+
+def _with_whole_path(changes: Changes) -> Changes:
+    """Return changes with the whole path of an encoder's folder in the project.
+
+    Experiments run in a copy of what git and DVC keep, where such a folder is missing.
+    """
+    encoder = dict(flatten(changes)).get("features.encoder")
+    if not encoder or not (ROOT / encoder).is_dir():
+        return changes
+    return set_key(changes, "features.encoder", str((ROOT / encoder).resolve()))
 
 
 _CLONING = Lock()  # git allows only one process at a time to stash the working tree

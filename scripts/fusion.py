@@ -80,8 +80,10 @@ def fuse_experiments(names: Sequence[str]) -> dict[str, Any]:
         split_scheme=alone[names[0]].split_scheme,
         uses_test_speakers_audio=any(own.uses_test_speakers_audio for own in alone.values()),
     )
+    encoders = sorted({own.pretrained_encoder or "" for own in alone.values()} - {""})
     # The weights scale the probabilities too, so there are no unscaled ones.
-    together = figures.model_copy(update={"ece_unscaled": None}).for_report()
+    changed = {"ece_unscaled": None, "pretrained_encoder": ", ".join(encoders) or None}
+    together = figures.model_copy(update=changed).for_report()
     return {
         **together,
         "weights": {str(fold): dict(zip(names, own, strict=True)) for fold, own in weights.items()},

@@ -26,6 +26,7 @@ from scripts.val_comparison import Comparison, compare_on_val
 from scripts.workspace import ROOT, at_least_one
 from ser.core import params
 from ser.core.errors import UserError
+from ser.core.kinds import needs_given
 from ser.core.needs import needs_of
 from ser.core.net_problems import net_problems
 from ser.training.loop import epochs_of
@@ -50,7 +51,9 @@ def choices(settings: params.Params) -> dict[str, tuple[str, list[Any]]]:
     needs = needs_of(settings.model)
     if not needs.learner:
         found["dropout"] = ("model.dropout", (0.0, 0.15, 0.3, 0.45, 0.6))
-    if not needs.learner or settings.model.copies == "all":  # learners have no other use for copies
+    # Learners have no other use for copies, and a table has no rows for them.
+    copied = not needs.learner or settings.model.copies == "all"
+    if copied and not needs_given(settings.features.kinds):
         found["copies"] = ("augment.copies", (0, 2, 4))
         for change in ("crop", "noise", "pitch", "stretch"):
             found[change] = (f"augment.{change}.probability", (0.0, 0.3, 0.6, 0.9))

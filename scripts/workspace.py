@@ -30,6 +30,7 @@ _MAKERS = {
     "enrolment": "make enrolment",
     "explanations": "make explanations",
     "fusion": "make fuse",
+    "importance": "make importance",
     "protocols": "make protocols",
     "robustness": "make robustness",
     "trials": "make trials",

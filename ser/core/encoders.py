@@ -19,6 +19,7 @@ _WIDTHS = {
 }
 _LAYERS = {"whisper": "encoder_layers"}  # others: num_hidden_layers
 _CONFIG, _PREPARATION = "config.json", "preprocessor_config.json"
+_INDEX = "model.safetensors.index.json"  # of weights in several files
 _WIDEST = 8192  # of a clip's mean
 
 
@@ -101,7 +102,15 @@ def weight_files(folder: Path) -> list[Path]:
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         why = f"only {pickles[0]}, a pickle, which could run code" if pickles else "none"
         raise UserError(f"{folder}: weights in *.safetensors are expected, there are {why}")
-    return found
+    if not (folder / _INDEX).exists():
+        return found
+    listed = _read_json(folder / _INDEX).get("weight_map")
+    named = set(listed.values()) if isinstance(listed, dict) else set()
+    if outside := sorted(str(name) for name in named if folder / str(name) not in found):
+        raise UserError(
+            f"{folder / _INDEX} names {outside[0]}, which is no file of weights in this folder"
+        )
+    return [*found, folder / _INDEX]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

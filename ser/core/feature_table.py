@@ -78,6 +78,12 @@ def _rows_of_csv(path: Path) -> tuple[list[str], Iterator[Row]]:
             "between its commas"
         )
     place = head.index(_KEY)
+    # pandas writes the number of each row so, which may give the emotion away: clips are sorted.
+    if nameless := [name for name in head if not name.strip() or name.startswith("Unnamed: ")]:
+        raise ValueError(
+            f"the column {nameless[0]!r} has no name of its own, as pandas writes the numbers of "
+            "the rows: leave it out (to_csv with index=False), or name it"
+        )
 
     def rows() -> Iterator[Row]:
         for number, cells in enumerate(lines, start=2):
@@ -97,7 +103,7 @@ def _lines(path: Path) -> Iterator[list[str]]:
 
 def _rows_of_npy(path: Path) -> tuple[list[str], Iterator[Row]]:
     """Return the columns of an .npy by their numbers, and each row with its clip's name."""
-    values = np.load(path, mmap_mode="r", allow_pickle=False)
+    values = np.lib.format.open_memmap(path, mode="r")
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise ValueError(f"an array {list(values.shape)} of {values.dtype}")
     names = path.with_suffix(".txt").read_text(encoding="utf-8-sig").splitlines()

@@ -5,6 +5,7 @@ Mitchell et al.: Model cards for model reporting, FAT* 2019, in the format of th
 
 import json
 from collections.abc import Mapping, Sequence
+from html import escape
 
 from ser.core.figures import ABOUT_GAPS, Figures, Grouping, share_and_interval
 from ser.core.kinds import OPENSMILE, needs_given
@@ -234,7 +235,7 @@ def _figures(description: Description, figures: Figures) -> str:
 def _groups(by_group: Mapping[str, Grouping]) -> str:
     rows = [
         (
-            f"{column}: {name}",
+            escape(f"{column}: {name}"),
             share_and_interval(own.accuracy, own.accuracy_interval),
             share_and_interval(own.uar, own.uar_interval),
             str(own.n),
@@ -242,7 +243,10 @@ def _groups(by_group: Mapping[str, Grouping]) -> str:
         for column, grouping in by_group.items()
         for name, own in grouping.groups.items()
     ]
-    gaps = "\n".join(f"- {column}: {grouping}." for column, grouping in by_group.items())
+    gaps = "\n".join(
+        f"- {escape(f'{column}: {grouping}', quote=False)}."
+        for column, grouping in by_group.items()
+    )
     head = ("group", "accuracy (95% interval)", "UAR (95% interval)", "test clips")
     return f"{markdown_table(head, rows)}\n\n{gaps}\n\n{ABOUT_GAPS}"
 

@@ -51,7 +51,11 @@ def t_sne(values: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     Returns:
         float32 [clips, 2].
     """
-    spread = values.shape[1] > 1 and bool(np.ptp(values, axis=0).any())
+    # The search is for values around 1, and a map does not depend on their unit.
+    centred = values - values.mean(axis=0, dtype=np.float64)
+    largest = np.abs(centred).max()
+    spread = values.shape[1] > 1 and largest > 0
+    scaled = centred / (largest or 1.0)
     method = TSNE(
         perplexity=min(_PERPLEXITY, (len(values) - 1) / 3),
         init="pca" if spread else "random",
@@ -59,5 +63,5 @@ def t_sne(values: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     )
     # Several threads add up in any order, and the search makes much of the rounding.
     with threadpool_limits(1):
-        places: NDArray[np.float32] = method.fit_transform(values)
+        places: NDArray[np.float32] = method.fit_transform(scaled)
     return places

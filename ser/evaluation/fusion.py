@@ -51,7 +51,8 @@ def fit_weights(probabilities: NDArray[Any], actual: NDArray[np.int64]) -> Float
         actual: int64 [clips], index of each clip's emotion.
 
     Returns:
-        Weights of at least 0; equal ones, with the sum 1, with fewer than FEWEST_CLIPS clips.
+        Weights of at least 0, not all 0; equal ones, with the sum 1, with fewer than FEWEST_CLIPS
+        clips, or if no model is better than none.
     """
     models = len(probabilities)
     equal: Floats = np.full(models, 1 / models)
@@ -64,7 +65,8 @@ def fit_weights(probabilities: NDArray[Any], actual: NDArray[np.int64]) -> Float
         bounds=[(0.0, None)] * models,
     )
     weights: Floats = found.x
-    return weights
+    # With all weights 0, every answer would be the first emotion.
+    return weights if weights.any() else equal
 
 
 def fuse_predictions(

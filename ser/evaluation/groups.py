@@ -14,6 +14,7 @@ from ser.evaluation import scores
 
 _UNITS = {"seconds": " s", "level": " dB", "age": " years"}
 _NAMES = ("speaker", "utterance", "take")  # numbers that nothing can be measured by
+_MOST_GROUPS = 100  # of a column: more would fill the card and the report
 _MOST_NUMBERS = 10  # different numbers of which each is a group of its own
 
 
@@ -29,7 +30,7 @@ def figures_by_columns(
         settings: the columns, and the bootstrap.
 
     Raises:
-        UserError: the table lacks one of the columns.
+        UserError: the table lacks one of the columns, or one has too many groups.
     """
     if missing := [column for column in settings.groups if column not in clips]:
         raise UserError(
@@ -38,7 +39,7 @@ def figures_by_columns(
         )
     tested = clips.set_index("clip", drop=False).loc[predictions["clip"]]
     return {
-        column: _grouping(predictions, name_groups(tested, column), emotions, settings)
+        column: _grouping(predictions, column, name_groups(tested, column), emotions, settings)
         for column in settings.groups
     }
 
@@ -86,18 +87,32 @@ def _thirds(
     numbers: scores.Floats, known: np.ndarray[tuple[int], np.dtype[np.bool_]], unit: str
 ) -> tuple[list[str], scores.Indices]:
     """Cut numbers into thirds; return their names, and the place of each number's, or -1."""
-    edges = np.unique([float(f"{e:.3g}") for e in np.quantile(numbers[known], [1 / 3, 2 / 3])])
-    between = [f"{low:g} to {high:g}{unit}" for low, high in pairwise(edges)]
-    names = [f"below {edges[0]:g}{unit}", *between, f"{edges[-1]:g}{unit} and more"]
-    return names, np.where(known, np.digitize(numbers, edges), -1)
+    thirds = np.quantile(numbers[known], [1 / 3, 2 / 3])
+    # As many digits as tell the two ends from each other and from the smallest number.
+    apart = len({numbers[known].min(), *thirds})
+    digits = next(
+        n
+        for n in range(3, 18)
+        if n == 17 or len({f"{end:.{n}g}" for end in (numbers[known].min(), *thirds)}) == apart
+    )
+    texts = list(dict.fromkeys(f"{end:.{digits}g}" for end in thirds))
+    between = [f"{low} to {high}{unit}" for low, high in pairwise(texts)]
+    names = [f"below {texts[0]}{unit}", *between, f"{texts[-1]}{unit} and more"]
+    return names, np.where(known, np.digitize(numbers, [float(text) for text in texts]), -1)
 
 
 def _grouping(
     predictions: pd.DataFrame,
+    column: str,
     groups: pd.Categorical,
     emotions: Sequence[str],
     settings: Evaluate,
 ) -> Grouping:
+    if len(groups.categories) > _MOST_GROUPS:
+        raise UserError(
+            f"evaluate.groups: {column} has {len(groups.categories)} different values among the "
+            f"test clips, at most {_MOST_GROUPS} are told apart: take it out"
+        )
     figures, resampled = {}, {}
     for place, name in enumerate(groups.categories):
         part = predictions[groups == name]

@@ -58,7 +58,7 @@ def _load(encoder: str) -> tuple[Any, Any]:
     folder = encoder_folder(encoder)
     weight_files(folder)
     with needed_by(f"features.encoder {encoder!r}"):
-        from safetensors import SafetensorError
+        import torch
         from transformers import AutoFeatureExtractor, AutoModel, logging
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -66,10 +66,15 @@ def _load(encoder: str) -> tuple[Any, Any]:
     try:
         prepare = AutoFeatureExtractor.from_pretrained(folder, **safe)  # type: ignore[no-untyped-call]
         net, about = AutoModel.from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, **safe
+            folder,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=torch.float32,  # some are published in half precision
+            **safe,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise UserError(f"{folder} holds no usable encoder: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # of transformers, or of any package that a strange config names
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{folder} holds no usable encoder: {reason}") from None
     # Only used in training, and left out of some files.
     missing = sorted(set(about["missing_keys"]) - {"masked_spec_embed"})
     if missing:

@@ -59,7 +59,7 @@ def fit_learner(fold: FoldData, model: Model) -> tuple[Weights, list[Epoch]]:
         and accuracy on the train examples, without weights, and on the val clips).
 
     Raises:
-        UserError: the solver found no end, or a feature is not a number.
+        UserError: the solver found no end, or a feature or weight is not a finite number.
     """
     train = NormalisedClips(fold.train, model, torch.device("cpu"))
     features = torch.stack([train.features(i)[0] for i in range(len(train))])
@@ -76,6 +76,11 @@ def fit_learner(fold: FoldData, model: Model) -> tuple[Weights, list[Epoch]]:
         int(np.random.SeedSequence((model.seed, fold.number)).generate_state(1)[0]),
     )
     weights = fit_rows(rows, model)
+    if not all(tensor.isfinite().all() for tensor in weights.values()):
+        raise UserError(
+            f"fold {fold.number}: model.name {model.name} found weights that are not finite: lower "
+            f"model.learning_rate ({model.learning_rate:g}) or model.c ({model.c:g})"
+        )
     net = restore(model, features.shape[1], fold.emotions, weights)
     train_loss, train_accuracy = loss_and_accuracy(predict(net, train), rows.labels)
     val = NormalisedClips(fold.val, model, torch.device("cpu"))

@@ -196,3 +196,20 @@ def test_a_table_that_would_fill_the_memory_is_refused(folder, monkeypatch):
 def test_more_columns_than_a_net_could_take_are_refused(folder):
     path = write_npy(folder / "x.npy", values=np.zeros((4, 65_537), np.float32))
     assert "65,537 columns of numbers, 1 to 65,536 are read" in refusal(path)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_numbers_of_rows_that_pandas_adds_are_no_features(folder, again):
+    table = pd.DataFrame({"clip": CLIPS, "x": range(len(CLIPS))})
+    path = folder / "x.csv"
+    table.to_csv(path)
+    if again:  # read and written once more, the column is called Unnamed: 0
+        pd.read_csv(path).to_csv(path, index=False)
+    assert "to_csv with index=False" in refusal(path)
+
+
+def test_an_archive_of_arrays_under_the_name_of_one_is_refused(folder):
+    with (folder / "x.npy").open("wb") as file:
+        np.savez(file, VALUES)
+    (folder / "x.txt").write_text("\n".join(CLIPS), encoding="utf-8")
+    assert "expected is a row for each clip" in refusal(folder / "x.npy")

@@ -120,6 +120,13 @@ def test_a_map_has_the_same_places_on_every_run_whatever_the_order_of_the_clips(
     assert other["clip"].tolist() == list(embedded)
 
 
+@pytest.mark.parametrize("unit", [2.0**-20, 2.0**20])
+def test_a_map_does_not_depend_on_the_unit_of_the_values(unit):
+    vectors, _ = two_groups(40)
+    given = vectors * np.float32(unit)
+    np.testing.assert_array_equal(clip_map.t_sne(given, 0), clip_map.t_sne(vectors, 0))
+
+
 @pytest.mark.parametrize("clips", [0, 1, clip_map.FEWEST - 1])
 def test_few_clips_have_no_map(clips):
     mapped = clip_map.map_clips(*tables_of(*two_groups(clips)), seed=0)

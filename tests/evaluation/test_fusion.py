@@ -68,6 +68,12 @@ def test_a_model_that_is_wrong_gets_no_weight(rng):
     assert weights[0] > 10 * weights[1]
 
 
+def test_models_that_are_worse_than_none_have_equal_weights(rng):
+    actual = rng.integers(3, size=300)
+    both = np.stack([probabilities(rng, actual, -2.0) for _ in range(2)])
+    np.testing.assert_array_equal(fit_weights(both, actual), [0.5, 0.5])
+
+
 def test_too_few_val_clips_give_equal_weights(rng):
     actual = rng.integers(3, size=19)
     both = np.stack([probabilities(rng, actual, s) for s in (2.0, 0.1)])

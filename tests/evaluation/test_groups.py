@@ -191,3 +191,25 @@ def test_few_numbers_are_in_their_order():
 def test_mostly_equal_numbers_make_fewer_groups():
     names = name_groups(pd.DataFrame({"seconds": [3.0] * 90 + list(range(4, 15))}), "seconds")
     assert list(names.categories) == ["3 s and more"]
+
+
+@pytest.mark.parametrize(
+    ("first", "names"),
+    [
+        (1990, ["below 1996", "1996 to 2003", "2003 and more"]),
+        (100_000, ["below 100006", "100006 to 100013", "100013 and more"]),
+        (20_230_101, ["below 20230107", "20230107 to 20230114", "20230114 and more"]),
+    ],
+)
+def test_large_numbers_are_cut_into_thirds_too(first, names):
+    groups = name_groups(pd.DataFrame({"year": np.arange(first, first + 20)}), "year")
+    assert list(groups.categories) == names
+    assert groups.value_counts().between(6, 8).all()
+
+
+def test_a_column_of_as_many_values_as_clips_is_refused():
+    clips = [f"c/{n:03}" for n in range(101)]
+    predictions = pd.DataFrame({"clip": clips, "emotion": "sad", "predicted": "sad"})
+    table = pd.DataFrame({"clip": clips, "note": [f"note {n}" for n in range(101)]})
+    with pytest.raises(UserError, match=r"note has 101 different values .* at most 100"):
+        figures_by_columns(predictions, table, ["sad"], settings("note"))

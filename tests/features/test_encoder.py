@@ -94,6 +94,42 @@ def hidden_states(folder, net, waveform):
     return torch.stack(made.hidden_states)[:, 0].numpy()
 
 
+@pytest.mark.parametrize("kind", ["wavlm", "whisper"])
+def test_an_encoder_in_half_precision_is_computed_in_single(tmp_path, kind):
+    net = write_encoder(tmp_path / kind, kind)
+    exact = hidden_states(tmp_path / kind, net, noise())
+    net.half().save_pretrained(tmp_path / kind)
+    config = json.loads((tmp_path / kind / "config.json").read_text())
+    assert "float16" in (config.get("dtype"), config.get("torch_dtype"))
+    found = encode(noise(), RATE, features(tmp_path / kind))
+    states = exact[:, :100] if kind == "whisper" else exact
+    np.testing.assert_allclose(found[0, :WIDTH], states.mean(axis=(0, 1)), atol=1e-2)
+
+
+def test_weights_outside_of_the_folder_are_refused(folder):
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "../other.safetensors"}}))
+    with pytest.raises(UserError, match=r"names \.\./other\.safetensors, which is no file"):
+        encoder_columns(features(folder))
+
+
+def test_the_list_of_the_files_of_weights_is_part_of_the_digest(folder):
+    index = folder / "model.safetensors.index.json"
+    digests = set()
+    for names in ({}, {"a": "model.safetensors"}):
+        index.write_text(json.dumps({"weight_map": names}))
+        digests.add(encoder_digest(features(folder)))
+    assert len(digests) == 2
+
+
+def test_a_config_that_transformers_refuses_is_a_sentence(folder):
+    (folder / "config.json").write_text(
+        json.dumps(json.loads((folder / "config.json").read_text()) | {"num_hidden_layers": "2"})
+    )
+    with pytest.raises(UserError, match="holds no usable encoder"):
+        encode(noise(), RATE, features(folder))
+
+
 @pytest.mark.parametrize("layer", ["mean", 0, 2])
 def test_a_clip_is_mean_and_deviation_of_the_encoders_states(encoder, layer):
     folder, net = encoder
