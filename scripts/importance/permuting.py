@@ -17,10 +17,9 @@ from ser.core.kinds import KINDS, describes_whole_clips
 from ser.core.preprocessing import Preprocessing
 from ser.core.store import Store
 from ser.core.typing import FloatArray
+from ser.evaluation.prediction import clips_of_folds
 from ser.evaluation.scores import Indices, percentile_interval, resampled_figures
 from ser.nets.description import Description
-from ser.training.batches import NormalisedClips
-from ser.training.examples import ExampleSource
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def rows_of_folds(
     splits: pd.DataFrame,
     features: Store,
     description: Description,
-    nets: Sequence[nn.Module],
+    nets: list[nn.Module],
 ) -> Iterator[FoldRows]:
     """Yield the test clips of each fold, with its net.
 
@@ -73,18 +72,13 @@ def rows_of_folds(
         splits: the table splits.csv.
         features: the clips' features, of kinds that describe whole clips.
         description: of the model.
-        nets: of its folds, on the CPU and in evaluation mode.
+        nets: of its folds.
     """
-    settings, emotions = description.model, description.emotions
-    every = ExampleSource(clips, features, settings)
-    all_tested = splits["clip"][splits["subset"] == "test"]
-    for fold, net, statistics in zip(description.folds, nets, description.statistics, strict=True):
-        subsets = splits[splits["fold"] == fold].groupby("subset")["clip"].agg(list)
-        source = every.of_fold(subsets["train"], all_tested)
-        examples = source.examples(subsets["test"], emotions, statistics)
-        normalised = NormalisedClips(examples, settings, torch.device("cpu"))
-        rows = torch.cat([normalised.features(i)[:1] for i in range(len(normalised))])
-        yield FoldRows(rows.numpy(), examples.labels, _predictor(net))
+    for own in clips_of_folds("test", clips, splits, features, description, nets):
+        rows = [own.normalised.features(i)[:1] for i in range(len(own.normalised))]
+        yield FoldRows(
+            torch.cat(rows).cpu().numpy(), own.examples.labels, _predictor(own.net.cpu())
+        )
 
 
 def _predictor(net: nn.Module) -> Callable[[FloatArray], Indices]:

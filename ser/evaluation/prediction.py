@@ -23,7 +23,7 @@ from ser.training.predict import logits_of, loss_and_accuracy, predict
 
 
 @dataclass(frozen=True)
-class _FoldClips:
+class FoldClips:
     """The clips of one fold in a subset, ready for its net.
 
     Attributes:
@@ -70,7 +70,7 @@ def predict_subset(
     """
     emotions = description.emotions
     parts, tested = [], []
-    for own in _of_each_fold(subset, clips, splits, features, description, nets):
+    for own in clips_of_folds(subset, clips, splits, features, description, nets):
         probabilities = predict(own.net, own.normalised)
         part = own.rows[["clip", "emotion"]].assign(
             fold=own.fold,
@@ -114,7 +114,7 @@ def embed_tested(
     Returns:
         (number of the fold, clip -> float32 [values]).
     """
-    own = next(_of_each_fold("test", clips, splits, features, description, nets))
+    own = next(clips_of_folds("test", clips, splits, features, description, nets))
     return own.fold, dict(zip(own.rows["clip"], embed(own.net, own.normalised), strict=True))
 
 
@@ -153,14 +153,14 @@ def embed(net: nn.Module, clips: NormalisedClips) -> NDArray[np.float32]:
     return embedded[np.argsort(np.concatenate(order))]
 
 
-def _of_each_fold(
+def clips_of_folds(
     subset: str,
     clips: pd.DataFrame,
     splits: pd.DataFrame,
     features: Store,
     description: Description,
     nets: list[nn.Module],
-) -> Iterator[_FoldClips]:
+) -> Iterator[FoldClips]:
     """Yield each fold's clips of a subset with its net; folds without such clips are left out."""
     device = choose_device()
     make_deterministic()
@@ -187,7 +187,7 @@ def _of_each_fold(
         normalised = NormalisedClips(examples, settings, device)
         net = net.to(device)
         measure_voices(net, measured)
-        yield _FoldClips(fold, net, own, examples, normalised, measured)
+        yield FoldClips(fold, net, own, examples, normalised, measured)
 
 
 def normalises_by_test_clips(clips: pd.DataFrame, splits: pd.DataFrame, model: Model) -> bool:

@@ -1167,8 +1167,8 @@ def test_functionals_stand_alone(on_functionals, kind):
     for kinds in (["functionals", kind], [kind, "functionals"]):
         put(on_functionals, "features.kinds", kinds)
         assert (
-            f"\n  features: kinds {kinds}: functionals describe whole clips and stand alone, the "
-            "others describe frames"
+            f"\n  features: kinds {kinds}: functionals cannot be stacked with the others, because "
+            "these describe frames, not whole clips"
         ) in refusal(on_functionals)
 
 
