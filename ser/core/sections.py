@@ -315,8 +315,8 @@ class Features(Section):
         whole = [kind for kind in self.kinds if KINDS[kind].whole_clip]
         if 0 < len(whole) < len(self.kinds):
             problems.append(
-                f"kinds {self.kinds}: {', '.join(whole)} cannot be stacked with the others, because "
-                "these describe frames, not whole clips"
+                f"kinds {self.kinds}: {', '.join(whole)} cannot be stacked with the others, "
+                "because these describe frames, not whole clips"
             )
         framed = [kind for kind in self.kinds if KINDS[kind].own_frames]
         if framed and len(self.kinds) > 1:
