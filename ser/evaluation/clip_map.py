@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 FEWEST = 10  # clips: fewer have no neighbours worth a map
@@ -51,6 +50,9 @@ def t_sne(values: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     Returns:
         float32 [clips, 2].
     """
+    # Imported only here: it takes a second, and few clips have no map.
+    from sklearn.manifold import TSNE
+
     # The search is for values around 1, and a map does not depend on their unit.
     centred = values - values.mean(axis=0, dtype=np.float64)
     largest = np.abs(centred).max()
