@@ -606,7 +606,7 @@ page = partial(
 
 
 def page_start() -> str:
-    """Say how long the page's server takes to start, and what memory it then has."""
+    """Return how long the page's server takes to start, and what memory it then has."""
     start = numbers(rows_of("benchmarks/page.csv")[0])
     return (
         f"The server takes {start['start_seconds']:.1f} s to start, most of it for the import of "

@@ -117,7 +117,7 @@ def _rows_of_npy(path: Path) -> tuple[list[str], Iterator[Row]]:
 def _collect(
     head: Sequence[str], rows: Iterator[Row], clips: Sequence[str]
 ) -> tuple[FloatArray, list[str]]:
-    """Put the rows of clips into one array: see `read_table`.
+    """Return the rows of clips as one array: see `read_table`.
 
     Raises:
         ValueError: all that is wrong with the rows.

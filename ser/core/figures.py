@@ -172,6 +172,23 @@ class Grouping(Section):
         return f"largest gap of the accuracy {self.accuracy_gap}; of the UAR {self.uar_gap}"
 
 
+GROUP_HEAD = ("group", "accuracy (95% interval)", "UAR (95% interval)", "test clips")
+
+
+def group_rows(by_group: Mapping[str, Grouping]) -> list[tuple[str, str, str, str]]:
+    """Return the cells below GROUP_HEAD for every group of every column."""
+    return [
+        (
+            f"{column}: {name}",
+            share_and_interval(own.accuracy, own.accuracy_interval),
+            share_and_interval(own.uar, own.uar_interval),
+            str(own.n),
+        )
+        for column, grouping in by_group.items()
+        for name, own in grouping.groups.items()
+    ]
+
+
 class FoldFigures(GroupFigures):
     """How well one fold's test clips are recognised by its net.
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from ser.core.figures import ABOUT_GAPS, Figures, Grouping, share_and_interval
+from ser.core.figures import ABOUT_GAPS, GROUP_HEAD, Figures, Grouping, group_rows
 from ser.core.kinds import OPENSMILE, needs_given
 from ser.corpora import CORPORA
 from ser.corpora.corpus import Licence
@@ -113,7 +113,7 @@ def _summary(description: Description) -> str:
 
 
 def _pretrained(description: Description) -> str:
-    """Say what was trained on other data than the corpora; empty if nothing was."""
+    """Return what was trained on other data than the corpora; empty if nothing was."""
     features = description.preprocessing.features
     if not features.encoder:
         return ""
@@ -233,22 +233,12 @@ def _figures(description: Description, figures: Figures) -> str:
 
 
 def _groups(by_group: Mapping[str, Grouping]) -> str:
-    rows = [
-        (
-            escape(f"{column}: {name}"),
-            share_and_interval(own.accuracy, own.accuracy_interval),
-            share_and_interval(own.uar, own.uar_interval),
-            str(own.n),
-        )
-        for column, grouping in by_group.items()
-        for name, own in grouping.groups.items()
-    ]
+    rows = [(escape(group), *figures) for group, *figures in group_rows(by_group)]
     gaps = "\n".join(
         f"- {escape(f'{column}: {grouping}', quote=False)}."
         for column, grouping in by_group.items()
     )
-    head = ("group", "accuracy (95% interval)", "UAR (95% interval)", "test clips")
-    return f"{markdown_table(head, rows)}\n\n{gaps}\n\n{ABOUT_GAPS}"
+    return f"{markdown_table(GROUP_HEAD, rows)}\n\n{gaps}\n\n{ABOUT_GAPS}"
 
 
 def _confidence(description: Description, figures: Figures) -> str:

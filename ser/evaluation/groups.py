@@ -45,7 +45,7 @@ def figures_by_columns(
 
 
 def name_groups(clips: pd.DataFrame, column: str) -> pd.Categorical:
-    """Name each clip's group: the cell of a column, or the third that its number is in.
+    """Return each clip's group: the cell of a column, or the third that its number is in.
 
     Numbers are cut into thirds of these clips if there are more than ten different ones. An empty
     cell is `unknown`.

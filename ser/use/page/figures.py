@@ -5,10 +5,11 @@ from html import escape
 
 from ser.core.figures import (
     ABOUT_GAPS,
+    GROUP_HEAD,
     ClassFigures,
     Grouping,
     SpeakerFigures,
-    share_and_interval,
+    group_rows,
 )
 from ser.nets.description import Description
 from ser.use.page.project import Mistake
@@ -75,21 +76,9 @@ def _per_speaker(per_speaker: Mapping[str, SpeakerFigures]) -> str:
 
 
 def _by_group(by_group: Mapping[str, Grouping]) -> str:
-    rows = [
-        _row(
-            f"{column}: {name}",
-            [
-                share_and_interval(own.accuracy, own.accuracy_interval),
-                share_and_interval(own.uar, own.uar_interval),
-                str(own.n),
-            ],
-        )
-        for column, grouping in by_group.items()
-        for name, own in grouping.groups.items()
-    ]
-    head = ("group", "accuracy (95% interval)", "UAR (95% interval)", "test clips")
+    rows = [_row(group, figures) for group, *figures in group_rows(by_group)]
     gaps = "".join(f"<li>{escape(f'{name}: {of}')}.</li>" for name, of in by_group.items())
-    return f"<h3>By group</h3>{_table(head, rows)}<ul>{gaps}</ul><p>{ABOUT_GAPS}</p>"
+    return f"<h3>By group</h3>{_table(GROUP_HEAD, rows)}<ul>{gaps}</ul><p>{ABOUT_GAPS}</p>"
 
 
 def _mistakes(mistakes: Sequence[Mistake]) -> str:
