@@ -69,11 +69,27 @@ def sgemm_flops() -> float:
 
 
 def epoch_one_by_one(
-    arrays: Sequence[FloatArray], labels: Sequence[int], emotions: int, device: torch.device
+    arrays: Sequence[FloatArray],
+    labels: Sequence[int],
+    emotions: int,
+    device: torch.device,
+    precision: str,
+    goal: float,
 ) -> Row:
-    """Compare one epoch of the notebook's net, one clip at a time, in our loop and in its own."""
+    """Compare one epoch of the notebook's net, one clip at a time, in our loop and in its own.
+
+    Args:
+        arrays: log-mel of each clip [frames, dims].
+        labels: of the clips.
+        emotions: number of classes.
+        device: for both.
+        precision: of our loop, as model.precision; the notebook's is float32.
+        goal: how many times as fast our loop is to be.
+    """
     settings = notebook_params()
-    model = settings.model.model_copy(update={"stop_after": 1, "snapshots": False})
+    model = settings.model.model_copy(
+        update={"stop_after": 1, "snapshots": False, "precision": precision}
+    )
     dims = {"logmel": arrays[0].shape[1]}
     no_clips = Examples([], np.zeros(0, np.int64), dims, [])
     examples = Examples([[a] for a in arrays], np.array(labels), dims, [None] * len(arrays))
@@ -108,11 +124,11 @@ def epoch_one_by_one(
         for image, _ in (images[i] for i in range(len(images))):
             net(image[None]).sum().backward()
     return Row(
-        f"an epoch of the notebook's net after the first, batch size 1, {device.type}",
-        "the notebook's PyTorch loop",
+        f"an epoch of the notebook's net after the first, batch size 1, {device.type}, {precision}",
+        "the notebook's PyTorch loop, float32",
         our_seconds,
         their_seconds,
-        1.5,
+        goal,
         "the net's operations at the speed of a large matrix product",
         counter.get_total_flops() / sgemm_flops(),
         f"mean losses of the epoch differ by {abs(losses['ours'] - losses['theirs']):.1e}",
@@ -246,7 +262,11 @@ def net_rows(root: Path) -> list[Row]:
     labels = [emotions.index(emotion) for emotion in clips["emotion"]]
     every = slice(None, None, 2)  # half of the clips suffice
     host = torch.device("cpu")
-    measured = [epoch_one_by_one(arrays[every], labels[every], len(emotions), host)]
+    half = arrays[every], labels[every], len(emotions), host
+    measured = [
+        epoch_one_by_one(*half, precision, goal)
+        for precision, goal in (("float32", 1.5), ("bfloat16", 2.7))
+    ]
     images = dict(zip(clips["clip"], arrays, strict=True))
     measured.append(default_epoch(inputs, host))
     return [*measured, time_to_accuracy(inputs, images, host), evaluation(inputs, host)]

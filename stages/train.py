@@ -17,6 +17,7 @@ from ser.core.tables import read_csv, write_csv, write_report
 from ser.nets import model_folder
 from ser.nets.description import Description, TrainingClips, versions
 from ser.training import folds
+from ser.training.devices import has_bfloat16
 from ser.training.history import Epoch, best_epoch, kept_epoch, mean_figures
 from ser.training.loop import last_epoch
 from ser.training.progress import Progress
@@ -110,6 +111,8 @@ def main(
     team = join()
     numbers = sorted(read_csv(splits, ["fold"])["fold"].unique().tolist())
     checkpoints = CHECKPOINTS.resolve() / folds.training_id(numbers, inputs, settings, team)
+    if settings.precision == "bfloat16" and not has_bfloat16(team.device) and team.leads:
+        print(f"this {team.device.type} has no bfloat16 of its own: it trains in float32")
     trained = {}
     with closing(EpochLog(history, len(numbers), settings)) as log:
         training = folds.train_folds(

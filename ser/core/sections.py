@@ -170,7 +170,7 @@ FeatureKind = Annotated[str, BeforeValidator(_one_of(KINDS))]
 class Section(BaseModel):
     """A section of params.yaml: exactly these keys, of exactly these types."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Pull(Section):
@@ -525,6 +525,7 @@ class Model(Section):
     balance: Literal["none", "upsample", "class_weights", "smote", "adasyn"]
     copies: Literal["one", "all"]
     batch_size: Count
+    precision: Literal["float32", "bfloat16"] = "float32"
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     optimizer: Literal["adam", "adamw", "sgd"]
     learning_rate: Positive

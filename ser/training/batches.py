@@ -241,11 +241,12 @@ def in_order(
 ) -> Iterator[tuple[NDArray[np.int64], Batch]]:
     """Yield batches for prediction with the positions of their clips; nothing is random.
 
-    Clips are sorted by length to save padding.
+    Clips are sorted by length to save padding, the longest first: a batch then fits where the one
+    before it was in memory.
     """
     if len(clips) == 0:
         return
-    order = np.argsort([clips.frames(i) for i in range(len(clips))], kind="stable")
+    order = np.argsort([-clips.frames(i) for i in range(len(clips))], kind="stable")
     batches = np.split(order, range(batch_size, len(order), batch_size))
     rows = zip(batches, clips.labels_of(batches), clips.voices_of(batches), strict=True)
     for positions, labels, voices in rows:

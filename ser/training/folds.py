@@ -30,6 +30,7 @@ from ser.training.devices import (
     choose_device,
     limit_threads,
     make_deterministic,
+    precision_of,
     use_tensor_cores,
 )
 from ser.training.examples import ExampleSource, find_copies
@@ -243,7 +244,8 @@ def training_id(folds: Sequence[int], inputs: Inputs, model: Model, team: Team) 
     settings = model.model_copy(update={"stop_after": 0})
     limit_threads(model)
     threads = torch.get_num_threads() if is_sequential(folds, team) else 1
-    environment = (torch.__version__, team.device.type, team.size, threads)
+    precision = precision_of(model, team.device)
+    environment = (torch.__version__, team.device.type, team.size, threads, precision)
     # The number of threads may differ between the processes of a team: the first one's id counts.
     return team.agree(fingerprint([*code, *inputs.files()], settings, *environment))
 

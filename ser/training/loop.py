@@ -26,7 +26,7 @@ from ser.nets.weights import Weights, snapshot_name, write_weights
 from ser.training.balance import loss_weights
 from ser.training.batches import Batch, Examples, NormalisedClips, count_batches, epoch_batches
 from ser.training.checkpoint import Progress, restore, save
-from ser.training.devices import records_steps
+from ser.training.devices import precision_of, records_steps
 from ser.training.history import Epoch
 from ser.training.pooled import measure_pooled, measure_voices
 from ser.training.predict import loss_and_accuracy, predict
@@ -112,7 +112,7 @@ def fit(
     if fold.measured is not None:
         measured = NormalisedClips(fold.measured, model, team.device)
     state = _resume_or_start(fold, model, run)
-    steps = Steps(state, model.label_smoothing, team)
+    steps = Steps(state, model.label_smoothing, team, precision_of(model, team.device))
     take = steps.take
     if records_steps(team.device) and team.size == 1:
         take = RecordedSteps(take, CudaRecorder(state.optimizer, team.device)).take

@@ -40,8 +40,27 @@ class Steps:
     The sums stay on the device, because reading a loss would make every step wait for the GPU.
     """
 
-    def __init__(self, state: Progress, label_smoothing: float, team: Team) -> None:
+    def __init__(
+        self,
+        state: Progress,
+        label_smoothing: float,
+        team: Team,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        """Set up the steps.
+
+        Args:
+            state: what is trained.
+            label_smoothing: share of the target that is distributed equally over all emotions.
+            team: the processes that train together.
+            precision: what products are computed in. Weights, gradients, sums and the loss are
+                float32 in any case.
+        """
         self._state, self._label_smoothing, self._team = state, label_smoothing, team
+        # Without its cache, in which a recorded step would keep the weights of the first one.
+        self._precision = torch.autocast(
+            team.device.type, precision, precision != torch.float32, cache_enabled=False
+        )
         self._loss_sum = torch.zeros((), device=team.device)
         self._hits = torch.zeros((), device=team.device)
 
@@ -57,8 +76,9 @@ class Steps:
         If several processes train together, each adds its own part to its sums.
         """
         own, share = self._team.take(batch)
-        with nullcontext() if own.padded else nothing_padded():
+        with nullcontext() if own.padded else nothing_padded(), self._precision:
             logits = logits_of(self._state.trained, own)
+        logits = logits.float()
         guess = logits.detach().argmax(dim=1)
         loss = mean_loss(logits, own.labels, own.loss_weights, self._label_smoothing)
         hits = (guess == own.labels).sum()

@@ -266,7 +266,7 @@ def test_in_order_covers_every_position_once_and_says_which(batch_size):
         seen += positions.tolist()
     assert sorted(seen) == list(range(30))
     lengths = [len(examples.versions[i][0]) for i in seen]
-    assert lengths == sorted(lengths)
+    assert lengths == sorted(lengths, reverse=True)
 
 
 def test_in_order_changes_and_mixes_nothing():

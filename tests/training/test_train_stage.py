@@ -287,6 +287,13 @@ def test_with_patience_the_figures_are_those_of_the_best_epoch(tmp_path):
     assert figures["val_loss"] == pytest.approx(best["val_loss"], abs=1e-6)
 
 
+def test_a_processor_without_bfloat16_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    folder = make_project(tmp_path, one_split(), {"precision": "bfloat16", "epochs": 1})
+    printed = train_here(folder)
+    assert "this cpu has no bfloat16 of its own: it trains in float32\n" in printed
+
+
 def test_without_val_clips_there_are_no_validation_figures(tmp_path):
     splits = [row | {"subset": row["subset"].replace("val", "train")} for row in one_split()]
     folder = make_project(tmp_path, splits, {"epochs": 2})

@@ -19,6 +19,7 @@ from ser.nets.build import build
 from ser.nets.normalisation import normalise
 from ser.nets.weights import snapshot_name
 from ser.training.batches import Examples, NormalisedClips, epoch_batches, in_order
+from ser.training.devices import has_bfloat16
 from ser.training.history import Epoch, kept_epoch, mean_figures
 from ser.training.loop import FoldData, Run, fit
 from ser.training.predict import loss_and_accuracy, predict
@@ -871,3 +872,25 @@ def test_clips_shorter_than_the_nets_need_are_predicted():
     for i in range(4):
         alone = Examples(clips[i : i + 1], data.labels[:1], DIMS, [None])
         np.testing.assert_allclose(predicted(net, alone, settings())[0], together[i], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet", "conv1d"])
+def test_in_bfloat16_a_training_is_about_that_of_float32_and_the_same_twice(tmp_path, name):
+    model = settings(name=name, optimizer="sgd", epochs=1, learning_rate=1e-4, batch_size=15)
+    exact, (plain,) = train(model, tmp_path / "a")
+    halved = model.model_copy(update={"precision": "bfloat16"})
+    first, (epoch,) = train(halved, tmp_path / "b")
+    second, history = train(halved, tmp_path / "c")
+    assert history == [epoch]
+    assert_equal_weights(first, second)
+    assert {tensor.dtype for tensor in first.values()} == {t.dtype for t in exact.values()}
+    assert epoch.train_loss == pytest.approx(plain.train_loss, rel=0.02)
+    assert (epoch.train_loss != plain.train_loss) == has_bfloat16(CPU)
+
+
+def test_a_processor_without_bfloat16_trains_in_float32(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_f": True})
+    plain, history = train(settings(name="cnn"), tmp_path / "a")
+    emulated, other = train(settings(name="cnn", precision="bfloat16"), tmp_path / "b")
+    assert other == history
+    assert_equal_weights(emulated, plain)
