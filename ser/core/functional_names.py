@@ -13,6 +13,7 @@ SPECTRAL_SHAPE = (
     "tilt",
 )
 STATISTICS = ("mean", "deviation", "p5", "p25", "p50", "p75", "p95")
+DELTAS = tuple(f"delta_{name}" for name in STATISTICS)  # of a descriptor's slope
 RHYTHM = (
     "log_seconds",
     "active_share",
@@ -73,7 +74,7 @@ def functional_group(name: str) -> str:
     _, *others = name.split(".")
     if not others:
         return "rhythm"
-    if len(others) == 2 and others[1] not in (*STATISTICS, "step", "jitter"):
+    if len(others) == 2 and others[1] not in (*STATISTICS, *DELTAS, "step", "jitter"):
         return "correlations"
     descriptor = others[0]
     if descriptor in SPECTRAL_SHAPE:
@@ -86,7 +87,7 @@ def functional_names(n_mels: int, n_mfcc: int) -> list[str]:
 
     >>> names = functional_names(n_mels=64, n_mfcc=24)
     >>> len(names), names[0], names[-1]
-    (2308, 'active.logmel_1.mean', 'peaks_per_second')
+    (2840, 'active.logmel_1.mean', 'peaks_per_second')
     """
     every, broad = descriptor_names(n_mels, n_mfcc), broad_names(n_mfcc)
     names = []
@@ -95,4 +96,7 @@ def functional_names(n_mels: int, n_mfcc: int) -> list[str]:
         names += [f"{frames}.{name}.{which}" for which in ("step", "jitter") for name in every]
     names += [f"voiced.{a}.{b}" for a, b in combinations(correlated_names(n_mfcc), 2)]
     names += [f"{part}.{name}" for part in PARTS for name in broad]
+    names += [
+        f"{f}.{name}.{which}" for f in ("active", "voiced") for which in DELTAS for name in broad
+    ]
     return [*names, *RHYTHM]

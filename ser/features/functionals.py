@@ -42,12 +42,13 @@ def compute_functionals(
 
     Over the active frames (at most 40 dB below the loudest), and again over the voiced ones: mean,
     deviation and five percentiles of every descriptor, and how it moves. Then the correlations of
-    descriptors over voiced frames, their means in each third of the clip, and the clip's rhythm.
+    descriptors over voiced frames, their means in each third of the clip, the same statistics of
+    their slopes, and the clip's rhythm.
 
     Args:
         descriptors: name -> float32 [frames]; level (in dB below the loudest frame), voicing and
             pitch must be among them.
-        broad: names of descriptors whose mean in each third is computed.
+        broad: names of descriptors whose slopes, and whose mean in each third, are computed.
         correlated: names of descriptors whose correlations are computed.
         frame_seconds: from one frame to the next.
     """
@@ -71,6 +72,9 @@ def compute_functionals(
         groups.append(FunctionalGroup(f"voiced.{name}.{{}}", others, values))
     for third, values in means_of_thirds(broad_columns, active).items():
         groups.append(FunctionalGroup(f"{third}.{{}}", broad, values))
+    for which, frames in (("active", active), ("voiced", voiced)):
+        for name, values in statistics(deltas(broad_columns, frames)).items():
+            groups.append(FunctionalGroup(f"{which}.{{}}.delta_{name}", broad, values))
     pace = rhythm(level, active, voiced, frame_seconds)
     groups.append(FunctionalGroup("{}", list(pace), np.array(list(pace.values()))))
     return groups
@@ -112,6 +116,28 @@ def steps(values: Floats, frames: Mask) -> dict[str, Floats]:
     if len(moved) == 0:
         moved = np.zeros((1, values.shape[1]))
     return {"step": np.abs(moved).mean(axis=0), "jitter": moved.std(axis=0)}
+
+
+def deltas(values: Floats, frames: Mask) -> Floats:
+    """Compute the slope of each column over five frames, wherever five frames in a row count.
+
+    Young et al.: The HTK Book, version 3.4, Cambridge University 2006, section 5.9.
+
+    Args:
+        values: [frames, n].
+        frames: those that count.
+
+    Returns:
+        [slopes, n], per frame; a single slope of 0 if no five frames in a row count.
+
+    >>> ramp = np.array([[0.0], [1.0], [2.0], [3.0], [5.0]])
+    >>> deltas(ramp, np.full(5, True))
+    array([[1.2]])
+    """
+    inside = frames[4:] & frames[3:-1] & frames[2:-2] & frames[1:-3] & frames[:-4]
+    near, far = values[3:-1] - values[1:-3], values[4:] - values[:-4]
+    slopes: Floats = ((near + 2 * far) / 10)[inside]
+    return slopes if len(slopes) else np.zeros((1, values.shape[1]))
 
 
 def correlations(values: Floats) -> Floats:

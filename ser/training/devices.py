@@ -54,7 +54,7 @@ def limit_threads(model: Model) -> None:
 def has_bfloat16(device: torch.device) -> bool:
     """Return whether a device multiplies numbers of 16 bits with the range of float32 itself."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()
     names = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
     return device.type == "cpu" and any(able.get(name, False) for name in names)

@@ -1,5 +1,6 @@
 from itertools import combinations
 
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,6 +87,7 @@ def test_there_are_as_many_functionals_as_the_blocks_add_up_to(n_mels, n_mfcc):
     descriptors, correlated = n_mels + n_mfcc + 14, min(n_mfcc, 13) + 14
     expected = 2 * (7 + 2) * descriptors  # statistics and steps of active and of voiced frames
     expected += correlated * (correlated - 1) // 2 + 3 * (n_mfcc + 14) + 7
+    expected += 2 * 7 * (n_mfcc + 14)  # statistics of slopes
     assert len(functional_names(n_mels, n_mfcc)) == expected
     assert len(summed_up(random_descriptors(30, n_mels, n_mfcc), n_mfcc)) == expected
 
@@ -98,8 +100,8 @@ def test_the_names_are_those_of_what_is_computed_in_its_order(n_mels, n_mfcc):
     assert list(summed_up(described, n_mfcc)) == functional_names(n_mels, n_mfcc)
 
 
-def test_there_are_2308_functionals_of_64_bands_and_24_coefficients():
-    assert len(functional_names(64, 24)) == 2308
+def test_there_are_2840_functionals_of_64_bands_and_24_coefficients():
+    assert len(functional_names(64, 24)) == 2840
 
 
 @pytest.mark.parametrize("n_mfcc", [1, 12, 13, 14, 24])
@@ -128,6 +130,13 @@ def expected_of(name, table, frames, frame_seconds):
     """The functional of that name, by pandas from a table of descriptors and sets of frames."""
     parts = name.split(".")
     active, voiced = frames["active"], frames["voiced"]
+    if parts[-1].startswith("delta_"):
+        slopes = librosa.feature.delta(table[parts[1]].to_numpy(), width=5, order=1)
+        inside = frames[parts[0]].rolling(5, center=True).sum() == 5
+        sloping = table.assign(**{parts[1]: slopes if inside.any() else 0.0})
+        counted = frames | {parts[0]: inside if inside.any() else inside | True}
+        plain = ".".join([*parts[:2], parts[2].removeprefix("delta_")])
+        return expected_of(plain, sloping, counted, frame_seconds)
     if len(parts) == 3 and parts[2] in (*STATISTICS, "step", "jitter"):
         counted, (column, which) = frames[parts[0]], (table[parts[1]], parts[2])
         if which == "step":
@@ -194,7 +203,7 @@ def test_the_names_alone_decide_where_a_descriptor_is_found():
     shuffled = dict(sorted(descriptors.items(), key=lambda item: item[0][::-1]))
     broad, correlated = ["pitch", "level"], ["zcr", "mfcc_1", "flux"]
     found = values_of(compute_functionals(shuffled, broad, correlated, 0.01))
-    assert len(found) == 2 * 9 * len(shuffled) + 3 + 3 * 2 + 7
+    assert len(found) == 2 * 9 * len(shuffled) + 3 + 3 * 2 + 2 * 7 * 2 + 7
     active = level >= -40
     expected = means_of_thirds(np.stack([descriptors["pitch"], level], axis=1), active)
     for third, (pitch, loudness) in expected.items():
@@ -651,7 +660,7 @@ def test_a_louder_clip_differs_in_where_its_first_coefficient_lies_and_in_nothin
 @gains
 def test_beside_digital_silence_flatness_voicing_and_harmonics_are_held_against_a_floor(gain):
     # Frames there, or single bins of them, have next to no power.
-    assert_louder_but_alike(0.2 * speech(), gain, but=["flatness", "voic", "h1_"])
+    assert_louder_but_alike(0.2 * speech(), gain, but=["flatness", "voic", "h1_", "tilt.delta"])
 
 
 def test_silence_before_and_behind_changes_nothing_but_length_and_shares():
