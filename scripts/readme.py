@@ -22,6 +22,7 @@ PAGES: Mapping[str, Blocks] = {
     "docs/experiments.md": {
         "protocols": tables.protocols,
         "voices": tables.voices,
+        "descriptors": tables.descriptors,
         "heads": tables.heads,
         "errors": tables.errors,
         "results": tables.results,

@@ -590,6 +590,16 @@ heads = partial(
         ),
     },
 )
+descriptors = partial(
+    from_csv,
+    "benchmarks/descriptors.csv",
+    {
+        "functionals and": "{added}",
+        "known voices": lambda row: percent(row["known"]),
+        "unheard voices": lambda row: percent(row["unheard"]),
+        "kept": "{kept}",
+    },
+)
 imports = partial(
     from_csv, "benchmarks/imports.csv", {"script": "{script}", "imports": "{seconds:.2f} s"}
 )
