@@ -20,6 +20,7 @@ EXTRAS = {
     "gradio": "app",
     "h11": "app",
     "httpx": "train",
+    "huggingface_hub": "hub",
     "imblearn": "train",
     "jinja2": "train",
     "kagglehub": "train",
