@@ -5,13 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi, constants, get_session, get_token
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
 from ser.core.errors import UserError
 from ser.core.web_address import check_web_address
 
-# What a request raises if no answer comes: HTTPError of the library that the package makes them with.
-(_NoAnswerError,) = (base for base in HfHubHTTPError.__bases__ if base is not OSError)
 _PATIENCE = 30.0  # seconds without a byte
 _SHOWN = 200  # characters of what the Hub says
 
@@ -66,7 +64,7 @@ def _explained(repository: str, token: str) -> Iterator[None]:
     """
     try:
         yield
-    except (_NoAnswerError, RuntimeError, ValueError, LookupError, TypeError) as error:
+    except (HTTPError, RuntimeError, ValueError, LookupError, TypeError) as error:
         # The upload of a large file wraps the error of its request.
         cause = error.__cause__ if isinstance(error, RuntimeError) else None
         text = _explain(cause or error, repository).replace(token, "***")
@@ -75,7 +73,7 @@ def _explained(repository: str, token: str) -> Iterator[None]:
 
 def _explain(error: BaseException, repository: str) -> str:
     hub = f"the Hub at {constants.ENDPOINT}"
-    if not isinstance(error, _NoAnswerError):
+    if not isinstance(error, HTTPError):
         return f"{hub} does not accept this, or answers in an unknown way: {_in_a_line(str(error))}"
     if not isinstance(error, HfHubHTTPError):
         return (
