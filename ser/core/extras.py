@@ -27,6 +27,7 @@ EXTRAS = {
     "librosa": "pictures",
     "lightning_fabric": "train",
     "matplotlib": "pictures",
+    "mlflow": "tracking",
     "onnx": "export",
     "onnxscript": "export",
     "opensmile": "opensmile",
