@@ -138,7 +138,7 @@ def validate(_, body):
         assert asked["repoType"] == "model"
         assert start == ""
         assert isinstance(values["license"], str)
-        assert all(isinstance(tag, str) for tag in values["tags"] + values["metrics"])
+        assert all(isinstance(tag, str) for tag in values["tags"] + values.get("metrics", []))
     except (AssertionError, KeyError, TypeError, yaml.YAMLError) as error:
         return 400, {"errors": [{"message": f"bad metadata: {error!r}"}], "warnings": []}
     return 200, {"errors": [], "warnings": []}
