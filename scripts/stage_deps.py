@@ -13,8 +13,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
 PACKAGES = ("ser", "stages")
-# What all parts of the project share, and a package of which scripts/ uses one file more.
-ALWAYS_WHOLE = ("ser/core", "ser/evaluation")
+# What all parts of the project share, a package of which scripts/ uses one file more, and one of
+# which the evaluation uses a part: after a changed training it runs again anyway.
+ALWAYS_WHOLE = ("ser/core", "ser/evaluation", "ser/training")
 
 
 def scripts_of(stage: Mapping[str, Any], root: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from ser.training.history import Epoch, best_epoch, kept_epoch, mean_figures
 from ser.training.loop import last_epoch
 from ser.training.progress import Progress
 from ser.training.team import join
+from ser.training.tracking import Tracking
 from stages import run_stage
 
 # Outside the stage's outputs, because DVC removes those before it runs the stage again. Experiments
@@ -105,7 +106,8 @@ def main(
     report: Path,
 ) -> None:
     """Write the model, its learning curves and its final figures on train and val."""
-    settings = params.load().model
+    all_params = params.load()
+    settings = all_params.model
     # Absolute, because another machine that shares this folder may train a fold.
     inputs = folds.Inputs(*(path.resolve() for path in (clips, splits, features, augmented)))
     team = join()
@@ -114,20 +116,29 @@ def main(
     if settings.precision == "bfloat16" and not has_bfloat16(team.device) and team.leads:
         print(f"this {team.device.type} has no bfloat16 of its own: it trains in float32")
     trained = {}
-    with closing(EpochLog(history, len(numbers), settings)) as log:
+    with (
+        Tracking(all_params) as tracking,
+        closing(EpochLog(history, len(numbers), settings)) as log,
+    ):
+
+        def on_epoch(history: list[Epoch], seconds: float) -> None:
+            log.epoch(history, seconds)
+            tracking.epochs(history)
+
         training = folds.train_folds(
-            numbers, inputs, settings, checkpoints, team, log.epoch, log.parallel_epoch
+            numbers, inputs, settings, checkpoints, team, on_epoch, log.parallel_epoch
         )
         with closing(training) as results:
             for number, fold in zip(numbers, results, strict=True):
                 trained[number] = fold
                 if team.leads:
                     log.end_fold(fold.history)
-    if not team.leads:
-        return
-
-    description = describe_model(inputs, settings, trained)
-    model_folder.save(model, description, [fold.tensors() for fold in trained.values()])
+                    tracking.epochs(fold.history)
+        if not team.leads:
+            return
+        description = describe_model(inputs, settings, trained)
+        model_folder.save(model, description, [fold.tensors() for fold in trained.values()])
+        tracking.trained(model)
     for number in numbers if settings.snapshots else []:
         source, target = (model_folder.snapshots_folder(f, number) for f in (checkpoints, model))
         shutil.copytree(source, target, dirs_exist_ok=True)

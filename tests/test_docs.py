@@ -22,7 +22,17 @@ PAGES = {
 }
 CODE = re.compile(r"```.*?```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-OTHERS = {"cat", "dask", "dvc", "git", "pip", "source", "torchrun"}  # not checked here
+OTHERS = {
+    "cat",
+    "dask",
+    "dvc",
+    "export",
+    "git",
+    "hf",
+    "pip",
+    "source",
+    "torchrun",
+}  # not checked here
 
 
 def anchors(text):

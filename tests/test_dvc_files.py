@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 from dvc.utils.hydra import apply_overrides
 from toy_project import assert_dvc_compares_the_headline_alone, seen_by_dvc
 
-from scripts.workspace import ROOT, change_params, dvc
+from scripts.workspace import ROOT, change_params, dvc, dvc_command, dvc_environment
 from ser.core.tables import write_csv
 
 PATTERNS = [
@@ -113,6 +114,33 @@ def test_learning_curves_show_train_and_val_if_any(repository, validated):
     assert all(row[row["field"]] for row in plot["data"]["values"])
     # A line through a single epoch would be invisible.
     assert plot["mark"]["point"]
+
+
+def test_curves_can_be_looked_at_while_the_training_goes_on(repository, tmp_path_factory):
+    pipe = tmp_path_factory.mktemp("pipe") / "go on"
+    os.mkfifo(pipe)
+    rows = ["fold,epoch,train_loss", "1,1,0.9", "1,2,0.7"]
+    (repository / "rows.csv").write_text("\n".join(rows), "utf-8")
+    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]["train"]["plots"]
+    command = f"mkdir -p plots && cp rows.csv plots/history.csv && echo written && cat '{pipe}'"
+    stages = {"stages": {"train": {"cmd": command, "plots": plots}}}
+    (repository / "dvc.yaml").write_text(yaml.safe_dump(stages), "utf-8")
+    shutil.copytree(ROOT / ".dvc/plots", repository / ".dvc/plots")
+    training = subprocess.Popen(
+        dvc_command("repro"),
+        cwd=repository,
+        env=dvc_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert "written\n" in iter(training.stdout.readline, "")
+    done = dvc(repository, "plots", "show", "--json", capture_output=True)
+    assert training.poll() is None
+    pipe.write_text("")
+    training.communicate()
+    assert training.returncode == 0
+    ((drawn,),) = json.loads(done.stdout)["data"].values()
+    assert [row["train_loss"] for row in drawn["content"]["data"]["values"]] == ["0.9", "0.7"]
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ FLOORS = [
         "ser.sources",
     },
     {"ser.inference"},
-    {"ser.augment", "ser.corpora", "ser.training", "ser.use"},
-    {"ser.cleaning", "ser.evaluation", "ser.splits"},
+    {"ser.augment", "ser.corpora", "ser.training"},
+    {"ser.cleaning", "ser.evaluation", "ser.splits", "ser.use"},
     {"scripts", "stages"},
     {"benchmarks"},
 ]

@@ -3,18 +3,23 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import dagshub.logger
+import dvc.api
 import pytest
+import small_model
 import yaml
+from dvc.exceptions import ArtifactNotFoundError
 from dvc_remote_server import DvcRemoteServer
 from stage_metrics import metrics_of
 
 from scripts import dagshub_metrics
 from scripts.workspace import ROOT
+from ser import load
 
 PASSWORD = "a-token-that-nobody-may-see"
 WORKFLOW = ROOT / ".github/workflows/ci.yml"
@@ -72,6 +77,68 @@ def test_results_go_to_a_dagshub_remote_and_come_back_in_another_clone(results, 
         found = run(folder, "git", "grep", "--cached", "-e", PASSWORD, check=False)
         assert found.returncode == 1
         assert ".dvc/config.local" not in run(folder, "git", "ls-files").stdout
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    """A committed project that declares its model as this one does, and has pushed it."""
+    folder = tmp_path_factory.mktemp("registry") / "theirs"
+    folder.mkdir()
+    run(folder, "git", "init", "--quiet", "--initial-branch=main")
+    run(folder, "git", "config", "user.name", "Tester")
+    run(folder, "git", "config", "user.email", "tester@example.org")
+    run(folder, "dvc", "init", "--quiet")
+    run(folder, "dvc", "remote", "add", "--quiet", "--default", "shared", "../remote")
+    small_model.release(folder.parent / "made")
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["artifacts"]
+    made = {"cmd": "mkdir -p data && cp -r ../made data/model", "outs": ["data/model"]}
+    pipeline = {"stages": {"evaluate": made}, "artifacts": declared}
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline), "utf-8")
+    run(folder, "dvc", "repro", "--quiet")
+    run(folder, "dvc", "push", "--quiet", "evaluate")
+    run(folder, "git", "add", "--all")
+    run(folder, "git", "commit", "--quiet", "--message", "a model")
+    return folder
+
+
+def test_the_registered_model_is_what_the_pipeline_releases():
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))
+    ((name, artifact),) = pipeline["artifacts"].items()
+    assert (name, artifact["type"]) == ("recogniser", "model")
+    assert artifact["path"] in pipeline["stages"]["evaluate"]["outs"]
+
+
+def test_versions_of_the_model_are_fetched_by_name_without_a_clone(registry, tmp_path):
+    with pytest.raises(ArtifactNotFoundError):
+        dvc.api.artifacts_show("recogniser", repo=str(registry))
+    untagged = run(tmp_path, "dvc", "artifacts", "get", registry, "recogniser", check=False)
+    assert untagged.returncode == 1
+    assert "Unable to find artifact 'recogniser'" in untagged.stderr
+    assert "No studio config" in untagged.stderr  # the other message, which docs/ explain
+    assert "Traceback" not in untagged.stderr
+
+    for tag in ("recogniser@v0.9.0", "recogniser#production#1"):
+        run(registry, "git", "tag", "--annotate", tag, "--message", "in use")
+    card = registry / "data/model/README.md"
+    first = run(registry, "git", "rev-parse", "HEAD").stdout.strip()
+    shutil.rmtree(registry.parent / "made")
+    small_model.release(registry.parent / "made")
+    (registry.parent / "made/README.md").write_text("the second version")
+    run(registry, "dvc", "repro", "--quiet", "--force")
+    run(registry, "dvc", "push", "--quiet", "evaluate")
+    run(registry, "git", "commit", "--quiet", "--all", "--message", "another model")
+    run(registry, "git", "tag", "--annotate", "recogniser@v0.10.0", "--message", "new")
+    assert card.read_text() == "the second version"
+
+    shown = dvc.api.artifacts_show("recogniser", version="v0.9.0", repo=str(registry))
+    assert shown == {"rev": first, "path": "data/model"}
+    for given, cards in (([], True), (["--stage", "production"], False)):
+        out = tmp_path / f"got-{cards}"
+        run(tmp_path, "dvc", "artifacts", "get", registry, "recogniser", *given, "-o", out)
+        assert (out / "README.md").exists() == cards
+        assert load(out).emotions == small_model.EMOTIONS
+    run(tmp_path, "dvc", "get", registry, "data/model", "--rev", first, "-o", "by-commit")
+    assert not (tmp_path / "by-commit/README.md").exists()
 
 
 def test_the_file_for_the_experiments_tab_has_the_format_of_dagshubs_logger(tmp_path):

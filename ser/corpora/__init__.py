@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from ser.core.errors import UserError
 from ser.core.rejection import Rejected
 from ser.corpora import aesdd, cremad, demo, emodb, own, ravdess, savee, tess
+from ser.corpora.corpus import Licence
 from ser.corpora.labels import Labels
 from ser.decoding.suffixes import READ, SUFFIXES, is_hidden
 
@@ -25,6 +26,16 @@ CORPORA = {
     "emodb": emodb.CORPUS,
     "demo": demo.CORPUS,
 }
+_OWN = Licence("a corpus of one's own", "other", "as its owner says", "")
+
+
+def licence_of(corpus: str) -> Licence:
+    """Return the terms of use of a corpus, by its name.
+
+    >>> licence_of("ravdess").terms
+    'CC BY-NC-SA 4.0'
+    """
+    return CORPORA[corpus].licence if corpus in CORPORA else _OWN
 
 
 def select_files(corpus: str, seen: Collection[str], source: str) -> list[str]:

@@ -5,6 +5,13 @@ from dataclasses import dataclass
 
 from ser.corpora.labels import Labels
 
+# Licences of the Hub's list that allow works made from a corpus to be passed on, each on its own
+# conditions: to name the authors, to use the same licence, not to earn money.
+_ALLOW_ADAPTATIONS = (
+    *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"),
+    *("mit", "odbl"),
+)
+
 
 @dataclass(frozen=True)
 class Licence:
@@ -21,6 +28,11 @@ class Licence:
     spdx: str
     terms: str
     reference: str
+
+    @property
+    def allows_models(self) -> bool:
+        """Return whether a model trained on the corpus may be passed on, as far as is known."""
+        return self.spdx in _ALLOW_ADAPTATIONS
 
 
 @dataclass(frozen=True)

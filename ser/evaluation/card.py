@@ -9,8 +9,7 @@ from html import escape
 
 from ser.core.figures import ABOUT_GAPS, GROUP_HEAD, Figures, Grouping, group_rows
 from ser.core.kinds import OPENSMILE, needs_given
-from ser.corpora import CORPORA
-from ser.corpora.corpus import Licence
+from ser.corpora import licence_of
 from ser.evaluation.temperature import in_words
 from ser.nets.description import Description
 
@@ -26,7 +25,6 @@ _SCHEMES = {
     "leave_one_speaker_out": "each speaker in turn, with none of the speaker's clips in training",
     "cross_corpus": "corpora that are not in training",
 }
-_OWN = Licence("a corpus of one's own", "other", "as its owner says", "")
 
 
 def write_card(description: Description) -> str:
@@ -80,7 +78,7 @@ def _front_matter(description: Description, figures: Figures) -> str:
     """Return the YAML header that the Hub reads; JSON strings are valid YAML."""
     corpora = description.corpus.corpora
     languages = sorted({language for own in corpora.values() for language in own.languages})
-    licences = sorted({_licence(name).spdx for name in corpora})
+    licences = sorted({licence_of(name).spdx for name in corpora})
     measured = [name for name in corpora if name not in description.train_corpora]
     result = {
         "task": {"type": "audio-classification"},
@@ -93,8 +91,10 @@ def _front_matter(description: Description, figures: Figures) -> str:
     lines = [
         ("license", licences[0] if len(licences) == 1 else "other"),
         ("language", languages),
+        ("library_name", "ser"),
         ("pipeline_tag", "audio-classification"),
         ("tags", ["speech-emotion-recognition", "audio", description.model.name]),
+        ("metrics", ["accuracy", "recall"]),
         ("model-index", [{"name": f"ser-{description.model.name}", "results": [result]}]),
     ]
     return "\n".join(["---", *(f"{key}: {json.dumps(value)}" for key, value in lines), "---"])
@@ -171,7 +171,7 @@ def _data(description: Description) -> str:
     corpus = description.corpus
     rows = []
     for name, own in corpus.corpora.items():
-        licence = _licence(name)
+        licence = licence_of(name)
         languages = ", ".join(own.languages) or "not stated"
         counts = (str(own.clips), str(own.speakers))
         rows.append((name, licence.title, languages, *counts, licence.terms, licence.reference))
@@ -289,7 +289,3 @@ def _limits(description: Description) -> str:
 def _making(description: Description) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in description.versions.items())
     return f"Made by `dvc repro`; `model.json` has every setting. Versions: {versions}."
-
-
-def _licence(corpus: str) -> Licence:
-    return CORPORA[corpus].licence if corpus in CORPORA else _OWN

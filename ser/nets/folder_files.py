@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ser.nets.description import Description, UnusableModelError, parse_description
 
-ONNX = "model.onnx"
+CARD, DESCRIPTION, ONNX = "README.md", "model.json", "model.onnx"
 _MOST_BYTES = 64_000_000  # of model.json: 1 MB for about 50,000 training clips, plus the banks
 
 
@@ -17,7 +17,7 @@ def read_description(folder: Path) -> Description:
         UnusableModelError: it is missing or damaged.
         UserError: its format is unknown.
     """
-    described = folder / "model.json"
+    described = folder / DESCRIPTION
     try:
         return parse_description(_read_text(described), described)
     except (OSError, ValueError, RecursionError) as error:
@@ -26,7 +26,7 @@ def read_description(folder: Path) -> Description:
 
 def write_description(folder: Path, description: Description) -> None:
     """Write model.json."""
-    (folder / "model.json").write_text(description.to_json(), encoding="utf-8")
+    (folder / DESCRIPTION).write_text(description.to_json(), encoding="utf-8")
 
 
 def weights_file(folder: Path, fold: int) -> Path:

@@ -16,7 +16,13 @@ from torch import nn
 from ser.core.sections import Model
 from ser.nets import build
 from ser.nets.description import Description
-from ser.nets.folder_files import read_description, unusable, weights_file, write_description
+from ser.nets.folder_files import (
+    CARD,
+    read_description,
+    unusable,
+    weights_file,
+    write_description,
+)
 from ser.nets.weights import Weights, snapshot_epoch, write_weights
 
 
@@ -43,7 +49,7 @@ def release(trained: Path, folder: Path, description: Description, card: str) ->
     for fold in description.folds:
         shutil.copyfile(weights_file(trained, fold), weights_file(folder, fold))
     write_description(folder, description)
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def load(folder: Path) -> tuple[Description, list[nn.Module]]:

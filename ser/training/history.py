@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
+
+from ser.core.tables import read_rows
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,21 @@ class Epoch:
     val_loss: float | None
     train_accuracy: float
     val_accuracy: float | None
+
+
+def read_history(path: Path) -> list[Epoch]:
+    """Read the table of epochs that a training writes, history.csv."""
+    return [
+        Epoch(
+            int(row["fold"]),
+            int(row["epoch"]),
+            float(row["train_loss"]),
+            float(row["val_loss"]) if row["val_loss"] else None,
+            float(row["train_accuracy"]),
+            float(row["val_accuracy"]) if row["val_accuracy"] else None,
+        )
+        for row in read_rows(path)
+    ]
 
 
 def kept_epoch(history: Sequence[Epoch], patience: int) -> Epoch:

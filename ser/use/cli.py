@@ -16,6 +16,7 @@ from ser.core.extras import needed_by
 COMMANDS = {
     "predict": "Predict the emotion in recordings",
     "export": "Write a model as one ONNX file, or as a page that runs in the browser",
+    "push": "Upload a model to the Hugging Face Hub",
     "serve": "Serve a page on which to try a model on your own voice",
 }
 

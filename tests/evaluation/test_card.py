@@ -46,7 +46,9 @@ def front_matter(text):
 
 def test_the_front_matter_has_the_keys_of_the_hub(text):
     matter = front_matter(text)
-    assert list(matter) == ["license", "language", "pipeline_tag", "tags", "model-index"]
+    assert list(matter) == [
+        *("license", "language", "library_name", "pipeline_tag", "tags", "metrics", "model-index")
+    ]
     assert matter["pipeline_tag"] == "audio-classification"
     assert "speech-emotion-recognition" in matter["tags"]
     ((result,),) = (entry["results"] for entry in matter["model-index"])

@@ -6,11 +6,11 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ser.core.errors import UserError
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
+from ser.core.web_address import check_web_address
 from ser.decoding.suffixes import READ
 from ser.inference.comparison import TOLERANCE, largest_difference, some_of
 from ser.use.commands.arguments import non_empty_path
@@ -289,9 +289,8 @@ def _readable(clips: Sequence[Path], windows: Windows) -> Iterator[Recording]:
 
 
 def _address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise argparse.ArgumentTypeError(f"{text!r}: an address such as {REGISTRY} is expected")
-    if parts.username or parts.password:
-        raise argparse.ArgumentTypeError("credentials go into ~/.netrc, not into an address")
+    try:
+        check_web_address(text, "~/.netrc")
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return text
