@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ser.core.dimensions import DIMENSIONS
 from ser.core.emotions import EMOTIONS, problem_of_name
 from ser.core.kinds import ENCODER, KINDS, TABLE
 from ser.core.needs import FIXED_LENGTHS, NEEDS
@@ -69,7 +70,7 @@ def _columns_of_ones_own(value: list[str]) -> list[str]:
     names = list(map(folded, value))
     if len(set(names)) < len(names) or not all(name and name.isprintable() for name in names):
         raise ValueError(f"names of different columns of labels.csv expected, got {value}")
-    if taken := [name for name in names if name in CLIP_COLUMNS]:
+    if taken := [name for name in names if name in (*CLIP_COLUMNS, *DIMENSIONS)]:
         raise ValueError(
             f"{', '.join(taken)}: clips.csv has a column of that name; such a column of labels.csv "
             "is used without being listed, or needs another name"
