@@ -512,7 +512,10 @@ class Split(Section):
 
 
 class Model(Section):
-    """The net and how it is trained."""
+    """The net and how it is trained.
+
+    A trained model that learned no dimension has none of their weight.
+    """
 
     name: NetName
     layers: Literal[3, 4]
@@ -536,6 +539,7 @@ class Model(Section):
     schedule: Literal["constant", "step", "cosine", "one_cycle"]
     decay_epoch: Count
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
+    dimension_weight: NonNegative = 0.0
     mixup: NonNegative
     crop: CropChange
     frequency_shift: NonNegative  # mel bands
@@ -546,6 +550,14 @@ class Model(Section):
     snapshots: bool
     seed: Seed
 
+    @model_serializer(mode="wrap")
+    def _without_a_dimension(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave their weight out where it is 0, so that older programs can read the rest."""
+        values: dict[str, Any] = write(self)
+        if not self.dimension_weight:
+            values.pop("dimension_weight", None)
+        return values
+
     @model_validator(mode="after")
     def _balance_agrees(self) -> Self:
         if self.balance in ("smote", "adasyn") and self.length not in FIXED_LENGTHS:
@@ -554,6 +566,12 @@ class Model(Section):
                 f"length {' or '.join(FIXED_LENGTHS)} with frames, got {self.length!r}"
             )
         return self
+
+
+class ModelSettings(Model):
+    """The section of params.yaml, which names every setting."""
+
+    dimension_weight: NonNegative
 
 
 class Evaluate(Section):

@@ -64,6 +64,19 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
         raise UserError(f"cannot read {path} ({error}): run `dvc repro`") from None
 
 
+def read_header(path: Path) -> list[str]:
+    """Return the names of the columns of one of the project's tables.
+
+    Raises:
+        UserError: the file is missing or is not a table.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return next(csv.reader(file), [])
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"cannot read {path} ({error}): run `dvc repro`") from None
+
+
 def write_table(path: Path, table: "pd.DataFrame", decimals: int | None = None) -> None:
     """Write a table as csv, its floats in full or with this many decimals."""
     path.parent.mkdir(parents=True, exist_ok=True)

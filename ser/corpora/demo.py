@@ -16,16 +16,18 @@ def parse_demo(path: str) -> Labels:
         Rejected: as in `ser.corpora.aesdd.parse_aesdd`.
     """
     labels = replace(aesdd.parse_aesdd(path), language="")
-    return replace(labels, **_ratings().get(PurePosixPath(path).name, {}))
+    rated = _ratings().get(PurePosixPath(path).name)
+    return replace(labels, arousal=rated[0], valence=rated[1]) if rated else labels
 
 
 @cache
-def _ratings() -> dict[str, dict[str, str]]:
+def _ratings() -> dict[str, tuple[str, str]]:
+    """Return the name of each synthesised clip's file -> its arousal and valence, as text."""
     # Imported only here: the synthesiser takes a while to import, and other corpora need none.
     from ser.sources import demo
 
     return {
-        name: {dimension: f"{value:.4f}" for dimension, value in rated.items()}
+        name: (f"{rated['arousal']:.4f}", f"{rated['valence']:.4f}")
         for name, rated in demo.ratings().items()
     }
 

@@ -15,7 +15,15 @@ from torch import Tensor, nn
 
 from ser.core.needs import FIXED_LENGTHS, needs_of
 from ser.inference.nets import FEATURES
-from ser.inference.onnx_nets import CENTRE, METADATA, POOLED, PROBABILITIES, SCALE, STANDARD
+from ser.inference.onnx_nets import (
+    CENTRE,
+    DIMENSIONS,
+    METADATA,
+    POOLED,
+    PROBABILITIES,
+    SCALE,
+    STANDARD,
+)
 from ser.inference.torch_nets import Folds, StandardisingFolds, standard_of, standardising
 from ser.nets.description import Description
 
@@ -27,7 +35,8 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
 
     The file maps features [folds, frames, dims] to probabilities [folds, emotions]. The number of
     frames is free for nets that take clips of any length. Nets that standardise what they pool also
-    take centre and scale [folds, pooled], and return pooled [folds, pooled].
+    take centre and scale [folds, pooled], and return pooled [folds, pooled]. Nets that learned
+    dimensions also return dimensions [folds, dimensions].
 
     Args:
         description: of the model.
@@ -35,10 +44,11 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
         path: of the file to write.
     """
     example, free = _example_features(description)
-    nets = standardising(modules)
+    nets, learned = standardising(modules), len(description.dimensions)
+    more = [DIMENSIONS] if learned else []
     if not nets:
-        folds = Folds(modules, description.temperatures)
-        proto = _trace(folds, {FEATURES: example}, free, [PROBABILITIES], path)
+        folds = Folds(modules, description.temperatures, learned)
+        proto = _trace(folds, {FEATURES: example}, free, [PROBABILITIES, *more], path)
         write_onnx(proto, description, path)
         return
     standard = standard_of(nets)
@@ -47,9 +57,9 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
         CENTRE: torch.from_numpy(standard.centre),
         SCALE: torch.from_numpy(standard.scale),
     }
-    folds_by = StandardisingFolds(nets, description.temperatures)
-    proto = _trace(folds_by, examples, free, [PROBABILITIES, POOLED], path)
-    _, pooled = proto.graph.output
+    folds_by = StandardisingFolds(nets, description.temperatures, learned)
+    proto = _trace(folds_by, examples, free, [PROBABILITIES, POOLED, *more], path)
+    _, pooled, *_ = proto.graph.output
     # The exporter does not find out its size.
     pooled.type.tensor_type.CopyFrom(_type_of(examples[CENTRE]))
     values = np.stack([standard.centre, standard.scale]).astype("<f4")

@@ -76,7 +76,7 @@ def package():
 def enliven(folder):
     """Change a model with random weights so that its answers differ between clips."""
     recogniser = load(folder)
-    clips = [recogniser.fold_probabilities(speech(n), RATE) for n in range(0, 50, 5)]
+    clips = [recogniser.fold_answers(speech(n), RATE) for n in range(0, 50, 5)]
     levels = np.log(np.stack(clips))
     for place, fold in enumerate(recogniser.description.folds):
         file = folder / f"fold-{fold}.safetensors"
@@ -799,7 +799,7 @@ def test_the_shares_and_times_have_room(driver, address):
         "  const heard = { start: 0, end: 60, probabilities: [1, 0] };"
         "  document.body.prepend(article('a', ...answer("
         "    { seconds: 60, probabilities: [1, 0], windows: [heard] },"
-        "    { emotions: ['sad', 'happy'], briefly: {} }, '')));"
+        "    { emotions: ['sad', 'happy'], dimensions: [], briefly: {} }, '')));"
         "  const all = (css) => [...document.querySelectorAll(css)];"
         "  done([all('.times span').map((time) => time.offsetHeight),"
         "    all('.bars data').map((share) => share.scrollWidth - share.clientWidth)]) })"
