@@ -11,6 +11,7 @@ MEANINGS = {
     "valence": "0 is unpleasant, 1 is pleasant",
 }
 DIMENSIONS = tuple(MEANINGS)  # columns of labels.csv, and of clips.csv if any clip is rated
+PREDICTED = "predicted_"  # begins the column of predictions of a dimension in predictions.csv
 
 
 def meanings_of(dimensions: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser.core.dimensions import DIMENSIONS
+from ser.core.dimensions import DIMENSIONS, PREDICTED
 from ser.core.errors import UserError, naming
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ CLIP_COLUMNS = (
 _ROWS_AT_ONCE = 5000
 # All other columns of all tables are text: utterance "05" is not a number, take "" not a gap.
 _NUMERIC = {"seconds", "sample_rate", "channels", "level", "fold", "copy", "epoch", "weight"}
-_NUMERIC |= set(DIMENSIONS)  # an empty cell is NaN: not rated
+_NUMERIC |= {*DIMENSIONS, *(PREDICTED + name for name in DIMENSIONS)}  # an empty cell is NaN
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -191,8 +191,7 @@ class ExampleSource:
         """Return the clips' ratings [clips, dimensions]; None if the net does not learn any."""
         if self._ratings.empty:
             return None
-        rated: NDArray[np.float32] = self._ratings.loc[list(clips)].to_numpy()
-        return rated
+        return np.array(self._ratings.loc[list(clips)], np.float32)
 
     def _voices(self, clips: Sequence[str]) -> np.ndarray | None:
         """Return the numbers of the clips' voices; None if the net does not use them."""
