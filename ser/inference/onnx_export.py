@@ -46,9 +46,12 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
     example, free = _example_features(description)
     nets, learned = standardising(modules), len(description.dimensions)
     more = [DIMENSIONS] if learned else []
+    # The exporter does not find out the sizes of these outputs of every net.
+    sizes = {DIMENSIONS: [len(modules), learned]} if learned else {}
     if not nets:
         folds = Folds(modules, description.temperatures, learned)
         proto = _trace(folds, {FEATURES: example}, free, [PROBABILITIES, *more], path)
+        _state_sizes(proto.graph, sizes)
         write_onnx(proto, description, path)
         return
     standard = standard_of(nets)
@@ -59,9 +62,7 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
     }
     folds_by = StandardisingFolds(nets, description.temperatures, learned)
     proto = _trace(folds_by, examples, free, [PROBABILITIES, POOLED, *more], path)
-    _, pooled, *_ = proto.graph.output
-    # The exporter does not find out its size.
-    pooled.type.tensor_type.CopyFrom(_type_of(examples[CENTRE]))
+    _state_sizes(proto.graph, {POOLED: list(standard.centre.shape), **sizes})
     values = np.stack([standard.centre, standard.scale]).astype("<f4")
     metadata = {STANDARD: base64.b64encode(values.tobytes()).decode()}
     write_onnx(proto, description, path, metadata)
@@ -129,9 +130,12 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def _type_of(tensor: Tensor) -> onnx.TypeProto.Tensor:
-    shape = list(tensor.shape)
-    return onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, shape).tensor_type
+def _state_sizes(graph: onnx.GraphProto, sizes: Mapping[str, Sequence[int]]) -> None:
+    """Write the sizes of some outputs into a graph."""
+    for output in graph.output:
+        if output.name in sizes:
+            typed = onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, sizes[output.name])
+            output.type.tensor_type.CopyFrom(typed.tensor_type)
 
 
 def _example_features(description: Description) -> tuple[Tensor, list[int]]:
