@@ -18,4 +18,5 @@ def split_outputs(outputs: Tensor, dimensions: int) -> tuple[Tensor, Tensor | No
     """
     if dimensions == 0:
         return outputs, None
-    return outputs[:, :-dimensions], outputs[:, -dimensions:].sigmoid()
+    # In float32 even if the products before it use fewer bits.
+    return outputs[:, :-dimensions], outputs[:, -dimensions:].float().sigmoid()

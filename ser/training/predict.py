@@ -46,7 +46,7 @@ def predict_with_dimensions(
             order.append(positions)
             logits, values = outputs_of(net, batch)
             parts.append(logits.softmax(dim=1, dtype=torch.float32))
-            valued.append(logits.new_zeros(len(logits), 0) if values is None else values.float())
+            valued.append(logits.new_zeros(len(logits), 0) if values is None else values)
         probabilities: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
         dimensions: NDArray[np.float32] = torch.cat(valued).cpu().numpy()
     back = np.argsort(np.concatenate(order))

@@ -112,7 +112,7 @@ class Steps:
         if batch.weight < 1 and weights is not None and batch.mixed_loss_weights is not None:
             weights = batch.weight * weights + (1 - batch.weight) * batch.mixed_loss_weights
         assert batch.ratings is not None  # else the net would have no such values
-        found, known = rated_concordance(values.float(), batch.ratings, weights)
+        found, known = rated_concordance(values, batch.ratings, weights)
         self._concordance_sum += (found.detach() * known).sum()
         self._concordances += known.sum()
         return self._dimension_weight * ((1 - found) * known).mean()

@@ -254,12 +254,12 @@ def test_a_missing_folder_is_named(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("found", [0, 1, 2, 10, "9", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 11, "9", None])
 def test_a_model_of_another_format_is_refused(folder, found):
     change(folder, format=found)
     made_by = f".*torch {re.escape(metadata.version('torch'))}.*"
     with pytest.raises(
-        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 9"
+        UserError, match=rf"is of format {found}, written with {made_by} reads the formats 3 to 10"
     ):
         load(folder)
 
