@@ -27,9 +27,14 @@ def main() -> None:
         raise UserError(f"the demo failed: see above; its files are in {_FOLDER}")
     _commit()
     figures = read_figures(_FOLDER / "metrics/evaluate.json")
+    dimensions = "".join(
+        f"{name.capitalize()}: {own}; MAE of the train mean {own.mean_mae:.2f}.\n"
+        for name, own in (figures.dimensions or {}).items()
+    )
     print(
         f"\nThe demo is done. {figures.headline} on {figures.n_test} clips of voices that are not "
         f"in training; always saying the commonest emotion: {figures.majority_accuracy:.1%}.\n"
+        f"{dimensions}"
         "The speech is synthesised: these figures say nothing about real speech.\n"
         "Metrics are in demo/metrics/, pictures in demo/plots/.\n\nNext:"
     )

@@ -107,7 +107,7 @@ def main(raw: Path, clips: Path, rejected: Path, clean: Path, report: Path) -> N
         warn_of_like_speakers(ledger)
         examine_all(ledger, raw, clean, settings)
         ledger.reject_duplicates(list(all_params.split.train_corpora))
-        write_csv(clips, ledger.clips(), ledger.clip_columns)
+        write_csv(clips, ledger.clips(), ledger.clip_columns())
         write_csv(rejected, ledger.rejected(), REJECTED_COLUMNS)
         facts = summarise_cleaning(ledger)
         write_report(report, facts)

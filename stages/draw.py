@@ -5,6 +5,7 @@ from pathlib import Path
 from ser.core.figures import read_figures
 from ser.core.tables import read_csv
 from ser.evaluation import scores
+from ser.evaluation.card import DIMENSIONS_PICTURE
 from ser.plots import results
 from stages import run_stage
 
@@ -16,9 +17,13 @@ def main(
     history: Path,
     test_history: Path,
     clips_map: Path,
+    model: Path,
     plots: Path,
 ) -> None:
-    """Draw confusion matrix, reliability, coverage, learning curves and the map of the clips."""
+    """Draw confusion matrix, reliability, coverage, learning curves and the map of the clips.
+
+    The picture of arousal and valence belongs to the model's card, as few models have it.
+    """
     figures = read_figures(report)
     emotions = list(figures.per_class)
     predicted = read_csv(predictions)
@@ -41,6 +46,8 @@ def main(
     results.learning_curves(plots / "history.png", curves)
     places = read_csv(clips_map).astype({"x": float, "y": float})
     results.clip_map(plots / "map.png", places, emotions)
+    if figures.dimensions:
+        results.rated_and_predicted(model / DIMENSIONS_PICTURE, predicted, figures.dimensions)
 
 
 if __name__ == "__main__":

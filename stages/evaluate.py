@@ -9,6 +9,7 @@ from ser.core.errors import UserError
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_json, write_report, write_table
 from ser.evaluation import baseline, card, clip_map, prediction, scores, temperature
+from ser.evaluation.dimensions import figures_of_dimensions
 from ser.evaluation.figures import compute_figures, tabulate_classes
 from ser.evaluation.unheard import read_unheard
 from ser.inference.comparison import some_of
@@ -37,15 +38,15 @@ def main(
     """Write the figures, the predictions behind them, and the model with its figures."""
     all_params = params.load()
     settings, split = all_params.evaluate, all_params.split
-    needed = ("clip", "corpus", "speaker", "emotion", *settings.groups)
-    clip_table = read_csv(clips, list(dict.fromkeys(needed)))
-    split_table, store = read_csv(splits), Store(features)
     try:
         loaded, nets = model_folder.load(trained)
     except UnusableModelError as error:
         raise UserError(f"{error}: run `dvc repro train evaluate`") from None
     description = loaded.model_copy(update={"train_corpora": split.train_corpora})
-    emotions = description.emotions
+    emotions, dimensions = description.emotions, description.dimensions
+    needed = ("clip", "corpus", "speaker", "emotion", *dimensions, *settings.groups)
+    clip_table = read_csv(clips, list(dict.fromkeys(needed)))
+    split_table, store = read_csv(splits), Store(features)
 
     def predict_by_baseline(kind: str) -> pd.DataFrame:
         return baseline.predict_with_baseline(
@@ -84,7 +85,15 @@ def main(
         uses_test_speakers_audio=prediction.normalises_by_test_clips(
             clip_table, split_table, description.model
         ),
-    ).model_copy(update={"pretrained_encoder": description.preprocessing.features.encoder or None})
+    ).model_copy(
+        update={
+            "pretrained_encoder": description.preprocessing.features.encoder or None,
+            "dimensions": figures_of_dimensions(
+                table, clip_table, split_table, dimensions, settings
+            )
+            or None,
+        }
+    )
     write_json(headline, figures.for_dvc())
     write_report(report, figures.for_report())
     unheard = read_unheard(unheard_voices, description)
@@ -117,6 +126,8 @@ def main(
     write_table(confusions, pairs)
     print(f"temperature fitted on val: {temperature.in_words(temperatures)}")
     print(tabulate_classes(figures).round(3).to_string(index=False))
+    for name, own in (figures.dimensions or {}).items():
+        print(f"{name}: {own}, {own.n} rated clips; MAE of the train mean {own.mean_mae:.2f}")
     print(
         f"evaluate: {figures.headline}; UAR (the mean of the recalls above) {figures.uar:.1%}, "
         f"{figures.n_test} clips, split {split.scheme}"

@@ -70,7 +70,10 @@ class EpochLog:
 
     def _write(self, history: list[Epoch]) -> None:
         rows = [asdict(epoch) for epoch in (*self._finished, *history)]
-        write_csv(self._path, rows, [field.name for field in fields(Epoch)])
+        columns = [field.name for field in fields(Epoch)]
+        if self._model.dimension_weight == 0:
+            columns = [column for column in columns if not column.endswith("_ccc")]
+        write_csv(self._path, rows, columns)
 
 
 def describe_model(
@@ -85,6 +88,7 @@ def describe_model(
     return Description(
         model=settings,
         emotions=sorted(set(clips["emotion"])),
+        dimensions=folds.learned_dimensions(inputs.clips, settings),
         preprocessing=Preprocessing.model_validate(Store(inputs.features).meta),
         folds=list(trained),
         statistics=[fold.statistics for fold in trained.values()],

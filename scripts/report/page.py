@@ -15,7 +15,7 @@ from scripts.report.revisions import find_revision
 from scripts.tables import interval, load_figures, load_metrics, percent, points
 from scripts.workspace import ROOT, git
 from ser.core.errors import UserError
-from ser.core.figures import ABOUT_GAPS
+from ser.core.figures import ABOUT_DIMENSIONS, ABOUT_GAPS, DIMENSION_HEAD, dimension_rows
 
 REPORT = ROOT / "report.html"
 _TEMPLATE = "report.html.jinja"
@@ -57,6 +57,10 @@ def gather(base: str, now: datetime) -> dict[str, Any]:
         "changed": last_run.changes_since_run(),
         "e": figures,
         "about_gaps": ABOUT_GAPS,
+        "about_dimensions": ABOUT_DIMENSIONS,
+        "dimension_head": DIMENSION_HEAD,
+        "dimensions": dimension_rows(figures.dimensions or {}),
+        "dimension_pictures": [pictures.load_dimensions()] if figures.dimensions else [],
         "assumed": ASSUMED,
         "voices": figures.by_voice(last_run.unheard_voices()),
         "clean": load_metrics("clean"),

@@ -60,6 +60,11 @@ def load_pictures(captions: Mapping[str, str], base: Revision | None) -> list[Pi
     return [_load(f"plots/{name}.png", caption, base) for name, caption in captions.items()]
 
 
+def load_dimensions() -> Picture:
+    """Load the picture of arousal and valence, which lies beside the model's card."""
+    return _load("data/model/dimensions.png", "Ratings and predictions of the test clips", None)
+
+
 def _load(path: str, caption: str, base: Revision | None) -> Picture:
     notes = []
     here = there = None

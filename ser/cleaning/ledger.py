@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ser.cleaning.duplicates import find_duplicates
+from ser.core.dimensions import DIMENSIONS
 from ser.core.errors import UserError
 from ser.core.tables import CLIP_COLUMNS
 from ser.corpora import CORPORA
@@ -17,7 +18,7 @@ from ser.corpora import CORPORA
 REJECTED_COLUMNS = ("path", "reason", "detail")
 # word: the corpus's own word for the emotion; identity: a key that files of one clip share; digest:
 # hash of the waveform in its standard form; reason: NULL if the recording is kept.
-_COLUMNS = (*CLIP_COLUMNS, "word", "identity", "digest", "reason", "detail")
+_COLUMNS = (*CLIP_COLUMNS, *DIMENSIONS, "word", "identity", "digest", "reason", "detail")
 _KEPT = "FROM recordings WHERE reason IS NULL"
 
 Row = Mapping[str, Any]
@@ -37,7 +38,7 @@ def open_ledger(more: Sequence[str] = ()) -> "Iterator[Ledger]":
     """Make an empty ledger, and delete it afterwards.
 
     Args:
-        more: columns of clips.csv beyond CLIP_COLUMNS.
+        more: columns of clips.csv beyond CLIP_COLUMNS and DIMENSIONS.
 
     Raises:
         UserError: its file, which a large corpus needs, cannot be written.
@@ -58,13 +59,9 @@ class Ledger:
     """A table of recordings with the columns of clips.csv and of rejected.csv.
 
     Closing it deletes its file.
-
-    Attributes:
-        clip_columns: names of the columns of clips.csv.
     """
 
     def __init__(self, more: Sequence[str] = ()) -> None:
-        self.clip_columns = (*CLIP_COLUMNS, *more)
         # Names that people chose, in SQL: quoted, and begun so that none is one of _COLUMNS.
         self._more = {name: '"more ' + name.replace('"', '""') + '"' for name in more}
         # With an empty name, SQLite makes a temporary file and removes it.
@@ -85,7 +82,7 @@ class Ledger:
     def insert(self, rows: Iterable[Row]) -> None:
         """Add recordings: any of the columns, including `path` and `corpus`.
 
-        The key `more` of a row holds its cells of columns beyond CLIP_COLUMNS, by name.
+        The key `more` of a row holds its cells of the columns that the user named, by name.
         """
         places = ", ".join("?" for _ in (*_COLUMNS, *self._more))
         self._database.executemany(
@@ -140,9 +137,19 @@ class Ledger:
         query = f"SELECT 1 {_KEPT} AND clip = ? AND digest = ?"
         return self._database.execute(query, (clip, digest)).fetchone() is not None
 
+    def clip_columns(self) -> list[str]:
+        """Return the columns of clips.csv; a dimension is one if a recording kept was rated."""
+        return [*CLIP_COLUMNS, *self._more, *self._rated_dimensions()]
+
+    def _rated_dimensions(self) -> list[str]:
+        counts = ", ".join(f"count(nullif({name}, ''))" for name in DIMENSIONS)
+        rated = self._database.execute(f"SELECT {counts} {_KEPT}").fetchone()
+        return [name for name, clips in zip(DIMENSIONS, rated, strict=True) if clips]
+
     def clips(self) -> Iterator[Row]:
         """Yield the rows of clips.csv, sorted by name."""
-        names = {column: column for column in CLIP_COLUMNS} | self._more
+        rated = {name: name for name in self._rated_dimensions()}
+        names = {column: column for column in CLIP_COLUMNS} | self._more | rated
         query = f"SELECT {', '.join(names.values())} {_KEPT} ORDER BY clip"
         for row in self._database.execute(query):
             yield dict(zip(names, row, strict=True))

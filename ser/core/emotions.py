@@ -6,6 +6,7 @@ Eight are built in. clean.emotions may list others that a corpus uses.
 import re
 from collections.abc import Collection, Mapping
 
+from ser.core.dimensions import DIMENSIONS
 from ser.core.rejection import Rejected
 from ser.core.words import folded
 from ser.core.yaml_reader import IN_QUOTES
@@ -27,7 +28,7 @@ _SYNONYMS = {
 _PLAIN = re.compile(r"[a-z][a-z0-9_-]{,15}")  # longer ones would overlap in the pictures
 # Each emotion is a column of data/predictions.csv and of `ser predict --csv`, next to these.
 _OTHER_COLUMNS = {"actual", "clip", "detail", "emotion", "end", "file", "fold", "part", "path"}
-_OTHER_COLUMNS |= {"predicted", "reason", "seconds", "speaker", "start"}
+_OTHER_COLUMNS |= {"predicted", "reason", "seconds", "speaker", "start", *DIMENSIONS}
 
 
 def problem_of_name(name: object) -> str:

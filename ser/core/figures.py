@@ -214,6 +214,68 @@ class FoldSpread(Section):
     std: Share
 
 
+class DimensionFigures(Section):
+    """How well a dimension, such as arousal, is predicted.
+
+    Attributes:
+        ccc: concordance correlation coefficient of rating and prediction, -1..1. It is 0 for a
+            recogniser that always says the same.
+        ccc_low: lower end of its interval.
+        ccc_high: upper end of its interval.
+        mae: mean absolute error, 0..1.
+        mae_low: lower end of its interval.
+        mae_high: upper end of its interval.
+        mean_mae: mean absolute error of always saying the mean of the fold's train clips.
+        n: number of rated test clips.
+    """
+
+    ccc: Difference
+    ccc_low: Difference
+    ccc_high: Difference
+    mae: Share
+    mae_low: Share
+    mae_high: Share
+    mean_mae: Share
+    n: Count
+
+    def __str__(self) -> str:
+        """Return it in words.
+
+        >>> figures = {"ccc": 0.8, "ccc_low": 0.7, "ccc_high": 0.875, "mae": 0.1, "mae_low": 0.05}
+        >>> print(DimensionFigures(**figures, mae_high=0.125, mean_mae=0.25, n=40))
+        CCC 0.80 (0.70 to 0.88), MAE 0.10 (0.05 to 0.12)
+        """
+        return f"CCC {self.cells[0]}, MAE {self.cells[1]}"
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """The cells below DIMENSION_HEAD but for the name."""
+        return (
+            f"{self.ccc:.2f} ({self.ccc_low:.2f} to {self.ccc_high:.2f})",
+            f"{self.mae:.2f} ({self.mae_low:.2f} to {self.mae_high:.2f})",
+            f"{self.mean_mae:.2f}",
+            str(self.n),
+        )
+
+
+DIMENSION_HEAD = (
+    "dimension",
+    "CCC (95% interval)",
+    "MAE (95% interval)",
+    "MAE of the train mean",
+    "rated test clips",
+)
+ABOUT_DIMENSIONS = (
+    "CCC is the concordance correlation coefficient of ratings and predictions: 1 if they are "
+    "equal, 0 for always saying the same. MAE is the mean absolute error of values in 0..1."
+)
+
+
+def dimension_rows(by_dimension: Mapping[str, DimensionFigures]) -> list[tuple[str, ...]]:
+    """Return the cells below DIMENSION_HEAD for every dimension."""
+    return [(name, *own.cells) for name, own in by_dimension.items()]
+
+
 class Baseline(Section):
     """How well a simple classifier does on the same features and clips.
 
@@ -381,6 +443,8 @@ class Figures(OverallFigures):
             models up to format 8.
         pretrained_encoder: the encoder that the features are of, which learned from other data, and
             perhaps from the test clips; None without one.
+        dimensions: arousal and valence -> their figures; None if the net learned none, or no test
+            clip is rated.
         majority_accuracy: accuracy of always predicting the most frequent emotion of the train
             clips.
         baseline: figures of the baseline classifier; None without one.
@@ -407,6 +471,7 @@ class Figures(OverallFigures):
     per_speaker: dict[str, SpeakerFigures]
     by_group: dict[str, Grouping] | None = None
     pretrained_encoder: str | None = None
+    dimensions: dict[str, DimensionFigures] | None = None
     majority_accuracy: Share
     baseline: Baseline | None = None
     oracle: Oracle | None = None

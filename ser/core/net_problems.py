@@ -7,7 +7,13 @@ from ser.core.needs import FIXED_LENGTHS, NEEDS, needs_of
 from ser.core.sections import Model
 
 # Settings of the epochs of a training -> the value that turns them off.
-_OF_EPOCHS = {"mixup": "0", "patience": "0", "stop_after": "0", "snapshots": "false"}
+_OF_EPOCHS = {
+    "dimension_weight": "0",
+    "mixup": "0",
+    "patience": "0",
+    "stop_after": "0",
+    "snapshots": "false",
+}
 
 
 def net_problems(model: Model, dims: Mapping[str, int]) -> list[str]:
@@ -69,6 +75,12 @@ def net_problems(model: Model, dims: Mapping[str, int]) -> list[str]:
             for key, off in _OF_EPOCHS.items()
             if (value := getattr(model, key)) > 0
         ]
+    if model.dimension_weight > 0 and model.batch_size == 1:
+        found.append(
+            f"model.dimension_weight {model.dimension_weight:g} compares the clips of a batch, and "
+            "one clip has nothing to be compared with: model.batch_size of 2 or more, the more the "
+            "better"
+        )
     if model.batch_size < needs.min_batch:
         found.append(
             f"{net} has a batch norm that needs at least {needs.min_batch} clips: "

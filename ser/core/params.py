@@ -18,7 +18,7 @@ from ser.core.sections import (
     Clean,
     Evaluate,
     FeatureSettings,
-    Model,
+    ModelSettings,
     Pull,
     Section,
     Split,
@@ -39,7 +39,7 @@ class Params(Section):
     features: FeatureSettings
     augment: Augment
     split: Split
-    model: Model
+    model: ModelSettings
     evaluate: Evaluate
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ser.core.dimensions import DIMENSIONS
 from ser.core.emotions import EMOTIONS, problem_of_name
 from ser.core.kinds import ENCODER, KINDS, TABLE
 from ser.core.needs import FIXED_LENGTHS, NEEDS
@@ -69,7 +70,7 @@ def _columns_of_ones_own(value: list[str]) -> list[str]:
     names = list(map(folded, value))
     if len(set(names)) < len(names) or not all(name and name.isprintable() for name in names):
         raise ValueError(f"names of different columns of labels.csv expected, got {value}")
-    if taken := [name for name in names if name in CLIP_COLUMNS]:
+    if taken := [name for name in names if name in (*CLIP_COLUMNS, *DIMENSIONS)]:
         raise ValueError(
             f"{', '.join(taken)}: clips.csv has a column of that name; such a column of labels.csv "
             "is used without being listed, or needs another name"
@@ -511,7 +512,10 @@ class Split(Section):
 
 
 class Model(Section):
-    """The net and how it is trained."""
+    """The net and how it is trained.
+
+    A trained model that learned no dimension has none of their weight.
+    """
 
     name: NetName
     layers: Literal[3, 4]
@@ -535,6 +539,7 @@ class Model(Section):
     schedule: Literal["constant", "step", "cosine", "one_cycle"]
     decay_epoch: Count
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
+    dimension_weight: NonNegative = 0.0
     mixup: NonNegative
     crop: CropChange
     frequency_shift: NonNegative  # mel bands
@@ -545,6 +550,14 @@ class Model(Section):
     snapshots: bool
     seed: Seed
 
+    @model_serializer(mode="wrap")
+    def _without_a_dimension(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave their weight out where it is 0, so that older programs can read the rest."""
+        values: dict[str, Any] = write(self)
+        if not self.dimension_weight:
+            values.pop("dimension_weight", None)
+        return values
+
     @model_validator(mode="after")
     def _balance_agrees(self) -> Self:
         if self.balance in ("smote", "adasyn") and self.length not in FIXED_LENGTHS:
@@ -553,6 +566,12 @@ class Model(Section):
                 f"length {' or '.join(FIXED_LENGTHS)} with frames, got {self.length!r}"
             )
         return self
+
+
+class ModelSettings(Model):
+    """The section of params.yaml, which names every setting."""
+
+    dimension_weight: NonNegative
 
 
 class Evaluate(Section):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ser.core.dimensions import DIMENSIONS, PREDICTED
 from ser.core.errors import UserError, naming
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ CLIP_COLUMNS = (
 _ROWS_AT_ONCE = 5000
 # All other columns of all tables are text: utterance "05" is not a number, take "" not a gap.
 _NUMERIC = {"seconds", "sample_rate", "channels", "level", "fold", "copy", "epoch", "weight"}
+_NUMERIC |= {*DIMENSIONS, *(PREDICTED + name for name in DIMENSIONS)}  # an empty cell is NaN
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -58,6 +60,19 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             yield from csv.DictReader(file)
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"cannot read {path} ({error}): run `dvc repro`") from None
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the names of the columns of one of the project's tables.
+
+    Raises:
+        UserError: the file is missing or is not a table.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return next(csv.reader(file), [])
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"cannot read {path} ({error}): run `dvc repro`") from None
 

@@ -21,6 +21,8 @@ class Labels:
         intensity: of the emotion: low, medium or high; normal or strong.
         language: ISO 639-1.
         sung: whether it is sung, not spoken.
+        arousal: its rating, a number in 0..1, see `ser.core.dimensions`.
+        valence: likewise.
         more: further columns of the user's table -> cells.
     """
 
@@ -34,6 +36,8 @@ class Labels:
     intensity: str = ""
     language: str = ""
     sung: bool = False
+    arousal: str = ""
+    valence: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
 
 

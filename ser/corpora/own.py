@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache, partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from ser.core.dimensions import DIMENSIONS
 from ser.core.emotions import emotion_of
 from ser.core.errors import UserError
 from ser.core.rejection import Rejected
@@ -24,6 +25,7 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 # A first line that tells Excel the separator, such as sep=; with what other programs add to it.
 _STATED_SEPARATOR = re.compile(r'"?sep="?([^"\r\n])[^\r\n]*(?=\r?\n)')
 _DECIMAL_COMMA = re.compile(r"\d+,\d+")
+_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _OPTIONAL = tuple(
     f.name for f in fields(Labels) if f.name not in ("name", "emotion", "sung", "more")
 )
@@ -264,10 +266,12 @@ def _read_table(
         (its rows, columns that are not used).
 
     Raises:
-        UserError: it is not a table, lacks a column, has an age with a decimal comma, or lists a
-            path twice or outside its folder.
+        UserError: it is not a table, lacks a column, has an age with a decimal comma or a rating
+            that is not in 0..1, has a column of ratings without any, or lists a path twice or
+            outside its folder.
     """
     number = 0
+    rated: set[str] = set()
     labels: dict[str, tuple[str, ...]] = {}
     # Of equal texts and of equal rows, one is kept.
     texts: dict[str, str] = {}
@@ -279,6 +283,7 @@ def _read_table(
         header = list(map(folded, names))
         used = _used_columns(file, header, separator, more)
         columns = [column for column in used if column != "path"]
+        ratings = [name for name in DIMENSIONS if name in columns]
         for number, cells in records:
             where = f"{file}, line {number}"
             if any(map(str.strip, cells[len(header) :])):
@@ -286,6 +291,7 @@ def _read_table(
             row = dict.fromkeys(header, "") | dict(zip(header, map(str.strip, cells), strict=False))
             if _DECIMAL_COMMA.fullmatch(age := row.get("age", "")):
                 raise UserError(f"{where}: age {age!r}: write {age.replace(',', '.')}")
+            rated |= {name for name in ratings if _is_rated(row[name], name, where)}
             path = composed((parent / _below(row["path"], where)).as_posix())
             if path in labels:
                 raise UserError(f"{where}: {row['path']!r} is already listed")
@@ -301,10 +307,25 @@ def _read_table(
         ) from None
     if not labels:
         raise UserError(f"{file} lists no recordings")
+    if unrated := [name for name in ratings if name not in rated]:
+        raise UserError(
+            f"{file} has the column {unrated[0]}, but no number in it: write a number from 0 to 1 "
+            "for each clip that was rated, or remove the column"
+        )
     kept = [column for column in more if column in columns]
     return _Rows(columns, kept, labels), [
         column for column in header if column and column not in used
     ]
+
+
+def _is_rated(cell: str, name: str, where: str) -> bool:
+    """Return whether a cell is a rating, after checking that it is one or is empty."""
+    if cell and not (_NUMBER.fullmatch(cell) and float(cell) <= 1):
+        raise UserError(
+            f"{where}: {name} {cell!r}: a number from 0 to 1, such as 0.75, or an empty cell for a "
+            "clip that was not rated, is expected"
+        )
+    return bool(cell)
 
 
 def _used_columns(file: Path, header: list[str], separator: str, more: Sequence[str]) -> list[str]:

@@ -7,7 +7,18 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from ser.core.figures import ABOUT_GAPS, GROUP_HEAD, Figures, Grouping, group_rows
+from ser.core.dimensions import meanings_of
+from ser.core.figures import (
+    ABOUT_DIMENSIONS,
+    ABOUT_GAPS,
+    DIMENSION_HEAD,
+    GROUP_HEAD,
+    DimensionFigures,
+    Figures,
+    Grouping,
+    dimension_rows,
+    group_rows,
+)
 from ser.core.kinds import OPENSMILE, needs_given
 from ser.corpora import licence_of
 from ser.evaluation.temperature import in_words
@@ -16,6 +27,7 @@ from ser.nets.description import Description
 _KNOWN_VOICES = (
     "other utterances of the tested speakers are in training, so a new voice is recognised worse"
 )
+DIMENSIONS_PICTURE = "dimensions.png"  # beside the card
 _SCHEMES = {
     "random": f"a random split: {_KNOWN_VOICES}",
     "kfold": f"random folds: {_KNOWN_VOICES}",
@@ -229,6 +241,15 @@ def _figures(description: Description, figures: Figures) -> str:
         + "\n\n"
         + markdown_table(("speaker", "accuracy", "test clips"), voices)
         + ("" if not figures.by_group else f"\n\n{_groups(figures.by_group)}")
+        + ("" if not figures.dimensions else f"\n\n{_dimensions(figures.dimensions)}")
+    )
+
+
+def _dimensions(by_dimension: Mapping[str, DimensionFigures]) -> str:
+    return (
+        f"The net also predicts what is rated in 0..1 ({meanings_of(by_dimension)}).\n\n"
+        f"{markdown_table(DIMENSION_HEAD, dimension_rows(by_dimension))}\n\n{ABOUT_DIMENSIONS}\n\n"
+        f"![Ratings and predictions of {' and '.join(by_dimension)}]({DIMENSIONS_PICTURE})"
     )
 
 

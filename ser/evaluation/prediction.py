@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ser.core.clips import speaker_of
+from ser.core.dimensions import PREDICTED
 from ser.core.sections import Model
 from ser.core.store import Store
 from ser.nets import model_folder
@@ -19,7 +20,12 @@ from ser.training.batches import Examples, NormalisedClips, in_order
 from ser.training.devices import choose_device, limit_threads, make_deterministic
 from ser.training.examples import ExampleSource
 from ser.training.pooled import measure_voices
-from ser.training.predict import logits_of, loss_and_accuracy, predict
+from ser.training.predict import (
+    logits_of,
+    loss_and_accuracy,
+    predict,
+    predict_with_dimensions,
+)
 
 
 @dataclass(frozen=True)
@@ -68,16 +74,18 @@ def predict_subset(
         test clips, the loss and accuracy after every epoch whose weights were kept, columns fold,
         epoch, test_loss, test_accuracy). A fold without such clips has no rows.
     """
-    emotions = description.emotions
+    emotions, dimensions = description.emotions, description.dimensions
+    predicted = [PREDICTED + name for name in dimensions]
     parts, tested = [], []
     for own in clips_of_folds(subset, clips, splits, features, description, nets):
-        probabilities = predict(own.net, own.normalised)
-        part = own.rows[["clip", "emotion"]].assign(
+        probabilities, values = predict_with_dimensions(own.net, own.normalised)
+        part = own.rows[["clip", "emotion", *dimensions]].assign(
             fold=own.fold,
             speaker=speaker_of(own.rows),
             predicted=[emotions[i] for i in probabilities.argmax(axis=1)],
         )
         part[emotions] = probabilities.astype(np.float64)
+        part[predicted] = values.astype(np.float64)
         parts.append(part)
         if subset != "test":
             continue
@@ -88,6 +96,7 @@ def predict_subset(
             loss, accuracy = loss_and_accuracy(probabilities, own.examples.labels)
             tested.append((own.fold, epoch, loss, accuracy))
     columns = ["clip", "fold", "speaker", "emotion", "predicted", *emotions]
+    columns += [*dimensions, *predicted]
     joined = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
     table = joined[columns].sort_values(["clip", "fold"], ignore_index=True)
     return table, pd.DataFrame(tested, columns=["fold", "epoch", "test_loss", "test_accuracy"])
@@ -166,7 +175,7 @@ def clips_of_folds(
     make_deterministic()
     settings, emotions = description.model, description.emotions
     limit_threads(settings)
-    every = ExampleSource(clips, features, settings)
+    every = ExampleSource(clips, features, settings, dimensions=description.dimensions)
     all_tested = splits["clip"][splits["subset"] == "test"]
 
     def measured_by(source: ExampleSource) -> NormalisedClips | None:

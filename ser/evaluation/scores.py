@@ -118,7 +118,7 @@ def resampled_figures(
     """
     is_emotion = (actual[:, np.newaxis] == np.unique(actual)).astype(np.float64)
     accuracies, uars = [], []
-    for drawn in _resample(len(actual), resamples, seed):
+    for drawn in resample(len(actual), resamples, seed):
         support = is_emotion[drawn].sum(axis=0)
         recognised = hits[drawn] @ is_emotion[drawn]
         accuracies.append(hits[drawn].mean())
@@ -135,7 +135,7 @@ def mean_ci95(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
         seed: of the resampling.
     """
     return percentile_interval(
-        np.array([values[drawn].mean() for drawn in _resample(len(values), resamples, seed)])
+        np.array([values[drawn].mean() for drawn in resample(len(values), resamples, seed)])
     )
 
 
@@ -148,7 +148,7 @@ def mean_and_std(values: Sequence[float]) -> dict[str, float]:
     return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
 
 
-def _resample(clips: int, resamples: int, seed: int | Sequence[int]) -> Iterator[Indices]:
+def resample(clips: int, resamples: int, seed: int | Sequence[int]) -> Iterator[Indices]:
     """Yield indices of clips drawn with replacement, int64 [clips] each time."""
     rng = np.random.default_rng(seed)
     for _ in range(resamples):

@@ -20,7 +20,8 @@ class Nets:
     Attributes:
         take: WAVEFORM: float32 [samples], as `checked_waveform` returns it; FEATURES: a clip's
             features, normalised for each fold, float32 [folds, frames, dims].
-        answer: such an input -> probabilities [folds, emotions].
+        answer: such an input -> [folds, emotions + dimensions]: the probabilities of the emotions,
+            then the values of the dimensions that the model learned, if any: see `split_answers`.
         pool: a clip's features, float32 [frames, dims] -> what each net pools from it, float32
             [folds, pooled]; None: the nets do not adapt to a voice themselves.
         adapt: what was pooled from recordings of a speaker, float32 [recordings, folds, pooled] ->
@@ -31,6 +32,12 @@ class Nets:
     answer: Callable[[FloatArray], FloatArray]
     pool: Callable[[FloatArray], FloatArray] | None = None
     adapt: Callable[[FloatArray], "Nets"] | None = None
+
+
+def split_answers(answers: FloatArray, description: Description) -> tuple[FloatArray, FloatArray]:
+    """Return the probabilities [folds, emotions] and the values [folds, dimensions] of answers."""
+    emotions = len(description.emotions)
+    return answers[:, :emotions], answers[:, emotions:]
 
 
 def input_of_folds(

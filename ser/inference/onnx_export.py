@@ -15,7 +15,15 @@ from torch import Tensor, nn
 
 from ser.core.needs import FIXED_LENGTHS, needs_of
 from ser.inference.nets import FEATURES
-from ser.inference.onnx_nets import CENTRE, METADATA, POOLED, PROBABILITIES, SCALE, STANDARD
+from ser.inference.onnx_nets import (
+    CENTRE,
+    DIMENSIONS,
+    METADATA,
+    POOLED,
+    PROBABILITIES,
+    SCALE,
+    STANDARD,
+)
 from ser.inference.torch_nets import Folds, StandardisingFolds, standard_of, standardising
 from ser.nets.description import Description
 
@@ -27,7 +35,8 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
 
     The file maps features [folds, frames, dims] to probabilities [folds, emotions]. The number of
     frames is free for nets that take clips of any length. Nets that standardise what they pool also
-    take centre and scale [folds, pooled], and return pooled [folds, pooled].
+    take centre and scale [folds, pooled], and return pooled [folds, pooled]. Nets that learned
+    dimensions also return dimensions [folds, dimensions].
 
     Args:
         description: of the model.
@@ -35,10 +44,14 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
         path: of the file to write.
     """
     example, free = _example_features(description)
-    nets = standardising(modules)
+    nets, learned = standardising(modules), len(description.dimensions)
+    more = [DIMENSIONS] if learned else []
+    # The exporter does not find out the sizes of these outputs of every net.
+    sizes = {DIMENSIONS: [len(modules), learned]} if learned else {}
     if not nets:
-        folds = Folds(modules, description.temperatures)
-        proto = _trace(folds, {FEATURES: example}, free, [PROBABILITIES], path)
+        folds = Folds(modules, description.temperatures, learned)
+        proto = _trace(folds, {FEATURES: example}, free, [PROBABILITIES, *more], path)
+        _state_sizes(proto.graph, sizes)
         write_onnx(proto, description, path)
         return
     standard = standard_of(nets)
@@ -47,11 +60,9 @@ def export_nets(description: Description, modules: Sequence[nn.Module], path: Pa
         CENTRE: torch.from_numpy(standard.centre),
         SCALE: torch.from_numpy(standard.scale),
     }
-    folds_by = StandardisingFolds(nets, description.temperatures)
-    proto = _trace(folds_by, examples, free, [PROBABILITIES, POOLED], path)
-    _, pooled = proto.graph.output
-    # The exporter does not find out its size.
-    pooled.type.tensor_type.CopyFrom(_type_of(examples[CENTRE]))
+    folds_by = StandardisingFolds(nets, description.temperatures, learned)
+    proto = _trace(folds_by, examples, free, [PROBABILITIES, POOLED, *more], path)
+    _state_sizes(proto.graph, {POOLED: list(standard.centre.shape), **sizes})
     values = np.stack([standard.centre, standard.scale]).astype("<f4")
     metadata = {STANDARD: base64.b64encode(values.tobytes()).decode()}
     write_onnx(proto, description, path, metadata)
@@ -119,9 +130,12 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def _type_of(tensor: Tensor) -> onnx.TypeProto.Tensor:
-    shape = list(tensor.shape)
-    return onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, shape).tensor_type
+def _state_sizes(graph: onnx.GraphProto, sizes: Mapping[str, Sequence[int]]) -> None:
+    """Write the sizes of some outputs into a graph."""
+    for output in graph.output:
+        if output.name in sizes:
+            typed = onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, sizes[output.name])
+            output.type.tensor_type.CopyFrom(typed.tensor_type)
 
 
 def _example_features(description: Description) -> tuple[Tensor, list[int]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 METADATA = "ser"  # the description's key in the file's metadata
 STANDARD = "standard"  # key of what nets standardise by: float32 [2, folds, pooled] in base 64
 PROBABILITIES, FOLD_PROBABILITIES = "probabilities", "of_folds"
+DIMENSIONS, FOLD_DIMENSIONS = "dimensions", "dimensions_of_folds"
 CENTRE, SCALE, POOLED = "centre", "scale", "pooled"
 
 
@@ -61,17 +62,23 @@ def open_onnx(path: Path) -> tuple[Description, Nets]:
         except Exception as error:
             raise UserError(f"{path} cannot be run ({_first_line(error)})") from None
 
+    more = [DIMENSIONS] if description.dimensions else []
+
     def run_by(features: FloatArray, by: Standard) -> tuple[FloatArray, FloatArray]:
         given = {FEATURES: features, CENTRE: by.centre, SCALE: by.scale}
-        probabilities, pooled = run(given, PROBABILITIES, POOLED)
-        return probabilities, pooled
+        pooled, *answers = run(given, POOLED, PROBABILITIES, *more)
+        return np.concatenate(answers, axis=1), pooled
 
     if standard is not None:
         of_each_voice = description.model.normalisation == "speaker"
         return description, adaptable_nets(run_by, standard, of_each_voice)
     taken = session.get_inputs()[0].name
-    given = FOLD_PROBABILITIES if taken == WAVEFORM else PROBABILITIES
-    return description, Nets(taken, lambda values: run({taken: values}, given)[0])
+    wanted = [PROBABILITIES, *more]
+    if taken == WAVEFORM:
+        wanted = [FOLD_PROBABILITIES, *([FOLD_DIMENSIONS] if more else [])]
+    return description, Nets(
+        taken, lambda values: np.concatenate(run({taken: values}, *wanted), axis=1)
+    )
 
 
 def _standard(encoded: str | None, folds: int) -> Standard | None:
@@ -98,16 +105,21 @@ def _check_shapes(
     # A free dimension has a name in place of a size.
     found = {node.name: [n if isinstance(n, int) else None for n in node.shape] for node in nodes}
     folds, emotions = len(description.folds), len(description.emotions)
+    learned = len(description.dimensions)
     if WAVEFORM in found:
         expected = {
             WAVEFORM: [None],
             PROBABILITIES: [emotions],
             FOLD_PROBABILITIES: [folds, emotions],
         }
+        if learned:
+            expected |= {DIMENSIONS: [learned], FOLD_DIMENSIONS: [folds, learned]}
     else:
         frames = found[FEATURES][1:2]  # free, or fixed
         dims = sum(description.preprocessing.dims.values())
         expected = {FEATURES: [folds, *frames, dims], PROBABILITIES: [folds, emotions]}
+        if learned:
+            expected[DIMENSIONS] = [folds, learned]
         if standard is not None:
             expected |= {name: list(standard.centre.shape) for name in (CENTRE, SCALE, POOLED)}
     if found != expected:

@@ -11,27 +11,33 @@ from ser.inference.nets import FEATURES, Nets
 from ser.inference.voices import Standard, adaptable_nets
 from ser.nets import model_folder
 from ser.nets.description import Description
+from ser.nets.outputs import split_outputs
 from ser.nets.standardising import StandardisingNet
 
 
 class Folds(nn.Module):
     """The nets of all folds, each with its own input and temperature.
 
-    Shapes: [folds, frames, dims], without padding -> probabilities [folds, emotions].
+    Shapes:
+        [folds, frames, dims], without padding -> probabilities [folds, emotions]; where the nets
+        learned dimensions, also values [folds, dimensions].
     """
 
     temperatures: Tensor
 
-    def __init__(self, nets: Sequence[nn.Module], temperatures: Sequence[float]) -> None:
+    def __init__(
+        self, nets: Sequence[nn.Module], temperatures: Sequence[float], dimensions: int = 0
+    ) -> None:
         super().__init__()
         self.nets = nn.ModuleList(nets)
+        self.dimensions = dimensions
         self.register_buffer("temperatures", torch.tensor(temperatures)[:, None])
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Compute the probabilities."""
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Compute the probabilities, and the values if there are any."""
         lengths = torch.full((1,), features.shape[1])
-        logits = [net(clip[None], lengths) for net, clip in zip(self.nets, features, strict=True)]
-        return (torch.cat(logits) / self.temperatures).softmax(dim=1)
+        outputs = [net(clip[None], lengths) for net, clip in zip(self.nets, features, strict=True)]
+        return _answers(torch.cat(outputs), self.temperatures, self.dimensions)
 
 
 class StandardisingFolds(nn.Module):
@@ -39,27 +45,42 @@ class StandardisingFolds(nn.Module):
 
     Shapes:
         features [folds, frames, dims], without padding; centre and scale [folds, pooled] ->
-        (probabilities [folds, emotions], pooled [folds, pooled]).
+        (probabilities [folds, emotions], pooled [folds, pooled]); where the nets learned
+        dimensions, also values [folds, dimensions].
     """
 
     temperatures: Tensor
 
-    def __init__(self, nets: Sequence[StandardisingNet], temperatures: Sequence[float]) -> None:
+    def __init__(
+        self,
+        nets: Sequence[StandardisingNet],
+        temperatures: Sequence[float],
+        dimensions: int = 0,
+    ) -> None:
         super().__init__()
+        self.dimensions = dimensions
         self.nets = nn.ModuleList(nets)
         self.each = tuple(nets)  # the same, by their type
         self.register_buffer("temperatures", torch.tensor(temperatures)[:, None])
 
-    def forward(self, features: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute the probabilities and the pooled vectors."""
+    def forward(self, features: Tensor, centre: Tensor, scale: Tensor) -> tuple[Tensor, ...]:
+        """Compute the probabilities and the pooled vectors, and the values if there are any."""
         lengths = torch.full((1,), features.shape[1])
         rows = [
             net.pool(clip[None], lengths) for net, clip in zip(self.each, features, strict=True)
         ]
         pooled = torch.cat(rows)
         standard = (pooled - centre) / scale
-        logits = [net.classify(row[None]) for net, row in zip(self.each, standard, strict=True)]
-        return (torch.cat(logits) / self.temperatures).softmax(dim=1), pooled
+        outputs = [net.classify(row[None]) for net, row in zip(self.each, standard, strict=True)]
+        probabilities, *values = _answers(torch.cat(outputs), self.temperatures, self.dimensions)
+        return probabilities, pooled, *values
+
+
+def _answers(outputs: Tensor, temperatures: Tensor, dimensions: int) -> tuple[Tensor, ...]:
+    """Return the probabilities, and the values of the dimensions if there are any."""
+    logits, values = split_outputs(outputs, dimensions)
+    probabilities = (logits / temperatures).softmax(dim=1)
+    return (probabilities,) if values is None else (probabilities, values)
 
 
 def standardising(modules: Sequence[nn.Module]) -> list[StandardisingNet]:
@@ -80,24 +101,24 @@ def torch_nets(description: Description, modules: Sequence[nn.Module]) -> Nets:
     nets = standardising(modules)
     if nets:
         return _standardising_nets(description, nets)
-    folds = Folds(modules, description.temperatures)
+    folds = Folds(modules, description.temperatures, len(description.dimensions))
 
     def answer(features: FloatArray) -> FloatArray:
         with torch.inference_mode():
-            answers: FloatArray = folds(torch.from_numpy(features)).numpy()
+            answers: FloatArray = torch.cat(folds(torch.from_numpy(features)), dim=1).numpy()
         return answers
 
     return Nets(FEATURES, answer)
 
 
 def _standardising_nets(description: Description, nets: Sequence[StandardisingNet]) -> Nets:
-    folds = StandardisingFolds(nets, description.temperatures)
+    folds = StandardisingFolds(nets, description.temperatures, len(description.dimensions))
 
     def run(features: FloatArray, standard: Standard) -> tuple[FloatArray, FloatArray]:
         given = (features, standard.centre, standard.scale)
         with torch.inference_mode():
-            probabilities, pooled = folds(*map(torch.from_numpy, given))
-        return probabilities.numpy(), pooled.numpy()
+            probabilities, pooled, *values = folds(*map(torch.from_numpy, given))
+        return torch.cat([probabilities, *values], dim=1).numpy(), pooled.numpy()
 
     return adaptable_nets(run, standard_of(nets), description.model.normalisation == "speaker")
 

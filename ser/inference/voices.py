@@ -26,7 +26,7 @@ class Standard:
     scale: FloatArray
 
 
-# Features [folds, frames, dims] -> (probabilities [folds, emotions], pooled [folds, pooled]).
+# Features [folds, frames, dims] -> (answers as of `Nets.answer`, pooled [folds, pooled]).
 Run = Callable[[FloatArray, Standard], tuple[FloatArray, FloatArray]]
 
 
@@ -34,7 +34,7 @@ def adaptable_nets(run: Run, trained: Standard, of_each_voice: bool) -> Nets:
     """Return nets that can be adapted to a voice.
 
     Args:
-        run: computes the probabilities by a standard, and the pooled vectors whatever the standard.
+        run: computes the answers by a standard, and the pooled vectors whatever the standard.
         trained: the standard of the train clips.
         of_each_voice: whether the nets were trained on clips standardised by those of their voice.
     """

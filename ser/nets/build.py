@@ -1,9 +1,10 @@
 """The nets: one file each, one registry.
 
 Every net maps features float32 [batch, frames, dims] and lengths int64 [batch] (the frames of each
-clip that are not padding) to logits float32 [batch, emotions]. In evaluation mode, the logits of a
-clip do not depend on the other clips of its batch. For nets that accept clips of any length, they
-do not depend on the padding either. The requirements of each net are listed in ser/core/needs.py.
+clip that are not padding) to logits float32 [batch, emotions]; a net that learns dimensions has
+further columns, see `ser.nets.outputs`. In evaluation mode, the logits of a clip do not depend on
+the other clips of its batch. For nets that accept clips of any length, they do not depend on the
+padding either. The requirements of each net are listed in ser/core/needs.py.
 """
 
 from collections.abc import Callable
@@ -56,20 +57,20 @@ NETS: dict[str, Callable[[Model, int, int], nn.Module]] = {
 }
 
 
-def build(model: Model, dims: int, emotions: int) -> nn.Module:
+def build(model: Model, dims: int, outputs: int) -> nn.Module:
     """Make a net with fresh weights from torch's global generator.
 
     Args:
         model: the net's name and its settings.
         dims: columns of the features.
-        emotions: number of classes.
+        outputs: number of emotions, and of dimensions if it learns any.
     """
-    net = NETS[model.name](model, dims, emotions)
+    net = NETS[model.name](model, dims, outputs)
     # Same result, but 2-D convolutions take about 40 % less time on a CPU.
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def restore(model: Model, dims: int, emotions: int, weights: Weights) -> nn.Module:
+def restore(model: Model, dims: int, outputs: int, weights: Weights) -> nn.Module:
     """Make a net with given weights.
 
     The settings may be a stranger's: no more memory is taken than the weights have bytes.
@@ -78,7 +79,7 @@ def restore(model: Model, dims: int, emotions: int, weights: Weights) -> nn.Modu
         ValueError: the weights are not those of such a net.
     """
     with torch.device("meta"):
-        expected = describe_tensors(_with_room(model, dims, emotions, weights).state_dict())
+        expected = describe_tensors(_with_room(model, dims, outputs, weights).state_dict())
     found = describe_tensors(weights)
     for name in sorted({*expected, *found}):
         if found.get(name) != expected.get(name):
@@ -86,14 +87,14 @@ def restore(model: Model, dims: int, emotions: int, weights: Weights) -> nn.Modu
                 f"{name} is {found.get(name, 'missing')}, expected is "
                 f"{expected.get(name, 'no such tensor')}"
             )
-    net = _with_room(model, dims, emotions, weights)
+    net = _with_room(model, dims, outputs, weights)
     net.load_state_dict(weights)
     return net
 
 
-def _with_room(model: Model, dims: int, emotions: int, weights: Weights) -> nn.Module:
+def _with_room(model: Model, dims: int, outputs: int, weights: Weights) -> nn.Module:
     """Make a net that has room for weights: what the settings leave open of its size is theirs."""
-    net = build(model, dims, emotions)
+    net = build(model, dims, outputs)
     if isinstance(net, SVM):
         net.make_room(sum(weights["vectors"].shape[:1]) if "vectors" in weights else 0)
     return net

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
 
 from ser.core.clips import CorpusSummary
+from ser.core.dimensions import DIMENSIONS
 from ser.core.emotions import problem_of_name
 from ser.core.errors import UserError
 from ser.core.figures import Figures, UnheardVoices
@@ -28,8 +29,9 @@ from ser.core.sections import (
 from ser.core.validation import check
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
-FORMAT = 9
-_OLDER = (3, 4, 5, 6, 7, 8)  # older formats that can be read
+FORMAT = 10
+_WITHOUT_DIMENSIONS = 9  # still written for models that learned none, for older programs
+_OLDER = (3, 4, 5, 6, 7, 8, _WITHOUT_DIMENSIONS)  # older formats that can be read
 _MAX_CLIPPED = 0.2  # of models of format 3
 # Settings of training that older formats lack, with the values that have no effect.
 _NEWER_SETTINGS = {
@@ -128,6 +130,8 @@ class Description(Section):
     Attributes:
         model: the section model of params.yaml.
         emotions: the labels, in the order of the net's outputs.
+        dimensions: what the net's further outputs are, see `ser.core.dimensions`; none in models up
+            to format 9.
         preprocessing: how the features were made.
         folds: numbers of the folds, one file of weights each.
         statistics: for each fold, those that features are normalised by: of the train clips, or,
@@ -152,6 +156,7 @@ class Description(Section):
 
     model: Model
     emotions: list[str]
+    dimensions: list[str] = Field(default_factory=list)
     preprocessing: Preprocessing
     folds: list[int]
     statistics: list[Annotated[Statistics | None, PlainValidator(_arrays), PlainSerializer(_lists)]]
@@ -178,6 +183,11 @@ class Description(Section):
             raise ValueError("training_clips: as many lists of clips left out as folds expected")
         if not self.emotions or self.emotions != sorted(set(self.emotions)):
             raise ValueError(f"emotions are {self.emotions}, expected are names, sorted, each once")
+        if self.dimensions != [name for name in DIMENSIONS if name in self.dimensions]:
+            raise ValueError(
+                f"dimensions are {self.dimensions}, expected are some of {', '.join(DIMENSIONS)}, "
+                "in this order, each once"
+            )
         # They are printed, and head the columns of tables.
         for name in self.emotions:
             if problem := problem_of_name(name):
@@ -206,11 +216,14 @@ class Description(Section):
 
     def to_json(self) -> str:
         """Return the description as JSON."""
-        described = {"format": FORMAT, **self.model_dump(mode="json")}
+        written = FORMAT if self.dimensions else _WITHOUT_DIMENSIONS
+        described = {"format": written, **self.model_dump(mode="json")}
         described["metrics"] = self.metrics and self.metrics.for_model()
         if not self.train_corpora:
             # So that programs which do not know of it can read all other models.
             del described["train_corpora"]
+        if not self.dimensions:
+            del described["dimensions"]
         return json.dumps(described, indent=2) + "\n"
 
 
@@ -256,14 +269,17 @@ def versions() -> dict[str, str]:
 def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Upgrade the contents of an older format in place.
 
-    Up to format 8, there are neither learners nor figures by group. Format 7 has no ONNX file
-    beside the weights. Up to format 6, there are no temperatures. Format 6 may lack a change of
-    copies, and top_db, which was always 80 dB. Up to format 5, the form of the audio and the limits
-    are among all settings of clean, and the training clips are not named. Format 3 has no high-pass
-    filter. Its clipping limit counted samples at full scale, and does not fit what is counted now.
-    Formats 3 and 4 do not contain the filter banks, and may list the folds' accuracies once more
-    beside their mean. `ser.core.figures` handles the intervals of format 3, which are lists.
+    Format 9 differs only in that it has no dimensions. Up to format 8, there are neither learners
+    nor figures by group. Format 7 has no ONNX file beside the weights. Up to format 6, there are no
+    temperatures. Format 6 may lack a change of copies, and top_db, which was always 80 dB. Up to
+    format 5, the form of the audio and the limits are among all settings of clean, and the training
+    clips are not named. Format 3 has no high-pass filter. Its clipping limit counted samples at
+    full scale, and does not fit what is counted now. Formats 3 and 4 do not contain the filter
+    banks, and may list the folds' accuracies once more beside their mean. `ser.core.figures`
+    handles the intervals of format 3, which are lists.
     """
+    if found == _WITHOUT_DIMENSIONS:
+        return
     described["model"] = _LEARNERS_SETTINGS | described["model"]
     if found in (7, 8):
         return

@@ -88,9 +88,9 @@ def count_parameters(description: Description, weights: Weights) -> int:
 
 
 def _size(description: Description) -> tuple[Model, int, int]:
-    """Return what decides the size of a net: its settings, columns of features, and classes."""
+    """Return what decides the size of a net: its settings, columns of features, and outputs."""
     dims = sum(description.preprocessing.dims.values())
-    return description.model, dims, len(description.emotions)
+    return description.model, dims, len(description.emotions) + len(description.dimensions)
 
 
 def _read_nets(files: Iterable[Path], description: Description) -> Iterator[nn.Module]:

@@ -12,7 +12,8 @@ from matplotlib.colors import to_hex
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from ser.core.figures import ConfidentFigures
+from ser.core.dimensions import MEANINGS, PREDICTED
+from ser.core.figures import ConfidentFigures, DimensionFigures
 from ser.plots.style import (
     ACCENT,
     DARK,
@@ -81,20 +82,25 @@ def learning_curves(path: Path, history: pd.DataFrame) -> None:
     Args:
         path: the picture.
         history: columns fold, epoch, train_loss, val_loss, train_accuracy, val_accuracy, and
-            test_loss and test_accuracy if the test clips were predicted after every epoch; cells
-            are empty where nothing was measured.
+            test_loss and test_accuracy if the test clips were predicted after every epoch,
+            train_ccc and val_ccc if the net learns dimensions; cells are empty where nothing was
+            measured.
     """
     history = history.apply(pd.to_numeric)
     folds = history["fold"].nunique()
     meaning = f"thick: mean of {folds} folds, thin: each" if folds > 1 else ""
-    figure = new_figure(10, 4)
-    losses, accuracies = figure.subplots(1, 2)
-    for axes, measure, unit in (
-        (losses, "loss", "cross-entropy (nats)"),
-        (accuracies, "accuracy", "accuracy (% of the clips)"),
-    ):
+    panels = [
+        ("Loss", "loss", "cross-entropy (nats)"),
+        ("Accuracy", "accuracy", "accuracy (% of the clips)"),
+    ]
+    if "train_ccc" in history:
+        panels.append(("Arousal, valence", "ccc", "mean concordance (-1 to 1)"))
+    figure = new_figure(5 * len(panels), 4)
+    drawn = figure.subplots(1, len(panels))
+    losses, accuracies = drawn[:2]
+    for axes, (title, measure, unit) in zip(drawn, panels, strict=True):
         draw_curves(axes, history, measure)
-        style(axes, measure.capitalize(), epoch_label(history), unit)
+        style(axes, title, epoch_label(history), unit)
         legend(axes, meaning)
         whole_numbers(axes.xaxis)
     from_zero(losses)
@@ -114,7 +120,7 @@ def draw_curves(axes: Axes, history: pd.DataFrame, measure: str) -> None:
     Args:
         axes: where to draw.
         history: columns fold, epoch and <subset>_<measure>.
-        measure: loss or accuracy.
+        measure: loss, accuracy or ccc.
     """
     for subset, prefix, colour, dash, marker in _CURVES:
         if f"{prefix}_{measure}" in history:
@@ -231,6 +237,40 @@ def coverage_curve(
     axes.set(xlim=(0, 1), ylim=(0, 1))
     if axes.get_legend_handles_labels()[0]:
         legend(axes, "confidence")
+    save(figure, path)
+
+
+def rated_and_predicted(
+    path: Path, table: pd.DataFrame, by_dimension: Mapping[str, DimensionFigures]
+) -> None:
+    """Draw the rating of each test clip against its prediction, a panel for each dimension.
+
+    Args:
+        path: the picture.
+        table: a row per clip, columns <dimension> (NaN: not rated) and predicted_<dimension>, both
+            in 0..1.
+        by_dimension: dimension -> its figures.
+    """
+    figure = new_figure(4.6 * len(by_dimension), 4.8)
+    panels = figure.subplots(1, len(by_dimension), squeeze=False)[0]
+    for axes, (name, own) in zip(panels, by_dimension.items(), strict=True):
+        axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="prediction equals rating")
+        axes.plot(
+            table[name],
+            table[PREDICTED + name],
+            linestyle="none",
+            marker="o",
+            markersize=5,
+            color=DARK,
+            markerfacecolor="none",
+            clip_on=False,
+        )
+        title = (
+            f"{name.capitalize()} of {own.n:,} test clips\n(CCC {own.ccc:.2f}, MAE {own.mae:.2f})"
+        )
+        style(axes, title, f"rating ({MEANINGS[name]})", "prediction (0 to 1)", "both")
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        legend(axes)
     save(figure, path)
 
 

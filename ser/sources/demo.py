@@ -161,6 +161,10 @@ def _generator(emotion: str, speaker: int, utterance: int, take: str) -> np.rand
     return np.random.default_rng(key)
 
 
+def _rng_of(clip: Clip) -> np.random.Generator:
+    return _generator(clip.emotion, clip.speaker, clip.utterance, clip.take)
+
+
 def _delivery(clip: Clip, rng: np.random.Generator) -> Delivery:
     """Draw the delivery of a clip: the emotion's, varied by speaker and by clip."""
     habits = _generator(clip.emotion, clip.speaker, 0, "").standard_normal(len(_LOWEST))
@@ -175,6 +179,29 @@ def _delivery(clip: Clip, rng: np.random.Generator) -> Delivery:
         breath=spoken.breath + voice.breath,
     )
     return Delivery(*np.clip(spoken, _LOWEST, _HIGHEST).tolist())
+
+
+def ratings() -> dict[str, dict[str, float]]:
+    """Return the arousal and valence of every clip, 0..1: name of its file -> them, see `rate`."""
+    return {Path(clip.path).name: rate(_delivery(clip, _rng_of(clip))) for clip in clips()}
+
+
+def rate(spoken: Delivery) -> dict[str, float]:
+    """Return the arousal and valence of a delivery by construction, 0..1.
+
+    Arousal is the mean of pitch, rate and effort, which is little tilt. Valence is the mean of
+    accent, slope and steadiness, which is little jitter. Each is a share of its range from _LOWEST
+    to _HIGHEST. The level is not part of them, because clips are scaled to the same peak.
+
+    >>> rate(_HIGHEST._replace(tilt=_LOWEST.tilt, jitter=_LOWEST.jitter))
+    {'arousal': 1.0, 'valence': 1.0}
+    """
+    low = np.array(_LOWEST)
+    share = Delivery(*((np.array(spoken) - low) / (np.array(_HIGHEST) - low)).tolist())
+    return {
+        "arousal": (share.pitch + share.rate + 1 - share.tilt) / 3,
+        "valence": (share.accent + share.slope + 1 - share.jitter) / 3,
+    }
 
 
 def _kind(symbol: str) -> str:
@@ -336,7 +363,7 @@ def synthesise(
 
 def render(clip: Clip) -> NDArray[np.int16]:
     """Synthesise a clip: int16 [samples] at SAMPLE_RATE."""
-    rng = _generator(clip.emotion, clip.speaker, clip.utterance, clip.take)
+    rng = _rng_of(clip)
     spoken = _delivery(clip, rng)
     return synthesise(_UTTERANCES[clip.utterance - 1], _VOICES[clip.speaker - 1], spoken, rng)
 

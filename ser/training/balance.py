@@ -67,7 +67,7 @@ def balance(
     adasyn adds more clips near those of other emotions, so the numbers match only approximately.
     Both use normalised features of one length, and the first version of each clip. none and
     class_weights add nothing. Clips are counted whatever their weights; a repeated clip keeps its
-    weight.
+    weight and its ratings, and a clip that is made between others has no ratings.
 
     Args:
         examples: the train clips of a fold.
@@ -99,6 +99,7 @@ def _repeat(examples: Examples, counts: NDArray[np.int64], rng: np.random.Genera
         [examples.statistics[i] for i in chosen],
         None if examples.voices is None else examples.voices[chosen],
         None if examples.loss_weights is None else examples.loss_weights[chosen],
+        None if examples.ratings is None else examples.ratings[chosen],
     )
 
 
@@ -135,6 +136,9 @@ def _interpolate(
         np.concatenate([examples.labels, np.array(labels, dtype=np.int64)]),
         examples.dims,
         [*examples.statistics, *(identity_statistics(examples.dims) for _ in made)],
+        ratings=None
+        if examples.ratings is None
+        else np.pad(examples.ratings, ((0, len(made)), (0, 0)), constant_values=np.nan),
     )
 
 

@@ -38,6 +38,8 @@ class Examples:
         voices: int64 [clips], the number of each clip's speaker, for nets that measure voices;
             None for other nets.
         loss_weights: float32 [clips], what the loss of each clip is multiplied by; None: 1.
+        ratings: float32 [clips, dimensions], arousal and valence in 0..1 for nets that learn them,
+            NaN for a clip that was not rated; None for other nets.
     """
 
     versions: Sequence[Sequence[FloatArray | ArraySlice]]
@@ -46,6 +48,7 @@ class Examples:
     statistics: Sequence[Statistics | None]
     voices: NDArray[np.int64] | None = None
     loss_weights: NDArray[np.float32] | None = None
+    ratings: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.versions)
@@ -65,6 +68,7 @@ class NormalisedClips:
         self._labels = torch.from_numpy(examples.labels).to(device)
         self._voices = _on_device(examples.voices, device)
         self._loss_weights = _on_device(examples.loss_weights, device)
+        self._ratings = _on_device(examples.ratings, device)
         columns = sum(examples.dims.values())
         rows = sum(len(features) for versions in examples.versions for features in versions)
         self._keeps = 4 * columns * rows <= _room(device)
@@ -84,6 +88,10 @@ class NormalisedClips:
     def loss_weights_of(self, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor | None]:
         """Return the weights of each batch's losses in the same way; None if all are 1."""
         return _split_if_any(self._loss_weights, batches)
+
+    def ratings_of(self, batches: Sequence[NDArray[np.int64]]) -> Sequence[Tensor | None]:
+        """Return the ratings of each batch in the same way; None if they are not learned."""
+        return _split_if_any(self._ratings, batches)
 
     def frames(self, clip: int, version: int = 0) -> int:
         """Count the frames of a clip's version before it is shortened."""
@@ -140,6 +148,8 @@ class Batch:
         padded: whether any clip is shorter than the batch.
         loss_weights: float32 [batch], what the loss of each of `labels` is multiplied by; None: 1.
         mixed_loss_weights: the same of `mixed_labels`.
+        ratings: float32 [batch, dimensions], of the mixed clips, NaN where one of them was not
+            rated; None for nets that do not learn any.
     """
 
     features: Tensor
@@ -151,6 +161,7 @@ class Batch:
     padded: bool
     loss_weights: Tensor | None = None
     mixed_loss_weights: Tensor | None = None
+    ratings: Tensor | None = None
 
     def part(self, rows: slice) -> "Batch":
         """Return some of the clips, with their padding."""
@@ -166,6 +177,7 @@ class Batch:
             mixed_loss_weights=(
                 None if self.mixed_loss_weights is None else self.mixed_loss_weights[rows]
             ),
+            ratings=None if self.ratings is None else self.ratings[rows],
         )
 
 
@@ -202,9 +214,10 @@ def epoch_batches(clips: NormalisedClips, key: tuple[int, ...]) -> Iterator[Batc
         clips.labels_of(batches),
         clips.voices_of(batches),
         clips.loss_weights_of(batches),
+        clips.ratings_of(batches),
         strict=True,
     )
-    for positions, labels, voices, weights in rows:
+    for positions, labels, voices, weights, ratings in rows:
         batch = []
         for i in positions.tolist():
             # Not i: numpy ignores a 0 at the end of a key, and clip 0 would get the epoch's own.
@@ -212,8 +225,8 @@ def epoch_batches(clips: NormalisedClips, key: tuple[int, ...]) -> Iterator[Batc
             clip = change(clips.features(i, chosen[i]), dims, model, clip_rng)
             batch.append(window(clip, model.frames, clip_rng) if model.length == "crop" else clip)
         whole = collate(batch, labels, min_frames(model), voices, grain)
-        weighted = replace(whole, loss_weights=weights, mixed_loss_weights=weights)
-        yield mix(weighted, model.mixup, rng)
+        told = replace(whole, loss_weights=weights, mixed_loss_weights=weights, ratings=ratings)
+        yield mix(told, model.mixup, rng)
 
 
 def window(features: Tensor, frames: int, rng: np.random.Generator) -> Tensor:
@@ -248,10 +261,17 @@ def in_order(
         return
     order = np.argsort([-clips.frames(i) for i in range(len(clips))], kind="stable")
     batches = np.split(order, range(batch_size, len(order), batch_size))
-    rows = zip(batches, clips.labels_of(batches), clips.voices_of(batches), strict=True)
-    for positions, labels, voices in rows:
+    rows = zip(
+        batches,
+        clips.labels_of(batches),
+        clips.voices_of(batches),
+        clips.ratings_of(batches),
+        strict=True,
+    )
+    for positions, labels, voices, ratings in rows:
         batch = [clips.features(i) for i in positions.tolist()]
-        yield positions, collate(batch, labels, min_frames(clips.model), voices)
+        whole = collate(batch, labels, min_frames(clips.model), voices)
+        yield positions, replace(whole, ratings=ratings)
 
 
 def collate(
@@ -302,6 +322,7 @@ def mix(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
     weight = float(rng.beta(alpha, alpha))
     other = torch.from_numpy(rng.permutation(len(batch.labels)))
     other = other.to(batch.features.device, non_blocking=True)
+    ratings = batch.ratings
     return replace(
         batch,
         features=weight * batch.features + (1 - weight) * batch.features[other],
@@ -309,4 +330,5 @@ def mix(batch: Batch, alpha: float, rng: np.random.Generator) -> Batch:
         mixed_labels=batch.labels[other],
         mixed_loss_weights=None if batch.loss_weights is None else batch.loss_weights[other],
         weight=weight,
+        ratings=None if ratings is None else weight * ratings + (1 - weight) * ratings[other],
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ser.core.clips import speaker_of
 from ser.core.needs import needs_of
@@ -39,20 +40,23 @@ class ExampleSource:
         features: Store,
         model: Model,
         copies: Mapping[str, Sequence[ArraySlice]] | None = None,
+        dimensions: Sequence[str] = (),
     ) -> None:
         """Collect labels and voices, and the statistics of each speaker if they are used.
 
         Args:
-            clips: clip, corpus, speaker and emotion of the table clips.csv.
+            clips: clip, corpus, speaker, emotion and the dimensions of the table clips.csv.
             features: clip -> float32 [frames, dims].
             model: its normalisation is clip, speaker (by all of the speaker's clips, including test
                 clips; labels are not used), corpus (see `of_fold`) or train. Nets that standardise
                 what they pool get features without normalisation.
             copies: clip -> where the features of its changed copies are; None without copies.
+            dimensions: columns of ratings that the net learns.
         """
         self.dims: dict[str, int] = features.meta["dims"]
         self._features, self._copies = features, copies or {}
         self._normalisation = model.normalisation
+        self._ratings = clips.set_index("clip")[list(dimensions)].astype(np.float32)
         self._emotion = dict(zip(clips["clip"], clips["emotion"], strict=True))
         voices = clips["corpus"] if model.normalisation == "corpus" else speaker_of(clips)
         self._voice = dict(zip(clips["clip"], voices, strict=True))
@@ -124,6 +128,7 @@ class ExampleSource:
             self.dims,
             self._statistics(clips, train_statistics),
             self._voices(clips),
+            ratings=self._rated(clips),
         )
 
     def measured_examples(self, clips: Sequence[str], emotions: Sequence[str]) -> Examples | None:
@@ -179,7 +184,14 @@ class ExampleSource:
             self._statistics(names, train_statistics),
             self._voices(names),
             None if weight_of is None else np.array([weight_of[c] for c in names], np.float32),
+            self._rated(names),
         )
+
+    def _rated(self, clips: Sequence[str]) -> NDArray[np.float32] | None:
+        """Return the clips' ratings [clips, dimensions]; None if the net does not learn any."""
+        if self._ratings.empty:
+            return None
+        return np.array(self._ratings.loc[list(clips)], np.float32)
 
     def _voices(self, clips: Sequence[str]) -> np.ndarray | None:
         """Return the numbers of the clips' voices; None if the net does not use them."""

@@ -14,12 +14,13 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from ser.core.dimensions import DIMENSIONS
 from ser.core.errors import UserError
 from ser.core.needs import needs_of
 from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Model
 from ser.core.store import Store
-from ser.core.tables import read_csv
+from ser.core.tables import read_csv, read_header
 from ser.nets import model_folder
 from ser.nets.normalisation import Statistics
 from ser.nets.weights import Weights
@@ -144,26 +145,28 @@ def train_fold(
         team: the processes that train it together; None: only this one.
 
     Raises:
-        UserError: as `ser.training.loop.fit` or `ser.training.learners.fit_learner`, or there are
-            snapshots of another training.
+        UserError: as `ser.training.loop.fit` or `ser.training.learners.fit_learner`, too few clips
+            are rated in a dimension, or there are snapshots of another training.
     """
     make_deterministic()
     limit_threads(model)
     use_tensor_cores()
     team = team or Team(choose_device())
     # Without the other columns: each takes as much memory as all that is known of a clip here.
-    clips = read_csv(inputs.clips, ["clip", "corpus", "speaker", "emotion"])
+    dimensions = learned_dimensions(inputs.clips, model)
+    clips = read_csv(inputs.clips, ["clip", "corpus", "speaker", "emotion", *dimensions])
     splits = read_csv(inputs.splits)
     emotions = sorted(set(clips["emotion"]))
     store = Store(inputs.features)
     rows = splits[splits["fold"] == fold]
     clips_of = rows.groupby("subset")["clip"].agg(list).to_dict()
     tested = splits["clip"][splits["subset"] == "test"]
-    every = ExampleSource(clips, store, model, find_copies(inputs.augmented))
+    every = ExampleSource(clips, store, model, find_copies(inputs.augmented), dimensions)
     source = every.of_fold(clips_of["train"], tested)
     train, val, train_statistics = examples_of_fold(
         source, clips_of, weights_other_than_one(rows), emotions, model, fold
     )
+    _require_ratings(train, dimensions, fold)
     measured = source.measured_examples(clips_of["train"], emotions)
     features = Preprocessing.model_validate(store.meta).features
     if model.balance != "none" and team.leads:
@@ -195,6 +198,38 @@ def train_fold(
         )
     arrays = {name: tensor.numpy() for name, tensor in weights.items()}
     return Trained(arrays, history, train_statistics, len(train))
+
+
+def learned_dimensions(clips: Path, model: Model) -> list[str]:
+    """Return the dimensions that a net learns beside the emotions: those that any clip is rated in.
+
+    Args:
+        clips: the table clips.csv.
+        model: with a dimension_weight of 0, there are none.
+
+    Raises:
+        UserError: they are to be learned, and no clip is rated.
+    """
+    if model.dimension_weight == 0:
+        return []
+    header = read_header(clips)
+    if found := [name for name in DIMENSIONS if name in header]:
+        return found
+    raise UserError(
+        f"model.dimension_weight {model.dimension_weight:g} is for clips that are rated, and none "
+        f"is: add a column {' or '.join(DIMENSIONS)} to labels.csv, or set it to 0"
+    )
+
+
+def _require_ratings(train: Examples, dimensions: Sequence[str], fold: int) -> None:
+    """Check that two different ratings of each dimension are among the train examples of a fold."""
+    for place, name in enumerate(dimensions):
+        ratings = np.asarray(train.ratings)[:, place]
+        if len(np.unique(ratings[~np.isnan(ratings)])) < 2:
+            raise UserError(
+                f"fold {fold} trains on fewer than two different ratings of {name}, from which a "
+                "net cannot learn it: rate more clips, or set model.dimension_weight: 0"
+            )
 
 
 def weights_other_than_one(rows: pd.DataFrame) -> dict[str, float] | None:

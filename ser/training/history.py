@@ -12,7 +12,9 @@ from ser.core.tables import read_rows
 class Epoch:
     """Losses and accuracies of one epoch; those of validation are None without val clips.
 
-    Training figures are means over the augmented batches of the epoch.
+    Training figures are means over the augmented batches of the epoch. Losses are of the emotions
+    alone. ccc is the concordance with the ratings, mean over the dimensions; None if the net does
+    not learn these, or if fewer than two clips are rated.
     """
 
     fold: int
@@ -21,6 +23,8 @@ class Epoch:
     val_loss: float | None
     train_accuracy: float
     val_accuracy: float | None
+    train_ccc: float | None = None
+    val_ccc: float | None = None
 
 
 def read_history(path: Path) -> list[Epoch]:
@@ -57,7 +61,8 @@ def best_epoch(history: Sequence[Epoch]) -> Epoch:
 def mean_figures(epochs: Sequence[Epoch]) -> dict[str, float]:
     """Return the kept epochs' means over the folds; validation only if all folds have it."""
     means = {}
-    for name in ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+    named = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
+    for name in (*named, "train_ccc", "val_ccc"):
         values = [getattr(epoch, name) for epoch in epochs]
         if None not in values:
             means[name] = fmean(values)

@@ -84,7 +84,7 @@ def fit_learner(fold: FoldData, model: Model) -> tuple[Weights, list[Epoch]]:
     net = restore(model, features.shape[1], fold.emotions, weights)
     train_loss, train_accuracy = loss_and_accuracy(predict(net, train), rows.labels)
     val = NormalisedClips(fold.val, model, torch.device("cpu"))
-    val_loss, val_accuracy = validate(net, val)
+    val_loss, val_accuracy, _ = validate(net, val)
     history = [Epoch(fold.number, 1, train_loss, val_loss, train_accuracy, val_accuracy)]
     return weights, history
 

@@ -26,10 +26,11 @@ from ser.nets.weights import Weights, snapshot_name, write_weights
 from ser.training.balance import loss_weights
 from ser.training.batches import Batch, Examples, NormalisedClips, count_batches, epoch_batches
 from ser.training.checkpoint import Progress, restore, save
+from ser.training.concordance import mean_concordance
 from ser.training.devices import precision_of, records_steps
 from ser.training.history import Epoch
 from ser.training.pooled import measure_pooled, measure_voices
-from ser.training.predict import loss_and_accuracy, predict
+from ser.training.predict import loss_and_accuracy, predict_with_dimensions
 from ser.training.recorded import CudaRecorder, RecordedSteps
 from ser.training.schedule import batch_factor, learning_rate
 from ser.training.steps import Steps
@@ -50,7 +51,7 @@ class FoldData:
         val: examples for early stopping; may be empty if model.patience is 0.
         measured: examples over which a net standardises what it pools; None for other nets.
         features: settings of the features.
-        emotions: number of classes.
+        emotions: number of classes; the dimensions that are learned too are in the examples.
         new_voices: numbers of the measured voices by whose clips the trained net standardises new
             recordings; None: as it was measured before training.
     """
@@ -96,8 +97,9 @@ def fit(
         history).
 
     Raises:
-        UserError: early stopping without val clips, a loss that is not finite, a damaged
-            checkpoint, or processes that do not see the same checkpoint.
+        UserError: early stopping without val clips, several processes that learn dimensions, a loss
+            that is not finite, a damaged checkpoint, or processes that do not see the same
+            checkpoint.
     """
     if model.patience > 0 and len(fold.val) == 0:
         raise UserError(
@@ -105,6 +107,11 @@ def fit(
             "has no val clips: set split.val above 0, or model.patience: 0"
         )
     team = run.team
+    if team.size > 1 and fold.train.ratings is not None:
+        raise UserError(
+            f"model.dimension_weight {model.dimension_weight:g} compares all clips of a batch, "
+            "which several processes share: set SER_DEVICES to 1, or model.dimension_weight to 0"
+        )
     weighted = replace(fold.train, loss_weights=loss_weights(fold.train, model))
     train = NormalisedClips(weighted, model, team.device)
     val = NormalisedClips(fold.val, model, team.device)
@@ -112,7 +119,8 @@ def fit(
     if fold.measured is not None:
         measured = NormalisedClips(fold.measured, model, team.device)
     state = _resume_or_start(fold, model, run)
-    steps = Steps(state, model.label_smoothing, team, precision_of(model, team.device))
+    precision = precision_of(model, team.device)
+    steps = Steps(state, model.label_smoothing, team, precision, model.dimension_weight)
     take = steps.take
     if records_steps(team.device) and team.size == 1:
         take = RecordedSteps(take, CudaRecorder(state.optimizer, team.device)).take
@@ -129,8 +137,17 @@ def fit(
         train_loss, train_accuracy = steps.means(len(train))
         measure_voices(state.net, measured, fold.new_voices)
         # All processes use one process's figures, because theirs may differ in the last digit.
-        val_loss, val_accuracy = team.agree(validate(state.net, val))
-        newest = Epoch(fold.number, epoch, train_loss, val_loss, train_accuracy, val_accuracy)
+        val_loss, val_accuracy, val_ccc = team.agree(validate(state.net, val))
+        newest = Epoch(
+            fold.number,
+            epoch,
+            train_loss,
+            val_loss,
+            train_accuracy,
+            val_accuracy,
+            steps.mean_concordance(),
+            val_ccc,
+        )
         _check_finite(newest, model)
         state.history.append(newest)
         if model.patience > 0 and _is_best(state.history):
@@ -169,7 +186,9 @@ def _resume_or_start(fold: FoldData, model: Model, run: Run) -> Progress:
 
 def _start(fold: FoldData, model: Model, team: Team) -> Progress:
     seed_epoch(model, fold.number, 0)
-    net = build(model, sum(fold.train.dims.values()), fold.emotions)
+    ratings = fold.train.ratings
+    outputs = fold.emotions + (0 if ratings is None else ratings.shape[1])
+    net = build(model, sum(fold.train.dims.values()), outputs)
     if isinstance(net, StandardisingNet):
         net.tune(mel_band_hertz(fold.features))
     net = net.to(team.device)
@@ -256,11 +275,19 @@ def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = group["pace"] * rate
 
 
-def validate(net: nn.Module, val: NormalisedClips) -> tuple[float | None, float | None]:
-    """Compute cross-entropy (without smoothing) and accuracy on the val clips; None without any."""
+def validate(
+    net: nn.Module, val: NormalisedClips
+) -> tuple[float | None, float | None, float | None]:
+    """Compute cross-entropy (without smoothing), accuracy and concordance on the val clips.
+
+    They are None without val clips; the concordance also if no dimension is learned or rated.
+    """
     if len(val) == 0:
-        return None, None
-    return loss_and_accuracy(predict(net, val), val.examples.labels)
+        return None, None, None
+    probabilities, values = predict_with_dimensions(net, val)
+    ratings = val.examples.ratings
+    agreement = None if ratings is None else mean_concordance(values, ratings)
+    return *loss_and_accuracy(probabilities, val.examples.labels), agreement
 
 
 def _check_finite(epoch: Epoch, model: Model) -> None:

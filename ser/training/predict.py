@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ser.nets.outputs import split_outputs
 from ser.training.batches import Batch, NormalisedClips, in_order
 
 
@@ -20,25 +21,53 @@ def predict(net: nn.Module, clips: NormalisedClips) -> NDArray[np.float32]:
     Returns:
         float32 [clips, emotions], in the order of the clips; rows sum to 1.
     """
+    return predict_with_dimensions(net, clips)[0]
+
+
+def predict_with_dimensions(
+    net: nn.Module, clips: NormalisedClips
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Compute the probability of every emotion, and arousal and valence, for every clip.
+
+    Args:
+        net: on the clips' device.
+        clips: at least one.
+
+    Returns:
+        (float32 [clips, emotions], rows sum to 1; float32 [clips, dimensions] in 0..1, without a
+        column if the net learned none), in the order of the clips.
+    """
     if len(clips) == 0:
         raise ValueError("there are no clips to predict")
     net.eval()
-    order, parts = [], []
+    order, parts, valued = [], [], []
     with torch.inference_mode():
         for positions, batch in in_order(clips):
             order.append(positions)
-            parts.append(logits_of(net, batch).softmax(dim=1, dtype=torch.float32))
+            logits, values = outputs_of(net, batch)
+            parts.append(logits.softmax(dim=1, dtype=torch.float32))
+            valued.append(logits.new_zeros(len(logits), 0) if values is None else values)
         probabilities: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
-    return probabilities[np.argsort(np.concatenate(order))]
+        dimensions: NDArray[np.float32] = torch.cat(valued).cpu().numpy()
+    back = np.argsort(np.concatenate(order))
+    return probabilities[back], dimensions[back]
 
 
 def logits_of(net: nn.Module, batch: Batch) -> Tensor:
-    """Compute a batch's logits; the net is given the speakers' numbers if the batch has them."""
+    """Compute a batch's logits: see `outputs_of`."""
+    return outputs_of(net, batch)[0]
+
+
+def outputs_of(net: nn.Module, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """Compute a batch's logits, and its values of the dimensions if the batch has their ratings.
+
+    The net is given the speakers' numbers if the batch has them.
+    """
     if batch.voices is None:
-        logits: Tensor = net(batch.features, batch.lengths)
+        outputs: Tensor = net(batch.features, batch.lengths)
     else:
-        logits = net(batch.features, batch.lengths, batch.voices)
-    return logits
+        outputs = net(batch.features, batch.lengths, batch.voices)
+    return split_outputs(outputs, 0 if batch.ratings is None else batch.ratings.shape[1])
 
 
 def loss_and_accuracy(

@@ -59,6 +59,8 @@ class RecordedSteps:
             own.voices.copy_(batch.voices)
         if own.loss_weights is not None and batch.loss_weights is not None:
             own.loss_weights.copy_(batch.loss_weights)
+        if own.ratings is not None and batch.ratings is not None:
+            own.ratings.copy_(batch.ratings)
         replay()
 
     def _is_worth_recording(self, batch: Batch, times: int) -> bool:
@@ -84,6 +86,7 @@ def _copied(batch: Batch) -> Batch:
         voices=None if batch.voices is None else batch.voices.clone(),
         loss_weights=weights,
         mixed_loss_weights=weights,
+        ratings=None if batch.ratings is None else batch.ratings.clone(),
     )
 
 

@@ -44,7 +44,8 @@ class Answer:
 
 
 Write = Callable[[Answer], None]
-Format = Callable[[TextIO, Sequence[str]], AbstractContextManager[Write]]
+# (file, emotions, dimensions) -> what writes answers to it.
+Format = Callable[[TextIO, Sequence[str], Sequence[str]], AbstractContextManager[Write]]
 
 # What a formula starts with, also in the full width of East Asian characters.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -54,29 +55,32 @@ _MIN_WIDTH = 10  # of the table's columns, in characters
 
 
 @contextmanager
-def as_table(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
+def as_table(
+    out: TextIO, emotions: Sequence[str], dimensions: Sequence[str] = ()
+) -> Iterator[Write]:
     """Write a table for people: a line per recording, and one per window of long ones."""
     width = max(_MIN_WIDTH, 2 + max(map(len, emotions)))
-    print(_columns(("emotion", *emotions, "seconds"), width) + "file", file=out)
+    head = ("emotion", *emotions, *dimensions, "seconds")
+    print(_columns(head, width) + "file", file=out)
 
     def write(answer: Answer) -> None:
         name = printable(answer.file)
         if answer.prediction is None:
             print(
-                f"{'-':<{width * (len(emotions) + 2)}}{name}: {answer.reason}, "
+                f"{'-':<{width * len(head)}}{name}: {answer.reason}, "
                 f"{printable(answer.detail or '')}",
                 file=out,
             )
             return
         p = answer.prediction
         note = f" ({p.note})" if p.note else ""
-        line = _cells(answer.word(p), p.probabilities, f"{p.seconds:.1f}", emotions)
+        line = _cells(answer.word(p), p, f"{p.seconds:.1f}", emotions, dimensions)
         print(_columns(line, width) + name + note, file=out)
         for window in p.windows:
             span = f"  {clock(window.start)} to {clock(window.end)}"
             seconds = f"{window.end - window.start:.1f}"
             note = f" {window.reason}" if window.reason else ""
-            line = _cells(answer.word(window), window.probabilities, seconds, emotions)
+            line = _cells(answer.word(window), window, seconds, emotions, dimensions)
             print(_columns(line, width) + span + note, file=out)
 
     yield write
@@ -84,12 +88,15 @@ def as_table(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
 
 def _cells(
     emotion: str | None,
-    probabilities: Mapping[str, float] | None,
+    part: Prediction | Window,
     seconds: str,
     emotions: Sequence[str],
+    dimensions: Sequence[str],
 ) -> list[str]:
-    shares = [f"{probabilities[name]:.1%}" if probabilities else "" for name in emotions]
-    return [emotion or "-", *shares, seconds]
+    known = part.probabilities
+    shares = [f"{known[name]:.1%}" if known else "" for name in emotions]
+    values = [f"{part.dimensions[name]:.2f}" if known else "" for name in dimensions]
+    return [emotion or "-", *shares, *values, seconds]
 
 
 def _columns(cells: Sequence[str], width: int) -> str:
@@ -128,7 +135,9 @@ def cell(text: str) -> str:
 
 
 @contextmanager
-def as_json(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
+def as_json(
+    out: TextIO, emotions: Sequence[str], dimensions: Sequence[str] = ()
+) -> Iterator[Write]:
     """Write one JSON array with one object, on one line, per recording."""
     count = 0
 
@@ -163,6 +172,7 @@ def to_json_object(answer: Answer) -> dict[str, Any]:
         "emotion": answer.emotion(p),
         "uncertain": answer.is_uncertain(p),
         "probabilities": p and _rounded(p.probabilities),
+        "dimensions": p and _rounded(p.dimensions),
         "windows": [_window_to_json_object(answer, window) for window in p.windows] if p else [],
         "reason": answer.reason,
         "detail": p.note if p else answer.detail,
@@ -176,21 +186,22 @@ def _window_to_json_object(answer: Answer, window: Window) -> dict[str, Any]:
         "emotion": answer.emotion(window),
         "uncertain": answer.is_uncertain(window),
         "probabilities": window.probabilities and _rounded(window.probabilities),
+        "dimensions": window.probabilities and _rounded(window.dimensions),
         "reason": window.reason,
     }
 
 
-def _rounded(probabilities: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(share, _DIGITS) for name, share in probabilities.items()}
+def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(share, _DIGITS) for name, share in shares.items()}
 
 
 @contextmanager
-def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
+def as_csv(out: TextIO, emotions: Sequence[str], dimensions: Sequence[str] = ()) -> Iterator[Write]:
     """Write CSV: one row per recording (part: whole) and one per window of it (part: window).
 
     Names of files are escaped as in `cell`; `as_json` has them as they are.
     """
-    head = ("file", "part", "start", "end", "emotion", *emotions, "reason", "detail")
+    head = ("file", "part", "start", "end", "emotion", *emotions, *dimensions, "reason", "detail")
     writer = csv.DictWriter(out, head, restval="", lineterminator="\n")
     writer.writeheader()
 
@@ -208,14 +219,16 @@ def as_csv(out: TextIO, emotions: Sequence[str]) -> Iterator[Write]:
                 "start": 0,
                 "end": round(p.seconds, 6),
                 **_rounded(p.probabilities),
+                **_rounded(p.dimensions),
                 "detail": p.note,
             }
         )
         for window in p.windows:
             cells = _window_to_json_object(answer, window)
             # Before the probabilities come in, because emotions may have these names too.
-            del cells["probabilities"], cells["uncertain"]
+            del cells["probabilities"], cells["dimensions"], cells["uncertain"]
             cells |= {"emotion": answer.word(window), **_rounded(window.probabilities or {})}
+            cells |= _rounded(window.dimensions)
             writer.writerow({"file": file, "part": "window", **cells})
 
     yield write

@@ -136,9 +136,12 @@ def windows_of(prediction: Prediction) -> tuple[Window, ...]:
     """Return the windows of a prediction; a recording that was not cut is one window.
 
     >>> windows_of(Prediction(1.5, {"angry": 0.75, "sad": 0.25}))
-    (Window(start=0.0, end=1.5, probabilities={'angry': 0.75, 'sad': 0.25}, reason=None),)
+    (Window(start=0.0, end=1.5, probabilities={'angry': 0.75, 'sad': 0.25}, reason=None, \
+dimensions={}),)
     """
-    whole = Window(0.0, prediction.seconds, prediction.probabilities)
+    whole = Window(
+        0.0, prediction.seconds, prediction.probabilities, dimensions=prediction.dimensions
+    )
     return prediction.windows or (whole,)
 
 

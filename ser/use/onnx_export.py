@@ -8,7 +8,12 @@ from torch import Tensor, nn
 from ser.core.kinds import LOGMEL
 from ser.inference.nets import WAVEFORM
 from ser.inference.onnx_export import export_nets, quietly, write_onnx
-from ser.inference.onnx_nets import FOLD_PROBABILITIES, PROBABILITIES
+from ser.inference.onnx_nets import (
+    DIMENSIONS,
+    FOLD_DIMENSIONS,
+    FOLD_PROBABILITIES,
+    PROBABILITIES,
+)
 from ser.inference.torch_nets import Folds
 from ser.nets import model_folder
 from ser.nets.description import Description
@@ -20,8 +25,9 @@ _EXAMPLE_SAMPLES = 50_000
 class FromWaveform(nn.Module):
     """The nets of all folds, with the layers that compute their input from a waveform.
 
-    Shapes: [samples] -> (mean of the folds' probabilities [emotions], each fold's [folds,
-    emotions]).
+    Shapes:
+        [samples] -> (mean of the folds' probabilities [emotions], each fold's [folds, emotions]);
+        where the nets learned dimensions, also the same of their values.
     """
 
     def __init__(self, description: Description, folds: Folds) -> None:
@@ -35,10 +41,10 @@ class FromWaveform(nn.Module):
             folds,
         )
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute the probabilities."""
-        fold_probabilities = self.layers(waveform)
-        return fold_probabilities.mean(dim=0), fold_probabilities
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
+        """Compute the probabilities, and the values if there are any."""
+        of_folds: tuple[Tensor, ...] = self.layers(waveform)
+        return tuple(answer for each in of_folds for answer in (each.mean(dim=0), each))
 
 
 def takes_waveforms(description: Description) -> bool:
@@ -60,7 +66,8 @@ def export(folder: Path, path: Path) -> None:
 
     See `takes_waveforms` for which of the two signatures the file has:
     waveform [samples], as `checked_waveform` returns it -> probabilities [emotions], the mean of
-    the folds, and of_folds [folds, emotions];
+    the folds, and of_folds [folds, emotions]; where the nets learned dimensions, also dimensions
+    [dimensions] and dimensions_of_folds [folds, dimensions];
     or that of `export_nets`. The number of samples is free.
 
     Args:
@@ -74,13 +81,15 @@ def export(folder: Path, path: Path) -> None:
     if not takes_waveforms(description):
         export_nets(description, modules, path)
         return
-    net = FromWaveform(description, Folds(modules, description.temperatures))
+    learned = len(description.dimensions)
+    net = FromWaveform(description, Folds(modules, description.temperatures, learned))
+    more = [DIMENSIONS, FOLD_DIMENSIONS] if learned else []
     with quietly():
         program = torch.onnx.export(
             net.eval(),
             (torch.zeros(_EXAMPLE_SAMPLES),),
             input_names=[WAVEFORM],
-            output_names=[PROBABILITIES, FOLD_PROBABILITIES],
+            output_names=[PROBABILITIES, FOLD_PROBABILITIES, *more],
             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
             dynamo=True,
             verbose=False,

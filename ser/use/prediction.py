@@ -1,6 +1,6 @@
 """What a recogniser answers: probabilities of a recording, or of each window of a long one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -12,12 +12,14 @@ class Window:
         end: in seconds.
         probabilities: emotion -> 0..1; None: the window cannot be classified.
         reason: why it cannot, such as no_speech or silent.
+        dimensions: arousal and valence, 0..1: see `Prediction`.
     """
 
     start: float
     end: float
     probabilities: dict[str, float] | None
     reason: str | None = None
+    dimensions: dict[str, float] = field(default_factory=dict)
 
     @property
     def emotion(self) -> str | None:
@@ -40,12 +42,15 @@ class Prediction:
         windows: of a long recording; empty for others.
         note: a warning that the prediction is less reliable: the sample rate is low, the model was
             trained on the recording, or it is adapted to recordings of another band; or None.
+        dimensions: what the model learned of arousal and valence -> 0..1: see
+            `ser.core.dimensions`; of a long recording, the mean likewise; empty for other models.
     """
 
     seconds: float
     probabilities: dict[str, float]
     windows: tuple[Window, ...] = ()
     note: str | None = None
+    dimensions: dict[str, float] = field(default_factory=dict)
 
     @property
     def emotion(self) -> str:

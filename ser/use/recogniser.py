@@ -27,7 +27,7 @@ from ser.core.rejection import NO_SPEECH, Rejected
 from ser.core.typing import FloatArray
 from ser.decoding.decoding import open_stream
 from ser.features.extract import extract
-from ser.inference.nets import WAVEFORM, Nets, input_of_folds
+from ser.inference.nets import WAVEFORM, Nets, input_of_folds, split_answers
 from ser.nets.description import Description
 from ser.nets.normalisation import Statistics, identity_statistics, measure_statistics
 from ser.use.narrowband import ABOVE, is_narrowband, mostly_narrow
@@ -58,7 +58,8 @@ class Enrolled:
 class Recogniser:
     """Predicts the emotion in recordings with the nets of a trained model.
 
-    The prediction of several folds is the mean of their nets' probabilities.
+    The prediction of several folds is the mean of their nets' probabilities, and of their values of
+    the dimensions.
 
     Attributes:
         description: of the model.
@@ -345,19 +346,22 @@ class Recogniser:
         for start, samples, whole in cut(digest.reading(blocks), rate, windows):
             recording = Recording(samples, rate, "")
             if whole:
-                probabilities, is_narrow = self._probabilities(recording)
+                answers, is_narrow = self._answer(recording)
                 note = self._warning(rate, digest, [is_narrow])
-                return Prediction(recording.seconds, self._by_emotion(probabilities), note=note)
+                probabilities, values = self._by_name(answers)
+                return Prediction(recording.seconds, probabilities, note=note, dimensions=values)
             end = start + len(samples)
             span = (start / rate, end / rate)
             try:
-                probabilities, is_narrow = self._probabilities(recording)
-                heard.append(Window(*span, self._by_emotion(probabilities)))
+                answers, is_narrow = self._answer(recording)
+                probabilities, values = self._by_name(answers)
+                heard.append(Window(*span, probabilities, dimensions=values))
                 narrow.append(is_narrow)
             except Rejected as verdict:
                 heard.append(Window(*span, None, verdict.reason))
         note = self._warning(rate, digest, narrow)
-        return Prediction(end / rate, self._mean(heard), tuple(heard), note)
+        probabilities, values = self._by_name(self._mean(heard))
+        return Prediction(end / rate, probabilities, tuple(heard), note, values)
 
     def _warning(self, rate: int, digest: SamplesDigest, narrow: Sequence[bool]) -> str | None:
         """Return why the prediction is less reliable than others, or None.
@@ -394,26 +398,27 @@ class Recogniser:
             raise Rejected(NO_SPEECH, "nobody speaks in it")
         return waveform
 
-    def _probabilities(self, recording: Recording) -> tuple[NDArray[np.float64], bool]:
+    def _answer(self, recording: Recording) -> tuple[NDArray[np.float64], bool]:
         """Recognise a recording or a window of one.
 
         Returns:
-            (probabilities [emotions], whether it holds nothing above the band of a telephone line).
+            (probabilities and values [emotions + dimensions], whether it holds nothing above the
+            band of a telephone line).
         """
         heard = self._checked(recording)
         waveform = self._speech(heard)
         mean: NDArray[np.float64] = self._answers(heard, waveform)[self._chosen_nets].mean(axis=0)
         return mean, is_narrowband(waveform, self._form.sample_rate)
 
-    def fold_probabilities(self, samples: NDArray[Any], rate: int) -> NDArray[np.float64]:
-        """Compute the probabilities of each fold's net, without a check for speech.
+    def fold_answers(self, samples: NDArray[Any], rate: int) -> NDArray[np.float64]:
+        """Compute the answer of each fold's net, without a check for speech.
 
         Args:
             samples: see `predict`.
             rate: sample rate in Hz.
 
         Returns:
-            probabilities [folds, emotions].
+            probabilities, then values of the dimensions, [folds, emotions + dimensions].
 
         Raises:
             Rejected: the recording cannot be used.
@@ -443,7 +448,7 @@ class Recogniser:
             UserError: the nets do not answer with probabilities.
         """
         mean: NDArray[np.float64] = self._feature_answers(features)[self._chosen_nets].mean(axis=0)
-        return mean
+        return mean[: len(self.emotions)]
 
     @property
     def takes_waveforms(self) -> bool:
@@ -451,23 +456,52 @@ class Recogniser:
         return self._nets.take == WAVEFORM
 
     def _answers(self, heard: FloatArray, waveform: FloatArray) -> NDArray[np.float64]:
-        """Compute the probabilities [folds, emotions] from the input that the nets take."""
+        """Compute the answers [folds, emotions + dimensions] from the input that the nets take."""
         if self.takes_waveforms:
-            return _checked(self._nets.answer(heard))
+            return self._checked_answers(self._nets.answer(heard))
         return self._feature_answers(self.features(waveform))
 
     def _feature_answers(self, features: FloatArray) -> NDArray[np.float64]:
-        return _checked(self._nets.answer(input_of_folds(features, self.description, self._voice)))
+        taken = input_of_folds(features, self.description, self._voice)
+        return self._checked_answers(self._nets.answer(taken))
 
-    def _by_emotion(self, probabilities: Sequence[float] | NDArray[np.float64]) -> dict[str, float]:
-        return dict(zip(self.emotions, map(float, probabilities), strict=True))
+    def _checked_answers(self, answers: FloatArray) -> NDArray[np.float64]:
+        """Check that the nets answered with probabilities and with values in 0..1; return these.
 
-    def _mean(self, heard: Sequence[Window]) -> dict[str, float]:
-        """Average the probabilities of the windows that have any, each moment counted once."""
-        known = {(w.start, w.end): list(w.probabilities.values()) for w in heard if w.probabilities}
+        Raises:
+            UserError: they did not.
+        """
+        probabilities, values = split_answers(answers, self.description)
+        # `not`, because a comparison with NaN is false.
+        if not (
+            answers.min() >= 0
+            and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
+            and (values <= 1).all()
+        ):
+            raise UserError("the model's answers are not probabilities: its weights are damaged")
+        return answers.astype(np.float64)
+
+    def _by_name(
+        self, answers: Sequence[float] | NDArray[np.float64]
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Return an answer as (emotion -> probability, dimension -> value)."""
+        numbers, emotions = list(map(float, answers)), len(self.emotions)
+        return (
+            dict(zip(self.emotions, numbers[:emotions], strict=True)),
+            dict(zip(self.description.dimensions, numbers[emotions:], strict=True)),
+        )
+
+    def _mean(self, heard: Sequence[Window]) -> NDArray[np.float64]:
+        """Average the answers about the windows that have any, each moment counted once."""
+        known = {
+            (w.start, w.end): [*w.probabilities.values(), *w.dimensions.values()]
+            for w in heard
+            if w.probabilities
+        }
         if known:
             weights = shared_seconds(list(known))
-            return self._by_emotion(np.average(list(known.values()), axis=0, weights=weights))
+            mean: NDArray[np.float64] = np.average(list(known.values()), axis=0, weights=weights)
+            return mean
         raise rejection_of([window.reason or NO_SPEECH for window in heard])
 
 
@@ -477,18 +511,6 @@ def rejection_of(reasons: Collection[str]) -> Rejected:
         return Rejected("zero_length", "no samples")
     (reason,) = set(reasons) if len(set(reasons)) == 1 else (NO_SPEECH,)
     return Rejected(reason, f"this holds for each of its {len(reasons)} windows")
-
-
-def _checked(answers: FloatArray) -> NDArray[np.float64]:
-    """Check that the nets answered with probabilities [folds, emotions], and return these.
-
-    Raises:
-        UserError: they did not.
-    """
-    # `not`, because a comparison with NaN is false.
-    if not (answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3)):
-        raise UserError("the model's answers are not probabilities: its weights are damaged")
-    return answers.astype(np.float64)
 
 
 def _net_indices(folds: Sequence[int], fold: int | None) -> list[int]:

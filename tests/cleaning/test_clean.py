@@ -17,6 +17,7 @@ from ser.core.sections import Clean
 from ser.core.store import Store
 from ser.core.tables import CLIP_COLUMNS, parse_report, read_csv
 from ser.decoding.suffixes import SUFFIXES
+from ser.sources import demo
 from stages import clean
 
 COMMITTED = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
@@ -965,4 +966,35 @@ def test_a_column_that_no_table_has_is_named_with_those_that_there_are(project):
         project.run()
     (project.raw / "own/labels.csv").unlink()
     with pytest.raises(UserError, match=r"names accent, device, .* there are none$"):
+        project.run()
+
+
+RATED = "path,emotion,valence,arousal\na.wav,sad,0.25,\nb.wav,angry,,\ngone.wav,sad,,0.5\n"
+
+
+def test_ratings_are_columns_of_clips_csv_if_a_kept_clip_has_any(project):
+    put_own(project, RATED)
+    clips, rejected, _, _ = project.run()
+    assert list(rejected["path"]) == ["own/gone.wav"]
+    assert tuple(clips.columns) == (*CLIP_COLUMNS, "valence")
+    rated = clips.set_index("clip")["valence"]
+    assert rated["own/a"] == 0.25
+    assert rated.isna().sum() == 2
+
+
+def test_the_synthesised_clips_are_rated_by_their_names(project):
+    put = project.put
+    put("demo/anger/a01 (1).wav", speech(1))
+    put("demo/anger/a20 (1).wav", speech(2))  # of no utterance that is synthesised
+    clips, _, _, _ = project.run()
+    rated = demo.ratings()["a01 (1).wav"]
+    assert clips["arousal"][0] == pytest.approx(rated["arousal"], abs=1e-4)
+    assert clips["valence"][0] == pytest.approx(rated["valence"], abs=1e-4)
+    assert clips[["arousal", "valence"]].iloc[1].isna().all()
+
+
+def test_ratings_need_not_be_listed_and_cannot_be(project):
+    put_own(project, RATED)
+    project.params["clean"]["columns"] = ["valence"]
+    with pytest.raises(UserError, match=r"valence: clips\.csv has a column of that name"):
         project.run()

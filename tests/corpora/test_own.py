@@ -765,3 +765,32 @@ def test_further_columns_are_read_if_they_are_wanted_and_there(tmp_path):
     with pytest.raises(UserError, match=r"language, accent, once; it has"):
         label_files("own", tmp_path, paths, {}, columns=["accent"])
     assert [path for path, _ in label_files("own", tmp_path, paths, {})] == ["a.wav"]
+
+
+# Ratings
+
+
+def test_a_table_may_rate_some_clips_in_arousal_and_valence(tmp_path):
+    table = "path;emotion;Valence;arousal\na.wav;sad;0.25;.5\nb.wav;sad;;1e-1\nc.wav;sad;;\n"
+    result = labelled(tmp_path, ["a.wav", "b.wav", "c.wav"], table)
+    assert {path: (labels.arousal, labels.valence) for path, labels in result.items()} == {
+        "a.wav": (".5", "0.25"),
+        "b.wav": ("1e-1", ""),
+        "c.wav": ("", ""),
+    }
+    assert check_table("own", tmp_path, ["labels.csv"]) == []
+
+
+@pytest.mark.parametrize(
+    "cell", ["1.01", "7", "-0.1", "high", "0,5", "nan", "inf", "0_1", "\u0660", "1e9", "0.5.1"]
+)
+def test_a_rating_that_is_not_in_0_to_1_is_refused_with_its_line(tmp_path, cell):
+    table = f"path\temotion\tarousal\nb.wav\tsad\t0.5\na.wav\tsad\t{cell}\n"
+    assert f"line 3: arousal {cell!r}: a number from 0 to 1" in refusal(tmp_path, table)
+    with pytest.raises(UserError, match="line 3"):  # already when it is pulled
+        check_table("own", tmp_path, ["labels.csv"])
+
+
+def test_a_column_of_ratings_without_any_is_refused(tmp_path):
+    table = "path,emotion,arousal,valence\na.wav,sad,0.5,\n"
+    assert "has the column valence, but no number in it" in refusal(tmp_path, table)

@@ -219,6 +219,7 @@ def make(
     trained_on=None,
     temperatures=None,
     kinds=None,
+    dimensions=(),
     **settings,
 ):
     """Write a model with random weights; return its description and nets.
@@ -227,6 +228,7 @@ def make(
     temperatures: of each fold; 1 if not given.
     kinds: of features; functionals for mlp and logmel for all others if not given.
     """
+    settings = {"dimension_weight": float(bool(dimensions))} | settings
     model = Model.model_validate(PLAIN_MODEL | {"name": name} | SETTINGS.get(name, {}) | settings)
     kinds = kinds or ["functionals" if needs_of(model).whole_clip else "logmel"]
     features = Features.model_validate(FEATURES | {"kinds": kinds})
@@ -240,6 +242,7 @@ def make(
     description = Description(
         model=model,
         emotions=EMOTIONS,
+        dimensions=list(dimensions),
         preprocessing=Preprocessing.of(FORM, features, banks),
         folds=list(folds),
         statistics=statistics,
@@ -251,7 +254,8 @@ def make(
         metrics=None if metrics is None else Figures.from_values(metrics),
     )
     torch.manual_seed(0)
-    nets = [build(model, sum(features.dims.values()), len(EMOTIONS)).eval() for _ in folds]
+    outputs = len(EMOTIONS) + len(dimensions)
+    nets = [build(model, sum(features.dims.values()), outputs).eval() for _ in folds]
     if needs_of(model).learner:
         nets = [fitted(model, clips[i:], features.dims) for i in range(len(folds))]
     if name == "statpool":

@@ -71,18 +71,18 @@ def test_every_net_answers_as_in_pytorch(tmp_path, caplog, name, normalisation):
             continue
         for seconds in (0.5, 1.3, 4.0):
             samples = speech(60, seconds)
-            expected = theirs.fold_probabilities(samples, RATE)
-            assert ours.fold_probabilities(samples, RATE) == pytest.approx(expected, abs=3e-5)
+            expected = theirs.fold_answers(samples, RATE)
+            assert ours.fold_answers(samples, RATE) == pytest.approx(expected, abs=3e-5)
 
 
 def test_a_voice_changes_the_answers_and_another_one_takes_its_place(released):
     ours, theirs = load(released), load_in_torch(released)
-    before = ours.fold_probabilities(speech(3), RATE)
+    before = ours.fold_answers(speech(3), RATE)
     for numbers in ([10], [10, 60], [60]):
         for each in (ours, theirs):
             each.adapt(recordings(*numbers))
-        adapted = ours.fold_probabilities(speech(3), RATE)
-        assert adapted == pytest.approx(theirs.fold_probabilities(speech(3), RATE), abs=1e-5)
+        adapted = ours.fold_answers(speech(3), RATE)
+        assert adapted == pytest.approx(theirs.fold_answers(speech(3), RATE), abs=1e-5)
         assert np.abs(adapted - before).max() > 1e-4
         before = adapted
 
@@ -188,11 +188,11 @@ def test_without_a_file_of_these_weights_pytorch_answers_and_it_is_said(
     released, copy, clip, capsys, change, why
 ):
     change(copy)
-    expected = load_in_torch(copy).fold_probabilities(speech(3), RATE)
+    expected = load_in_torch(copy).fold_answers(speech(3), RATE)
     done = ser_here("predict", "--model", copy, "--json", clip)
     assert done.returncode == 0
     recogniser = load(copy)
-    np.testing.assert_array_equal(recogniser.fold_probabilities(speech(3), RATE), expected)
+    np.testing.assert_array_equal(recogniser.fold_answers(speech(3), RATE), expected)
     done = run_without(["onnx"], SER, "predict", "--model", copy, clip)
     assert (done.returncode, done.stderr) == (0, f"{copy} {why}, {SLOWER}\n")
     done = run_without(TORCH, SER, "predict", "--model", copy, clip)

@@ -165,3 +165,35 @@ def test_unheard_speakers_are_neither_at_chance_nor_perfect(clips):
         cv=LeaveOneGroupOut(),
     )
     assert 0.45 < np.mean(scores) < 0.95
+
+
+def test_ratings_are_in_0_to_1_and_spread_within_each_emotion():
+    rated = demo.ratings()
+    assert set(rated) == {Path(clip.path).name for clip in demo.clips()}
+    for dimension in ("arousal", "valence"):
+        assert all(0 <= own[dimension] <= 1 for own in rated.values())
+        for emotion in "adfhs":
+            own = [r[dimension] for name, r in rated.items() if name[0] == emotion]
+            assert np.std(own) > 0.03
+
+
+def test_arousal_rises_with_pitch_and_valence_with_melody():
+    plain = demo.rate(PLAIN)
+    higher = demo.rate(PLAIN._replace(pitch=6))
+    assert higher["arousal"] - plain["arousal"] == pytest.approx(6 / 18 / 3)
+    assert higher["valence"] == plain["valence"]
+    livelier = demo.rate(PLAIN._replace(accent=4.5))
+    assert livelier["valence"] - plain["valence"] == pytest.approx(4.5 / 9 / 3)
+    assert livelier["arousal"] == plain["arousal"]
+    assert demo.rate(PLAIN._replace(level=-12)) == plain
+
+
+def test_what_is_heard_of_a_clip_follows_its_arousal(clips):
+    rated = demo.ratings()
+    names = sorted(name for name in clips if name.endswith(").wav"))[::5]
+    semitones = [12 * np.log2(median_pitch(clips[name])) for name in names]
+    voices = np.array([int(name[-6]) for name in names])
+    arousal = np.array([rated[Path(name).name]["arousal"] for name in names])
+    for voice in range(1, 7):
+        own = voices == voice
+        assert np.corrcoef(np.array(semitones)[own], arousal[own])[0, 1] > 0.5

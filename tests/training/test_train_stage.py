@@ -61,6 +61,7 @@ DRAW_PATHS = [
     "plots/history.csv",
     "test_history.csv",
     "map.csv",
+    "model",
     "plots",
 ]
 

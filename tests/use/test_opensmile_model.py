@@ -92,7 +92,7 @@ def test_columns_that_hardly_vary_leave_the_answer_finite(tmp_path):
     recogniser = load(tmp_path)
     rng = np.random.default_rng(0)
     for sound in (rng.normal(0, 0.1, 2 * RATE), np.sin(np.arange(2 * RATE) / 20)):
-        answer = recogniser.fold_probabilities(sound.astype(np.float32), RATE)
+        answer = recogniser.fold_answers(sound.astype(np.float32), RATE)
         assert np.isfinite(answer).all()
 
 

@@ -88,6 +88,7 @@ def test_json_is_one_array_with_all_that_is_known(answered):
         "emotion",
         "uncertain",
         "probabilities",
+        "dimensions",
         "windows",
         "reason",
         "detail",

@@ -76,7 +76,7 @@ def package():
 def enliven(folder):
     """Change a model with random weights so that its answers differ between clips."""
     recogniser = load(folder)
-    clips = [recogniser.fold_probabilities(speech(n), RATE) for n in range(0, 50, 5)]
+    clips = [recogniser.fold_answers(speech(n), RATE) for n in range(0, 50, 5)]
     levels = np.log(np.stack(clips))
     for place, fold in enumerate(recogniser.description.folds):
         file = folder / f"fold-{fold}.safetensors"
@@ -91,7 +91,7 @@ def enliven(folder):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("web") / "model"
-    make(folder, "cnn", folds=(1, 2), normalisation="train")
+    make(folder, "cnn", folds=(1, 2), normalisation="train", dimensions=["arousal", "valence"])
     enliven(folder)
     described = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(described | {"temperatures": [0.7, 2.0]}))
@@ -234,9 +234,17 @@ def ask(driver, files):
         "    [e.textContent, Number(e.nextSibling.nextSibling.value)])),"
         "  messages: all(a, '.message', (e) => e.textContent),"
         "  note: a.querySelector('.quiet')?.textContent,"
+        "  dimensions: a.querySelector('p.quiet')?.textContent,"
         "  lanes: all(a, '.lane i', (e) => e.title)}])"
     )
     return dict(said)
+
+
+def assert_says_dimensions(text, expected):
+    """Check that a line of the page has each value, and what its ends mean."""
+    assert "(0 is calm, 1 is excited), valence " in text
+    shown = [float(number) for number in re.findall(r"\d\.\d\d", text)]
+    assert shown == pytest.approx(list(expected.values()), abs=0.006)
 
 
 def wav(samples, rate, subtype="PCM_16"):
@@ -325,6 +333,7 @@ def test_the_page_agrees_with_ser_predict(answers, files, recogniser, name):
         return
     assert said["shares"] == pytest.approx(expected.probabilities, abs=NEAR)
     assert said["note"].endswith(f"{expected.seconds:.1f} s")
+    assert_says_dimensions(said["dimensions"], expected.dimensions)
     assert len(said["messages"]) == (expected.note is not None)
 
 
@@ -358,6 +367,7 @@ def test_a_long_recording_has_a_timeline(driver, address, recogniser, tmp_path):
     said = ask(driver, [tmp_path / "long.wav"])["long.wav"]
     expected = recogniser.predict_file(tmp_path / "long.wav")
     assert said["shares"] == pytest.approx(expected.probabilities, abs=NEAR)
+    assert_says_dimensions(said["dimensions"], expected.dimensions)
     told = [w for w in expected.windows if w.probabilities]
     assert said["note"].endswith(
         f"mean of {len(told)} windows with speech of {len(expected.windows)}"
@@ -799,7 +809,7 @@ def test_the_shares_and_times_have_room(driver, address):
         "  const heard = { start: 0, end: 60, probabilities: [1, 0] };"
         "  document.body.prepend(article('a', ...answer("
         "    { seconds: 60, probabilities: [1, 0], windows: [heard] },"
-        "    { emotions: ['sad', 'happy'], briefly: {} }, '')));"
+        "    { emotions: ['sad', 'happy'], dimensions: [], briefly: {} }, '')));"
         "  const all = (css) => [...document.querySelectorAll(css)];"
         "  done([all('.times span').map((time) => time.offsetHeight),"
         "    all('.bars data').map((share) => share.scrollWidth - share.clientWidth)]) })"

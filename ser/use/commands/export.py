@@ -273,7 +273,7 @@ def compare_answers(
         try:
             answers.append(
                 [
-                    recogniser.fold_probabilities(recording.samples, recording.sample_rate)
+                    recogniser.fold_answers(recording.samples, recording.sample_rate)
                     for recogniser in (torch, onnx)
                 ]
             )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tqdm import tqdm
 
+from ser.core.dimensions import meanings_of
 from ser.core.errors import UserError
 from ser.core.recording import Recording
 from ser.core.rejection import NO_RECORDINGS, Rejected
@@ -134,7 +135,9 @@ def run(options: argparse.Namespace) -> int:
         answered = unknown = 0
         with (
             _telling_how_far(lambda: f"{answered} of {len(sources)} recordings are answered"),
-            FORMATS[options.form](sys.stdout, recogniser.emotions) as write,
+            FORMATS[options.form](
+                sys.stdout, recogniser.emotions, recogniser.description.dimensions
+            ) as write,
         ):
             # On a terminal, the lines of the files already show the progress.
             hidden = sys.stdout.isatty() or len(sources) == 1 or None
@@ -151,6 +154,8 @@ def run(options: argparse.Namespace) -> int:
                 sys.stdout.flush()  # the reader need not wait for the next one
                 if album and isinstance(source, NamedFile) and answer.prediction:
                     album.add(source.name, source.path, answer.prediction)
+    if meanings := meanings_of(recogniser.description.dimensions):
+        print(meanings, file=sys.stderr)
     if album:
         print(f"{options.explain}: {album.pictures} pictures of where it looked", file=sys.stderr)
     if unknown:

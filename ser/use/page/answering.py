@@ -11,6 +11,7 @@ import numpy as np
 import soxr
 
 from ser.audio.channels import voice_channel
+from ser.core.dimensions import MEANINGS
 from ser.core.errors import UserError
 from ser.core.recording import Recording
 from ser.core.rejection import Rejected
@@ -59,7 +60,8 @@ def answer(
     )
     described = Answer(path.name, prediction)
     summary = _summary(prediction, actual, len(recogniser.enrolled))
-    html = summary + _downloads(described, recogniser.emotions) + picture
+    downloads = _downloads(described, recogniser.emotions, description.dimensions)
+    html = summary + downloads + picture
     return html, to_json_object(described), prediction
 
 
@@ -127,11 +129,11 @@ def _summary(prediction: Prediction, actual: str | None, enrolled: int) -> str:
     return (
         f'<div class="answer" role="status"><div class="emotion">{escape(prediction.emotion)}</div>'
         f'<div class="note">{share:.0%} · {note}</div>{known}</div>{warning}'
-        f"{bars(prediction.probabilities)}"
+        f"{bars(prediction.probabilities)}{dimensions_html(prediction.dimensions)}"
     )
 
 
-def _downloads(answer: Answer, emotions: Sequence[str]) -> str:
+def _downloads(answer: Answer, emotions: Sequence[str], dimensions: Sequence[str]) -> str:
     """Return links that save an answer as `ser predict` writes it.
 
     The files are in the links themselves: the server keeps none and sends none.
@@ -139,7 +141,7 @@ def _downloads(answer: Answer, emotions: Sequence[str]) -> str:
     links = []
     for name, kind in _DOWNLOADS.items():
         file = io.StringIO()
-        with FORMATS[name](file, emotions) as write:
+        with FORMATS[name](file, emotions, dimensions) as write:
             write(answer)
         data = base64.b64encode(file.getvalue().encode()).decode()
         links.append(
@@ -158,6 +160,16 @@ def bars(probabilities: Mapping[str, float]) -> str:
         for name, share in ranked
     )
     return f'<div class="bars">{rows}</div>'
+
+
+def dimensions_html(values: Mapping[str, float]) -> str:
+    """Return each dimension with its value and what its ends mean, as HTML; empty without any.
+
+    >>> dimensions_html({"arousal": 0.714})
+    '<p class="note">arousal <b>0.71</b> (0 is calm, 1 is excited)</p>'
+    """
+    named = [f"{name} <b>{value:.2f}</b> ({MEANINGS[name]})" for name, value in values.items()]
+    return f'<p class="note">{", ".join(named)}</p>' if named else ""
 
 
 def overview(path: Path, sample_rate: int) -> FloatArray:

@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from ser.core.figures import (
+    ABOUT_DIMENSIONS,
     ABOUT_GAPS,
+    DIMENSION_HEAD,
     GROUP_HEAD,
     ClassFigures,
+    DimensionFigures,
     Grouping,
     SpeakerFigures,
+    dimension_rows,
     group_rows,
 )
 from ser.nets.description import Description
@@ -31,6 +35,7 @@ def render_html(description: Description, mistakes: Sequence[Mistake]) -> str:
         f"<h3>Per emotion</h3>{_per_emotion(figures.per_class)}"
         f"<h3>Per speaker</h3>{_per_speaker(figures.per_speaker)}"
         f"{_by_group(figures.by_group) if figures.by_group else ''}"
+        f"{_by_dimension(figures.dimensions) if figures.dimensions else ''}"
         f"<h3>Most confident mistakes</h3>{_mistakes(mistakes)}"
     )
 
@@ -79,6 +84,12 @@ def _by_group(by_group: Mapping[str, Grouping]) -> str:
     rows = [_row(group, figures) for group, *figures in group_rows(by_group)]
     gaps = "".join(f"<li>{escape(f'{name}: {of}')}.</li>" for name, of in by_group.items())
     return f"<h3>By group</h3>{_table(GROUP_HEAD, rows)}<ul>{gaps}</ul><p>{ABOUT_GAPS}</p>"
+
+
+def _by_dimension(by_dimension: Mapping[str, DimensionFigures]) -> str:
+    rows = [_row(name, cells) for name, *cells in dimension_rows(by_dimension)]
+    table = _table(DIMENSION_HEAD, rows)
+    return f"<h3>{' and '.join(by_dimension).capitalize()}</h3>{table}<p>{ABOUT_DIMENSIONS}</p>"
 
 
 def _mistakes(mistakes: Sequence[Mistake]) -> str:

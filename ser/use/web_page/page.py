@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ser.core.dimensions import MEANINGS
 from ser.core.errors import UserError
 from ser.use.page.sentences import LONGEST, MICROPHONE, SHORT_REASONS, rejection_sentences
 from ser.use.recogniser import Recogniser
@@ -37,6 +38,9 @@ def _settings(recogniser: Recogniser) -> dict[str, Any]:
     windows, description = recogniser.windows(), recogniser.description
     return {
         "emotions": recogniser.emotions,
+        "dimensions": [
+            {"name": name, "meaning": MEANINGS[name]} for name in description.dimensions
+        ],
         "form": description.preprocessing.form.model_dump(),
         "limits": description.limits.model_dump(),
         "windows": {"whole": windows.whole, "length": windows.length, "hop": windows.hop},

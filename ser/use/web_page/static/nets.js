@@ -9,11 +9,13 @@ const NO_RUNTIME = "no available backend";
 /**
  * Load both nets.
  *
+ * @param {boolean} learned whether the model learned arousal or valence
  * @returns {Promise<{recognise: Function, detect: Function}>} recognise: a waveform -> its
- *   probabilities; detect: consecutive chunks of sound -> the probability of speech in each
+ *   probabilities and dimensions, arrays of numbers; detect: consecutive chunks of sound -> the
+ *   probability of speech in each
  * @throws {Unusable}
  */
-export async function loadNets() {
+export async function loadNets(learned) {
   const [{ env, InferenceSession, Tensor }, runtime, model, speech] = await Promise.all([
     loadRuntime(),
     ...["ort.wasm", "model.onnx", "speech.onnx"].map(fetchBytes),
@@ -33,8 +35,9 @@ export async function loadNets() {
   return {
     async recognise(waveform) {
       const tensor = new Tensor("float32", waveform, [waveform.length]);
-      const { probabilities } = await recogniser.run({ waveform: tensor }, ["probabilities"]);
-      return [...probabilities.data];
+      const wanted = ["probabilities", ...(learned ? ["dimensions"] : [])];
+      const { probabilities, dimensions } = await recogniser.run({ waveform: tensor }, wanted);
+      return { probabilities: [...probabilities.data], dimensions: [...(dimensions?.data ?? [])] };
     },
     async detect(chunks) {
       const tensor = new Tensor("float32", chunks, [chunks.length / CHUNK, CHUNK]);

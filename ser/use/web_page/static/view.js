@@ -27,19 +27,23 @@ export function article(name, ...content) {
  * The most probable emotion, a bar for each emotion, and a timeline for a long recording.
  *
  * @param {object} prediction as recogniser.js returns it
- * @param {{emotions: string[], briefly: object}} settings from settings.json: the names in the
- *   order of the probabilities, and a short text for each reason why a window has no emotion
+ * @param {{emotions: string[], dimensions: object[], briefly: object}} settings from settings.json:
+ *   the names in the order of the probabilities, name and meaning of each dimension, and a short
+ *   text for each reason why a window has no emotion
  * @param {string} warning why the prediction is less reliable, in a sentence; or empty
  * @returns {HTMLElement[]}
  */
-export function answer({ seconds, probabilities, windows }, { emotions, briefly }, warning) {
+export function answer({ seconds, probabilities, dimensions, windows }, settings, warning) {
+  const { emotions, briefly } = settings;
   const ranked = emotions.map((name, i) => [name, probabilities[i]]);
   ranked.sort((a, b) => b[1] - a[1]);
   const spoken = windows.filter((window) => window.probabilities).length;
   const count = windows.length ? `, mean of ${spoken} windows with speech of ${windows.length}` : "";
   const note = `${Math.round(100 * ranked[0][1])}% · ${seconds.toFixed(1)} s${count}`;
   const head = element("p", "answer", element("span", "emotion", ranked[0][0]), " ", element("span", "quiet", note));
-  const shown = [head, ...(warning ? [message(warning)] : []), bars(ranked)];
+  const rated = settings.dimensions.map(({ name, meaning }, i) => `${name} ${dimensions[i].toFixed(2)} (${meaning})`);
+  const below = rated.length ? [element("p", "quiet", rated.join(", "))] : [];
+  const shown = [head, ...(warning ? [message(warning)] : []), bars(ranked), ...below];
   if (!windows.length) return shown;
   const named = windows.map((window) => ({ ...window, reason: briefly[window.reason] }));
   return [...shown, timeline(named, seconds, emotions)];

@@ -13,7 +13,7 @@ const TASKS = {
   /** Load the nets; `settings` is the content of settings.json. */
   async load(settings) {
     ({ form, limits } = settings);
-    nets = await loadNets();
+    nets = await loadNets(settings.dimensions.length > 0);
   },
 
   /** The channels and the rate of a WAV file; of other files only the rate, null if unknown. */
@@ -22,7 +22,7 @@ const TASKS = {
     return readWav(buffer, longest) ?? { rate: nativeRate(buffer) };
   },
 
-  /** The probabilities of a recording or a window of one; throws Rejected. */
+  /** The probabilities and dimensions of a recording or a window of one; throws Rejected. */
   async recognise(channels, rate) {
     const { resampled, waveform } = standardForm(channels, rate, form, limits);
     if (!(await holdsSpeech(waveform, form.sample_rate, nets.detect))) throw new Rejected("no_speech");
