@@ -22,7 +22,7 @@ PAGES = {
 }
 CODE = re.compile(r"```.*?```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-OTHERS = {"cat", "dask", "dvc", "git", "pip", "source", "torchrun"}  # not checked here
+OTHERS = {"cat", "dask", "docker", "dvc", "git", "pip", "source", "torchrun"}  # not checked here
 
 
 def anchors(text):
