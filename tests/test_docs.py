@@ -22,7 +22,10 @@ PAGES = {
 }
 CODE = re.compile(r"```.*?```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-OTHERS = {"cat", "dask", "docker", "dvc", "git", "pip", "source", "torchrun"}  # not checked here
+# Not checked here.
+OTHERS = {
+    *("cat", "dask", "docker", "dvc", "echo", "git", "pip", "sed", "source", "sudo", "torchrun")
+}
 
 
 def anchors(text):
