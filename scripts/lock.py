@@ -20,9 +20,9 @@ from scripts.workspace import ROOT
 from ser.core.errors import UserError
 
 LOCK = ROOT / "requirements.lock"
-BUILD, CUDA, TORCH_CPU, CONSTRAINTS = (
+APP, BUILD, CUDA, TORCH_CPU, CONSTRAINTS = (
     ROOT / "requirements" / name
-    for name in ("build.lock", "cuda.lock", "torch-cpu.lock", "constraints.txt")
+    for name in ("app.lock", "build.lock", "cuda.lock", "torch-cpu.lock", "constraints.txt")
 )
 PYTHONS = ("3.11", "3.12", "3.13")
 _CUDA = re.compile(r"(nvidia|cuda|triton)\b")
@@ -53,10 +53,13 @@ def main() -> None:
     pins[pins.index(torch)] = _joined(torch.rstrip("\n"), *wheels.values())
     _write(LOCK, (pin for pin in pins if not _CUDA.match(pin)))
     _write(CUDA, (pin for pin in pins if _CUDA.match(pin)))
+    within = "--constraint=requirements.lock"
+    # What the container of the page needs of it.
+    _write(APP, _resolve("pyproject.toml", "--extra=app", within, kept=(LOCK,)))
     with TemporaryDirectory() as folder:
         asked = Path(folder) / "build.in"
         asked.write_text("pip\nsetuptools\n", encoding="utf-8")
-        _write(BUILD, _resolve(str(asked), "--constraint=requirements.lock", kept=(BUILD,)))
+        _write(BUILD, _resolve(str(asked), within, kept=(BUILD,)))
     plain = (re.split(r" \\\n", pin)[0].rstrip() for pin in pins)
     CONSTRAINTS.write_text(_PLAIN + "".join(f"{pin}\n" for pin in plain), encoding="utf-8")
 

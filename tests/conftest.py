@@ -22,7 +22,7 @@ SLOW = (
     *("evaluation/test_card.py", "nets/test_models.py", "plots", "training/test_recorded.py"),
     *("training/test_devices.py", "training/test_folds.py", "training/test_progress.py"),
     *("training/test_tracking.py", "training/test_train_stage.py", "training/test_training.py"),
-    *("test_demo.py", "test_dvc_files.py", "test_experiments.py"),
+    *("test_container.py", "test_demo.py", "test_dvc_files.py", "test_experiments.py"),
     *(
         "test_extending.py",
         "test_given_tables.py",

@@ -22,17 +22,11 @@ PAGES = {
 }
 CODE = re.compile(r"```.*?```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+# Not checked here.
 OTHERS = {
-    "cat",
-    "dask",
-    "dvc",
-    "export",
-    "git",
-    "hf",
-    "pip",
-    "source",
-    "torchrun",
-}  # not checked here
+    *("cat", "dask", "docker", "dvc", "echo", "export", "git", "hf", "pip", "sed", "source"),
+    *("sudo", "torchrun"),
+}
 
 
 def anchors(text):

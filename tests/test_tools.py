@@ -13,10 +13,11 @@ import yaml
 from scripts.workspace import ROOT
 
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
-LOCK, CUDA, TORCH_CPU, BUILD, CONSTRAINTS = (
+LOCK, APP, CUDA, TORCH_CPU, BUILD, CONSTRAINTS = (
     (ROOT / name).read_text("utf-8")
     for name in (
         "requirements.lock",
+        "requirements/app.lock",
         "requirements/cuda.lock",
         "requirements/torch-cpu.lock",
         "requirements/build.lock",

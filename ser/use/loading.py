@@ -11,6 +11,8 @@ from ser.nets.description import Description, UnusableModelError
 from ser.nets.folder_files import ONNX, onnx_digest, read_description
 from ser.use.recogniser import Recogniser
 
+_OF_THE_CONTAINER = Path("/model")  # where the Dockerfile's page expects its model
+
 
 class _NoOnnxFileError(UserError):
     """A model folder has no ONNX file of its weights; the text says why, up to a comma."""
@@ -38,7 +40,7 @@ def load(path: str | Path, fold: int | None = None) -> Recogniser:
     try:
         description, nets = open_onnx(path) if path.suffix == ".onnx" else _open_folder(path)
     except UnusableModelError as error:
-        raise UserError(f"{error}: {_advice()}") from None
+        raise UserError(f"{error}: {_advice(path)}") from None
     return Recogniser(description, nets, fold)
 
 
@@ -51,7 +53,7 @@ def load_in_torch(folder: Path) -> Recogniser:
     try:
         return Recogniser(*_open_weights(folder, str(folder)))
     except UnusableModelError as error:
-        raise UserError(f"{error}: {_advice()}") from None
+        raise UserError(f"{error}: {_advice(folder)}") from None
 
 
 def _open_folder(folder: Path) -> tuple[Description, Nets]:
@@ -106,8 +108,16 @@ def _open_weights(folder: Path, what: str) -> tuple[Description, Nets]:
     return open_folder(folder)
 
 
-def _advice() -> str:
-    """Return where a model can be had; a project of DVC can also make one."""
+def _advice(path: Path) -> str:
+    """Return where a model can be had; a project of DVC can also make one.
+
+    Args:
+        path: that holds no usable model.
+    """
+    if path == _OF_THE_CONTAINER:
+        return (
+            f"mount the folder of a trained model there, readable by all: -v ./data/model:{path}:ro"
+        )
     advice = "name the folder or .onnx file of a trained model (on the command line: `--model`)"
     if Path("dvc.yaml").is_file():
         advice += ", train one here with `dvc repro`, or fetch one with `dvc pull evaluate`"

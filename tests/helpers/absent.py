@@ -23,13 +23,13 @@ run(program, run_name="__main__")
 """
 
 
+def command_without(absent, program, *arguments):
+    """Return the command of a script, or a module by its name, that cannot import `absent`."""
+    words = map(os.fspath, (program, *arguments))
+    return [sys.executable, "-c", _CODE, ",".join(absent), *words]
+
+
 def run_without(absent, program, *arguments):
     """Run a script, or a module by its name, where the modules `absent` cannot be imported."""
-    command = [
-        sys.executable,
-        "-c",
-        _CODE,
-        ",".join(absent),
-        *map(os.fspath, (program, *arguments)),
-    ]
+    command = command_without(absent, program, *arguments)
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

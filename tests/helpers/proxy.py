@@ -1,11 +1,11 @@
-"""A real nginx before a real `ser serve`, with the configuration that docs/using.md has."""
+"""A real nginx with the configuration of deploy/nginx.conf, before a real `ser serve`."""
 
 import re
 import shutil
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from browser import PATIENCE, serve
@@ -15,6 +15,8 @@ from scripts.workspace import ROOT
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/opt/homebrew/bin")
 OPENSSL = shutil.which("openssl")
 HOST = "voice.example"
+USER, PASSWORD = "anna", "four words of anna's"
+CONFIGURATION = ROOT / "deploy/nginx.conf"
 _MAIN = """
 daemon off;
 master_process off;
@@ -22,68 +24,74 @@ pid {folder}/pid;
 error_log {folder}/error.log;
 events {{}}
 http {{
-    access_log off;
+    include {types};
+    access_log {folder}/access.log;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxied;
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    {http}
-    server {{
-        listen 127.0.0.1:{port}{tls};
-        {server}
-    }}
+    include {folder}/site.conf;
 }}
 """
 
 
-def documented():
-    """Return the two parts of the configuration in docs/using.md: of http and of server."""
-    text = (ROOT / "docs/using.md").read_text("utf-8")
-    (block,) = re.findall(r"```nginx\n(.*?)```", text, re.DOTALL)
-    http, server = re.fullmatch(r"# in http\n(.*)\n# in server\n(.*)", block, re.DOTALL).groups()
-    assert "http://127.0.0.1:7860/" in server
-    return http, server
-
-
 @contextmanager
-def behind_nginx(project, folder, tls, **settings):
-    """Serve a project's page behind nginx; yield its public address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    public = f"https://{HOST}:{port}/voice" if tls else f"http://127.0.0.1:{port}/voice"
-    with serve(project, "--model", "model", "--public-url", public, **settings) as address:
-        http, server = documented()
-        if tls:
-            server += _certificate(folder)
-        text = _MAIN.format(
-            folder=folder,
-            http=http,
-            server=server.replace("http://127.0.0.1:7860/", f"{address}/"),
-            port=port,
-            tls=" ssl" if tls else "",
-        )
-        (folder / "nginx.conf").write_text(text)
+def behind_nginx(project, folder, host=HOST, static="/nothing", **settings):
+    """Serve a project's page, and one of plain files, behind nginx; yield their site's address."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        secure, plain = (each.getsockname()[1] for each in sockets)
+    site = f"https://{host}:{secure}"
+    with serve(project, "--model", "model", "--public-url", f"{site}/voice", **settings) as page:
+        text = CONFIGURATION.read_text("utf-8")
+        for documented, here in {
+            "listen 80;": f"listen 127.0.0.1:{plain};",
+            "listen 443 ssl;": f"listen 127.0.0.1:{secure} ssl;",
+            "server_name example.org;": f"server_name {host};",
+            "https://$host$request_uri": f"https://$host:{secure}$request_uri",
+            "http://127.0.0.1:7860/": f"{page}/",
+            "/etc/nginx/ser/": f"{folder}/",
+            "/var/www/ser/": f"{static}/",
+        }.items():
+            assert documented in text
+            text = text.replace(documented, here)
+        (folder / "site.conf").write_text(text)
+        (folder / "nginx.conf").write_text(_MAIN.format(folder=folder, types=_types()))
+        _make_certificate(folder)
+        (folder / "passwords").write_text(f"{USER}:{_hashed(PASSWORD)}\n")
         log = folder / "error.log"
         nginx = subprocess.Popen(
             [NGINX, "-c", folder / "nginx.conf", "-p", folder, "-e", log], stderr=subprocess.DEVNULL
         )
         try:
-            _wait_for(nginx, port, log)
-            yield public
+            _wait_for(nginx, secure, log)
+            yield site
         finally:
             nginx.terminate()
             nginx.wait(PATIENCE)
 
 
-def _certificate(folder):
+def _types():
+    """Return the file of MIME types that this nginx came with."""
+    said = subprocess.run([NGINX, "-V"], capture_output=True, text=True, check=True).stderr
+    return Path(re.search(r"--conf-path=(\S+)", said)[1]).with_name("mime.types")
+
+
+def _hashed(password):
+    """Return what docs/sharing.md lets openssl make of a password."""
+    command = [OPENSSL, "passwd", "-6", "-stdin"]
+    done = subprocess.run(command, input=password, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def _make_certificate(folder):
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subprocess.run(
         [OPENSSL, "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", "2", "-subj",
          f"/CN={HOST}", "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
-    return f"ssl_certificate {certificate};\nssl_certificate_key {key};"
 
 
 def _wait_for(nginx, port, log: Path):

@@ -1,11 +1,16 @@
-"""The page behind a real nginx, as docs/using.md says how."""
+"""The pages behind a real nginx with a password, as docs/sharing.md says how."""
+
+import re
+from base64 import b64encode
+from contextlib import contextmanager
+from urllib.parse import quote
 
 import httpx
 import numpy as np
 import pytest
 from browser import CAN_BROWSE, PATIENCE, browse, choose, hosts_asked, wait_for
 from gradio_client import Client, handle_file
-from proxy import HOST, NGINX, OPENSSL, behind_nginx
+from proxy import HOST, NGINX, OPENSSL, PASSWORD, USER, behind_nginx
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from small_model import EMOTIONS, METRICS, RATE, encoded, make, ser, speech
@@ -48,9 +53,18 @@ def project(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def public(project, tmp_path_factory):
-    with behind_nginx(project, tmp_path_factory.mktemp("nginx"), tls=True) as address:
-        yield address
+def logs(tmp_path_factory):
+    """The folder of nginx's configuration and logs, and of what the page says."""
+    return tmp_path_factory.mktemp("nginx")
+
+
+@pytest.fixture(scope="module")
+def public(project, logs):
+    with (
+        (logs / "page.log").open("w") as said,
+        behind_nginx(project, logs, stderr=said) as site,
+    ):
+        yield f"{site}/voice"
 
 
 @pytest.fixture(scope="module")
@@ -58,22 +72,41 @@ def port(public):
     return public.removeprefix(f"https://{HOST}:").removesuffix("/voice")
 
 
-@pytest.fixture(scope="module")
-def client(port):
-    """Calls the page by its public name, which no name server knows."""
+@contextmanager
+def calling(port, auth):
+    """Call the page by its public name, which no name server knows."""
     with httpx.Client(
         base_url=f"https://127.0.0.1:{port}/voice/",
         headers={"Host": f"{HOST}:{port}"},
+        auth=auth,
         verify=False,
         timeout=PATIENCE,
     ) as client:
         yield client
 
 
+@pytest.fixture(scope="module")
+def client(port):
+    with calling(port, (USER, PASSWORD)) as client:
+        yield client
+
+
+@pytest.mark.parametrize("auth", [None, (USER, "wrong"), ("nobody", PASSWORD), (USER, "")])
+def test_nothing_of_the_page_is_shown_without_the_password(port, auth):
+    with calling(port, auth) as client:
+        for path in ("", "config", "mistakes/0.wav", "gradio_api/info"):
+            answer = client.get(path)
+            assert answer.status_code == 401
+            assert "nginx" in answer.text
+        assert client.post("gradio_api/upload", files={"files": ("a.wav", b"a")}).status_code == 401
+
+
 @pytest.mark.skipif(not CAN_BROWSE, reason="no Chromium here")
 def test_all_of_the_page_works_in_a_browser(public, project):
     switches = ("ignore-certificate-errors", f"host-resolver-rules=MAP {HOST} 127.0.0.1")
     with browse(media=switches) as driver:
+        # The browser keeps the password for the site.
+        driver.get(f"{public.replace('//', f'//{USER}:{quote(PASSWORD)}@')}/")
         driver.get(f"{public}/")
         choose(driver, project / "raw" / "happy.wav")
         wait_for(driver, "#answer .emotion")
@@ -107,8 +140,13 @@ def seconds_of(driver, audio):
 
 
 def test_the_real_client_is_answered(project, tmp_path):
-    with behind_nginx(project, tmp_path, tls=False) as address:
-        client = Client(f"{address}/", verbose=False)
+    with behind_nginx(project, tmp_path, host="127.0.0.1") as site:
+        client = Client(
+            f"{site}/voice/",
+            verbose=False,
+            ssl_verify=False,
+            headers={"Authorization": f"Basic {b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"},
+        )
         path = project / "raw" / "sad.wav"
         _, facts = client.predict(handle_file(path), api_name="/recognise")
     assert facts["file"] == "sad.wav"
@@ -149,10 +187,26 @@ def test_only_its_own_pages_and_names_are_answered(client, public, port):
         assert client.get("gradio_api/info", headers={"Host": host}).status_code == status
 
 
+def test_a_visit_without_tls_is_sent_to_the_page_with_it(port, logs):
+    (plain,) = re.findall(r"listen 127.0.0.1:(\d+);", (logs / "site.conf").read_text())
+    answer = httpx.get(f"http://127.0.0.1:{plain}/voice/?a", headers={"Host": HOST})
+    assert answer.status_code == 301
+    assert answer.headers["Location"] == f"https://{HOST}:{port}/voice/?a"
+
+
 def test_uploads_have_the_same_limit(client):
     for size, status in ((MAX_BYTES - 1000, 200), (MAX_BYTES + (2 << 20), 413)):
         answer = client.post("gradio_api/upload", files={"files": ("a.wav", bytes(size))})
         assert answer.status_code == status
+
+
+def test_the_password_is_in_no_file(client, logs, project):
+    assert client.get("").status_code == 200
+    hidden = (PASSWORD, b64encode(f"{USER}:{PASSWORD}".encode()).decode())
+    files = [path for path in (*logs.rglob("*"), *project.rglob("*")) if path.is_file()]
+    assert {"access.log", "error.log", "page.log", "passwords"} <= {path.name for path in files}
+    for path in files:
+        assert not any(secret.encode() in path.read_bytes() for secret in hidden), path
 
 
 @pytest.mark.parametrize(

