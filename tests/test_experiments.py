@@ -20,7 +20,6 @@ from small_project import (
     make_small_project,
     prepare,
     run,
-    share_results,
     stages_run,
     write,
 )
@@ -103,8 +102,7 @@ def test_an_unknown_name_lists_the_known_ones():
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, stage_results):
     """A small committed project with its own experiments; nothing has been trained yet."""
-    folder = make_small_project(tmp_path_factory.mktemp("experiments") / "project")
-    share_results(folder, stage_results)
+    folder = make_small_project(tmp_path_factory.mktemp("experiments") / "project", stage_results)
     write(folder / "experiments", plain="model: {seed: 1}", wrong="model: {depth: 3}")
     prepare(folder)
     return folder
@@ -296,8 +294,7 @@ def trials_shown(project):
 @pytest.fixture(scope="module")
 def untuned(tmp_path_factory, stage_results):
     """A committed project whose learning rate is far too low."""
-    folder = make_small_project(tmp_path_factory.mktemp("untuned") / "project")
-    share_results(folder, stage_results)
+    folder = make_small_project(tmp_path_factory.mktemp("untuned") / "project", stage_results)
     # A trial trains in two runs, up to one epoch and three.
     changes = {"model": {"width": 64, "epochs": 3, "learning_rate": 1e-6}}
     change_params(folder / "params.yaml", changes)
