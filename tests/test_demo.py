@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from dagshub_server import DagsHubServer
+from part_of_demo import write_part_of_demo
 from small_project import commit, stages_run, write_dvc_config
 
 from scripts.workspace import make_workspace
@@ -120,10 +121,10 @@ def test_the_next_command_writes_a_report(demo):
     assert not (folder / "report.html").exists()
 
 
-def test_the_last_command_runs_the_pipeline_on_the_corpus_of_params_yaml(demo):
+def test_the_last_command_runs_the_pipeline_on_the_corpus_of_params_yaml(demo, tmp_path):
     folder, printed = demo
-    # The demo's recordings have the AESDD's names.
-    with DagsHubServer(folder / "demo/data/raw/demo") as server:
+    write_part_of_demo(tmp_path, speakers=3, utterances=4)  # whose names are like the AESDD's
+    with DagsHubServer(tmp_path) as server:
         command = next_commands(printed)[3]
         output = output_of(folder, command, DAGSHUB_CLIENT_HOST=server.url)
     assert len(stages_run(output)) == 9
