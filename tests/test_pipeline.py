@@ -359,7 +359,7 @@ def test_the_lock_of_another_author_loses_nothing(clone):
 
 def test_an_experiment_in_its_own_folder_leaves_the_workspace_as_it_is(clone):
     before, params = data_and_results(clone), (clone / "params.yaml").read_text()
-    experiment = ("--temp", "-S", "model.batch_size=16", "--name", "single")
+    experiment = ("--temp", "-S", "model.batch_size=16", "--name", "single", "train")
     output = run(clone, "exp", "run", *experiment, env=AUTHOR)
     assert "train" in stages_run(output)
     assert data_and_results(clone) == before
