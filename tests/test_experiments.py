@@ -299,8 +299,8 @@ def untuned(tmp_path_factory, stage_results):
     """A committed project whose learning rate is far too low."""
     folder = make_small_project(tmp_path_factory.mktemp("untuned") / "project", stage_results)
     # A trial trains in two runs, up to one epoch and three.
-    changes = {"model": {"width": 64, "epochs": 3, "learning_rate": 1e-6}}
-    change_params(folder / "params.yaml", changes)
+    model = {"width": 64, "epochs": 3, "learning_rate": 1e-6}
+    change_params(folder / "params.yaml", {"features": {"n_mels": 32}, "model": model})
     prepare(folder)
     return folder
 
