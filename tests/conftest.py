@@ -43,18 +43,20 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
-# Test processes begin with these, and end with the short files, so that none is left alone with a
-# long one.
-LONGEST = ("test_pipeline.py", "test_experiments.py", "test_suites.py", "corpora", "use")
+# Test processes begin with these, in this order, and end with the short files, so that none is left
+# alone with a long one. The first one runs the stages whose results others find in `stage_results`,
+# while another process is busy with the second.
+LONGEST = ("test_pipeline.py", "corpora", "test_experiments.py", "test_suites.py", "use")
 
 
 def pytest_collection_modifyitems(items):
     folder = Path(__file__).parent
 
-    def is_in(item, parts):
-        return any(item.path.is_relative_to(folder / part) for part in parts)
+    def place(item, parts):
+        places = (n for n, part in enumerate(parts) if item.path.is_relative_to(folder / part))
+        return next(places, len(parts))
 
-    items.sort(key=lambda item: (not is_in(item, LONGEST), not is_in(item, SLOW)))
+    items.sort(key=lambda item: (place(item, LONGEST), place(item, SLOW) == len(SLOW)))
 
 
 # librosa's compiled functions are cached on disk, and two processes that fill one cache at the same
@@ -74,5 +76,6 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def stage_results(tmp_path_factory):
-    """A DVC cache for the small projects of this test process: what one has run is there."""
-    return tmp_path_factory.mktemp("stage_results")
+    """A DVC cache for the small projects of all test processes: what one has run is there."""
+    own = tmp_path_factory.getbasetemp()
+    return (own if _WORKER == "alone" else own.parent) / "stage_results"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from dagshub_server import DagsHubServer
-from small_project import commit, stages_run
+from part_of_demo import write_part_of_demo
+from small_project import commit, stages_run, write_dvc_config
 
 from scripts.workspace import make_workspace
 
@@ -21,7 +22,7 @@ SMALL = {"model": {"width": 4, "epochs": 2}, "evaluate": {"bootstrap": 200}}
 def user(folder):
     """Return the environment of a user without git identity, settings or an activated .venv."""
     home = str(folder.parent / "home")
-    own = {"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1"}
+    own = {"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1", "SER_WORKERS": "1"}
     hidden = ("VIRTUAL_ENV", "PYTHONPATH")
     environment = {key: value for key, value in os.environ.items() if key not in hidden} | own
     if ACTIVATE.exists():
@@ -40,10 +41,14 @@ def run_demo(folder):
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """A copy of the project after the demo, and what that printed."""
+def demo(tmp_path_factory, stage_results):
+    """A copy of the project after the demo, and what that printed.
+
+    The user's own settings of DVC name a cache, in which other tests have left results.
+    """
     folder = tmp_path_factory.mktemp("demo") / "project"
     make_workspace(folder, SMALL)
+    write_dvc_config(folder.parent / "home/dvc/config", stage_results)
     commit(folder)
     return folder, run_demo(folder)
 
@@ -116,10 +121,10 @@ def test_the_next_command_writes_a_report(demo):
     assert not (folder / "report.html").exists()
 
 
-def test_the_last_command_runs_the_pipeline_on_the_corpus_of_params_yaml(demo):
+def test_the_last_command_runs_the_pipeline_on_the_corpus_of_params_yaml(demo, tmp_path):
     folder, printed = demo
-    # The demo's recordings have the AESDD's names.
-    with DagsHubServer(folder / "demo/data/raw/demo") as server:
+    write_part_of_demo(tmp_path, speakers=3, utterances=4)  # whose names are like the AESDD's
+    with DagsHubServer(tmp_path) as server:
         command = next_commands(printed)[3]
         output = output_of(folder, command, DAGSHUB_CLIENT_HOST=server.url)
     assert len(stages_run(output)) == 9

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import transformers
 from small_model import RATE, speech
-from small_project import environment, make_small_project, share_results
+from small_project import environment, make_small_project, use_part_of_demo
 
 from scripts.workspace import change_params, dvc
 from ser.core.errors import UserError
@@ -57,11 +57,11 @@ def encoder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, stage_results, encoder):
-    folder = make_small_project(tmp_path_factory.mktemp("encoded") / "project")
-    share_results(folder, stage_results)
+    folder = make_small_project(tmp_path_factory.mktemp("encoded") / "project", stage_results)
+    use_part_of_demo(folder)
     change_params(folder / "params.yaml", CHANGES)
     change_params(folder / "params.yaml", {"features": {"encoder": str(encoder)}})
-    output = repro(folder, SER_WORKERS="2")
+    output = repro(folder, "evaluate", SER_WORKERS="2")
     assert f"frames of {2 * WIDTH} encoder values" in output
     return folder
 

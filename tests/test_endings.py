@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from small_project import make_small_project, share_results
+from small_project import make_small_project
 
 from scripts.workspace import change_params, dvc, dvc_environment, stage_command
 
@@ -26,8 +26,7 @@ SOON = 5  # seconds
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory, stage_results):
-    folder = make_small_project(tmp_path_factory.mktemp("endings") / "project")
-    share_results(folder, stage_results)
+    folder = make_small_project(tmp_path_factory.mktemp("endings") / "project", stage_results)
     change_params(folder / "params.yaml", {"augment": {"copies": 2}})
     done = dvc(folder, "repro", "extract", "augment", "split", capture_output=True)
     assert done.returncode == 0, done.stderr

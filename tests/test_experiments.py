@@ -20,7 +20,6 @@ from small_project import (
     make_small_project,
     prepare,
     run,
-    share_results,
     stages_run,
     write,
 )
@@ -102,10 +101,12 @@ def test_an_unknown_name_lists_the_known_ones():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, stage_results):
-    """A small committed project with its own experiments; nothing has been trained yet."""
-    folder = make_small_project(tmp_path_factory.mktemp("experiments") / "project")
-    share_results(folder, stage_results)
-    write(folder / "experiments", plain="model: {seed: 1}", wrong="model: {depth: 3}")
+    """A small committed project with its own experiments; nothing has been trained yet.
+
+    No other test has the seed, so that the cache of all tests has no such training either.
+    """
+    folder = make_small_project(tmp_path_factory.mktemp("experiments") / "project", stage_results)
+    write(folder / "experiments", plain="model: {seed: 11}", wrong="model: {depth: 3}")
     prepare(folder)
     return folder
 
@@ -115,7 +116,7 @@ def test_an_experiment_runs_under_its_name_and_does_not_change_the_workspace(pro
     stages = stages_run(output)
     assert stages.index("train") < stages.index("evaluate")
     shown = experiments_shown(project)["plain"]
-    assert shown["model.seed"] == "1"
+    assert shown["model.seed"] == "11"
     accuracy = re.search(r"^  accuracy: ([\d.]+)$", output, re.MULTILINE)
     assert float(shown["accuracy"]) == pytest.approx(float(accuracy[1]), abs=1e-5)
     status = subprocess.run(
@@ -133,7 +134,7 @@ def test_the_table_begins_with_the_commit_and_has_what_differs(project):
     # The project's commit has no figures: nothing was trained in its workspace.
     assert re.split(r"  +", printed[1]) == ["(this commit)", "-", "-", "-", "-", "-"]
     name, accuracy, interval, uar, seconds, changed = re.split(r"  +", printed[2])
-    assert (name, changed) == ("plain", "model.seed=1")
+    assert (name, changed) == ("plain", "model.seed=11")
     assert accuracy == f"{float(shown['accuracy']) * 100:.1f} %"
     assert interval == " to ".join(
         f"{float(shown[end]) * 100:.1f}" for end in ("accuracy_low", "accuracy_high")
@@ -225,7 +226,7 @@ def test_an_experiment_with_a_setting_does_not_take_the_place_of_the_one_without
     name = "plain-model.epochs-1-model.seed-3"
     assert f"`dvc exp apply {name}`" in output
     shown = experiments_shown(project)
-    assert shown["plain"]["model.seed"] == "1"
+    assert shown["plain"]["model.seed"] == "11"
     assert (shown[name]["model.seed"], shown[name]["model.epochs"]) == ("3", "1")
 
 
@@ -296,11 +297,10 @@ def trials_shown(project):
 @pytest.fixture(scope="module")
 def untuned(tmp_path_factory, stage_results):
     """A committed project whose learning rate is far too low."""
-    folder = make_small_project(tmp_path_factory.mktemp("untuned") / "project")
-    share_results(folder, stage_results)
+    folder = make_small_project(tmp_path_factory.mktemp("untuned") / "project", stage_results)
     # A trial trains in two runs, up to one epoch and three.
-    changes = {"model": {"width": 64, "epochs": 3, "learning_rate": 1e-6}}
-    change_params(folder / "params.yaml", changes)
+    model = {"width": 64, "epochs": 3, "learning_rate": 1e-6}
+    change_params(folder / "params.yaml", {"features": {"n_mels": 32}, "model": model})
     prepare(folder)
     return folder
 

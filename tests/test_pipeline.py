@@ -12,12 +12,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from small_project import SMALL
+from small_project import (
+    SMALL,
+    environment,
+    make_small_project,
+    stages_run,
+    use_part_of_demo,
+)
 from toy_project import assert_dvc_compares_the_headline_alone, contents, seen_by_dvc
 
 from scripts.workspace import ROOT, change_params, dvc, make_workspace
 from ser.core.tables import read_rows
-from ser.sources import demo
 from ser.use.loading import load
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -32,14 +37,8 @@ AUTHOR = {
 
 def run(folder, *arguments, env=None, ok=True):
     """Run dvc as a user without git identity or settings; return its output."""
-    environment = {
-        "HOME": str(folder.parent / "home"),
-        "XDG_CONFIG_HOME": str(folder.parent / "home"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "COLUMNS": "400",
-        **(env or {}),
-    }
-    done = dvc(folder, *arguments, env=environment, stdout=-1, stderr=subprocess.STDOUT)
+    variables = environment(folder) | {"COLUMNS": "400"} | (env or {})
+    done = dvc(folder, *arguments, env=variables, stdout=-1, stderr=subprocess.STDOUT)
     if ok:
         assert done.returncode == 0, done.stdout
     else:
@@ -53,10 +52,6 @@ def git(folder, *arguments):
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-def stages_run(output):
-    return re.findall(r"Running stage '(\w+)'", output)
-
-
 def reproduced(output):
     """The stages that had to run again, though the result of some was in the run cache."""
     return re.findall(r"(?:Running stage|Stage) '(\w+)'(?:$|:| is cached)", output, re.MULTILINE)
@@ -68,12 +63,10 @@ def commit_all(folder, message):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, stage_results):
     """A small pipeline that has run once, committed."""
-    folder = tmp_path_factory.mktemp("one") / "project"
-    make_workspace(folder, SMALL)
-    output = run(folder, "repro", env={"SER_WORKERS": "1"})
-    assert len(stages_run(output)) == 9
+    folder = make_small_project(tmp_path_factory.mktemp("one") / "project", stage_results)
+    assert len(reproduced(run(folder, "repro"))) == 9
     commit_all(folder, "first run")
     return folder
 
@@ -125,9 +118,10 @@ def test_the_model_knows_the_recordings_that_it_was_trained_on(project):
 
 
 def test_a_second_copy_with_two_processes_gives_the_same_lock(project, tmp_path):
+    """It has a cache of its own, so that all of its stages run."""
     other = tmp_path / "project"
     make_workspace(other, SMALL)
-    run(other, "repro", env={"SER_WORKERS": "2"})
+    assert len(stages_run(run(other, "repro", env={"SER_WORKERS": "2"}))) == 9
     assert (other / "dvc.lock").read_text() == (project / "dvc.lock").read_text()
 
 
@@ -186,15 +180,15 @@ def test_batch_size_one_reruns_train_and_evaluate_only(restored):
 
 
 def test_a_tiny_learning_rate_given_on_the_command_line_is_a_number(restored):
-    run(restored, "exp", "run", "-S", "model.learning_rate=1e-05", "-S", "model.epochs=1")
-    model = json.loads((restored / "data/model/model.json").read_text())["model"]
+    run(restored, "exp", "run", "-S", "model.learning_rate=1e-05", "-S", "model.epochs=1", "train")
+    model = json.loads((restored / "data/trained/model.json").read_text())["model"]
     assert model["learning_rate"] == 1e-5
 
 
 def test_metrics_and_plots_of_two_branches_differ_in_a_clone_without_a_cache(restored, tmp_path):
     git(restored, "checkout", "--quiet", "-b", "longer")
     change_params(restored / "params.yaml", {"model": {"epochs": 3}})
-    assert stages_run(run(restored, "repro")) == ["check", "train", "evaluate"]
+    assert reproduced(run(restored, "repro")) == ["check", "train", "evaluate"]
     commit_all(restored, "longer")
     git(tmp_path, "clone", "--quiet", str(restored), "clone")
     clone = tmp_path / "clone"
@@ -217,7 +211,7 @@ def test_plots_show_draws_every_picture_once(restored):
 
 def test_queued_experiments_run(restored):
     before = len(git(restored, "for-each-ref", "refs/exps").splitlines())
-    output = run(restored, "exp", "run", "--queue", "-S", "model.dropout=0.1,0.3")
+    output = run(restored, "exp", "run", "--queue", "-S", "model.dropout=0.1,0.3", "train")
     assert output.count("Queued experiment") == 2
     run(restored, "queue", "start")
     deadline = time.monotonic() + 120
@@ -236,13 +230,13 @@ def test_queued_experiments_run(restored):
 def test_a_killed_training_continues_and_ends_with_the_same_bytes(restored):
     longer = {"model": {"epochs": 12}}
     change_params(restored / "params.yaml", longer)
-    run(restored, "repro")
+    run(restored, "repro", "train")
     reference = (restored / "dvc.lock").read_text()
     git(restored, "checkout", "--quiet", "--force", "main")
     change_params(restored / "params.yaml", longer)
     # Without the run cache only training can restore the model.
     process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "--no-run-cache"],
+        [sys.executable, "-m", "dvc", "repro", "--no-run-cache", "train"],
         cwd=restored,
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
@@ -252,7 +246,7 @@ def test_a_killed_training_continues_and_ends_with_the_same_bytes(restored):
     with process:
         assert any("epoch 2/12" in line for line in process.stdout)
         os.killpg(process.pid, signal.SIGKILL)
-    output = run(restored, "repro", "--no-run-cache")
+    output = run(restored, "repro", "--no-run-cache", "train")
     assert "goes on from" in output
     assert (restored / "dvc.lock").read_text() == reference
 
@@ -307,23 +301,18 @@ def test_what_a_failed_stage_removed_comes_back(restored, section, changes, said
 
 @pytest.fixture(scope="module")
 def clone(project, tmp_path_factory):
-    """A clone whose user has other recordings than the author of its commit, and has run it."""
+    """A clone whose user has fewer recordings than the author of its commit, and has run it."""
     parent = tmp_path_factory.mktemp("clone")
     git(parent, "clone", "--quiet", str(project), "project")
     folder = parent / "project"
-    demo.write_demo(parent / "recordings")
-    recording = min((parent / "recordings").rglob("*.wav"))
-    recording.write_bytes(recording.read_bytes()[:-200])
-    change_params(
-        folder / "params.yaml", {"pull": {"sources": {"demo": f"path:{parent / 'recordings'}"}}}
-    )
+    use_part_of_demo(folder)
     assert len(stages_run(run(folder, "repro"))) == 9
     return folder
 
 
 def stopped_in_training(folder):
     process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "exp", "run", "-S", "model.epochs=40"],
+        [sys.executable, "-m", "dvc", "exp", "run", "-S", "model.epochs=400"],
         cwd=folder,
         env={**os.environ, **AUTHOR, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
@@ -331,7 +320,7 @@ def stopped_in_training(folder):
         start_new_session=True,
     )
     with process:
-        assert any(re.search(r"epoch \d+/40", line) for line in process.stdout)
+        assert any(re.search(r"epoch \d+/400", line) for line in process.stdout)
         os.killpg(process.pid, signal.SIGKILL)
 
 
@@ -370,7 +359,7 @@ def test_the_lock_of_another_author_loses_nothing(clone):
 
 def test_an_experiment_in_its_own_folder_leaves_the_workspace_as_it_is(clone):
     before, params = data_and_results(clone), (clone / "params.yaml").read_text()
-    experiment = ("--temp", "-S", "model.batch_size=16", "--name", "single")
+    experiment = ("--temp", "-S", "model.batch_size=16", "--name", "single", "train")
     output = run(clone, "exp", "run", *experiment, env=AUTHOR)
     assert "train" in stages_run(output)
     assert data_and_results(clone) == before

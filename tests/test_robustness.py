@@ -1,6 +1,7 @@
 """The conditions are what they are said to be, and the figures follow from the answers."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -94,11 +95,12 @@ def data(tmp_path, voices):
     return tmp_path
 
 
-def run(program, *arguments):
+def run(program, *arguments, workers=1):
     """Run a program; measuring forks, which a process must not do once it has heard speech."""
     command = [sys.executable, "-c", program, *arguments]
+    environment = os.environ | {"SER_WORKERS": str(workers)}
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=120
     ).stdout
 
 
@@ -111,13 +113,14 @@ def test_each_clip_is_answered_by_the_net_it_was_tested_with(data):
 
 
 def test_measuring_twice_gives_the_same_answers(data):
+    """In one process and in two."""
     program = (
         "import sys; from pathlib import Path; from scripts.robustness.measuring import measure; "
         "print(measure(Path(sys.argv[1])).to_csv())"
     )
     first = run(program, data)
     assert len(first.split()) > 6 * len(CONDITIONS)
-    assert run(program, data) == first
+    assert run(program, data, workers=2) == first
 
 
 def test_the_files_are_named_after_the_experiment(data, tmp_path):

@@ -313,9 +313,9 @@ def test_missing_recordings_and_other_corpora_are_reported(corpus):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, stage_results):
     """A small committed project with its own suites; pull and clean have run."""
-    folder = make_small_project(tmp_path_factory.mktemp("suites") / "project")
+    folder = make_small_project(tmp_path_factory.mktemp("suites") / "project", stage_results)
     write(
         folder / "experiments",
         plain="model: {seed: 1}",
@@ -408,7 +408,7 @@ def test_a_comparison_contains_its_experiments_figures(project):
 
 def test_a_protocol_is_measured_over_all_seeds(project):
     change_params(project / "params.yaml", {"evaluate": {"bootstrap": 150}})  # not committed
-    output = run(project, "suites", "protocols", "plain")
+    output = run(project, "suites", "protocols", "plain", SER_WORKERS="2")
     subprocess.run(["git", "checkout", "--quiet", "params.yaml"], cwd=project, check=True)
     names = ["plain-seed0", "plain-seed7"]
     for name in names:

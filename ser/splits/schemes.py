@@ -316,13 +316,15 @@ def _shuffled_groups(clips: pd.DataFrame, rng: np.random.Generator) -> Iterator[
 def _fold(clips: pd.DataFrame, test: set[str], val: set[str]) -> Fold:
     return {
         clip: "test" if clip in test else "val" if clip in val else "train"
-        for clip in clips["clip"]
+        for clip in clips["clip"].tolist()
     }
 
 
 def _is_in(clips: pd.DataFrame, fold: Mapping[str, str], subset: str) -> np.ndarray:
     """Return whether a fold has each clip in a subset: bool [clips]."""
-    return np.fromiter((fold.get(clip) == subset for clip in clips["clip"]), bool, len(clips))
+    # A list, because pandas itself yields texts ten times as slowly.
+    names = clips["clip"].tolist()
+    return np.fromiter((fold.get(clip) == subset for clip in names), bool, len(names))
 
 
 def _require_emotions(clips: pd.DataFrame, folds: Sequence[Fold], where: str) -> None:

@@ -15,10 +15,12 @@ FORM = AudioForm(sample_rate=16000, highpass=60.0, noise_reduction="none", noise
 APPLIED = ("room_rt60", "noise_snr_db", "band_low", "clipped", "line", "codec")
 
 
+PARAMS = experiments.resolve({})
+
+
 def settings(probability, **ranges):
-    values = experiments.resolve({})
-    values["augment"]["recording"] |= {"probability": probability, **ranges}
-    return params.parse_params(values, "params.yaml").augment
+    changes = {"augment": {"recording": {"probability": probability, **ranges}}}
+    return params.parse_params(experiments.merge(PARAMS, changes), "params.yaml").augment
 
 
 def draw(probability, seed=0):

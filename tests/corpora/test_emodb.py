@@ -25,7 +25,9 @@ def project(tmp_path_factory):
         "evaluate": {"bootstrap": 100},
     }
     make_workspace(folder / "project", changes)
-    done = dvc(folder / "project", "repro", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = dvc(
+        folder / "project", "repro", "evaluate", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     assert done.returncode == 0, done.stdout
     return folder / "project", done.stdout
 

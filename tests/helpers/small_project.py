@@ -5,11 +5,12 @@ import re
 import subprocess
 import sys
 
-from scripts.workspace import dvc, dvc_environment, make_workspace
+from part_of_demo import write_part_of_demo
+
+from scripts.workspace import change_params, dvc, dvc_environment, make_workspace
 
 SMALL = {
     "pull": {"corpora": ["demo"]},
-    "features": {"n_mels": 32},
     "augment": {"copies": 0},
     "model": {"width": 4, "epochs": 2},
     "evaluate": {"bootstrap": 200, "baseline": "none"},
@@ -21,17 +22,34 @@ def write(folder, **files):
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
-def make_small_project(folder):
-    """Make the copy, without experiments; nothing has run and nothing is committed."""
+def make_small_project(folder, results):
+    """Make the copy, without experiments; nothing has run and nothing is committed.
+
+    Its DVC takes what another project has computed from `results`, a cache for all.
+    """
     make_workspace(folder, SMALL)
+    share_results(folder, results)
     for path in (folder / "experiments").rglob("*.yaml"):
         path.unlink()
     return folder
 
 
+def use_part_of_demo(folder):
+    """Let the project pull 60 of the demo's clips, for features that take long to compute."""
+    recordings = folder.parent / "recordings"
+    write_part_of_demo(recordings, speakers=3, utterances=4)
+    change_params(folder / "params.yaml", {"pull": {"sources": {"demo": f"path:{recordings}"}}})
+
+
 def share_results(folder, results):
-    """Let the project's DVC take what another project has computed, from a cache for all."""
-    (folder / ".dvc/config.local").write_text(f"[cache]\n    dir = {results}\n")
+    """Let a project's DVC take what another project has computed, from a cache for all."""
+    write_dvc_config(folder / ".dvc/config.local", results)
+
+
+def write_dvc_config(path, results):
+    """Write a file of DVC's settings that names the cache."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"[cache]\n    dir = {results}\n")
 
 
 def prepare(project):
@@ -49,17 +67,21 @@ def commit(folder):
 
 
 def environment(project):
-    """Return the environment of a user without git identity or settings."""
+    """Return the environment of a user without git identity or settings.
+
+    One process does the work of a stage, because the test processes have the processors.
+    """
     home = str(project.parent / "home")
-    return dvc_environment() | {"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1"}
+    user = {"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1"}
+    return dvc_environment() | user | {"SER_WORKERS": "1"}
 
 
-def run(project, module, *arguments, ok=True):
+def run(project, module, *arguments, ok=True, **variables):
     """Run a module of scripts/ in the project; return what it printed."""
     done = subprocess.run(
         [sys.executable, "-m", f"scripts.{module}", *arguments],
         cwd=project,
-        env=environment(project),
+        env=environment(project) | variables,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

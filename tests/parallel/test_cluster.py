@@ -15,9 +15,9 @@ import time
 
 import numpy as np
 import pytest
-import soundfile
 import yaml
 from distributed import Client
+from part_of_demo import write_part_of_demo
 
 from scripts.workspace import ROOT, change_params
 from ser.core.errors import UserError
@@ -41,8 +41,9 @@ def wait_until(condition):
 def start(folder, *arguments, project=ROOT):
     """Start a Dask command outside the project's folder, with a log file."""
     folder.mkdir(parents=True)
-    paths = os.pathsep.join([str(project), str(project / "tests" / "parallel")])
-    environment = os.environ | {"PYTHONPATH": paths}
+    tests = project / "tests"
+    paths = map(str, (project, tests / "parallel", tests / "helpers"))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     environment.pop("SER_DASK_SCHEDULER", None)
     with (folder / "log").open("w") as log:
         return subprocess.Popen(
@@ -287,11 +288,7 @@ CHANGES = {
 
 def put_clips(folder):
     """Write a few clips, one of them broken, and params for one copy of each and two folds."""
-    for clip in demo.clips():
-        if clip.utterance <= 2 and clip.speaker <= 2:
-            file = folder / "data/raw/demo" / clip.path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(file, demo.render(clip), demo.SAMPLE_RATE)
+    write_part_of_demo(folder / "data/raw/demo", speakers=2, utterances=2)
     (folder / "data/raw/demo" / demo.BROKEN).write_bytes(b"RIFF")
     shutil.copyfile(ROOT / "params.yaml", folder / "params.yaml")
     change_params(folder / "params.yaml", CHANGES)

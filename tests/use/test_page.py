@@ -40,10 +40,10 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from small_model import METRICS, encoded, make, ser, ser_here
+from small_project import environment, make_small_project
 from stage_metrics import metrics_of
 
-from scripts import experiments
-from scripts.workspace import dvc, make_workspace
+from scripts.workspace import dvc
 from ser import load
 from ser.core.figures import Figures
 from ser.core.tables import read_csv
@@ -62,11 +62,10 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """The demo, without the pictures of its dataset."""
-    folder = tmp_path_factory.mktemp("page") / "project"
-    make_workspace(folder, experiments.read_experiment("demo"))
-    done = dvc(folder, "repro", "evaluate", env={"SER_WORKERS": "1"})
+def project(tmp_path_factory, stage_results):
+    """A small pipeline that has run, without the pictures of its dataset."""
+    folder = make_small_project(tmp_path_factory.mktemp("page") / "project", stage_results)
+    done = dvc(folder, "repro", "evaluate", env=environment(folder))
     assert done.returncode == 0, done.stderr
     return folder
 
