@@ -165,6 +165,7 @@ Corpus = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
 Encoder = Annotated[str, AfterValidator(_pinned)]
 Layer = Annotated[Literal["mean"] | Annotated[int, Field(ge=0)], PlainValidator(_mean_or_layer)]
 NetName = Annotated[str, BeforeValidator(_one_of(NEEDS))]
+Precision = Literal["float32", "bfloat16"]  # of the products of a training step
 FeatureKind = Annotated[str, BeforeValidator(_one_of(KINDS))]
 
 
@@ -514,7 +515,8 @@ class Split(Section):
 class Model(Section):
     """The net and how it is trained.
 
-    A trained model that learned no dimension has none of their weight.
+    A trained model that learned no dimension has none of their weight, and one that was trained in
+    float32 does not say so.
     """
 
     name: NetName
@@ -529,7 +531,7 @@ class Model(Section):
     balance: Literal["none", "upsample", "class_weights", "smote", "adasyn"]
     copies: Literal["one", "all"]
     batch_size: Count
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     optimizer: Literal["adam", "adamw", "sgd"]
     learning_rate: Positive
@@ -551,11 +553,12 @@ class Model(Section):
     seed: Seed
 
     @model_serializer(mode="wrap")
-    def _without_a_dimension(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave their weight out where it is 0, so that older programs can read the rest."""
+    def _without_what_is_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older programs do not know, where it changes nothing."""
         values: dict[str, Any] = write(self)
-        if not self.dimension_weight:
-            values.pop("dimension_weight", None)
+        for name in ("dimension_weight", "precision"):
+            if getattr(self, name) == Model.model_fields[name].default:
+                values.pop(name, None)
         return values
 
     @model_validator(mode="after")
@@ -572,6 +575,7 @@ class ModelSettings(Model):
     """The section of params.yaml, which names every setting."""
 
     dimension_weight: NonNegative
+    precision: Precision
 
 
 class Evaluate(Section):
