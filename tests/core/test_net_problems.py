@@ -305,3 +305,19 @@ def test_what_statpool_cannot_take_is_refused(changes, dims, said):
 def test_params_can_be_checked_without_torch():
     code = "import sys, ser.core.params; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"batch_size": 1}, "one clip has nothing to be compared with: model.batch_size of 2"),
+        ({"name": "svm", "normalisation": "train"}, "model.dimension_weight must be 0, got 0.5"),
+    ],
+)
+def test_dimensions_are_refused_where_they_cannot_be_learned(changes, said):
+    settings = PLAIN_MODEL | {"dimension_weight": 0.5} | changes
+    dims = {"functionals": 9} if changes.get("name") == "svm" else {"logmel": 64}
+    (problem,) = net_problems(Model.model_validate(settings), dims)
+    assert said in problem
+    plain = Model.model_validate(settings | {"dimension_weight": 0.0})
+    assert net_problems(plain, dims) == []
