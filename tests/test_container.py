@@ -139,6 +139,7 @@ def port(project, tmp_path_factory):
     assert not is_healthy(port)
     temporary = str(tmp_path_factory.mktemp("writable"))
     environment = {"PATH": os.environ["PATH"], "HOME": temporary, "TMPDIR": temporary}
+    environment["PYTHONPATH"] = str(ROOT)  # the image has this code installed
     command = [word.replace("/model", str(project / "demo/data/model")) for word in COMMAND]
     assert [SER.name] == ENTRYPOINT
     program = command_without(absent(), SER, *command, "--port", str(port))
