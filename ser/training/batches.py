@@ -254,13 +254,13 @@ def in_order(
 ) -> Iterator[tuple[NDArray[np.int64], Batch]]:
     """Yield batches for prediction with the positions of their clips; nothing is random.
 
-    Clips are sorted by length to save padding, the longest first: a batch then fits where the one
-    before it was in memory.
+    Clips are sorted by length to save padding. The longest batch comes first: the next one then
+    fits where it was in memory.
     """
     if len(clips) == 0:
         return
-    order = np.argsort([-clips.frames(i) for i in range(len(clips))], kind="stable")
-    batches = np.split(order, range(batch_size, len(order), batch_size))
+    order = np.argsort([clips.frames(i) for i in range(len(clips))], kind="stable")
+    batches = np.split(order, range(batch_size, len(order), batch_size))[::-1]
     rows = zip(
         batches,
         clips.labels_of(batches),
