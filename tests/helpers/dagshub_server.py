@@ -16,10 +16,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from urllib.parse import quote, unquote, urlsplit
+
+from loopback import LoopbackServer
 
 REPO = "kingabzpro/Acted-Emotional-Speech-Dynamic-Database"
 
@@ -52,15 +54,14 @@ class Request:
     seconds: float  # on the monotonic clock
 
 
-class DagsHubServer(ThreadingHTTPServer):
+class DagsHubServer(LoopbackServer):
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, folder: Path, repo: str = REPO, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(_Handler, port)
         self.folder = folder
         self.repo = repo
-        self.url = f"http://127.0.0.1:{self.server_port}"
         self.files = {
             path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))
@@ -78,14 +79,6 @@ class DagsHubServer(ThreadingHTTPServer):
         self.change_entry: Callable[[dict], dict] = lambda entry: entry
         self.log: list[Request] = []
         self.lock = Lock()
-
-    def __enter__(self) -> "DagsHubServer":
-        Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore errors of clients that a test has killed."""

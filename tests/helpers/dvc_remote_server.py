@@ -1,27 +1,18 @@
 """A DVC remote like those of DagsHub: HTTP with basic authentication, on loopback."""
 
 from base64 import b64encode
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
+
+from loopback import LoopbackServer
 
 
-class DvcRemoteServer(ThreadingHTTPServer):
-    daemon_threads = True
-
+class DvcRemoteServer(LoopbackServer):
     def __init__(self, user, password, path="/somebody/speech.dvc"):
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.url = f"http://127.0.0.1:{self.server_port}{path}"
         self.expected = "Basic " + b64encode(f"{user}:{password}".encode()).decode()
         self.files = {}
         self.refused = 0
-
-    def __enter__(self):
-        Thread(target=self.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

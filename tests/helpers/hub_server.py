@@ -13,10 +13,10 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from http.server import BaseHTTPRequestHandler
 
 import yaml
+from loopback import LoopbackServer
 
 TOKEN = "hf_a_token_that_nobody_may_see"
 OWNER = "somebody"  # whose token it is
@@ -29,27 +29,14 @@ class Repository:
     commits: list[str] = field(default_factory=list)  # their messages
 
 
-class HubServer(ThreadingHTTPServer):
-    daemon_threads = True
-
+class HubServer(LoopbackServer):
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        super().__init__(_Handler)
         self.storage = f"http://localhost:{self.server_port}/storage"
         self.repositories = {}
         self.stored = {}  # SHA-256 -> bytes
         self.faults = {}  # key -> (status, message), or None: no answer
         self.log = []  # (key, headers)
-        self.ended = Event()
-
-    def __enter__(self):
-        Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.shutdown()
-        self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

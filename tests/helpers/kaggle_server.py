@@ -23,10 +23,12 @@ import sys
 import time
 import zipfile
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from urllib.parse import urlsplit
+
+from loopback import LoopbackServer
 
 DATASET = "ejlok1/recordings"
 PORT = 7777
@@ -63,25 +65,14 @@ class Request:
     range: str | None
 
 
-class KaggleServer(ThreadingHTTPServer):
-    daemon_threads = True
-
+class KaggleServer(LoopbackServer):
     def __init__(self, folder: Path, dataset: str = DATASET, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        super().__init__(_Handler, port)
         self.dataset = dataset
         self.versions = {1: b"no archive: nobody asks for it", 2: pack(folder)}
         self.token: str | None = None  # when set, requests without it are answered with 401
         self.faults: dict[str, Fault] = {}
         self.log: list[Request] = []
-
-    def __enter__(self) -> "KaggleServer":
-        Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
 
     def asked(self) -> list[str | None]:
         """The requested keys, in order."""

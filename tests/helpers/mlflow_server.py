@@ -5,9 +5,11 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
+
+from loopback import LoopbackServer
 
 
 @contextmanager
@@ -44,25 +46,13 @@ def mlflow_server(folder):
         process.wait()
 
 
-class OtherServer(ThreadingHTTPServer):
+class OtherServer(LoopbackServer):
     """Answers every request alike, or with None not at all; `log` has the addresses and headers."""
 
-    daemon_threads = True
-
     def __init__(self, status=200, body=b"", headers=None):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        super().__init__(_Handler)
         self.status, self.body, self.headers = status, body, headers or {}
-        self.log, self.ended = [], Event()
-
-    def __enter__(self):
-        Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.shutdown()
-        self.server_close()
+        self.log = []
 
 
 class _Handler(BaseHTTPRequestHandler):

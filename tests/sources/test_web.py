@@ -9,14 +9,15 @@ import tarfile
 import time
 import zipfile
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import pooch
 import pytest
 import yaml
 from interrupted_pull import interrupted_pull
+from loopback import LoopbackServer
 
 from ser.core.errors import UserError
 from ser.core.tables import parse_report
@@ -48,23 +49,12 @@ def redirect(location):
     return Answer(status=302, headers={"Location": location})
 
 
-class FileServer(ThreadingHTTPServer):
-    daemon_threads = True
-
+class FileServer(LoopbackServer):
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        super().__init__(_Handler)
         self.answers = {}  # path -> its answers, of which the last is given again and again
         self.log = []
         self.asked = Event()
-
-    def __enter__(self):
-        Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,8 +1,23 @@
-"""Types of arguments that several commands share."""
+"""Arguments, and types of arguments, that several commands share."""
 
 import argparse
 import contextlib
 from pathlib import Path
+
+
+def add_model_argument(parser: argparse.ArgumentParser, form: str) -> None:
+    """Add the option that names the model.
+
+    Args:
+        parser: of the command.
+        form: what the command takes, such as "folder of the model".
+    """
+    parser.add_argument(
+        "--model",
+        type=non_empty_path,
+        default=Path("data/model"),
+        help=f"{form} (default: data/model)",
+    )
 
 
 def share(text: str) -> float:

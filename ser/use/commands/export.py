@@ -13,7 +13,7 @@ from ser.core.rejection import Rejected
 from ser.core.web_address import check_web_address
 from ser.decoding.suffixes import READ
 from ser.inference.comparison import TOLERANCE, largest_difference, some_of
-from ser.use.commands.arguments import non_empty_path
+from ser.use.commands.arguments import add_model_argument, non_empty_path
 from ser.use.loading import load, load_in_torch
 from ser.use.reading import read_windows
 from ser.use.recogniser import Recogniser
@@ -56,12 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TGZ",
         help="for --web: onnxruntime-web's package as a file, in place of a registry",
     )
-    parser.add_argument(
-        "--model",
-        type=non_empty_path,
-        default=Path("data/model"),
-        help="folder of the model (default: data/model)",
-    )
+    add_model_argument(parser, "folder of the model")
     parser.add_argument(
         "clips",
         type=non_empty_path,

@@ -20,7 +20,7 @@ from ser.core.recording import Recording
 from ser.core.rejection import NO_RECORDINGS, Rejected
 from ser.decoding.suffixes import READ
 from ser.use.answers import FORMATS, Answer
-from ser.use.commands.arguments import non_empty_path, share
+from ser.use.commands.arguments import add_model_argument, non_empty_path, share
 from ser.use.explanation import require_spectrogram
 from ser.use.loading import load
 from ser.use.reading import read_windows
@@ -56,12 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a recording ({READ}), a folder of recordings (found by content or by name), or - "
         "for standard input",
     )
-    parser.add_argument(
-        "--model",
-        type=non_empty_path,
-        default=Path("data/model"),
-        help="folder or .onnx file (default: data/model)",
-    )
+    add_model_argument(parser, "folder or .onnx file")
     parser.add_argument("--fold", type=int, help="use only the net of this fold (default: all)")
     form = parser.add_mutually_exclusive_group()
     form.set_defaults(form="table")

@@ -10,7 +10,7 @@ from ser.core.errors import UserError
 from ser.corpora import licence_of
 from ser.nets.description import Description
 from ser.nets.folder_files import CARD, DESCRIPTION, ONNX, onnx_digest, weights_file
-from ser.use.commands.arguments import non_empty_path
+from ser.use.commands.arguments import add_model_argument
 from ser.use.loading import load
 
 
@@ -22,12 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OWNER/NAME",
         help="where to; it is made if it is not there",
     )
-    parser.add_argument(
-        "--model",
-        type=non_empty_path,
-        default=Path("data/model"),
-        help="folder of the model (default: data/model)",
-    )
+    add_model_argument(parser, "folder of the model")
     parser.add_argument(
         "--public",
         action="store_true",

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from ser.core.errors import UserError
-from ser.use.commands.arguments import non_empty_path
+from ser.use.commands.arguments import add_model_argument, non_empty_path
 from ser.use.loading import load
 from ser.use.page.addresses import Addresses, split
 from ser.use.page.uploads import deleting_old_files
@@ -19,12 +19,7 @@ _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened at
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "--model",
-        type=non_empty_path,
-        default=Path("data/model"),
-        help="folder or .onnx file (default: data/model)",
-    )
+    add_model_argument(parser, "folder or .onnx file")
     parser.add_argument(
         "--data",
         type=non_empty_path,
