@@ -3,9 +3,9 @@
     python -m benchmarks.descriptors
 
 Needs the data of a finished `dvc repro`. Test clips are not used. Logistic regression gets the
-functionals without slopes, then with the statistics of one more descriptor, in five folds of the
-other clips, and with one speaker left out, where every voice is standardised by its own clips.
-Writes benchmarks/descriptors.csv.
+functionals, then with the statistics of one more descriptor, in five folds of the other clips, and
+with one speaker left out, where every voice is standardised by its own clips. The slopes of the
+descriptors that are there are tried, too. Writes benchmarks/descriptors.csv.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,6 @@ from scripts import cli
 from scripts.workspace import ROOT
 from ser.core.clips import speaker_of
 from ser.core.filters import FilterBanks, filter_banks
-from ser.core.functional_names import DELTAS, functional_names
 from ser.core.preprocessing import Preprocessing
 from ser.core.sections import Features
 from ser.core.store import Store
@@ -35,14 +34,13 @@ from ser.core.typing import FloatArray
 from ser.features.analysis import Analysis
 from ser.features.descriptors import track_pitch
 from ser.features.extract import extract
-from ser.features.functionals import statistics, steps
+from ser.features.functionals import active_and_voiced, statistics, steps
 from ser.parallel import ordered_map
 
 RESULTS = ROOT / "benchmarks/descriptors.csv"
 SLOPES = "slopes of all but the mel bands"
 _TINY = 1e-12
 _FLOOR = 1e-10  # of power, as in ser.features.descriptors
-_ACTIVE_DB = 40.0
 _STRENGTHS = (0.001, 0.01, 0.1)  # C; the mean of their accuracies counts
 _REPEATS = 3  # of the five folds
 _SEED = 0
@@ -166,20 +164,22 @@ def describe(
     """Compute the functionals of a clip, and the statistics of each candidate.
 
     Returns:
-        "functionals" and each candidate -> float64 [values].
+        "functionals", each candidate and SLOPES -> float64 [values].
     """
     analysis = Analysis(waveform, rate, settings, banks)
     hertz = scipy.fft.rfftfreq(settings.n_fft, 1 / rate)
     _, voicing = track_pitch(analysis.frames, rate)
     spectra = Spectra(analysis.power, hertz, voicing)
     level = 10 * np.log10(np.square(analysis.frames).mean(axis=1) + _FLOOR)
-    active = level >= level.max() - _ACTIVE_DB
-    found = {"functionals": extract(waveform, rate, settings, banks)[0].astype(np.float64)}
+    active, _ = active_and_voiced(level - level.max(), voicing)
+    both = extract(waveform, rate, settings, banks)[0].astype(np.float64)
+    found = {"functionals": both[: -settings.dims["slopes"]]}
     for name, compute in CANDIDATES.items():
         table = compute(spectra)[:, np.newaxis]
         found[name] = np.concatenate(
             list((statistics(table[active]) | steps(table, active)).values())
         )
+    found[SLOPES] = both[-settings.dims["slopes"] :]
     return found
 
 
@@ -206,16 +206,12 @@ def read_clips() -> Clips:
     clips = clips[~clips["clip"].isin(tested)]
     waveforms = Store(data / "clean")
     form = Preprocessing.model_validate(Store(data / "features").meta)
-    settings = form.features.model_copy(update={"kinds": ["functionals"]})
+    settings = form.features.model_copy(update={"kinds": ["functionals", "slopes"]})
     rate = form.form.sample_rate
     compute = partial(describe, rate=rate, settings=settings, banks=filter_banks(rate, settings))
     rows = ordered_map(compute, [waveforms[path] for path in clips["path"]])
     table = list(tqdm(rows, "descriptors", len(clips), unit="clip"))
     columns = {name: np.stack([row[name] for row in table]) for name in table[0]}
-    names = functional_names(settings.n_mels, settings.n_mfcc)
-    sloping = np.array([name.rsplit(".", 1)[-1] in DELTAS for name in names])
-    every = columns["functionals"]
-    columns |= {"functionals": every[:, ~sloping], SLOPES: every[:, sloping]}
     return Clips(columns, clips["emotion"].to_numpy(), speaker_of(clips).to_numpy())
 
 
@@ -271,7 +267,6 @@ def main() -> None:
         {
             "added": "all of these" if len(names) > 1 else "".join(names) or "nothing",
             **figures,
-            "kept": "yes" if names == (SLOPES,) else "",
         }
         for names, figures in zip(added, measured, strict=True)
     ]

@@ -18,7 +18,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
@@ -307,13 +307,10 @@ def mixed_precision(bench: Bench) -> Part:
     settings = default_settings(bench)
     part: Part = {name: {"seconds": [], "val_accuracy": []} for name in ("float32", "bfloat16")}
     for seed in range(_SEEDS if bench.on_card else 1):
-        model = settings.model.model_copy(update={"seed": seed})
         for name, figures in part.items():
             clock = Clock()
-            # Without its cache, which would keep the weights of the first step.
-            autocast = torch.autocast(bench.device.type, torch.bfloat16, cache_enabled=False)
-            with autocast if name == "bfloat16" else nullcontext():
-                train(bench, bench.default, model, clock)
+            model = settings.model.model_copy(update={"seed": seed, "precision": name})
+            train(bench, bench.default, model, clock)
             figures["seconds"].append(bench.timed(sum(clock.seconds)))
             figures["val_accuracy"].append(clock.history[-1].val_accuracy)
     for figures in part.values():

@@ -597,7 +597,6 @@ descriptors = partial(
         "functionals and": "{added}",
         "known voices": lambda row: percent(row["known"]),
         "unheard voices": lambda row: percent(row["unheard"]),
-        "kept": "{kept}",
     },
 )
 imports = partial(

@@ -116,9 +116,11 @@ def main(
     inputs = folds.Inputs(*(path.resolve() for path in (clips, splits, features, augmented)))
     team = join()
     numbers = sorted(read_csv(splits, ["fold"])["fold"].unique().tolist())
+    if settings.precision == "bfloat16" and not has_bfloat16(team.device):
+        if team.leads:
+            print(f"this {team.device.type} has no bfloat16 of its own: it trains in float32")
+        settings = settings.model_copy(update={"precision": "float32"})
     checkpoints = CHECKPOINTS.resolve() / folds.training_id(numbers, inputs, settings, team)
-    if settings.precision == "bfloat16" and not has_bfloat16(team.device) and team.leads:
-        print(f"this {team.device.type} has no bfloat16 of its own: it trains in float32")
     trained = {}
     with (
         Tracking(all_params) as tracking,

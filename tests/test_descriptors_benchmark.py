@@ -60,6 +60,16 @@ def test_ten_times_the_power_is_louder_by_the_exponent_and_as_sharp():
     np.testing.assert_allclose(descriptors.sharpness(loud), descriptors.sharpness(quiet), rtol=1e-5)
 
 
+def test_the_loudness_of_two_barks_is_the_sum_of_theirs():
+    power = np.zeros((3, 513))
+    low, high = (np.abs(HERTZ - hertz).argmin() for hertz in (1000, 3000))
+    power[0, low] = power[2, low] = 4
+    power[1, high] = power[2, high] = 9
+    first, second, both = descriptors.loudness(spectra(power=power))
+    assert first == pytest.approx(4**0.23)
+    assert both == pytest.approx(first + second)
+
+
 def test_a_tone_is_as_sharp_as_its_bark_and_sharper_above_15():
     low, high = (np.abs(HERTZ - hertz).argmin() for hertz in (1000, 6000))
     power = np.zeros((2, 513))

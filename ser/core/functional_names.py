@@ -1,4 +1,4 @@
-"""The names of a frame's descriptors and of a clip's functionals; computes neither."""
+"""The names of a frame's descriptors and of a clip's functionals and slopes; computes none."""
 
 from itertools import combinations
 
@@ -13,7 +13,7 @@ SPECTRAL_SHAPE = (
     "tilt",
 )
 STATISTICS = ("mean", "deviation", "p5", "p25", "p50", "p75", "p95")
-DELTAS = tuple(f"delta_{name}" for name in STATISTICS)  # of a descriptor's slope
+SLOPES = tuple(f"slope_{name}" for name in STATISTICS)
 RHYTHM = (
     "log_seconds",
     "active_share",
@@ -68,13 +68,15 @@ def functional_group(name: str) -> str:
 
     >>> [functional_group(f"active.{name}.mean") for name in ("logmel_7", "mfcc_1", "tilt")]
     ['mel bands', 'cepstrum', 'spectral shape']
+    >>> functional_group("voiced.mfcc_2.slope_p5")
+    'cepstrum'
     >>> [functional_group(n) for n in ("voiced.pitch.p5", "voiced.pitch.level", "log_seconds")]
     ['pitch', 'correlations', 'rhythm']
     """
     _, *others = name.split(".")
     if not others:
         return "rhythm"
-    if len(others) == 2 and others[1] not in (*STATISTICS, *DELTAS, "step", "jitter"):
+    if len(others) == 2 and others[1] not in (*STATISTICS, *SLOPES, "step", "jitter"):
         return "correlations"
     descriptor = others[0]
     if descriptor in SPECTRAL_SHAPE:
@@ -87,7 +89,7 @@ def functional_names(n_mels: int, n_mfcc: int) -> list[str]:
 
     >>> names = functional_names(n_mels=64, n_mfcc=24)
     >>> len(names), names[0], names[-1]
-    (2840, 'active.logmel_1.mean', 'peaks_per_second')
+    (2308, 'active.logmel_1.mean', 'peaks_per_second')
     """
     every, broad = descriptor_names(n_mels, n_mfcc), broad_names(n_mfcc)
     names = []
@@ -96,7 +98,19 @@ def functional_names(n_mels: int, n_mfcc: int) -> list[str]:
         names += [f"{frames}.{name}.{which}" for which in ("step", "jitter") for name in every]
     names += [f"voiced.{a}.{b}" for a, b in combinations(correlated_names(n_mfcc), 2)]
     names += [f"{part}.{name}" for part in PARTS for name in broad]
-    names += [
-        f"{f}.{name}.{which}" for f in ("active", "voiced") for which in DELTAS for name in broad
-    ]
     return [*names, *RHYTHM]
+
+
+def slope_names(n_mfcc: int) -> list[str]:
+    """Return the names of the statistics of a clip's slopes, in the order they are computed in.
+
+    >>> names = slope_names(n_mfcc=24)
+    >>> len(names), names[0], names[-1]
+    (532, 'active.mfcc_1.slope_mean', 'voiced.h1_h3.slope_p95')
+    """
+    return [
+        f"{frames}.{name}.{which}"
+        for frames in ("active", "voiced")
+        for which in SLOPES
+        for name in broad_names(n_mfcc)
+    ]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ser.core.functional_names import functional_group, functional_names
+from ser.core.functional_names import functional_group, functional_names, slope_names
 
 LOGMEL: Final = "logmel"
 OPENSMILE: Final = "opensmile"
@@ -77,6 +77,13 @@ KINDS: Mapping[str, Kind] = {
         groups=lambda n_mels, n_mfcc: [
             functional_group(name) for name in functional_names(n_mels, n_mfcc)
         ],
+    ),
+    "slopes": Kind(
+        lambda n_mels, n_mfcc: len(slope_names(n_mfcc)),
+        whole_clip=True,
+        mixed_units=True,
+        pitch=True,
+        groups=lambda n_mels, n_mfcc: [functional_group(name) for name in slope_names(n_mfcc)],
     ),
     "egemaps": _of_opensmile(88, own_frames=False),
     "compare": _of_opensmile(6373, own_frames=False),

@@ -75,6 +75,10 @@ def net_problems(model: Model, dims: Mapping[str, int]) -> list[str]:
             for key, off in _OF_EPOCHS.items()
             if (value := getattr(model, key)) > 0
         ]
+    if needs.learner and model.precision != "float32":
+        found.append(
+            f"model.precision must be float32, got {model.precision}: {model.name} has no steps"
+        )
     if model.dimension_weight > 0 and model.batch_size == 1:
         found.append(
             f"model.dimension_weight {model.dimension_weight:g} compares the clips of a batch, and "

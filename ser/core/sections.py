@@ -577,6 +577,12 @@ class ModelSettings(Model):
     dimension_weight: NonNegative
     precision: Precision
 
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out nothing."""
+        values: dict[str, Any] = write(self)
+        return values
+
 
 class Evaluate(Section):
     """Intervals, calibration, baseline, the list of mistakes and groups of clips."""

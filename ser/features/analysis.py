@@ -7,6 +7,7 @@ from ser.core.filters import FilterBanks
 from ser.core.framing import cut_frames
 from ser.core.sections import Features
 from ser.core.typing import FloatArray
+from ser.features.descriptors import compute_descriptors
 from ser.features.spectra import ToDecibels, mel_power, power_spectrogram, power_to_db
 
 
@@ -44,3 +45,8 @@ class Analysis:
         return self.to_decibels(
             mel_power(self.power, self.banks["mel"]), top_db=self.features.top_db
         )
+
+    @cached_property
+    def descriptors(self) -> dict[str, FloatArray]:
+        """Descriptors of every frame, by name: see `compute_descriptors`."""
+        return compute_descriptors(self)

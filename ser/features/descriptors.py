@@ -5,6 +5,7 @@ minimalistic acoustic parameter set, IEEE Transactions on Affective Computing 7(
 """
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
@@ -15,7 +16,9 @@ from ser.core.framing import in_blocks
 from ser.core.kinds import HIGHEST_PITCH
 from ser.core.typing import FloatArray
 from ser.features import spectra
-from ser.features.analysis import Analysis
+
+if TYPE_CHECKING:
+    from ser.features.analysis import Analysis
 
 _LOWEST_PITCH = 60.0  # Hz
 _REFERENCE_PITCH = 100.0  # Hz at 0 semitones
@@ -24,7 +27,7 @@ _HIGHEST = 8000.0  # Hz, upper end of the spectral descriptors at any sample rat
 _POWER_FLOOR = 1e-10
 
 
-def compute_descriptors(analysis: Analysis) -> dict[str, FloatArray]:
+def compute_descriptors(analysis: "Analysis") -> dict[str, FloatArray]:
     """Compute the descriptors of every frame of a waveform.
 
     Returns:

@@ -14,9 +14,8 @@ from ser.core.sections import Features
 from ser.core.typing import FloatArray
 from ser.features import spectra
 from ser.features.analysis import Analysis
-from ser.features.descriptors import compute_descriptors
 from ser.features.encoder import encode
-from ser.features.functionals import compute_functionals
+from ser.features.functionals import compute_functionals, compute_slopes
 from ser.features.opensmile_sets import compute_set
 from ser.features.spectra import ToDecibels
 
@@ -99,11 +98,17 @@ def _functionals(analysis: Analysis) -> FloatArray:
     """Compute the functionals in the order of `functional_names`: float64 [1, functionals]."""
     n_mfcc = analysis.features.n_mfcc
     groups = compute_functionals(
-        compute_descriptors(analysis),
+        analysis.descriptors,
         broad_names(n_mfcc),
         correlated_names(n_mfcc),
         analysis.features.hop_length / analysis.sample_rate,
     )
+    return np.concatenate([group.values for group in groups])[np.newaxis]
+
+
+def _slopes(analysis: Analysis) -> FloatArray:
+    """Compute the statistics of slopes in the order of `slope_names`: float64 [1, slopes]."""
+    groups = compute_slopes(analysis.descriptors, broad_names(analysis.features.n_mfcc))
     return np.concatenate([group.values for group in groups])[np.newaxis]
 
 
@@ -122,6 +127,7 @@ _COMPUTE: Mapping[str, Callable[[Analysis], FloatArray]] = {
     "rms": _rms,
     "chroma": _chroma,
     "functionals": _functionals,
+    "slopes": _slopes,
     ENCODER: _encoder,
     **{name: partial(_opensmile, name) for name, k in KINDS.items() if k.package == OPENSMILE},
 }

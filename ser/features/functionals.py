@@ -42,13 +42,12 @@ def compute_functionals(
 
     Over the active frames (at most 40 dB below the loudest), and again over the voiced ones: mean,
     deviation and five percentiles of every descriptor, and how it moves. Then the correlations of
-    descriptors over voiced frames, their means in each third of the clip, the same statistics of
-    their slopes, and the clip's rhythm.
+    descriptors over voiced frames, their means in each third of the clip, and the clip's rhythm.
 
     Args:
         descriptors: name -> float32 [frames]; level (in dB below the loudest frame), voicing and
             pitch must be among them.
-        broad: names of descriptors whose slopes, and whose mean in each third, are computed.
+        broad: names of descriptors whose mean in each third is computed.
         correlated: names of descriptors whose correlations are computed.
         frame_seconds: from one frame to the next.
     """
@@ -56,12 +55,8 @@ def compute_functionals(
     names = list(descriptors)
     broad_columns = table[:, [names.index(name) for name in broad]]
     correlated_columns = table[:, [names.index(name) for name in correlated]]
-    level, voicing = descriptors["level"], descriptors["voicing"]
-    active = level >= -_ACTIVE_DB
-    voiced = active & (voicing > _VOICED)
-    if voiced.sum() < _MIN_VOICED:
-        threshold = np.sort(voicing[active])[-_MIN_VOICED:][0]
-        voiced = active & (voicing >= threshold)
+    level = descriptors["level"]
+    active, voiced = active_and_voiced(level, descriptors["voicing"])
     groups = []
     for which, frames in (("active", active), ("voiced", voiced)):
         for name, values in (statistics(table[frames]) | steps(table, frames)).items():
@@ -72,12 +67,42 @@ def compute_functionals(
         groups.append(FunctionalGroup(f"voiced.{name}.{{}}", others, values))
     for third, values in means_of_thirds(broad_columns, active).items():
         groups.append(FunctionalGroup(f"{third}.{{}}", broad, values))
-    for which, frames in (("active", active), ("voiced", voiced)):
-        for name, values in statistics(deltas(broad_columns, frames)).items():
-            groups.append(FunctionalGroup(f"{which}.{{}}.delta_{name}", broad, values))
     pace = rhythm(level, active, voiced, frame_seconds)
     groups.append(FunctionalGroup("{}", list(pace), np.array(list(pace.values()))))
     return groups
+
+
+def compute_slopes(
+    descriptors: Mapping[str, FloatArray], broad: Sequence[str]
+) -> list[FunctionalGroup]:
+    """Compute the statistics of descriptors' slopes, over the active and over the voiced frames.
+
+    Args:
+        descriptors: name -> float32 [frames]; level and voicing must be among them.
+        broad: names of those whose slopes are computed.
+    """
+    table = np.stack([descriptors[name] for name in broad], axis=1).astype(np.float64)
+    active, voiced = active_and_voiced(descriptors["level"], descriptors["voicing"])
+    return [
+        FunctionalGroup(f"{which}.{{}}.slope_{name}", broad, values)
+        for which, frames in (("active", active), ("voiced", voiced))
+        for name, values in statistics(slopes(table, frames)).items()
+    ]
+
+
+def active_and_voiced(level: FloatArray, voicing: FloatArray) -> tuple[Mask, Mask]:
+    """Return which frames are not silent, and which of these have a pitch, at least five if any.
+
+    Args:
+        level: of each frame, in dB below the loudest.
+        voicing: of each frame, 0..1.
+    """
+    active = level >= -_ACTIVE_DB
+    voiced = active & (voicing > _VOICED)
+    if voiced.sum() < _MIN_VOICED:
+        threshold = np.sort(voicing[active])[-_MIN_VOICED:][0]
+        voiced = active & (voicing >= threshold)
+    return active, voiced
 
 
 def statistics(values: Floats) -> dict[str, Floats]:
@@ -118,7 +143,7 @@ def steps(values: Floats, frames: Mask) -> dict[str, Floats]:
     return {"step": np.abs(moved).mean(axis=0), "jitter": moved.std(axis=0)}
 
 
-def deltas(values: Floats, frames: Mask) -> Floats:
+def slopes(values: Floats, frames: Mask) -> Floats:
     """Compute the slope of each column over five frames, wherever five frames in a row count.
 
     Young et al.: The HTK Book, version 3.4, Cambridge University 2006, section 5.9.
@@ -131,13 +156,13 @@ def deltas(values: Floats, frames: Mask) -> Floats:
         [slopes, n], per frame; a single slope of 0 if no five frames in a row count.
 
     >>> ramp = np.array([[0.0], [1.0], [2.0], [3.0], [5.0]])
-    >>> deltas(ramp, np.full(5, True))
+    >>> slopes(ramp, np.full(5, True))
     array([[1.2]])
     """
     inside = frames[4:] & frames[3:-1] & frames[2:-2] & frames[1:-3] & frames[:-4]
     near, far = values[3:-1] - values[1:-3], values[4:] - values[:-4]
-    slopes: Floats = ((near + 2 * far) / 10)[inside]
-    return slopes if len(slopes) else np.zeros((1, values.shape[1]))
+    found: Floats = ((near + 2 * far) / 10)[inside]
+    return found if len(found) else np.zeros((1, values.shape[1]))
 
 
 def correlations(values: Floats) -> Floats:

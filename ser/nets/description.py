@@ -216,7 +216,8 @@ class Description(Section):
 
     def to_json(self) -> str:
         """Return the description as JSON."""
-        written = FORMAT if self.dimensions else _WITHOUT_DIMENSIONS
+        is_new = self.dimensions or self.model.precision != "float32"
+        written = FORMAT if is_new else _WITHOUT_DIMENSIONS
         described = {"format": written, **self.model_dump(mode="json")}
         described["metrics"] = self.metrics and self.metrics.for_model()
         if not self.train_corpora:

@@ -12,7 +12,7 @@ class LogisticRegression(nn.Module):
     Shapes:
         features [batch, frames, dims], lengths ignored -> logits [batch, emotions], whose softmax
         is scikit-learn's predict_proba. Only the first frame is used, as in `ser.nets.mlp`.
-        Parameters, 5 emotions, 2840 functionals: 14,205.
+        Parameters, 5 emotions, 2308 functionals: 11,545.
     """
 
     def __init__(self, dims: int, emotions: int) -> None:

@@ -11,7 +11,7 @@ class MLP(nn.Module):
     Shapes:
         features [batch, frames, dims], lengths ignored -> logits [batch, emotions]. Only the first
         frame is used: functionals describe the whole clip in one frame, the others are padding.
-        Parameters, 5 emotions, 2840 functionals, width 256: 728,581.
+        Parameters, 5 emotions, 2308 functionals, width 256: 592,389.
     """
 
     def __init__(self, dims: int, emotions: int, width: int, dropout: float) -> None:

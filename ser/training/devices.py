@@ -54,19 +54,11 @@ def limit_threads(model: Model) -> None:
 def has_bfloat16(device: torch.device) -> bool:
     """Return whether a device multiplies numbers of 16 bits with the range of float32 itself."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()
     names = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
     return device.type == "cpu" and any(able.get(name, False) for name in names)
-
-
-def precision_of(model: Model, device: torch.device) -> torch.dtype:
-    """Return what the products of a training step are computed in.
-
-    Without bfloat16 of its own, a device would emulate it, slower than float32: it gets float32.
-    """
-    wanted = model.precision == "bfloat16" and has_bfloat16(device)
-    return torch.bfloat16 if wanted else torch.float32
 
 
 def records_steps(device: torch.device) -> bool:

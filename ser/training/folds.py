@@ -31,7 +31,6 @@ from ser.training.devices import (
     choose_device,
     limit_threads,
     make_deterministic,
-    precision_of,
     use_tensor_cores,
 )
 from ser.training.examples import ExampleSource, find_copies
@@ -279,8 +278,7 @@ def training_id(folds: Sequence[int], inputs: Inputs, model: Model, team: Team) 
     settings = model.model_copy(update={"stop_after": 0})
     limit_threads(model)
     threads = torch.get_num_threads() if is_sequential(folds, team) else 1
-    precision = precision_of(model, team.device)
-    environment = (torch.__version__, team.device.type, team.size, threads, precision)
+    environment = (torch.__version__, team.device.type, team.size, threads)
     # The number of threads may differ between the processes of a team: the first one's id counts.
     return team.agree(fingerprint([*code, *inputs.files()], settings, *environment))
 

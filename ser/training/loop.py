@@ -27,7 +27,7 @@ from ser.training.balance import loss_weights
 from ser.training.batches import Batch, Examples, NormalisedClips, count_batches, epoch_batches
 from ser.training.checkpoint import Progress, restore, save
 from ser.training.concordance import mean_concordance
-from ser.training.devices import precision_of, records_steps
+from ser.training.devices import records_steps
 from ser.training.history import Epoch
 from ser.training.pooled import measure_pooled, measure_voices
 from ser.training.predict import loss_and_accuracy, predict_with_dimensions
@@ -119,7 +119,7 @@ def fit(
     if fold.measured is not None:
         measured = NormalisedClips(fold.measured, model, team.device)
     state = _resume_or_start(fold, model, run)
-    precision = precision_of(model, team.device)
+    precision = getattr(torch, model.precision)
     steps = Steps(state, model.label_smoothing, team, precision, model.dimension_weight)
     take = steps.take
     if records_steps(team.device) and team.size == 1:

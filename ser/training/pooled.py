@@ -77,7 +77,7 @@ def _pooled(net: StandardisingNet, clips: NormalisedClips) -> Iterator[tuple[Ten
     """Pool all clips; yield the vectors [clips, pooled] and voices [clips] of some at a time."""
     pooled = (_pool(net, batch) for _, batch in in_order(clips))
     while some := list(islice(pooled, _HELD)):
-        # In the order of length, in which the sums of models so far were computed.
+        # In the order of length, as the sums of up to _HELD batches always were.
         vectors, voices = zip(*some[::-1], strict=True)
         yield torch.cat(vectors), torch.cat(voices)
 

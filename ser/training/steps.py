@@ -58,15 +58,17 @@ class Steps:
             state: what is trained.
             label_smoothing: share of the target that is distributed equally over all emotions.
             team: the processes that train together.
-            precision: what products are computed in. Weights, gradients, sums and the loss are
-                float32 in any case.
+            precision: what convolutions and linear layers compute in. Weights, gradients and the
+                loss are float32 in any case.
             dimension_weight: of the loss of the dimensions that the net learns, if any.
         """
         self._state, self._label_smoothing, self._team = state, label_smoothing, team
         self._dimension_weight = dimension_weight
         # Without its cache, in which a recorded step would keep the weights of the first one.
-        self._precision = torch.autocast(
-            team.device.type, precision, precision != torch.float32, cache_enabled=False
+        self._precision = (
+            nullcontext()
+            if precision == torch.float32
+            else torch.autocast(team.device.type, precision, cache_enabled=False)
         )
         self._loss_sum = torch.zeros((), device=team.device)
         self._hits = torch.zeros((), device=team.device)

@@ -184,7 +184,7 @@ def test_all_that_a_net_lacks_is_listed():
 
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("batch_size", [1, 2])
-@pytest.mark.parametrize("columns", [1, 57, 2840])
+@pytest.mark.parametrize("columns", [1, 57, 2308])
 def test_the_perceptron_takes_functionals_of_any_number(columns, batch_size, length):
     net = {"name": "mlp", "length": length, "batch_size": batch_size}
     assert refused(net, {"functionals": columns}) == []
@@ -197,14 +197,14 @@ def test_the_perceptron_takes_functionals_of_any_number(columns, batch_size, len
         *({kind: 12} for kind in SPECTRA),
         {"zcr": 1},
         {"functionals": 40, "rms": 1},
-        {"logmel": 2840},
+        {"logmel": 2308},
     ],
 )
 def test_the_perceptron_takes_no_frames(dims):
     assert refusal({"name": "mlp"}, dims) == (
         f"model.name mlp and features.kinds {list(dims)} do not go together: mlp, "
         "logistic_regression, svm, gradient_boosting take "
-        "[functionals, egemaps, compare, table, encoder], all other nets take frames"
+        "[functionals, slopes, egemaps, compare, table, encoder], all other nets take frames"
     )
 
 
@@ -214,10 +214,10 @@ def test_the_perceptron_takes_no_frames(dims):
 def test_functionals_are_for_the_perceptron_and_the_learners_alone(name, batch_size, length):
     # Whatever else is wrong would be wrong of frames, and goes unsaid.
     net = {"name": name, "length": length, "batch_size": batch_size, "pooling": "flatten"}
-    assert refusal(net, {"functionals": 2840}) == (
+    assert refusal(net, {"functionals": 2308}) == (
         f"model.name {name} and features.kinds ['functionals'] do not go together: mlp, "
         "logistic_regression, svm, gradient_boosting take "
-        "[functionals, egemaps, compare, table, encoder], all other nets take frames"
+        "[functionals, slopes, egemaps, compare, table, encoder], all other nets take frames"
     )
 
 

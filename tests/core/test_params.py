@@ -1060,7 +1060,7 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
     for key, value in changes.items():
         put(on_functionals, key, value)
     params = parse_params(on_functionals, "p")
-    assert params.features.dims == {"functionals": 2840}
+    assert params.features.dims == {"functionals": 2308}
     for key, value in changes.items():
         assert get(params, key) == value
 
@@ -1119,7 +1119,8 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
                 {"model.name": name},
                 f"model.name {name} and features.kinds ['functionals'] do not go together: mlp, "
                 "logistic_regression, svm, gradient_boosting take "
-                "[functionals, egemaps, compare, table, encoder], all other nets take frames",
+                "[functionals, slopes, egemaps, compare, table, encoder], all other nets take "
+                "frames",
             )
             for name in NAMES["model.name"]
             if name not in OF_WHOLE_CLIPS
@@ -1129,7 +1130,8 @@ def test_what_suits_functionals_is_accepted(on_functionals, changes):
                 {"features.kinds": kinds},
                 f"model.name mlp and features.kinds {kinds} do not go together: mlp, "
                 "logistic_regression, svm, gradient_boosting take "
-                "[functionals, egemaps, compare, table, encoder], all other nets take frames",
+                "[functionals, slopes, egemaps, compare, table, encoder], all other nets take "
+                "frames",
             )
             for kinds in (["logmel"], ["zcr", "rms"], NAMES["features.kinds.0"][:5])
         ],
@@ -1192,7 +1194,7 @@ def test_frames_of_their_own_stand_alone(on_functionals, kinds, alone):
 def test_what_describes_whole_clips_is_stacked(on_functionals):
     put(on_functionals, "features.kinds", ["egemaps", "functionals", "compare"])
     dims = parse_params(on_functionals, "p").features.dims
-    assert list(dims.items()) == [("egemaps", 88), ("functionals", 2840), ("compare", 6373)]
+    assert list(dims.items()) == [("egemaps", 88), ("functionals", 2308), ("compare", 6373)]
 
 
 def test_a_short_hop_costs_whole_clips_nothing(on_functionals):
@@ -1257,7 +1259,7 @@ def test_a_table_has_no_rows_for_copies(on_functionals):
     )
     on_functionals["augment"]["copies"] = 0
     dims = parse_params(on_functionals, "p").features.dims
-    assert dims == {"functionals": 2840, "table": 1}
+    assert dims == {"functionals": 2308, "table": 1}
 
 
 def test_functionals_are_named_once(on_functionals):

@@ -13,6 +13,7 @@ from ser.core.functional_names import (
     correlated_names,
     descriptor_names,
     functional_names,
+    slope_names,
 )
 from ser.core.sections import Features
 from ser.features.analysis import Analysis
@@ -20,6 +21,7 @@ from ser.features.descriptors import compute_descriptors
 from ser.features.extract import extract
 from ser.features.functionals import (
     compute_functionals,
+    compute_slopes,
     correlations,
     means_of_thirds,
     rhythm,
@@ -87,7 +89,6 @@ def test_there_are_as_many_functionals_as_the_blocks_add_up_to(n_mels, n_mfcc):
     descriptors, correlated = n_mels + n_mfcc + 14, min(n_mfcc, 13) + 14
     expected = 2 * (7 + 2) * descriptors  # statistics and steps of active and of voiced frames
     expected += correlated * (correlated - 1) // 2 + 3 * (n_mfcc + 14) + 7
-    expected += 2 * 7 * (n_mfcc + 14)  # statistics of slopes
     assert len(functional_names(n_mels, n_mfcc)) == expected
     assert len(summed_up(random_descriptors(30, n_mels, n_mfcc), n_mfcc)) == expected
 
@@ -100,8 +101,8 @@ def test_the_names_are_those_of_what_is_computed_in_its_order(n_mels, n_mfcc):
     assert list(summed_up(described, n_mfcc)) == functional_names(n_mels, n_mfcc)
 
 
-def test_there_are_2840_functionals_of_64_bands_and_24_coefficients():
-    assert len(functional_names(64, 24)) == 2840
+def test_there_are_2308_functionals_of_64_bands_and_24_coefficients():
+    assert len(functional_names(64, 24)) == 2308
 
 
 @pytest.mark.parametrize("n_mfcc", [1, 12, 13, 14, 24])
@@ -130,13 +131,6 @@ def expected_of(name, table, frames, frame_seconds):
     """The functional of that name, by pandas from a table of descriptors and sets of frames."""
     parts = name.split(".")
     active, voiced = frames["active"], frames["voiced"]
-    if parts[-1].startswith("delta_"):
-        slopes = librosa.feature.delta(table[parts[1]].to_numpy(), width=5, order=1)
-        inside = frames[parts[0]].rolling(5, center=True).sum() == 5
-        sloping = table.assign(**{parts[1]: slopes if inside.any() else 0.0})
-        counted = frames | {parts[0]: inside if inside.any() else inside | True}
-        plain = ".".join([*parts[:2], parts[2].removeprefix("delta_")])
-        return expected_of(plain, sloping, counted, frame_seconds)
     if len(parts) == 3 and parts[2] in (*STATISTICS, "step", "jitter"):
         counted, (column, which) = frames[parts[0]], (table[parts[1]], parts[2])
         if which == "step":
@@ -187,6 +181,46 @@ def test_each_value_is_what_its_name_says(frames, n_mels, n_mfcc, seed):
         assert value == pytest.approx(expected, rel=1e-5, abs=1e-5), name
 
 
+@pytest.mark.parametrize("voiced_frames", [6, 15])
+def test_slopes_are_librosas_where_five_frames_in_a_row_count(voiced_frames):
+    descriptors = random_descriptors(60)
+    descriptors["level"][5:25], descriptors["voicing"][:] = -3, 0.1
+    descriptors["voicing"][7 : 7 + voiced_frames] = 0.9
+    table = pd.DataFrame(descriptors).astype(float)
+    active = table["level"] >= -40
+    sets = {"active": active, "voiced": active & (table["voicing"] > 0.5)}
+    found = values_of(compute_slopes(descriptors, broad_names(3)))
+    assert list(found) == slope_names(3)
+    for name, value in found.items():
+        which, descriptor, statistic = name.split(".")
+        inside = sets[which].rolling(5, center=True).sum() == 5
+        slopes = librosa.feature.delta(table[descriptor].to_numpy(), width=5, order=1)[inside]
+        assert len(slopes) >= 2
+        plain = f"{which}.{descriptor}.{statistic.removeprefix('slope_')}"
+        every = pd.Series(True, range(len(slopes)))
+        expected = expected_of(
+            plain, pd.DataFrame({descriptor: slopes}), {"active": every, "voiced": every}, 0.02
+        )
+        assert value == pytest.approx(expected, rel=1e-5, abs=1e-5), name
+
+
+def test_without_five_frames_in_a_row_slopes_are_0():
+    descriptors = random_descriptors(60)
+    descriptors["level"][:] = np.where(np.arange(60) % 4 == 0, -60, 0)
+    found = values_of(compute_slopes(descriptors, broad_names(3)))
+    assert set(found.values()) == {0.0}
+
+
+def test_slopes_beside_functionals_are_those_alone():
+    f = features(kinds=["functionals", "slopes"])
+    both = extract(speech(), RATE, f, banks_of(f))
+    alone = [
+        extract(speech(), RATE, g, banks_of(g)) for g in (features(), features(kinds=["slopes"]))
+    ]
+    np.testing.assert_array_equal(both, np.hstack(alone))
+    assert f.dims == {"functionals": alone[0].shape[1], "slopes": len(slope_names(20))}
+
+
 def test_a_descriptor_that_is_changed_changes_its_own_functionals_and_no_others():
     before = random_descriptors(80)
     before["level"][20:40], before["voicing"][20:40] = -3, 0.9  # steps need frames in a row
@@ -203,7 +237,7 @@ def test_the_names_alone_decide_where_a_descriptor_is_found():
     shuffled = dict(sorted(descriptors.items(), key=lambda item: item[0][::-1]))
     broad, correlated = ["pitch", "level"], ["zcr", "mfcc_1", "flux"]
     found = values_of(compute_functionals(shuffled, broad, correlated, 0.01))
-    assert len(found) == 2 * 9 * len(shuffled) + 3 + 3 * 2 + 2 * 7 * 2 + 7
+    assert len(found) == 2 * 9 * len(shuffled) + 3 + 3 * 2 + 7
     active = level >= -40
     expected = means_of_thirds(np.stack([descriptors["pitch"], level], axis=1), active)
     for third, (pitch, loudness) in expected.items():
@@ -660,7 +694,7 @@ def test_a_louder_clip_differs_in_where_its_first_coefficient_lies_and_in_nothin
 @gains
 def test_beside_digital_silence_flatness_voicing_and_harmonics_are_held_against_a_floor(gain):
     # Frames there, or single bins of them, have next to no power.
-    assert_louder_but_alike(0.2 * speech(), gain, but=["flatness", "voic", "h1_", "tilt.delta"])
+    assert_louder_but_alike(0.2 * speech(), gain, but=["flatness", "voic", "h1_"])
 
 
 def test_silence_before_and_behind_changes_nothing_but_length_and_shares():

@@ -221,6 +221,6 @@ def test_parameters_are_counted(emotions, name, expected):
 def test_the_parameters_of_the_docstrings_are_counted():
     model = settings("gradient_boosting", epochs=100)
     for name, count in [("logistic_regression", 11_545), ("gradient_boosting", 7_505)]:
-        net = build(model.model_copy(update={"name": name}), 2840, 5)
+        net = build(model.model_copy(update={"name": name}), 2308, 5)
         assert count_parameters(net) == count
         assert f": {count:,}." in " ".join(type(net).__doc__.split())

@@ -293,6 +293,10 @@ def test_a_processor_without_bfloat16_is_reported(tmp_path, monkeypatch):
     folder = make_project(tmp_path, one_split(), {"precision": "bfloat16", "epochs": 1})
     printed = train_here(folder)
     assert "this cpu has no bfloat16 of its own: it trains in float32\n" in printed
+    plain = make_project(tmp_path / "plain", one_split(), {"epochs": 1})
+    train_here(plain)
+    for name in ("fold-1.safetensors", "model.json"):
+        assert (folder / "trained" / name).read_bytes() == (plain / "trained" / name).read_bytes()
 
 
 def test_without_val_clips_there_are_no_validation_figures(tmp_path):
