@@ -10,8 +10,8 @@ WORKDIR /ser
 COPY Makefile pyproject.toml README.md LICENSE requirements.lock ./
 COPY requirements requirements
 COPY ser ser
-# cuda: PyTorch for GPUs; cpu: its build for CPUs, from an index that PIP_EXTRA_INDEX_URL names.
-ARG TORCH=cpu
+# Without it, PyTorch for GPUs; cpu: its build for CPUs, from an index that PIP_EXTRA_INDEX_URL names.
+ARG TORCH
 ARG PIP_EXTRA_INDEX_URL
 RUN PIP_NO_CACHE_DIR=1 make setup TORCH="$TORCH"
 # The code of the mounted project comes before the one here. Whoever runs it owns the project.
@@ -34,8 +34,9 @@ RUN pip install --no-deps --no-build-isolation . && pip check \
 
 FROM python:3.13-slim AS page
 COPY --from=build /venv /venv
-# The file system may be read-only: caches and uploads are below /tmp.
-ENV PATH=/venv/bin:$PATH HOME=/tmp
+# The file system may be read-only: caches and uploads are below /tmp. Errors about a model in
+# SER_MODEL_MOUNT say what to do outside of the container.
+ENV PATH=/venv/bin:$PATH HOME=/tmp SER_MODEL_MOUNT=/model
 WORKDIR /tmp
 USER 10001:10001
 EXPOSE 7860

@@ -1,4 +1,8 @@
-"""The container of the page: what the Dockerfile says, done in a plain environment."""
+"""The containers: what the Dockerfile says of the page, run in this environment with less in it.
+
+No image is built here: the steps RUN are not run, and the names and hashes of what they install are
+compared.
+"""
 
 import json
 import os
@@ -16,7 +20,7 @@ from absent import command_without
 from browser import PATIENCE
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from small_model import RATE, SER, encoded, release, ser_here, speech
+from small_model import RATE, SER, encoded, make, release, ser_here, speech
 
 from scripts.workspace import ROOT
 
@@ -25,6 +29,9 @@ TEXT = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
 STEPS = re.findall(r"^([A-Z]+) (.*)$", TEXT, re.MULTILINE)
 # The last of each is of the page.
 ENTRYPOINT, COMMAND = (json.loads(dict(STEPS)[step]) for step in ("ENTRYPOINT", "CMD"))
+VARIABLES = dict(
+    word.split("=", 1) for step, text in STEPS if step == "ENV" for word in text.split()
+)
 HEALTH = json.loads(re.search(r"CMD (\[.*\])", dict(STEPS)["HEALTHCHECK"])[1])
 
 
@@ -86,12 +93,45 @@ def test_compose_takes_all_rights_from_the_page():
     assert all(port.startswith("127.0.0.1:") for port in page["ports"])
 
 
-def test_a_container_without_a_model_says_what_to_mount():
+def test_what_trains_is_built_for_gpus_unless_told_and_the_workflow_builds_it_as_documented():
+    assert [text for step, text in STEPS if step == "ARG"] == ["TORCH", "PIP_EXTRA_INDEX_URL"]
+    documented = re.findall(
+        "^docker build --target train .*",
+        (ROOT / "docs/sharing.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert len(documented) == 2
+    assert "--build-arg" not in documented[0]
+    steps = yaml.safe_load(WORKFLOW.read_text("utf-8"))["jobs"]["container"]["steps"]
+    assert documented[1] in [step.get("run") for step in steps]
+
+
+@pytest.fixture
+def in_container(monkeypatch):
+    monkeypatch.setenv("SER_MODEL_MOUNT", VARIABLES["SER_MODEL_MOUNT"])
+
+
+def test_a_container_without_a_model_says_what_to_mount(in_container):
     done = ser_here(*COMMAND)
     assert done.returncode == 1
     assert done.stderr == (
         b"error: /model holds no usable model (/model/model.json: No such file or directory): "
         b"mount the folder of a trained model there, readable by all: -v ./data/model:/model:ro\n"
+    )
+
+
+def test_a_folder_of_that_name_outside_of_a_container_has_the_usual_advice():
+    assert b"(on the command line: `--model`)" in ser_here(*COMMAND).stderr
+
+
+def test_a_container_with_a_model_without_its_onnx_file_says_who_writes_it(monkeypatch, tmp_path):
+    make(tmp_path / "model")
+    monkeypatch.setenv("SER_MODEL_MOUNT", str(tmp_path / "model"))
+    done = ser_here("predict", "--model", tmp_path / "model", "a.wav")
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        f"error: {tmp_path / 'model'} has no model.onnx, and this container has no PyTorch: run "
+        "`dvc repro evaluate` where the model was trained, which writes model.onnx\n"
     )
 
 

@@ -1,6 +1,7 @@
 """Open a trained model from a folder or an ONNX file, without PyTorch wherever possible."""
 
 import logging
+import os
 from pathlib import Path
 
 from ser.core.errors import UserError
@@ -11,7 +12,7 @@ from ser.nets.description import Description, UnusableModelError
 from ser.nets.folder_files import ONNX, onnx_digest, read_description
 from ser.use.recogniser import Recogniser
 
-_OF_THE_CONTAINER = Path("/model")  # where the Dockerfile's page expects its model
+_MOUNT = "SER_MODEL_MOUNT"  # the folder that a container expects its model in: see the Dockerfile
 
 
 class _NoOnnxFileError(UserError):
@@ -60,6 +61,11 @@ def _open_folder(folder: Path) -> tuple[Description, Nets]:
     try:
         return _open_onnx_of(folder)
     except _NoOnnxFileError as error:
+        if _is_mounted(folder):
+            raise UserError(
+                f"{error}, and this container has no PyTorch: run `dvc repro evaluate` where the "
+                f"model was trained, which writes {ONNX}"
+            ) from None
         opened = _open_weights(folder, f"{error}, so it")
         # Without a configuration of logging, this is a line on standard error.
         logging.getLogger(__name__).warning(
@@ -114,7 +120,7 @@ def _advice(path: Path) -> str:
     Args:
         path: that holds no usable model.
     """
-    if path == _OF_THE_CONTAINER:
+    if _is_mounted(path):
         return (
             f"mount the folder of a trained model there, readable by all: -v ./data/model:{path}:ro"
         )
@@ -122,3 +128,8 @@ def _advice(path: Path) -> str:
     if Path("dvc.yaml").is_file():
         advice += ", train one here with `dvc repro`, or fetch one with `dvc pull evaluate`"
     return advice
+
+
+def _is_mounted(path: Path) -> bool:
+    """Return whether a path is the folder that the model of this container is mounted at."""
+    return os.environ.get(_MOUNT) == str(path)

@@ -49,7 +49,7 @@ def behind_nginx(project, folder, host=HOST, static="/nothing", **settings):
             "listen 80;": f"listen 127.0.0.1:{plain};",
             "listen 443 ssl;": f"listen 127.0.0.1:{secure} ssl;",
             "server_name example.org;": f"server_name {host};",
-            "https://$host$request_uri": f"https://$host:{secure}$request_uri",
+            "https://$server_name": f"https://$server_name:{secure}",
             "http://127.0.0.1:7860/": f"{page}/",
             "/etc/nginx/ser/": f"{folder}/",
             "/var/www/ser/": f"{static}/",

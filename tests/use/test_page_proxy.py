@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from browser import CAN_BROWSE, PATIENCE, browse, choose, hosts_asked, wait_for
 from gradio_client import Client, handle_file
-from proxy import HOST, NGINX, OPENSSL, PASSWORD, USER, behind_nginx
+from proxy import CONFIGURATION, HOST, NGINX, OPENSSL, PASSWORD, USER, behind_nginx
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from small_model import EMOTIONS, METRICS, RATE, encoded, make, ser, speech
 
+from scripts.workspace import ROOT
 from ser.core.store import StoreWriter
 from ser.core.tables import write_csv
 from ser.use.page.uploads import MAX_BYTES
@@ -189,9 +190,24 @@ def test_only_its_own_pages_and_names_are_answered(client, public, port):
 
 def test_a_visit_without_tls_is_sent_to_the_page_with_it(port, logs):
     (plain,) = re.findall(r"listen 127.0.0.1:(\d+);", (logs / "site.conf").read_text())
-    answer = httpx.get(f"http://127.0.0.1:{plain}/voice/?a", headers={"Host": HOST})
+    for host in (HOST, "evil.example"):
+        answer = httpx.get(f"http://127.0.0.1:{plain}/voice/?a", headers={"Host": host})
+        assert answer.status_code == 301
+        assert answer.headers["Location"] == f"https://{HOST}:{port}/voice/?a"
+
+
+@pytest.mark.parametrize("path", ["/voice", "/browser"])
+def test_an_address_without_its_last_slash_leads_to_the_page(client, port, path):
+    answer = client.get(f"https://127.0.0.1:{port}{path}")
     assert answer.status_code == 301
-    assert answer.headers["Location"] == f"https://{HOST}:{port}/voice/?a"
+    assert answer.headers["Location"] == f"{path}/"
+
+
+def test_the_recipe_makes_all_files_of_the_configuration_before_nginx_reads_them():
+    needed = set(re.findall(r"/etc/nginx/ser/[\w.]+", CONFIGURATION.read_text("utf-8")))
+    assert len(needed) == 3
+    recipe, _, _ = (ROOT / "docs/sharing.md").read_text("utf-8").partition("sudo nginx -t")
+    assert needed <= set(re.findall(r"/etc/nginx/ser/[\w.]+", recipe.rpartition("```bash")[2]))
 
 
 def test_uploads_have_the_same_limit(client):
