@@ -753,7 +753,7 @@ NAMES = {
         *("resnet", "cnn", "conv1d", "dummynet", "rezonet", "exponet"),
     ],
     "features.kinds.0": [
-        *("logmel", "mfcc", "zcr", "rms", "chroma", "functionals"),
+        *("logmel", "mfcc", "zcr", "rms", "chroma", "functionals", "slopes"),
         *("egemaps", "compare", "egemaps_lld", "compare_lld", "table", "encoder"),
     ],
     "split.scheme": [
