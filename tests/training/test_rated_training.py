@@ -11,6 +11,7 @@ from toy_project import (
     evaluate_here,
     make_project,
     one_split,
+    rate,
     results,
     train_here,
 )
@@ -20,19 +21,7 @@ from ser.core.tables import read_csv, read_header, write_table
 from ser.inference.torch_nets import open_folder
 from ser.nets.folder_files import read_description
 
-AROUSAL = {"angry": 0.9, "neutral": 0.5, "sad": 0.2}
 WEIGHT = {"dimension_weight": 1.0, "mixup": 0.0}
-
-
-def rate(folder, valence=True):
-    """Add ratings to clips.csv: arousal by the emotion, valence of one speaker alone."""
-    clips = read_csv(folder / "clips.csv")
-    places = np.arange(len(clips))
-    clips["arousal"] = clips["emotion"].map(AROUSAL) + 0.01 * (places % 3)
-    if valence:
-        clips["valence"] = np.where(clips["speaker"] == "1", 1 - clips["arousal"], np.nan)
-    write_table(folder / "clips.csv", clips)
-    return clips.set_index("clip")
 
 
 @pytest.fixture(scope="module")
