@@ -1,6 +1,6 @@
 """Measure how well arousal and valence are predicted: concordance and mean absolute error."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,8 @@ from ser.core.dimensions import PREDICTED
 from ser.core.figures import DimensionFigures
 from ser.core.sections import Evaluate
 from ser.evaluation import scores
+
+FEWEST_RATED = 2  # test clips of a dimension; of one, a concordance means nothing
 
 
 def concordance(rated: scores.Floats, predicted: scores.Floats) -> float:
@@ -50,12 +52,12 @@ def figures_of_dimensions(
         settings: the bootstrap.
 
     Returns:
-        dimension -> its figures; one with fewer than two rated test clips is left out.
+        dimension -> its figures; one with fewer than FEWEST_RATED rated test clips is left out.
     """
     found = {}
     for name in dimensions:
         table = predictions[predictions[name].notna()]
-        if len(table) < 2:
+        if len(table) < FEWEST_RATED:
             continue
         rated, predicted = (table[column].to_numpy(float) for column in (name, PREDICTED + name))
         errors = np.abs(predicted - rated)
@@ -73,6 +75,30 @@ def figures_of_dimensions(
             n=len(table),
         )
     return found
+
+
+def describe_dimensions(
+    predictions: pd.DataFrame,
+    dimensions: Sequence[str],
+    by_dimension: Mapping[str, DimensionFigures],
+) -> list[str]:
+    """Return a line about each dimension: its figures, or why it has none.
+
+    Args:
+        predictions: the table predictions.csv.
+        dimensions: that the net learned.
+        by_dimension: dimension -> its figures, of `figures_of_dimensions`.
+    """
+    lines = []
+    for name in dimensions:
+        own, rated = by_dimension.get(name), predictions[name].count()
+        if own:
+            told = f"{own}, {rated} rated clips; MAE of the train mean {own.mean_mae:.2f}"
+        else:
+            clips = "clip" if rated == 1 else "clips"
+            told = f"{rated} rated test {clips}, {FEWEST_RATED} are needed for figures"
+        lines.append(f"{name}: {told}")
+    return lines
 
 
 def _concordance_ci95(

@@ -202,9 +202,9 @@ def train_here(folder, output=None):
     return output.getvalue()
 
 
-def evaluate_here(folder):
+def evaluate_here(folder, output=None):
     """Run the stage in this process; return what it wrote as figures."""
-    with chdir(folder), redirect_stdout(io.StringIO()):
+    with chdir(folder), redirect_stdout(output or io.StringIO()):
         evaluate.main(*map(Path, EVALUATE_PATHS))
     return parse_report((folder / "evaluate.json").read_text())
 

@@ -1,5 +1,6 @@
 """The train, evaluate and draw stages on clips that are rated in arousal and valence."""
 
+import io
 import json
 
 import numpy as np
@@ -86,6 +87,21 @@ def test_the_card_shows_the_figures_and_their_picture(trained):
     card = (folder / "model/README.md").read_text()
     assert f"| arousal | {report['dimensions']['arousal']['ccc']:.2f} (" in card
     assert "](dimensions.png)" in card
+
+
+def test_a_dimension_that_cannot_be_measured_is_named_as_such(tmp_path):
+    folder = make_project(tmp_path / "p", one_split(), WEIGHT | {"epochs": 2})
+    clips = rate(folder).reset_index()
+    tested = [row["clip"] for row in one_split() if row["subset"] == "test"]
+    clips.loc[clips["clip"].isin(tested[1:]), "valence"] = np.nan
+    write_table(folder / "clips.csv", clips)
+    train_here(folder)
+    output = io.StringIO()
+    assert list(evaluate_here(folder, output)["dimensions"]) == ["arousal"]
+    assert "\nvalence: 1 rated test clip, 2 are needed for figures\n" in output.getvalue()
+    card = (folder / "model/README.md").read_text()
+    assert "0 is unpleasant, 1 is pleasant" in card
+    assert "Too few test clips are rated for figures of valence." in card
 
 
 def test_a_second_training_has_the_same_bytes(trained, tmp_path):
