@@ -18,8 +18,11 @@ from toy_project import (
 )
 
 from ser.core.errors import UserError
+from ser.core.store import Store
 from ser.core.tables import read_csv, read_header, write_table
+from ser.evaluation.prediction import predict_subset
 from ser.inference.torch_nets import open_folder
+from ser.nets import model_folder
 from ser.nets.folder_files import read_description
 
 WEIGHT = {"dimension_weight": 1.0, "mixup": 0.0}
@@ -52,6 +55,34 @@ def test_the_nets_learn_the_ratings(trained):
     assert last["val_ccc"].between(-1, 1).all()
     kept = json.loads((folder / "train.json").read_text())[0]
     assert kept["val_ccc"] == pytest.approx(last["val_ccc"].mean(), abs=1e-5)
+
+
+def test_the_history_has_the_concordance_of_each_folds_val_clips(trained):
+    folder, clips, _ = trained
+    description, nets = model_folder.load(folder / "trained")
+    table, _ = predict_subset(
+        "val",
+        clips.reset_index(),
+        read_csv(folder / "splits.csv"),
+        Store(folder / "features"),
+        folder / "trained",
+        description,
+        nets,
+    )
+    history = read_csv(folder / "plots/history.csv").apply(pd.to_numeric)
+    last = history.groupby("fold")["val_ccc"].last()
+    for fold, own in table.groupby("fold"):
+        found = [
+            lin(*own[[name, f"predicted_{name}"]].dropna().to_numpy(float).T)
+            for name in ("arousal", "valence")
+        ]
+        assert last[fold] == pytest.approx(np.mean(found), abs=1e-5)
+
+
+def lin(rated, predicted):
+    covariances = np.cov(rated, predicted, bias=True)
+    apart = np.trace(covariances) + (rated.mean() - predicted.mean()) ** 2
+    return 2 * covariances[0, 1] / apart
 
 
 def test_predictions_and_figures_agree(trained):

@@ -894,3 +894,16 @@ def test_a_processor_without_bfloat16_trains_in_float32(tmp_path, monkeypatch):
     emulated, other = train(settings(name="cnn", precision="bfloat16"), tmp_path / "b")
     assert other == history
     assert_equal_weights(emulated, plain)
+
+
+def test_several_processes_that_learn_dimensions_are_refused(tmp_path):
+    rated = replace(examples(6), ratings=np.linspace(0, 1, 6, dtype=np.float32)[:, None])
+    run = Run(Team(CPU), tmp_path / "c", tmp_path / "s")
+    run.team.size = 2
+    with pytest.raises(UserError, match=r"dimension_weight 1 compares .* set SER_DEVICES to 1"):
+        fit(
+            FoldData(1, rated, rated, None, FEATURES, 3),
+            settings(dimension_weight=1.0),
+            run,
+            lambda history: None,
+        )
