@@ -4,35 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ser.core.dimensions import PREDICTED
 from ser.core.figures import DimensionFigures
 from ser.core.sections import Evaluate
 from ser.evaluation import scores
+from ser.training.concordance import concordance
 
 FEWEST_RATED = 2  # test clips of a dimension; of one, a concordance means nothing
-
-
-def concordance(rated: scores.Floats, predicted: scores.Floats) -> float:
-    """Compute Lin's concordance correlation coefficient, -1..1; 0 if either is constant.
-
-    Lin: A concordance correlation coefficient to evaluate reproducibility, Biometrics 45(1), 1989,
-    with the variances of the population.
-
-    >>> concordance(np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.5, 1.0]))
-    1.0
-    >>> concordance(np.array([0.0, 0.5, 1.0]), np.array([0.5, 0.5, 0.5]))
-    0.0
-
-    Args:
-        rated: float64 [clips].
-        predicted: float64 [clips].
-    """
-    covariance = np.mean((rated - rated.mean()) * (predicted - predicted.mean()))
-    if covariance == 0:
-        return 0.0
-    apart = rated.var() + predicted.var() + (rated.mean() - predicted.mean()) ** 2
-    return float(2 * covariance / apart)
 
 
 def figures_of_dimensions(
@@ -65,7 +45,7 @@ def figures_of_dimensions(
         ccc_low, ccc_high = _concordance_ci95(rated, predicted, settings)
         mae_low, mae_high = scores.mean_ci95(errors, settings.bootstrap, settings.seed)
         found[name] = DimensionFigures(
-            ccc=concordance(rated, predicted),
+            ccc=_concordance(rated, predicted),
             ccc_low=ccc_low,
             ccc_high=ccc_high,
             mae=float(errors.mean()),
@@ -101,12 +81,17 @@ def describe_dimensions(
     return lines
 
 
+def _concordance(rated: scores.Floats, predicted: scores.Floats) -> float:
+    values, ratings = (torch.tensor(column)[:, None] for column in (predicted, rated))
+    return float(concordance(values, ratings, torch.ones_like(ratings)))
+
+
 def _concordance_ci95(
     rated: scores.Floats, predicted: scores.Floats, settings: Evaluate
 ) -> tuple[float, float]:
     draws = scores.resample(len(rated), settings.bootstrap, settings.seed)
     return scores.percentile_interval(
-        np.array([concordance(rated[drawn], predicted[drawn]) for drawn in draws])
+        np.array([_concordance(rated[drawn], predicted[drawn]) for drawn in draws])
     )
 
 
