@@ -9,7 +9,7 @@ from ser.core.errors import UserError
 from ser.core.store import Store
 from ser.core.tables import read_csv, write_json, write_report, write_table
 from ser.evaluation import baseline, card, clip_map, prediction, scores, temperature
-from ser.evaluation.dimensions import figures_of_dimensions
+from ser.evaluation.dimensions import describe_dimensions, figures_of_dimensions
 from ser.evaluation.figures import compute_figures, tabulate_classes
 from ser.evaluation.unheard import read_unheard
 from ser.inference.comparison import some_of
@@ -126,8 +126,8 @@ def main(
     write_table(confusions, pairs)
     print(f"temperature fitted on val: {temperature.in_words(temperatures)}")
     print(tabulate_classes(figures).round(3).to_string(index=False))
-    for name, own in (figures.dimensions or {}).items():
-        print(f"{name}: {own}, {own.n} rated clips; MAE of the train mean {own.mean_mae:.2f}")
+    for line in describe_dimensions(table, dimensions, figures.dimensions or {}):
+        print(line)
     print(
         f"evaluate: {figures.headline}; UAR (the mean of the recalls above) {figures.uar:.1%}, "
         f"{figures.n_test} clips, split {split.scheme}"

@@ -4,6 +4,7 @@ import difflib
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -132,12 +133,17 @@ def test_curves_can_be_looked_at_while_the_training_goes_on(repository, tmp_path
         env=dvc_environment(),
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
-    assert "written\n" in iter(training.stdout.readline, "")
-    done = dvc(repository, "plots", "show", "--json", capture_output=True)
-    assert training.poll() is None
-    pipe.write_text("")
-    training.communicate()
+    try:
+        assert "written\n" in iter(training.stdout.readline, "")
+        done = dvc(repository, "plots", "show", "--json", capture_output=True)
+        assert training.poll() is None
+        pipe.write_text("")
+        training.communicate()
+    finally:
+        if training.poll() is None:
+            os.killpg(training.pid, signal.SIGKILL)  # with the stage, which waits for the pipe
     assert training.returncode == 0
     ((drawn,),) = json.loads(done.stdout)["data"].values()
     assert [row["train_loss"] for row in drawn["content"]["data"]["values"]] == ["0.9", "0.7"]

@@ -6,7 +6,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.svm import SVC
 from small_model import FEATURES, RATE, make
-from toy_project import EMOTIONS, evaluate_here, make_project, train_here
+from toy_project import EMOTIONS, evaluate_here, make_project, rate, train_here
 
 from scripts.importance import __main__ as importance
 from scripts.importance.measuring import has_groups, measure
@@ -113,14 +113,20 @@ LEARNT = {"mixup": 0.0, "frequency_mask": 0, "time_mask": 0, "epochs": 6}
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
-    ("name", "normalisation"),
-    [("svm", "train"), ("mlp", "speaker"), ("mlp", "corpus"), ("gradient_boosting", "train")],
+    ("name", "changes"),
+    [
+        ("svm", {"normalisation": "train"}),
+        ("mlp", {"normalisation": "speaker"}),
+        ("mlp", {"normalisation": "corpus"}),
+        ("mlp", {"normalisation": "train", "dimension_weight": 1.0}),
+        ("gradient_boosting", {"normalisation": "train"}),
+    ],
 )
-def test_the_clips_are_those_that_were_evaluated(tmp_path, monkeypatch, name, normalisation):
+def test_the_clips_are_those_that_were_evaluated(tmp_path, monkeypatch, name, changes):
     monkeypatch.setenv("SER_DEVICE", "cpu")
     monkeypatch.setenv("SER_WORKERS", "1")
-    changes = LEARNT | {"name": name, "normalisation": normalisation}
-    make_project(tmp_path, changes=changes, kinds=["functionals"])
+    make_project(tmp_path, changes=LEARNT | {"name": name} | changes, kinds=["functionals"])
+    rate(tmp_path)
     train_here(tmp_path)
     evaluate_here(tmp_path)
     description, nets = load(tmp_path / "model")

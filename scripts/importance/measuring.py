@@ -46,7 +46,8 @@ def measure(data: Path) -> tuple[Description, int, pd.DataFrame]:
             f"the model's features, {kinds} (features.kinds), have no named groups: train a model "
             "on functionals, such as `make experiment NAME=functionals-svm`"
         )
-    clips = read_csv(data / "clips.csv", ["clip", "corpus", "speaker", "emotion"])
+    columns = ["clip", "corpus", "speaker", "emotion", *description.dimensions]
+    clips = read_csv(data / "clips.csv", columns)
     splits, store = read_csv(data / "splits.csv"), Store(data / "features")
     folds = list(rows_of_folds(clips, splits, store, description, nets))
     table = measure_importance(folds, groups, _REPEATS, _RESAMPLES, _SEED)

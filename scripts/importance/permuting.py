@@ -20,6 +20,7 @@ from ser.core.typing import FloatArray
 from ser.evaluation.prediction import clips_of_folds
 from ser.evaluation.scores import Indices, percentile_interval, resampled_figures
 from ser.nets.description import Description
+from ser.nets.outputs import split_outputs
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,18 @@ def rows_of_folds(
         description: of the model.
         nets: of its folds.
     """
+    dimensions = len(description.dimensions)
     for own in clips_of_folds("test", clips, splits, features, description, nets):
         rows = [own.normalised.features(i)[:1] for i in range(len(own.normalised))]
-        yield FoldRows(
-            torch.cat(rows).cpu().numpy(), own.examples.labels, _predictor(own.net.cpu())
-        )
+        predict = _predictor(own.net.cpu(), dimensions)
+        yield FoldRows(torch.cat(rows).cpu().numpy(), own.examples.labels, predict)
 
 
-def _predictor(net: nn.Module) -> Callable[[FloatArray], Indices]:
+def _predictor(net: nn.Module, dimensions: int) -> Callable[[FloatArray], Indices]:
     def predict(rows: FloatArray) -> Indices:
+        lengths = torch.ones(len(rows), dtype=torch.int64)
         with torch.inference_mode():
-            logits = net(torch.from_numpy(rows)[:, None], torch.ones(len(rows), dtype=torch.int64))
+            logits, _ = split_outputs(net(torch.from_numpy(rows)[:, None], lengths), dimensions)
         predicted: Indices = logits.argmax(dim=1).numpy()
         return predicted
 

@@ -443,8 +443,8 @@ class Figures(OverallFigures):
             models up to format 8.
         pretrained_encoder: the encoder that the features are of, which learned from other data, and
             perhaps from the test clips; None without one.
-        dimensions: arousal and valence -> their figures; None if the net learned none, or no test
-            clip is rated.
+        dimensions: arousal and valence -> their figures, of those in which two test clips or more
+            are rated; None if the net learned no such dimension.
         majority_accuracy: accuracy of always predicting the most frequent emotion of the train
             clips.
         baseline: figures of the baseline classifier; None without one.

@@ -12,6 +12,8 @@ from ser.corpora.labels import Labels
 def parse_demo(path: str) -> Labels:
     """Read a file name as one of the AESDD, but without a language; rate the synthesised clips.
 
+    The name alone decides which clip it is, as it does for all labels.
+
     Raises:
         Rejected: as in `ser.corpora.aesdd.parse_aesdd`.
     """

@@ -228,6 +228,7 @@ def _figures(description: Description, figures: Figures) -> str:
         if len(description.folds) > 1
         else ""
     )
+    names = description.dimensions
     by_voice = figures.by_voice(description.unheard_voices)
     expected = "\n".join(f"- {who}: {what}." for who, what in by_voice)
     return (
@@ -241,16 +242,22 @@ def _figures(description: Description, figures: Figures) -> str:
         + "\n\n"
         + markdown_table(("speaker", "accuracy", "test clips"), voices)
         + ("" if not figures.by_group else f"\n\n{_groups(figures.by_group)}")
-        + ("" if not figures.dimensions else f"\n\n{_dimensions(figures.dimensions)}")
+        + (f"\n\n{_dimensions(names, figures.dimensions or {})}" if names else "")
     )
 
 
-def _dimensions(by_dimension: Mapping[str, DimensionFigures]) -> str:
-    return (
-        f"The net also predicts what is rated in 0..1 ({meanings_of(by_dimension)}).\n\n"
-        f"{markdown_table(DIMENSION_HEAD, dimension_rows(by_dimension))}\n\n{ABOUT_DIMENSIONS}\n\n"
-        f"![Ratings and predictions of {' and '.join(by_dimension)}]({DIMENSIONS_PICTURE})"
-    )
+def _dimensions(names: Sequence[str], by_dimension: Mapping[str, DimensionFigures]) -> str:
+    parts = [f"The net also predicts what is rated in 0..1 ({meanings_of(names)})."]
+    if by_dimension:
+        parts += [
+            markdown_table(DIMENSION_HEAD, dimension_rows(by_dimension)),
+            ABOUT_DIMENSIONS,
+            f"![Ratings and predictions of {' and '.join(by_dimension)}]({DIMENSIONS_PICTURE})",
+        ]
+    unmeasured = [name for name in names if name not in by_dimension]
+    if unmeasured:
+        parts.append(f"Too few test clips are rated for figures of {' and '.join(unmeasured)}.")
+    return "\n\n".join(parts)
 
 
 def _groups(by_group: Mapping[str, Grouping]) -> str:

@@ -1,36 +1,18 @@
 """Measure how well arousal and valence are predicted: concordance and mean absolute error."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ser.core.dimensions import PREDICTED
 from ser.core.figures import DimensionFigures
 from ser.core.sections import Evaluate
 from ser.evaluation import scores
+from ser.training.concordance import concordance
 
-
-def concordance(rated: scores.Floats, predicted: scores.Floats) -> float:
-    """Compute Lin's concordance correlation coefficient, -1..1; 0 if either is constant.
-
-    Lin: A concordance correlation coefficient to evaluate reproducibility, Biometrics 45(1), 1989,
-    with the variances of the population.
-
-    >>> concordance(np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.5, 1.0]))
-    1.0
-    >>> concordance(np.array([0.0, 0.5, 1.0]), np.array([0.5, 0.5, 0.5]))
-    0.0
-
-    Args:
-        rated: float64 [clips].
-        predicted: float64 [clips].
-    """
-    covariance = np.mean((rated - rated.mean()) * (predicted - predicted.mean()))
-    if covariance == 0:
-        return 0.0
-    apart = rated.var() + predicted.var() + (rated.mean() - predicted.mean()) ** 2
-    return float(2 * covariance / apart)
+FEWEST_RATED = 2  # test clips of a dimension; of one, a concordance means nothing
 
 
 def figures_of_dimensions(
@@ -50,12 +32,12 @@ def figures_of_dimensions(
         settings: the bootstrap.
 
     Returns:
-        dimension -> its figures; one with fewer than two rated test clips is left out.
+        dimension -> its figures; one with fewer than FEWEST_RATED rated test clips is left out.
     """
     found = {}
     for name in dimensions:
         table = predictions[predictions[name].notna()]
-        if len(table) < 2:
+        if len(table) < FEWEST_RATED:
             continue
         rated, predicted = (table[column].to_numpy(float) for column in (name, PREDICTED + name))
         errors = np.abs(predicted - rated)
@@ -63,7 +45,7 @@ def figures_of_dimensions(
         ccc_low, ccc_high = _concordance_ci95(rated, predicted, settings)
         mae_low, mae_high = scores.mean_ci95(errors, settings.bootstrap, settings.seed)
         found[name] = DimensionFigures(
-            ccc=concordance(rated, predicted),
+            ccc=_concordance(rated, predicted),
             ccc_low=ccc_low,
             ccc_high=ccc_high,
             mae=float(errors.mean()),
@@ -75,12 +57,41 @@ def figures_of_dimensions(
     return found
 
 
+def describe_dimensions(
+    predictions: pd.DataFrame,
+    dimensions: Sequence[str],
+    by_dimension: Mapping[str, DimensionFigures],
+) -> list[str]:
+    """Return a line about each dimension: its figures, or why it has none.
+
+    Args:
+        predictions: the table predictions.csv.
+        dimensions: that the net learned.
+        by_dimension: dimension -> its figures, of `figures_of_dimensions`.
+    """
+    lines = []
+    for name in dimensions:
+        own, rated = by_dimension.get(name), predictions[name].count()
+        if own:
+            told = f"{own}, {rated} rated clips; MAE of the train mean {own.mean_mae:.2f}"
+        else:
+            clips = "clip" if rated == 1 else "clips"
+            told = f"{rated} rated test {clips}, {FEWEST_RATED} are needed for figures"
+        lines.append(f"{name}: {told}")
+    return lines
+
+
+def _concordance(rated: scores.Floats, predicted: scores.Floats) -> float:
+    values, ratings = (torch.tensor(column)[:, None] for column in (predicted, rated))
+    return float(concordance(values, ratings, torch.ones_like(ratings)))
+
+
 def _concordance_ci95(
     rated: scores.Floats, predicted: scores.Floats, settings: Evaluate
 ) -> tuple[float, float]:
     draws = scores.resample(len(rated), settings.bootstrap, settings.seed)
     return scores.percentile_interval(
-        np.array([concordance(rated[drawn], predicted[drawn]) for drawn in draws])
+        np.array([_concordance(rated[drawn], predicted[drawn]) for drawn in draws])
     )
 
 

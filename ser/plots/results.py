@@ -94,7 +94,7 @@ def learning_curves(path: Path, history: pd.DataFrame) -> None:
         ("Accuracy", "accuracy", "accuracy (% of the clips)"),
     ]
     if "train_ccc" in history:
-        panels.append(("Arousal, valence", "ccc", "mean concordance (-1 to 1)"))
+        panels.append(("Agreement with the ratings", "ccc", "mean concordance (-1 to 1)"))
     figure = new_figure(5 * len(panels), 4)
     drawn = figure.subplots(1, len(panels))
     losses, accuracies = drawn[:2]

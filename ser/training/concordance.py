@@ -12,9 +12,10 @@ def concordance(values: Tensor, ratings: Tensor, weights: Tensor) -> Tensor:
     """Compute the concordance correlation coefficient of each dimension, -1..1.
 
     It is 1 only if all values equal the ratings: another mean or another spread lower it, unlike a
-    correlation. If all values or all ratings are equal, it is 0. Variances are those of the
-    population. Lin: A concordance correlation coefficient to evaluate reproducibility, Biometrics
-    45(1), 1989.
+    correlation. If all values or all ratings are equal, it is 0 up to rounding. Variances are
+    those of the population.
+
+    Lin: A concordance correlation coefficient to evaluate reproducibility, Biometrics 45(1), 1989.
 
     Args:
         values: floats [clips, dimensions].
@@ -44,8 +45,8 @@ def rated_concordance(
         weights: floats [clips], how much each clip counts; None: all alike.
 
     Returns:
-        (concordance [dimensions], whether two clips or more are rated [dimensions], without which
-        it means nothing).
+        (concordance [dimensions], whether two clips or more are rated and have a weight above 0
+        [dimensions], without which it means nothing).
     """
     rated = ~ratings.isnan()
     shares = rated.to(values.dtype)
@@ -53,7 +54,7 @@ def rated_concordance(
         shares = shares * weights[:, None]
     # Nothing is selected by the mask, because a GPU would have to wait for the number of clips.
     found = concordance(values, ratings.nan_to_num(), shares)
-    return found, rated.sum(dim=0) >= 2
+    return found, (shares > 0).sum(dim=0) >= 2
 
 
 def mean_concordance(values: NDArray[np.float32], ratings: NDArray[np.float32]) -> float | None:

@@ -324,6 +324,14 @@ def lightness(colour):
     return np.dot(colour[:3], GREY)
 
 
+def test_a_third_panel_is_of_whatever_is_rated(tmp_path, figures):
+    table = history(1, 60)
+    results.learning_curves(tmp_path / "a.png", table.assign(train_ccc=0.5, val_ccc=0.25))
+    panel = figures[0].axes[2]
+    assert panel.get_title(loc="left") == "Agreement with the ratings"  # of one dimension or two
+    assert [line.get_ydata()[0] for line in panel.get_lines()] == [0.5, 0.25]
+
+
 def test_curves_differ_without_colour(tmp_path, figures):
     results.learning_curves(tmp_path / "a.png", history(1, 60))
     for axes in figures[0].axes:

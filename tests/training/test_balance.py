@@ -187,6 +187,16 @@ def test_smote_reaches_equal_counts():
     assert np.bincount(result.labels, minlength=4).tolist() == [14, 0, 14, 14]
 
 
+@SYNTHETIC
+def test_clips_made_between_others_are_not_rated(kind):
+    examples = make_examples(COUNTS)
+    ratings = np.random.default_rng(0).random((len(examples), 2), dtype=np.float32)
+    result = balanced(replace(examples, ratings=ratings), kind)
+    assert len(result.ratings) == len(result) > len(examples)
+    np.testing.assert_array_equal(result.ratings[: len(examples)], ratings)
+    assert np.isnan(result.ratings[len(examples) :]).all()
+
+
 def test_adasyn_reaches_about_equal_counts():
     examples = make_examples([60, 0, 20, 25])
     result = balanced(examples, "adasyn")

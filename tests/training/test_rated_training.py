@@ -1,5 +1,6 @@
 """The train, evaluate and draw stages on clips that are rated in arousal and valence."""
 
+import io
 import json
 
 import numpy as np
@@ -11,28 +12,20 @@ from toy_project import (
     evaluate_here,
     make_project,
     one_split,
+    rate,
     results,
     train_here,
 )
 
 from ser.core.errors import UserError
+from ser.core.store import Store
 from ser.core.tables import read_csv, read_header, write_table
+from ser.evaluation.prediction import predict_subset
 from ser.inference.torch_nets import open_folder
+from ser.nets import model_folder
 from ser.nets.folder_files import read_description
 
-AROUSAL = {"angry": 0.9, "neutral": 0.5, "sad": 0.2}
 WEIGHT = {"dimension_weight": 1.0, "mixup": 0.0}
-
-
-def rate(folder, valence=True):
-    """Add ratings to clips.csv: arousal by the emotion, valence of one speaker alone."""
-    clips = read_csv(folder / "clips.csv")
-    places = np.arange(len(clips))
-    clips["arousal"] = clips["emotion"].map(AROUSAL) + 0.01 * (places % 3)
-    if valence:
-        clips["valence"] = np.where(clips["speaker"] == "1", 1 - clips["arousal"], np.nan)
-    write_table(folder / "clips.csv", clips)
-    return clips.set_index("clip")
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +55,34 @@ def test_the_nets_learn_the_ratings(trained):
     assert last["val_ccc"].between(-1, 1).all()
     kept = json.loads((folder / "train.json").read_text())[0]
     assert kept["val_ccc"] == pytest.approx(last["val_ccc"].mean(), abs=1e-5)
+
+
+def test_the_history_has_the_concordance_of_each_folds_val_clips(trained):
+    folder, clips, _ = trained
+    description, nets = model_folder.load(folder / "trained")
+    table, _ = predict_subset(
+        "val",
+        clips.reset_index(),
+        read_csv(folder / "splits.csv"),
+        Store(folder / "features"),
+        folder / "trained",
+        description,
+        nets,
+    )
+    history = read_csv(folder / "plots/history.csv").apply(pd.to_numeric)
+    last = history.groupby("fold")["val_ccc"].last()
+    for fold, own in table.groupby("fold"):
+        found = [
+            lin(*own[[name, f"predicted_{name}"]].dropna().to_numpy(float).T)
+            for name in ("arousal", "valence")
+        ]
+        assert last[fold] == pytest.approx(np.mean(found), abs=1e-5)
+
+
+def lin(rated, predicted):
+    covariances = np.cov(rated, predicted, bias=True)
+    apart = np.trace(covariances) + (rated.mean() - predicted.mean()) ** 2
+    return 2 * covariances[0, 1] / apart
 
 
 def test_predictions_and_figures_agree(trained):
@@ -97,6 +118,21 @@ def test_the_card_shows_the_figures_and_their_picture(trained):
     card = (folder / "model/README.md").read_text()
     assert f"| arousal | {report['dimensions']['arousal']['ccc']:.2f} (" in card
     assert "](dimensions.png)" in card
+
+
+def test_a_dimension_that_cannot_be_measured_is_named_as_such(tmp_path):
+    folder = make_project(tmp_path / "p", one_split(), WEIGHT | {"epochs": 2})
+    clips = rate(folder).reset_index()
+    tested = [row["clip"] for row in one_split() if row["subset"] == "test"]
+    clips.loc[clips["clip"].isin(tested[1:]), "valence"] = np.nan
+    write_table(folder / "clips.csv", clips)
+    train_here(folder)
+    output = io.StringIO()
+    assert list(evaluate_here(folder, output)["dimensions"]) == ["arousal"]
+    assert "\nvalence: 1 rated test clip, 2 are needed for figures\n" in output.getvalue()
+    card = (folder / "model/README.md").read_text()
+    assert "0 is unpleasant, 1 is pleasant" in card
+    assert "Too few test clips are rated for figures of valence." in card
 
 
 def test_a_second_training_has_the_same_bytes(trained, tmp_path):

@@ -885,3 +885,16 @@ def test_in_bfloat16_a_training_is_about_that_of_float32_and_the_same_twice(tmp_
     assert {tensor.dtype for tensor in first.values()} == {t.dtype for t in exact.values()}
     assert epoch.train_loss == pytest.approx(plain.train_loss, rel=0.02)
     assert epoch.train_loss != plain.train_loss
+
+
+def test_several_processes_that_learn_dimensions_are_refused(tmp_path):
+    rated = replace(examples(6), ratings=np.linspace(0, 1, 6, dtype=np.float32)[:, None])
+    run = Run(Team(CPU), tmp_path / "c", tmp_path / "s")
+    run.team.size = 2
+    with pytest.raises(UserError, match=r"dimension_weight 1 compares .* set SER_DEVICES to 1"):
+        fit(
+            FoldData(1, rated, rated, None, FEATURES, 3),
+            settings(dimension_weight=1.0),
+            run,
+            lambda history: None,
+        )

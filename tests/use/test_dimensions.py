@@ -9,11 +9,14 @@ import onnxruntime
 import pytest
 import soundfile
 import torch
-from small_model import EMOTIONS, METRICS, RATE, make, release, ser_here, speech
+from settings import LIMITS
+from small_model import EMOTIONS, METRICS, RATE, enliven, make, release, ser_here, speech
 
 from ser import load
+from ser.audio.standard import checked_waveform
 from ser.core.errors import UserError
 from ser.core.figures import Figures
+from ser.core.recording import Recording
 from ser.evaluation.card import write_card
 from ser.nets import model_folder
 from ser.nets.description import FORMAT, UnusableModelError
@@ -83,24 +86,26 @@ def test_values_are_the_sigmoid_of_the_last_outputs_whatever_the_temperature(tmp
 
 
 def test_an_exported_file_has_the_mean_of_the_folds(tmp_path):
-    make(tmp_path / "model", "cnn", folds=(1, 2), dimensions=BOTH, normalisation="train")
+    model, file = tmp_path / "model", tmp_path / "m.onnx"
+    make(model, "cnn", folds=(1, 2), dimensions=BOTH, normalisation="train")
+    enliven(model)
     soundfile.write(tmp_path / "clip.wav", speech(3), RATE)
-    done = ser_here(
-        "export",
-        "--onnx",
-        tmp_path / "m.onnx",
-        "--model",
-        tmp_path / "model",
-        tmp_path / "clip.wav",
-    )
+    done = ser_here("export", "--onnx", file, "--model", model, tmp_path / "clip.wav")
     assert done.returncode == 0, done.stderr
-    expected = load_in_torch(tmp_path / "model").predict(speech(3), RATE)
-    found = load(tmp_path / "m.onnx").predict(speech(3), RATE)
-    assert found.dimensions == pytest.approx(expected.dimensions, abs=1e-4)
-    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
-    (values,) = session.run(["dimensions"], {"waveform": speech(3).astype(np.float32)})
-    assert values.shape == (2,)
-    assert values == pytest.approx(list(expected.dimensions.values()), abs=0.05)
+    ours, theirs = load_in_torch(model), load(file)
+    session = onnxruntime.InferenceSession(file)
+    means = []
+    for number in range(0, 50, 10):
+        waveform = checked_waveform(Recording(speech(number)[:, None], RATE, ""), LIMITS, RATE)
+        of_folds = ours.fold_answers(speech(number), RATE)[:, len(EMOTIONS) :]
+        assert theirs.fold_answers(speech(number), RATE)[:, len(EMOTIONS) :] == pytest.approx(
+            of_folds, abs=1e-4
+        )
+        mean, each = session.run(["dimensions", "dimensions_of_folds"], {"waveform": waveform})
+        assert each == pytest.approx(of_folds, abs=1e-4)
+        assert mean == pytest.approx(of_folds.mean(axis=0), abs=1e-4)
+        means.append(mean)
+    assert np.ptp(means, axis=0).min() > 0.05
 
 
 def test_a_long_recording_has_values_in_each_window_and_their_mean(models, recordings):
