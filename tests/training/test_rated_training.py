@@ -19,6 +19,7 @@ from ser.core.errors import UserError
 from ser.core.tables import read_csv, read_header, write_table
 from ser.inference.torch_nets import open_folder
 from ser.nets.folder_files import read_description
+from ser.training.history import read_history
 
 AROUSAL = {"angry": 0.9, "neutral": 0.5, "sad": 0.2}
 WEIGHT = {"dimension_weight": 1.0, "mixup": 0.0}
@@ -62,6 +63,18 @@ def test_the_nets_learn_the_ratings(trained):
     assert last["val_ccc"].between(-1, 1).all()
     kept = json.loads((folder / "train.json").read_text())[0]
     assert kept["val_ccc"] == pytest.approx(last["val_ccc"].mean(), abs=1e-5)
+
+
+def test_the_figures_that_are_compared_and_logged_have_the_dimensions(trained):
+    folder, _, report = trained
+    history = read_csv(folder / "plots/history.csv").apply(pd.to_numeric)
+    read = [dict(epoch.figures()) for epoch in read_history(folder / "plots/history.csv")]
+    pd.testing.assert_frame_equal(pd.DataFrame(read), history.drop(columns=["fold", "epoch"]))
+    assert "val_ccc" in read[-1]
+    headline = json.loads((folder / "headline.json").read_text())
+    for name, figures in report["dimensions"].items():
+        assert headline[f"{name}_ccc"] == figures["ccc"]
+        assert headline[f"{name}_mae"] == figures["mae"]
 
 
 def test_predictions_and_figures_agree(trained):
