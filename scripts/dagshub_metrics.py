@@ -11,6 +11,7 @@ from pathlib import Path
 from scripts import cli
 from scripts.tables import load_figures, rows_of
 from scripts.workspace import ROOT
+from ser.training.history import epoch_of
 
 TARGET = ROOT / "metrics/dagshub_metrics.csv"
 
@@ -21,13 +22,12 @@ def figures() -> Iterator[tuple[str, float, int]]:
     Raises:
         UserError: a file is missing or damaged.
     """
-    curves = rows_of("plots/history.csv")
-    folds = len({row["fold"] for row in curves})
-    for row in curves:
-        for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy"):
-            if row[name]:
-                fold = f"fold {row['fold']} " if folds > 1 else ""
-                yield fold + name, float(row[name]), int(row["epoch"])
+    curves = [epoch_of(row) for row in rows_of("plots/history.csv")]
+    folds = len({epoch.fold for epoch in curves})
+    for epoch in curves:
+        for name, value in epoch.figures():
+            fold = f"fold {epoch.fold} " if folds > 1 else ""
+            yield fold + name, value, epoch.epoch
     evaluated = load_figures()
     yield "accuracy", evaluated.accuracy, 1
     yield "uar", evaluated.uar, 1
@@ -35,6 +35,8 @@ def figures() -> Iterator[tuple[str, float, int]]:
     yield "precision_macro", evaluated.precision_macro, 1
     yield "recall_macro", evaluated.recall_macro, 1
     yield "ece", evaluated.ece, 1
+    for name, value in evaluated.of_dimensions().items():
+        yield name, value, 1
 
 
 def main(target: Path = TARGET) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ser.core.figures import read_figures
 from ser.core.tables import read_csv
-from ser.evaluation import scores
-from ser.evaluation.card import DIMENSIONS_PICTURE
+from ser.evaluation import pictures, scores
+from ser.nets.folder_files import DIMENSIONS_PICTURE
 from ser.plots import results
 from stages import run_stage
 
@@ -28,24 +28,27 @@ def main(
     emotions = list(figures.per_class)
     predicted = read_csv(predictions)
     results.confusion_matrix(
-        plots / "confusion.png",
+        plots / pictures.CONFUSION,
         scores.count_confusions(predicted, emotions),
         emotions,
         f"{figures.headline}\n{figures.n_test:,} test clips",
     )
     results.reliability_diagram(
-        plots / "reliability.png", read_csv(reliability), figures.ece, figures.ece_unscaled
+        plots / pictures.RELIABILITY,
+        read_csv(reliability),
+        figures.ece,
+        figures.ece_unscaled,
     )
     curve = scores.coverage_curve(
         predicted[emotions].to_numpy(float), scores.indices(predicted["emotion"], emotions)
     )
-    results.coverage_curve(plots / "coverage.png", curve, figures.by_confidence or {})
+    results.coverage_curve(plots / pictures.COVERAGE, curve, figures.by_confidence or {})
     curves, tested = read_csv(history), read_csv(test_history)
     if len(tested):
         curves = curves.merge(tested, on=["fold", "epoch"])
-    results.learning_curves(plots / "history.png", curves)
+    results.learning_curves(plots / pictures.HISTORY, curves)
     places = read_csv(clips_map).astype({"x": float, "y": float})
-    results.clip_map(plots / "map.png", places, emotions)
+    results.clip_map(plots / pictures.MAP, places, emotions)
     if figures.dimensions:
         results.rated_and_predicted(model / DIMENSIONS_PICTURE, predicted, figures.dimensions)
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from ser.core import params
+from ser.evaluation import pictures
 from ser.training.history import read_history
 from ser.training.tracking import Tracking
 from stages import run_stage
@@ -16,7 +17,7 @@ def main(trained: Path, history: Path, headline: Path, plots: Path, model: Path)
             trained,
             read_history(history),
             json.loads(headline.read_text("utf-8")),
-            sorted(plots.glob("*.png")),
+            [plots / name for name in pictures.ALL],
             model,
         )
 

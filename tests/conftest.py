@@ -59,6 +59,9 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (place(item, LONGEST), place(item, SLOW) == len(SLOW)))
 
 
+# A user's server is not for the runs of tests.
+os.environ.pop("SER_MLFLOW_URI", None)
+
 # librosa's compiled functions are cached on disk, and two processes that fill one cache at the same
 # time damage it: each test process has a cache of its own, and so have the programs it starts.
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")

@@ -526,7 +526,16 @@ class Figures(OverallFigures):
         return {
             **self.model_dump(include=set(_HEADLINE)),
             **baseline,
+            **self.of_dimensions(),
             "test_clips": self.n_test,
+        }
+
+    def of_dimensions(self) -> dict[str, float]:
+        """Return CCC and mean absolute error of each dimension, as `arousal_ccc`."""
+        return {
+            f"{name}_{figure}": getattr(own, figure)
+            for name, own in (self.dimensions or {}).items()
+            for figure in ("ccc", "mae")
         }
 
 

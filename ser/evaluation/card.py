@@ -23,11 +23,11 @@ from ser.core.kinds import OPENSMILE, needs_given
 from ser.corpora import licence_of
 from ser.evaluation.temperature import in_words
 from ser.nets.description import Description
+from ser.nets.folder_files import DIMENSIONS_PICTURE
 
 _KNOWN_VOICES = (
     "other utterances of the tested speakers are in training, so a new voice is recognised worse"
 )
-DIMENSIONS_PICTURE = "dimensions.png"  # beside the card
 _SCHEMES = {
     "random": f"a random split: {_KNOWN_VOICES}",
     "kfold": f"random folds: {_KNOWN_VOICES}",

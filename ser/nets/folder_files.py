@@ -7,6 +7,7 @@ from pathlib import Path
 from ser.nets.description import Description, UnusableModelError, parse_description
 
 CARD, DESCRIPTION, ONNX = "README.md", "model.json", "model.onnx"
+DIMENSIONS_PICTURE = "dimensions.png"  # of the card, if the net predicts arousal and valence
 _MOST_BYTES = 64_000_000  # of model.json: 1 MB for about 50,000 training clips, plus the banks
 
 

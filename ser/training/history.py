@@ -1,7 +1,7 @@
 """Losses and accuracies of the epochs of a training."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -26,20 +26,38 @@ class Epoch:
     train_ccc: float | None = None
     val_ccc: float | None = None
 
+    def figures(self) -> Iterator[tuple[str, float]]:
+        """Yield name and value of each figure that there is.
+
+        >>> dict(Epoch(1, 2, 0.5, None, 0.75, None, 0.25).figures())
+        {'train_loss': 0.5, 'train_accuracy': 0.75, 'train_ccc': 0.25}
+        """
+        for name, value in asdict(self).items():
+            if name not in ("fold", "epoch") and value is not None:
+                yield name, value
+
 
 def read_history(path: Path) -> list[Epoch]:
     """Read the table of epochs that a training writes, history.csv."""
-    return [
-        Epoch(
-            int(row["fold"]),
-            int(row["epoch"]),
-            float(row["train_loss"]),
-            float(row["val_loss"]) if row["val_loss"] else None,
-            float(row["train_accuracy"]),
-            float(row["val_accuracy"]) if row["val_accuracy"] else None,
-        )
-        for row in read_rows(path)
-    ]
+    return [epoch_of(row) for row in read_rows(path)]
+
+
+def epoch_of(row: Mapping[str, str]) -> Epoch:
+    """Return the epoch of a row of history.csv, which has ccc only of nets that learn ratings."""
+
+    def value(name: str) -> float | None:
+        return float(row[name]) if row.get(name) else None
+
+    return Epoch(
+        int(row["fold"]),
+        int(row["epoch"]),
+        float(row["train_loss"]),
+        value("val_loss"),
+        float(row["train_accuracy"]),
+        value("val_accuracy"),
+        value("train_ccc"),
+        value("val_ccc"),
+    )
 
 
 def kept_epoch(history: Sequence[Epoch], patience: int) -> Epoch:

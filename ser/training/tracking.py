@@ -1,13 +1,14 @@
 """Log a run to the MLflow server that SER_MLFLOW_URI names: params, curves, figures, model.
 
-The server never stops a run, holds it up or changes its results. What is logged is sent by a
-thread, in order. The first error ends the logging, with a warning.
+The server never stops a run or changes its results, and holds a stage up for a minute at most.
+What is logged is sent by a thread, in order. The first error ends the logging, with a warning.
 """
 
 import hashlib
 import json
 import logging
 import os
+import re
 import sys
 import textwrap
 import time
@@ -18,6 +19,7 @@ from queue import SimpleQueue
 from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from ser.core.errors import UserError
 from ser.core.extras import needed_by
@@ -32,18 +34,23 @@ if TYPE_CHECKING:
 ADDRESS = "SER_MLFLOW_URI"
 _CREDENTIALS = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 _SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-_PATIENCE = 60.0  # seconds in which the server must take one thing, when the run waits for it
+_PATIENCE = 60.0  # seconds that a stage waits at its end, until all is sent
 _SHOWN = 300  # characters of an error
 _PARAMS_AT_ONCE, _METRICS_AT_ONCE = 100, 1000  # that a server takes
 _TRAINED = "ser.trained"  # tag: digest of the model that the training stored
 # Set before MLflow is imported, whatever the user has set: it would report to its makers, and
-# follow a server to other hosts.
-_ALWAYS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_HTTP_REDIRECTS": "false"}
+# follow a server to other hosts, also with the parts of large files.
+_ALWAYS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+}
 # Set if the user has not.
 _USUALLY = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -73,12 +80,10 @@ class Tracking:
         if kind is not None:
             self._end("FAILED" if issubclass(kind, Exception) else "KILLED")
         self._tasks.put(None)
-        left = -1
-        while self._thread.is_alive() and left != (left := self._tasks.qsize()):
-            self._thread.join(_PATIENCE)
+        self._thread.join(_PATIENCE)
         if self._thread.is_alive():
             self._given_up = True
-            _warn(f"the server takes more than {_PATIENCE:g} s")
+            _warn_ended(f"the server takes more than {_PATIENCE:g} s")
 
     @cached_property
     def _client(self) -> "MlflowClient | None":
@@ -116,10 +121,7 @@ class Tracking:
         """
         self._send(self._find_or_repeat, _digest(trained), history)
         self._send(self._log, [(*pair, 0) for pair in figures.items()], _milliseconds())
-        for picture in pictures:
-            self._send(self._upload, picture, "plots")
-        for file in sorted(model.iterdir()):
-            self._send(self._upload, file, "model")
+        self._send(self._upload, {"plots": pictures, "model": sorted(model.iterdir())})
         self._end("FINISHED")
 
     def _send(self, task: Callable[..., None], *values: object) -> None:
@@ -137,7 +139,7 @@ class Tracking:
                 task(client)
             except Exception as error:  # whatever the package raises
                 if not self._given_up:
-                    _warn(_describe(error))
+                    _warn_ended(_describe(error))
                 return
 
     def _end(self, status: str) -> None:
@@ -153,9 +155,18 @@ class Tracking:
             client.log_batch(self._run, params=params[i : i + _PARAMS_AT_ONCE])
 
     def _experiment(self, client: "MlflowClient") -> str:
+        from mlflow.exceptions import MlflowException
+
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or "ser"
         found = client.get_experiment_by_name(name)
-        return found.experiment_id if found else client.create_experiment(name)
+        if not found:
+            try:
+                return client.create_experiment(name)
+            except MlflowException:
+                found = client.get_experiment_by_name(name)  # another run has just made it
+                if not found:
+                    raise
+        return found.experiment_id
 
     def _find_or_repeat(
         self, client: "MlflowClient", digest: str, history: Sequence[Epoch]
@@ -187,8 +198,22 @@ class Tracking:
         for i in range(0, len(metrics), _METRICS_AT_ONCE):
             client.log_batch(self._run, metrics[i : i + _METRICS_AT_ONCE])
 
-    def _upload(self, client: "MlflowClient", file: Path, folder: str) -> None:
-        client.log_artifact(self._run, str(file), folder)
+    def _upload(self, client: "MlflowClient", files: Mapping[str, Sequence[Path]]) -> None:
+        """Upload files, folder on the server -> files, if the named server itself keeps them."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        place = client.get_run(self._run).info.artifact_uri
+        if not is_of_server(place, client.tracking_uri):
+            _warn(
+                "pictures and model are not logged: they would not go to this server, but to "
+                f"{_without_secrets(place)}; start it with `--artifacts-destination`"
+            )
+            return
+        # Not by client.log_artifact, which would ask the server for the place once more.
+        kept: Any = get_artifact_repository(place, client.tracking_uri)
+        for folder, own in files.items():
+            for file in own:
+                kept.log_artifact(str(file), folder)
 
 
 def flat(params: Params) -> Iterator[tuple[str, str]]:
@@ -210,9 +235,26 @@ def curves(epoch: Epoch) -> Iterator[tuple[str, float]]:
     >>> dict(curves(Epoch(1, 2, 0.5, None, 0.75, None)))
     {'fold_1/train_loss': 0.5, 'fold_1/train_accuracy': 0.75}
     """
-    for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy"):
-        if (value := getattr(epoch, name)) is not None:
-            yield f"fold_{epoch.fold}/{name}", value
+    for name, value in epoch.figures():
+        yield f"fold_{epoch.fold}/{name}", value
+
+
+def is_of_server(place: str, server: str) -> bool:
+    """Return whether files that go to a place go to the server of this address and no other one.
+
+    Args:
+        place: address of the files of a run, which the server chooses.
+        server: its own address.
+
+    >>> is_of_server("mlflow-artifacts:/1/files", "https://example.org")
+    True
+    >>> is_of_server("mlflow-artifacts://example.com/1", "https://example.org")
+    False
+    """
+    files, own = urlsplit(place), urlsplit(server)
+    if files.scheme == "mlflow-artifacts":
+        return files.netloc in ("", own.netloc)
+    return (files.scheme, files.netloc) == (own.scheme, own.netloc)
 
 
 def _connect() -> "MlflowClient | None":
@@ -226,12 +268,26 @@ def _connect() -> "MlflowClient | None":
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would warn of every further try
     try:
         check_web_address(address, _CREDENTIALS)
+        _check_credentials()
         with needed_by("it"):
             from mlflow import MlflowClient
     except UserError as error:
-        _warn(str(error))
+        _warn_ended(str(error))
         return None
     return MlflowClient(address)
+
+
+def _check_credentials() -> None:
+    """Check that name, password and token can be sent.
+
+    Raises:
+        UserError: one has a control character. Errors of requests would show it.
+    """
+    for name in ("MLFLOW_TRACKING_USERNAME", *_SECRETS):
+        if re.search(r"[\x00-\x1f\x7f]", os.environ.get(name, "")):
+            raise UserError(
+                f"{name} has a line end or another control character: set it without one"
+            )
 
 
 def _digest(folder: Path) -> str:
@@ -243,12 +299,18 @@ def _milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _warn(reason: str) -> None:
-    print(
-        f"warning: {ADDRESS}: nothing more is logged to MLflow, and the run goes on: {reason}",
-        file=sys.stderr,
-        flush=True,
-    )
+def _warn_ended(reason: str) -> None:
+    _warn(f"nothing more is logged to MLflow, and the run goes on: {reason}")
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {ADDRESS}: {text}", file=sys.stderr, flush=True)
+
+
+def _without_secrets(address: str) -> str:
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="").geturl()[:_SHOWN]
 
 
 def _describe(error: BaseException) -> str:

@@ -5,7 +5,8 @@ small ones in the commit itself, large ones by git LFS, to a storage that is ano
 Hub and gets no token. Every file is checked against what was announced.
 
 In tests: `with HubServer() as hub:`, then `hub.repositories` and `hub.log`. `hub.faults[key] =
-(status, message)` makes it answer so to the requests of one kind: a function's name in ANSWERS.
+(status, message)` makes it answer so to the requests of one kind: a function's name in ANSWERS. A
+third value is the headers of the answer. `hub.verifier` is where large files are verified.
 """
 
 import base64
@@ -33,9 +34,10 @@ class HubServer(LoopbackServer):
     def __init__(self):
         super().__init__(_Handler)
         self.storage = f"http://localhost:{self.server_port}/storage"
+        self.verifier = self.url
         self.repositories = {}
         self.stored = {}  # SHA-256 -> bytes
-        self.faults = {}  # key -> (status, message), or None: no answer
+        self.faults = {}  # key -> (status, message, perhaps headers), or None: no answer
         self.log = []  # (key, headers)
 
 
@@ -78,15 +80,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.ended.wait()
             self.close_connection = True
         else:
-            status, said = fault
-            self._send(status, {"error": said} if isinstance(said, str) else said)
+            status, said, *headers = fault
+            self._send(status, {"error": said} if isinstance(said, str) else said, *headers)
 
     def _body(self):
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
-    def _send(self, status, answer):
+    def _send(self, status, answer, headers=None):
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -113,7 +117,9 @@ def info(hub, _, name):
         return 404, {"error": "Repository not found"}
     repository = hub.repositories[name]
     sha = f"{len(repository.commits):040x}"
-    return 200, {"id": name, "private": repository.private, "sha": sha, "siblings": [], "tags": []}
+    siblings = [{"rfilename": file} for file in repository.files]
+    told = {"id": name, "private": repository.private, "sha": sha, "tags": []}
+    return 200, told | {"siblings": siblings}
 
 
 def validate(_, body):
@@ -150,7 +156,7 @@ def batch(hub, body, name):
     objects = []
     for asked in json.loads(body)["objects"]:
         upload = {"href": f"{hub.storage}/{asked['oid']}", "header": {}}
-        verify = {"href": f"{hub.url}/{name}/verify", "header": {}}
+        verify = {"href": f"{hub.verifier}/{name}/verify", "header": {}}
         objects.append({**asked, "actions": {"upload": upload, "verify": verify}})
     return 200, {"transfer": "basic", "objects": objects}
 
@@ -165,6 +171,9 @@ def commit(hub, body, name):
     repository = hub.repositories[name]
     for operation in operations:
         value = operation["value"]
+        if operation["key"] == "deletedFile":
+            del repository.files[value["path"]]
+            continue
         if operation["key"] == "file":
             content = base64.b64decode(value["content"])
         else:

@@ -47,11 +47,14 @@ def mlflow_server(folder):
 
 
 class OtherServer(LoopbackServer):
-    """Answers every request alike, or with None not at all; `log` has the addresses and headers."""
+    """Answers every request alike, or with None not at all; `log` has the addresses and headers.
 
-    def __init__(self, status=200, body=b"", headers=None):
+    `pause` is what an answer takes, in seconds.
+    """
+
+    def __init__(self, status=200, body=b"", headers=None, pause=0):
         super().__init__(_Handler)
-        self.status, self.body, self.headers = status, body, headers or {}
+        self.status, self.body, self.headers, self.pause = status, body, headers or {}, pause
         self.log = []
 
 
@@ -62,6 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         if server.status is None:
             server.ended.wait()
             return
+        server.ended.wait(server.pause)
         self.send_response(server.status)
         for name, value in server.headers.items():
             self.send_header(name, value)

@@ -24,6 +24,7 @@ from ser.evaluation.prediction import predict_subset
 from ser.inference.torch_nets import open_folder
 from ser.nets import model_folder
 from ser.nets.folder_files import read_description
+from ser.training.history import read_history
 
 WEIGHT = {"dimension_weight": 1.0, "mixup": 0.0}
 
@@ -83,6 +84,18 @@ def lin(rated, predicted):
     covariances = np.cov(rated, predicted, bias=True)
     apart = np.trace(covariances) + (rated.mean() - predicted.mean()) ** 2
     return 2 * covariances[0, 1] / apart
+
+
+def test_the_figures_that_are_compared_and_logged_have_the_dimensions(trained):
+    folder, _, report = trained
+    history = read_csv(folder / "plots/history.csv").apply(pd.to_numeric)
+    read = [dict(epoch.figures()) for epoch in read_history(folder / "plots/history.csv")]
+    pd.testing.assert_frame_equal(pd.DataFrame(read), history.drop(columns=["fold", "epoch"]))
+    assert "val_ccc" in read[-1]
+    headline = json.loads((folder / "headline.json").read_text())
+    for name, figures in report["dimensions"].items():
+        assert headline[f"{name}_ccc"] == figures["ccc"]
+        assert headline[f"{name}_mae"] == figures["mae"]
 
 
 def test_predictions_and_figures_agree(trained):

@@ -1,10 +1,14 @@
 """What a run logs to MLflow, with a real server; and that no server can disturb a run."""
 
+import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from absent import run_without
@@ -14,6 +18,7 @@ from toy_project import evaluate_here, make_project, one_split, results, train_h
 
 from scripts.workspace import ROOT
 from ser.core import params
+from ser.evaluation import pictures
 from ser.training import tracking
 from ser.training.history import Epoch, read_history
 from stages import track
@@ -68,6 +73,14 @@ def curves_in(file):
     return found
 
 
+def wait_for(find):
+    """Return what a function finds, as soon as that is something."""
+    deadline = time.monotonic() + 30
+    while not (found := find()):
+        assert time.monotonic() < deadline
+    return found
+
+
 def make(folder, splits):
     return make_project(folder, splits, {"epochs": 3, "width": 4})
 
@@ -75,12 +88,15 @@ def make(folder, splits):
 def train_and_evaluate(folder):
     train_here(folder)
     evaluate_here(folder)
-    (folder / "plots/confusion.png").write_bytes(b"a picture")
+    for name in (*pictures.ALL, "of-another-command.png"):
+        (folder / "plots" / name).write_bytes(b"a picture")
     with chdir(folder):
         track.main(*map(Path, TRACK_PATHS))
 
 
-def test_training_and_evaluation_are_one_run_and_their_results_are_the_same(server, user, tmp_path):
+def test_training_and_evaluation_are_one_run_and_their_results_are_the_same(
+    server, user, tmp_path, capsys
+):
     plain = make(tmp_path / "plain", one_split())
     train_here(plain)
     folder = make(tmp_path / "tracked", one_split())
@@ -88,6 +104,7 @@ def test_training_and_evaluation_are_one_run_and_their_results_are_the_same(serv
     user.setenv("MLFLOW_EXPERIMENT_NAME", "one run")
     user.setenv("DVC_EXP_NAME", "my-experiment")
     train_and_evaluate(folder)
+    assert capsys.readouterr() == ("", "")
     assert results(folder) == results(plain)
     assert sorted(path.name for path in folder.iterdir() if "ml" in path.name) == ["params.yaml"]
 
@@ -98,7 +115,8 @@ def test_training_and_evaluation_are_one_run_and_their_results_are_the_same(serv
     assert curves_of(client, run.info.run_id) == curves_in(folder / "plots/history.csv")
     assert 0 <= run.data.metrics["accuracy"] <= 1
     got = Path(client.download_artifacts(run.info.run_id, "", str(tmp_path)))
-    assert (got / "plots/confusion.png").read_bytes() == b"a picture"
+    drawn = {path.name: path.read_bytes() for path in (got / "plots").iterdir()}
+    assert drawn == dict.fromkeys(pictures.ALL, b"a picture")
     model = {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
     assert {path.name: path.read_bytes() for path in (got / "model").iterdir()} == model
 
@@ -129,12 +147,9 @@ def test_an_epoch_is_there_before_the_next_one_and_an_error_ends_the_run(server,
     def failing():
         with tracking.Tracking(settings) as logged:
             logged.epochs(EPOCHS[:1])
-            while not (experiment := client.get_experiment_by_name("live")):
-                pass
-            while not (found := client.search_runs([experiment.experiment_id])):
-                pass
-            while "fold_1/val_loss" not in client.get_run(found[0].info.run_id).data.metrics:
-                pass
+            experiment = wait_for(lambda: client.get_experiment_by_name("live"))
+            (found,) = wait_for(lambda: client.search_runs([experiment.experiment_id]))
+            wait_for(lambda: "fold_1/val_loss" in client.get_run(found.info.run_id).data.metrics)
             logged.epochs(EPOCHS)
             raise MemoryError
 
@@ -184,6 +199,91 @@ def test_a_server_does_not_lead_to_another_one(user, settings, capsys):
     with OtherServer() as there, OtherServer(302, b"", {"Location": there.url}) as other:
         assert "302" in logged_to(other.url, settings, user, capsys)
         assert there.log == []
+
+
+def answer_of(place):
+    """Return what answers every request of a run whose files are kept at a place."""
+    info = {"run_id": "1", "experiment_id": "1", "status": "RUNNING", "artifact_uri": place}
+    answer = {"experiment": {"experiment_id": "1"}, "run": {"info": info, "data": {}}}
+    return json.dumps(answer).encode()
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["mlflow-artifacts://{host}/1", "http://me:pass@{host}/1", "file://{folder}", "s3://bucket/1"],
+)
+def test_a_server_does_not_choose_where_files_go(place, user, settings, tmp_path, capsys):
+    user.setenv("MLFLOW_TRACKING_TOKEN", SECRET)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.json").write_text("{}")
+    with OtherServer() as there:
+        host = there.url.removeprefix("http://")
+        place = place.format(host=host, folder=tmp_path / "theirs")
+        with OtherServer(200, answer_of(place)) as other:
+            user.setenv("SER_MLFLOW_URI", other.url)
+            with tracking.Tracking(settings) as logged:
+                logged.results(folder, EPOCHS, {"accuracy": 0.5}, [], folder)
+        assert there.log == []
+    assert list(tmp_path.iterdir()) == [folder]
+    assert other.log[-1][0].endswith("/runs/update")  # its end
+    assert capsys.readouterr().err == (
+        "warning: SER_MLFLOW_URI: pictures and model are not logged: they would not go to this "
+        f"server, but to {place.replace('me:pass@', '')}; start it with `--artifacts-destination`\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "own"),
+    [
+        ("mlflow-artifacts:/1/files", True),
+        ("mlflow-artifacts://example.org:8080/1", True),
+        ("https://example.org:8080/files/1", True),
+        ("mlflow-artifacts://example.org/1", False),
+        ("http://example.org:8080/files/1", False),
+        ("https://me@example.org:8080/files/1", False),
+        ("/home/me", False),
+    ],
+)
+def test_which_places_are_of_a_server(place, own):
+    assert tracking.is_of_server(place, "https://example.org:8080/mlflow") == own
+
+
+def test_first_runs_at_the_same_time_share_the_experiment(server, user, settings, capsys):
+    user.setenv("SER_MLFLOW_URI", server)
+    user.setenv("MLFLOW_EXPERIMENT_NAME", "new")
+    together = Barrier(4)
+
+    def log(_):
+        with tracking.Tracking(settings) as logged:
+            together.wait(30)
+            logged.epochs(EPOCHS)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(log, range(4)))
+    assert capsys.readouterr().err == ""
+    assert len(runs_of(server, "new")[1]) == 4
+
+
+def test_a_stage_waits_once_for_a_slow_server_and_not_for_each_thing(user, settings, capsys):
+    user.setattr(tracking, "_PATIENCE", 0.5)
+    with OtherServer(200, answer_of("mlflow-artifacts:/1"), pause=0.05) as other:
+        user.setenv("SER_MLFLOW_URI", other.url)
+        with tracking.Tracking(settings) as logged:
+            for number in range(20):
+                logged.epochs([Epoch(1, number, 0.9, 0.8, 0.5, 0.6)])
+    assert capsys.readouterr().err == f"{WARNING}the server takes more than 0.5 s\n"
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"])
+def test_a_secret_with_a_line_end_is_refused_and_not_shown(name, user, settings, capsys):
+    user.setenv(name, f"{SECRET}\n")
+    with OtherServer() as other:
+        said = logged_to(other.url, settings, user, capsys)
+        assert other.log == []
+    assert (
+        said == f"{WARNING}{name} has a line end or another control character: set it without one"
+    )
 
 
 def test_a_training_does_not_wait_for_a_server_that_never_answers(user, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -19,10 +20,10 @@ NAME = f"{OWNER}/speech-emotions"
 PUSHED = ["README.md", "model.json", "fold-1.safetensors", "fold-2.safetensors", "model.onnx"]
 
 
-def trained_on(folder, *corpora):
+def trained_on(folder, *corpora, folds=(1, 2), metrics=METRICS):
     """Write an evaluated model that was trained on these corpora."""
     own = dict.fromkeys(corpora, CORPUS["corpora"]["demo"])
-    settings = {"folds": (1, 2), "metrics": METRICS, "corpus": CORPUS | {"corpora": own}}
+    settings = {"folds": folds, "metrics": metrics, "corpus": CORPUS | {"corpora": own}}
     description = release(folder, **settings)
     (folder / "README.md").write_text(card.write_card(description), "utf-8")
     return folder
@@ -88,6 +89,8 @@ def test_the_model_folder_goes_to_a_private_repository_in_one_commit(model, tmp_
     # Nothing is told about this computer, such as the version of torch.
     agents = {headers["User-Agent"] for key, headers in hub.log if key != "storage"}
     assert not any("torch" in agent or "agent/" in agent for agent in agents)
+    assert any(agent.startswith("ser/0.1.0") for agent in agents)
+    assert not any("ser/None" in agent for agent in agents)
 
 
 def test_a_new_version_replaces_the_files_and_the_same_one_makes_no_commit(hub, tmp_path):
@@ -99,6 +102,30 @@ def test_a_new_version_replaces_the_files_and_the_same_one_makes_no_commit(hub, 
     assert push(NAME, "--model", folder)[0] == 0
     assert len(hub.repositories[NAME].commits) == 2
     assert hub.repositories[NAME].files == files_of(folder)
+
+
+RATED = {
+    **{"ccc": 0.5, "ccc_low": 0.4, "ccc_high": 0.6, "mae": 0.1, "mae_low": 0.05, "mae_high": 0.2},
+    **{"mean_mae": 0.2, "n": 24},
+}
+
+
+def test_what_the_card_shows_is_pushed_and_what_an_older_version_had_goes(hub, tmp_path):
+    metrics = METRICS | {"dimensions": {"arousal": RATED}}
+    folder = trained_on(tmp_path / "rated", "demo", metrics=metrics)
+    (folder / "dimensions.png").write_bytes(b"a picture")
+    assert push(NAME, "--model", folder)[0] == 0
+    there = hub.repositories[NAME]
+    linked = re.findall(r"\]\(([^):#]+)\)", there.files["README.md"].decode())
+    assert linked == ["dimensions.png"]
+    assert set(there.files) == {*PUSHED, *linked}
+    there.files["notes.md"] = b"the owner's"
+
+    plain = trained_on(tmp_path / "plain", "demo", folds=(1,))
+    (plain / "model.onnx").unlink()
+    assert push(NAME, "--model", plain)[0] == 0
+    assert set(there.files) == {"README.md", "model.json", "fold-1.safetensors", "notes.md"}
+    assert len(there.commits) == 2
 
 
 def test_everybody_can_read_it_only_if_that_is_wanted(hub, model):
@@ -156,6 +183,52 @@ def test_a_user_without_a_token_is_told_where_to_get_one(hub, model, monkeypatch
     assert hub.log == []
 
 
+def test_a_token_that_cannot_be_had(hub, model, monkeypatch, tmp_path):
+    stored = tmp_path / "token"
+    stored.write_bytes(b"\xff\xfe\x00")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(stored))
+    monkeypatch.delenv("HF_TOKEN")
+    said = refused(NAME, "--model", model)
+    assert f"cannot be had (UnicodeDecodeError): check {stored}, and HF_OIDC_RESOURCE" in said
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.setenv("HF_OIDC_RESOURCE", "x")
+    assert "cannot be had (OIDCError): check " in refused(NAME, "--model", model)
+    assert hub.log == []
+
+
+def test_the_token_goes_to_the_hub_alone(hub, model):
+    with HubServer() as other:
+        hub.verifier = other.url
+        assert f"the token is not sent to {other.url}" in refused(NAME, "--model", model)
+        hub.faults["create"] = (307, "moved", {"Location": f"{other.url}/api/repos/create"})
+        said = refused(NAME, "--model", model)
+        assert f"it leads to {other.url}/api/repos/create: check HF_ENDPOINT and the name" in said
+        assert other.log == []
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (403, "if the token may not write to"),
+        (409, "run again"),
+        (412, "run again"),
+        (413, "correct what it names"),
+    ],
+)
+def test_what_is_to_be_done_about_a_refused_commit(hub, model, status, advice):
+    hub.faults["commit"] = (status, "Private repository storage limit reached")
+    said = refused(NAME, "--model", model)
+    assert f"HTTP {status}: Private repository storage limit reached; " in said
+    assert advice in said
+
+
+def test_a_long_message_is_cut_behind_the_token(hub, model):
+    hub.faults["commit"] = (403, f"{'x' * (client._SHOWN - 20)} {TOKEN} has no write access")
+    said = refused(NAME, "--model", model)
+    assert TOKEN[:10] not in said
+    assert "xxx ***" in said
+
+
 @pytest.mark.parametrize("token", ["hf_wrong", "hf_\x07bell", "hf_\u00e9"])
 def test_a_wrong_token_is_refused_and_not_shown(hub, model, monkeypatch, token):
     monkeypatch.setenv("HF_TOKEN", token)
@@ -165,7 +238,7 @@ def test_a_wrong_token_is_refused_and_not_shown(hub, model, monkeypatch, token):
 def test_a_name_of_others_is_refused(hub, model):
     said = refused("others/model", "--model", model)
     assert "HTTP 403: You don't have the rights" in said
-    assert "may not write to others/model: use a name of your own" in said
+    assert "if the token may not write to others/model, use a name of your own" in said
 
 
 FAULTS = {
@@ -179,7 +252,7 @@ FAULTS = {
 }
 SAID = {
     "create": "HTTP 500: the disk is full; run again later",
-    "info": "HTTP 404: Repository not found; the token may not write to",
+    "info": "HTTP 404: Repository not found; if the token may not write to",
     "validate": 'README.md. - "license" must be one of',
     "preupload": "HTTP 401: expired",
     "commit": "HTTP 403: *** has no write access",

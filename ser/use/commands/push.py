@@ -9,9 +9,19 @@ from pathlib import Path
 from ser.core.errors import UserError
 from ser.corpora import licence_of
 from ser.nets.description import Description
-from ser.nets.folder_files import CARD, DESCRIPTION, ONNX, onnx_digest, weights_file
+from ser.nets.folder_files import (
+    CARD,
+    DESCRIPTION,
+    DIMENSIONS_PICTURE,
+    ONNX,
+    onnx_digest,
+    weights_file,
+)
 from ser.use.commands.arguments import add_model_argument
 from ser.use.loading import load
+
+# Files of an earlier version, which may have had more of them.
+_REPLACED = rf"fold-\d+\.safetensors|{re.escape(ONNX)}|{re.escape(DIMENSIONS_PICTURE)}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Upload the model, its card and its description, and nothing else of the folder.
+    """Upload the model, its description, its card and the card's picture, and nothing else.
 
     Raises:
         UserError: it is not a released model; a licence does not allow it; or see `ser.use.hub`.
@@ -51,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
     if not options.with_permission:
         check_licences(description)
     message = f"Model of ser {metadata.version('ser')}"
-    where = hub.push(files, options.repository, public=options.public, message=message)
+    where = hub.push(
+        files, options.repository, replaced=_REPLACED, public=options.public, message=message
+    )
     print(f"{', '.join(files)}: {where}")
     return 0
 
@@ -83,6 +95,8 @@ def released_files(folder: Path, description: Description) -> dict[str, Path]:
         if onnx_digest(folder, description) != description.onnx:
             raise UserError(f"{folder / ONNX} is not of the weights beside it: {again}")
         files.append(folder / ONNX)
+    if (folder / DIMENSIONS_PICTURE).is_file():
+        files.append(folder / DIMENSIONS_PICTURE)
     return {file.name: file for file in files}
 
 
