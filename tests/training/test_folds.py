@@ -65,6 +65,13 @@ def test_folds_stopped_one_by_one_go_on_at_once(one_by_one, tmp_path, monkeypatc
     assert results(folder) == results(one_by_one[0])
 
 
+def test_a_training_that_was_finished_starts_anew(tmp_path):
+    folder = make_project(tmp_path, changes={"epochs": 2})
+    outputs = [train_here(folder) for _ in range(2)]
+    assert outputs[0].count(" epoch 1/2:") == FOLDS
+    assert untimed(outputs[1]) == untimed(outputs[0])
+
+
 def test_many_folds_need_few_open_files(tmp_path, monkeypatch):
     # As many folds as speakers times as many weights as layers reach the usual limit of 1024.
     # Those that earlier tests left open do not count.
