@@ -762,7 +762,7 @@ def test_further_columns_are_read_if_they_are_wanted_and_there(tmp_path):
     ((_, labels),) = label_files("own", tmp_path, paths, {}, columns=["accent", "mood"])
     assert labels == Labels("a", "sad", utterance="a", more={"accent": "Nord West"})
     (tmp_path / "labels.csv").write_text("path,emotion,accent,accent\na.wav,sad,x,y\n")
-    with pytest.raises(UserError, match=r"language, accent, once; it has"):
+    with pytest.raises(UserError, match=r"valence, accent, once; it has"):
         label_files("own", tmp_path, paths, {}, columns=["accent"])
     assert [path for path, _ in label_files("own", tmp_path, paths, {})] == ["a.wav"]
 
