@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from dagshub_server import DagsHubServer
 from part_of_demo import write_part_of_demo
-from small_project import commit, stages_run, write_dvc_config
+from small_project import commit, reproduced, stages_run, write_dvc_config
 
 from scripts.workspace import make_workspace
 
@@ -127,7 +127,7 @@ def test_the_last_command_runs_the_pipeline_on_the_corpus_of_params_yaml(demo, t
     with DagsHubServer(tmp_path) as server:
         command = next_commands(printed)[3]
         output = output_of(folder, command, DAGSHUB_CLIENT_HOST=server.url)
-    assert len(stages_run(output)) == 9
+    assert len(reproduced(output)) == 9
     assert (folder / "data/raw/aesdd").is_dir()
 
 

@@ -19,6 +19,7 @@ from small_project import (
     experiments_shown,
     make_small_project,
     prepare,
+    reproduced,
     run,
     stages_run,
     write,
@@ -101,10 +102,7 @@ def test_an_unknown_name_lists_the_known_ones():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, stage_results):
-    """A small committed project with its own experiments; nothing has been trained yet.
-
-    No other test has the seed, so that the cache of all tests has no such training either.
-    """
+    """A small committed project with its own experiments; nothing has been trained yet."""
     folder = make_small_project(tmp_path_factory.mktemp("experiments") / "project", stage_results)
     write(folder / "experiments", plain="model: {seed: 11}", wrong="model: {depth: 3}")
     prepare(folder)
@@ -113,7 +111,7 @@ def project(tmp_path_factory, stage_results):
 
 def test_an_experiment_runs_under_its_name_and_does_not_change_the_workspace(project):
     output = run(project, "experiments", "plain")
-    stages = stages_run(output)
+    stages = reproduced(output)
     assert stages.index("train") < stages.index("evaluate")
     shown = experiments_shown(project)["plain"]
     assert shown["model.seed"] == "11"

@@ -16,6 +16,7 @@ from small_project import (
     SMALL,
     environment,
     make_small_project,
+    reproduced,
     stages_run,
     use_part_of_demo,
 )
@@ -50,11 +51,6 @@ def run(folder, *arguments, env=None, ok=True):
 def git(folder, *arguments):
     command = ["git", *IDENTITY, *arguments]
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
-
-
-def reproduced(output):
-    """The stages that had to run again, though the result of some was in the run cache."""
-    return re.findall(r"(?:Running stage|Stage) '(\w+)'(?:$|:| is cached)", output, re.MULTILINE)
 
 
 def commit_all(folder, message):

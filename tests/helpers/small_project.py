@@ -98,3 +98,8 @@ def experiments_shown(project):
 
 def stages_run(output):
     return re.findall(r"Running stage '(\w+)'", output)
+
+
+def reproduced(output):
+    """The stages that had to run again, though the result of some was in the run cache."""
+    return re.findall(r"(?:Running stage|Stage) '(\w+)'(?:$|:| is cached)", output, re.MULTILINE)
