@@ -85,6 +85,8 @@ def test_a_row_has_what_its_labels_say_or_why_it_is_rejected(tmp_path):
         "age": "",
         "intensity": "",
         "language": "el",
+        "arousal": "",
+        "valence": "",
         "more": {},
     }
     assert bad.pop("detail")

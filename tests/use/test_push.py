@@ -20,11 +20,11 @@ NAME = f"{OWNER}/speech-emotions"
 PUSHED = ["README.md", "model.json", "fold-1.safetensors", "fold-2.safetensors", "model.onnx"]
 
 
-def trained_on(folder, *corpora, folds=(1, 2), metrics=METRICS):
+def trained_on(folder, *corpora, folds=(1, 2), metrics=METRICS, dimensions=()):
     """Write an evaluated model that was trained on these corpora."""
     own = dict.fromkeys(corpora, CORPUS["corpora"]["demo"])
     settings = {"folds": folds, "metrics": metrics, "corpus": CORPUS | {"corpora": own}}
-    description = release(folder, **settings)
+    description = release(folder, dimensions=dimensions, **settings)
     (folder / "README.md").write_text(card.write_card(description), "utf-8")
     return folder
 
@@ -112,7 +112,7 @@ RATED = {
 
 def test_what_the_card_shows_is_pushed_and_what_an_older_version_had_goes(hub, tmp_path):
     metrics = METRICS | {"dimensions": {"arousal": RATED}}
-    folder = trained_on(tmp_path / "rated", "demo", metrics=metrics)
+    folder = trained_on(tmp_path / "rated", "demo", metrics=metrics, dimensions=["arousal"])
     (folder / "dimensions.png").write_bytes(b"a picture")
     assert push(NAME, "--model", folder)[0] == 0
     there = hub.repositories[NAME]
