@@ -32,7 +32,6 @@ from ser.core.store import Store
 from ser.core.tables import read_csv, write_csv
 from ser.core.typing import FloatArray
 from ser.features.analysis import Analysis
-from ser.features.descriptors import track_pitch
 from ser.features.extract import extract
 from ser.features.functionals import active_and_voiced, statistics, steps
 from ser.parallel import ordered_map
@@ -168,10 +167,9 @@ def describe(
     """
     analysis = Analysis(waveform, rate, settings, banks)
     hertz = scipy.fft.rfftfreq(settings.n_fft, 1 / rate)
-    _, voicing = track_pitch(analysis.frames, rate)
+    level, voicing = analysis.descriptors["level"], analysis.descriptors["voicing"]
     spectra = Spectra(analysis.power, hertz, voicing)
-    level = 10 * np.log10(np.square(analysis.frames).mean(axis=1) + _FLOOR)
-    active, _ = active_and_voiced(level - level.max(), voicing)
+    active, _ = active_and_voiced(level, voicing)
     both = extract(waveform, rate, settings, banks)[0].astype(np.float64)
     found = {"functionals": both[: -settings.dims["slopes"]]}
     for name, compute in CANDIDATES.items():

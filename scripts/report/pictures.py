@@ -14,6 +14,7 @@ from scripts.report.revisions import Revision
 from scripts.workspace import ROOT
 from ser.core.errors import UserError
 from ser.core.tables import read_csv
+from ser.nets.folder_files import DIMENSIONS_PICTURE
 
 _EXPLAINED_MISTAKES = 6
 # Name of the picture in plots/ -> caption.
@@ -62,7 +63,8 @@ def load_pictures(captions: Mapping[str, str], base: Revision | None) -> list[Pi
 
 def load_dimensions() -> Picture:
     """Load the picture of arousal and valence, which lies beside the model's card."""
-    return _load("data/model/dimensions.png", "Ratings and predictions of the test clips", None)
+    path = f"data/model/{DIMENSIONS_PICTURE}"
+    return _load(path, "Ratings and predictions of the test clips", None)
 
 
 def _load(path: str, caption: str, base: Revision | None) -> Picture:

@@ -6,13 +6,14 @@ from ser.core.kinds import KINDS, SPECTRA
 from ser.core.needs import FIXED_LENGTHS, NEEDS, needs_of
 from ser.core.sections import Model
 
-# Settings of the epochs of a training -> the value that turns them off.
+# Settings of the steps and epochs of a training -> the value without effect.
 _OF_EPOCHS = {
-    "dimension_weight": "0",
-    "mixup": "0",
-    "patience": "0",
-    "stop_after": "0",
-    "snapshots": "false",
+    "dimension_weight": 0,
+    "mixup": 0,
+    "patience": 0,
+    "precision": "float32",
+    "snapshots": False,
+    "stop_after": 0,
 }
 
 
@@ -70,15 +71,11 @@ def net_problems(model: Model, dims: Mapping[str, int]) -> list[str]:
         )
     if needs.learner:
         found += [
-            f"model.{key} must be {off}, got {value}: {model.name} is fitted to all clips at once, "
-            "without steps and epochs"
+            f"model.{key} must be {str(off).lower()}, got {value}: "
+            f"{model.name} is fitted to all clips at once, without steps and epochs"
             for key, off in _OF_EPOCHS.items()
-            if (value := getattr(model, key)) > 0
+            if (value := getattr(model, key)) != off
         ]
-    if needs.learner and model.precision != "float32":
-        found.append(
-            f"model.precision must be float32, got {model.precision}: {model.name} has no steps"
-        )
     if model.dimension_weight > 0 and model.batch_size == 1:
         found.append(
             f"model.dimension_weight {model.dimension_weight:g} compares the clips of a batch, and "

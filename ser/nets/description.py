@@ -30,8 +30,8 @@ from ser.core.validation import check
 from ser.nets.normalisation import Scale, Statistics, check_statistics
 
 FORMAT = 10
-_WITHOUT_DIMENSIONS = 9  # still written for models that learned none, for older programs
-_OLDER = (3, 4, 5, 6, 7, 8, _WITHOUT_DIMENSIONS)  # older formats that can be read
+_PLAIN = 9  # still written, for older programs, without dimensions and in float32
+_OLDER = (3, 4, 5, 6, 7, 8, _PLAIN)  # older formats that can be read
 _MAX_CLIPPED = 0.2  # of models of format 3
 # Settings of training that older formats lack, with the values that have no effect.
 _NEWER_SETTINGS = {
@@ -216,9 +216,8 @@ class Description(Section):
 
     def to_json(self) -> str:
         """Return the description as JSON."""
-        is_new = self.dimensions or self.model.precision != "float32"
-        written = FORMAT if is_new else _WITHOUT_DIMENSIONS
-        described = {"format": written, **self.model_dump(mode="json")}
+        is_plain = not self.dimensions and self.model.precision == "float32"
+        described = {"format": _PLAIN if is_plain else FORMAT, **self.model_dump(mode="json")}
         described["metrics"] = self.metrics and self.metrics.for_model()
         if not self.train_corpora:
             # So that programs which do not know of it can read all other models.
@@ -270,16 +269,16 @@ def versions() -> dict[str, str]:
 def _upgrade(described: dict[str, Any], found: int, source: str | Path) -> None:
     """Upgrade the contents of an older format in place.
 
-    Format 9 differs only in that it has no dimensions. Up to format 8, there are neither learners
-    nor figures by group. Format 7 has no ONNX file beside the weights. Up to format 6, there are no
-    temperatures. Format 6 may lack a change of copies, and top_db, which was always 80 dB. Up to
-    format 5, the form of the audio and the limits are among all settings of clean, and the training
-    clips are not named. Format 3 has no high-pass filter. Its clipping limit counted samples at
-    full scale, and does not fit what is counted now. Formats 3 and 4 do not contain the filter
-    banks, and may list the folds' accuracies once more beside their mean. `ser.core.figures`
-    handles the intervals of format 3, which are lists.
+    Format 9 has neither dimensions nor another precision than float32. Up to format 8, there are
+    neither learners nor figures by group. Format 7 has no ONNX file beside the weights. Up to
+    format 6, there are no temperatures. Format 6 may lack a change of copies, and top_db, which was
+    always 80 dB. Up to format 5, the form of the audio and the limits are among all settings of
+    clean, and the training clips are not named. Format 3 has no high-pass filter. Its clipping
+    limit counted samples at full scale, and does not fit what is counted now. Formats 3 and 4 do
+    not contain the filter banks, and may list the folds' accuracies once more beside their mean.
+    `ser.core.figures` handles the intervals of format 3, which are lists.
     """
-    if found == _WITHOUT_DIMENSIONS:
+    if found == _PLAIN:
         return
     described["model"] = _LEARNERS_SETTINGS | described["model"]
     if found in (7, 8):

@@ -242,9 +242,10 @@ DIMS = [
 def test_learners_have_no_steps_and_no_epochs(name):
     functionals = {"functionals": 40}
     assert refused({"name": name}, functionals) == []
-    for key, value in {"mixup": 0.2, "patience": 3, "stop_after": 1, "snapshots": True}.items():
+    settings = {"mixup": 0.2, "patience": 3, "stop_after": 1, "snapshots": True}
+    for key, value in (settings | {"precision": "bfloat16"}).items():
         text = refusal({"name": name, key: value}, functionals)
-        off = "false" if key == "snapshots" else "0"
+        off = {"snapshots": "false", "precision": "float32"}.get(key, "0")
         assert text == (
             f"model.{key} must be {off}, got {value}: {name} is fitted to all clips at once, "
             "without steps and epochs"
